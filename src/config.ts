@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import { detectOptions } from './detect/options.ts';
+import { AustreamError } from './errors.ts';
+import { inferOptions } from './infer/options.ts';
+import { cameraOptions, ingestOptions } from './ingest/options.ts';
+import { kafkaOptions } from './publish/options.ts';
+
+export const configSchema = z
+  .strictObject({
+    cameras: z.array(cameraOptions).default([]),
+    ingest: ingestOptions.prefault({}),
+    detect: detectOptions.prefault({}),
+    infer: inferOptions.prefault({}),
+    kafka: kafkaOptions,
+    http: z
+      .strictObject({
+        host: z.string().default('127.0.0.1'),
+        /** 0 takes a free port; null serves nothing. */
+        port: z.number().int().min(0).max(65_535).nullable().default(null),
+      })
+      .prefault({}),
+    log: z
+      .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
+      .prefault({}),
+  })
+  .superRefine((config, context) => {
+    const seen = new Map<string, number>();
+    config.cameras.forEach((camera, index) => {
+      const first = seen.get(camera.id);
+      if (first === undefined) seen.set(camera.id, index);
+      else
+        context.addIssue({
+          code: 'custom',
+          path: ['cameras', index, 'id'],
+          message: `is also the id of cameras[${first}]; ids must differ`,
+        });
+    });
+  });
+export type Config = z.output<typeof configSchema>;
+
+/** One mistake in a config: where, and what is wrong. */
+export interface ConfigMistake {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** All mistakes of a config at once. */
+export class ConfigError extends AustreamError {
+  readonly mistakes: readonly ConfigMistake[];
+
+  constructor(source: string, mistakes: readonly ConfigMistake[]) {
+    const lines = mistakes.map(({ path, message }) => (path ? `  ${path}: ${message}` : `  ${message}`));
+    super('CONFIG_INVALID', `${source} is not a valid config:\n${lines.join('\n')}`);
+    this.mistakes = mistakes;
+  }
+}
+
+/** Reads and checks a config file. Throws ConfigError with every mistake. */
+export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigError(file, [
+      { path: '', message: `cannot be read: ${(cause as NodeJS.ErrnoException).code}` },
+    ]);
+  }
+  return parseConfig(text, file, env);
+}
+
+/** Checks the text of a config. `source` names it in messages. */
+export function parseConfig(text: string, source: string, env: NodeJS.ProcessEnv = process.env): Config {
+  const document = parseDocument(text, { prettyErrors: true });
+  if (document.errors.length > 0)
+    throw new ConfigError(
+      source,
+      document.errors.map((error) => ({ path: '', message: error.message.trimEnd() })),
+    );
+  const mistakes: ConfigMistake[] = [];
+  const value = substitute(document.toJS() ?? {}, [], env, mistakes);
+  const result = configSchema.safeParse(value);
+  if (!result.success) mistakes.push(...result.error.issues.flatMap(explain));
+  if (mistakes.length > 0 || !result.success) throw new ConfigError(source, mistakes);
+  return result.data;
+}
+
+/** Replaces `${NAME}` in every string by the environment's value, noting each name that is not set. */
+function substitute(
+  value: unknown,
+  path: PropertyKey[],
+  env: NodeJS.ProcessEnv,
+  mistakes: ConfigMistake[],
+): unknown {
+  if (typeof value === 'string')
+    return value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
+      const found = env[name];
+      if (found === undefined)
+        mistakes.push({ path: show(path), message: `the environment variable ${name} is not set` });
+      return found ?? '';
+    });
+  if (Array.isArray(value))
+    return value.map((item, index) => substitute(item, [...path, index], env, mistakes));
+  if (value !== null && typeof value === 'object')
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, substitute(item, [...path, key], env, mistakes)]),
+    );
+  return value;
+}
+
+function explain(issue: z.core.$ZodIssue): ConfigMistake[] {
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({ path: show([...issue.path, key]), message: 'is not a known key' }));
+  return [{ path: show(issue.path), message: issue.message }];
+}
+
+function show(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (shown, part) =>
+      typeof part === 'number' ? `${shown}[${part}]` : shown ? `${shown}.${String(part)}` : String(part),
+    '',
+  );
+}

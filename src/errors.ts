@@ -1,0 +1,49 @@
+/** Every way in which austream fails on purpose. The list is closed: a test compares it with the docs. */
+export const ERROR_CODES = {
+  CONFIG_INVALID: { exitCode: 2, canRetry: false },
+  ARGUMENT_INVALID: { exitCode: 2, canRetry: false },
+  PORT_IN_USE: { exitCode: 1, canRetry: false },
+  CAMERA_UNREACHABLE: { exitCode: 1, canRetry: true },
+  CAMERA_UNAUTHORIZED: { exitCode: 1, canRetry: true },
+  CAMERA_NOT_FOUND: { exitCode: 1, canRetry: true },
+  CAMERA_NO_VIDEO: { exitCode: 1, canRetry: true },
+  CAMERA_CODEC_MISSING: { exitCode: 1, canRetry: true },
+  CAMERA_STALLED: { exitCode: 1, canRetry: true },
+  CAMERA_ENDED: { exitCode: 0, canRetry: false },
+  CAMERA_STREAM_FAILED: { exitCode: 1, canRetry: true },
+  CAMERA_PROCESS_DIED: { exitCode: 1, canRetry: true },
+  MODEL_INVALID: { exitCode: 1, canRetry: false },
+  MODEL_NOT_FOUND: { exitCode: 1, canRetry: false },
+  ENGINE_UNAVAILABLE: { exitCode: 1, canRetry: false },
+  KAFKA_UNREACHABLE: { exitCode: 1, canRetry: true },
+  KAFKA_REJECTED: { exitCode: 1, canRetry: false },
+  SCHEMA_INVALID: { exitCode: 1, canRetry: false },
+  DISK_FULL: { exitCode: 1, canRetry: true },
+  PREREQUISITE_MISSING: { exitCode: 1, canRetry: false },
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/**
+ * An error that a person can act on: `message` names the thing that is wrong, `fix` the cure.
+ * Neither ever holds a credential.
+ */
+export class AustreamError extends Error {
+  readonly code: ErrorCode;
+  readonly fix: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { fix?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'AustreamError';
+    this.code = code;
+    this.fix = options.fix;
+  }
+
+  get canRetry(): boolean {
+    return ERROR_CODES[this.code].canRetry;
+  }
+
+  get exitCode(): number {
+    return ERROR_CODES[this.code].exitCode;
+  }
+}

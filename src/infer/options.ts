@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { AU_NAMES, type AuName } from '../domain.ts';
+
+const thresholds = z.strictObject(
+  Object.fromEntries(AU_NAMES.map((name) => [name, z.number().min(0).max(1).optional()])) as Record<
+    AuName,
+    z.ZodOptional<z.ZodNumber>
+  >,
+);
+
+export const inferOptions = z.strictObject({
+  /** Folder of a model (model.json and weights); without one, the default model that ships. */
+  model: z.string().optional(),
+  /** Crops between two runs of the window encoder. */
+  hop: z.number().int().min(1).max(256).default(16),
+  engine: z.enum(['auto', 'onnx', 'tfjs']).default('auto'),
+  device: z.enum(['auto', 'cpu', 'cuda', 'tensorrt', 'webgpu']).default('auto'),
+  precision: z.enum(['auto', 'fp32', 'fp16', 'int8']).default('auto'),
+  /** Threads of one operator; 0 takes one per core. */
+  threads: z.number().int().min(0).max(256).default(0),
+  batch: z
+    .strictObject({
+      /** Most crops in one run of the frame encoder. */
+      max: z.number().int().min(1).max(1024).default(64),
+      /** Longest wait of a crop for company. */
+      deadlineMs: z.number().min(0).max(10_000).default(40),
+    })
+    .prefault({}),
+  smoothing: z
+    .strictObject({
+      /** causal: the past half of the paper's kernel, no delay; centered: the paper's own, 25 frames late. */
+      mode: z.enum(['causal', 'centered', 'off']).default('causal'),
+      /** Taps, odd (paper: 51). */
+      kernel: z.number().int().min(1).max(511).default(51),
+      /** In nominal frames (paper: 3). */
+      sigma: z.number().positive().max(100).default(3),
+    })
+    .prefault({}),
+  /** Overrides of the model's own thresholds (0.5), per AU. */
+  thresholds: thresholds.prefault({}),
+  /** A hole between two crops of a track longer than this starts a new window. */
+  gapSeconds: z.number().min(0.1).max(60).default(1),
+});
+export type InferOptions = z.output<typeof inferOptions>;

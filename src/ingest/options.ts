@@ -1,0 +1,47 @@
+import { z } from 'zod';
+
+/** Ids go into topic keys and event ids, whose parts are joined by slashes. */
+export const cameraId = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'letters, digits, dot, dash and underscore, at most 64 of them',
+  );
+
+const cameraUrl = z.string().refine((url) => /^(rtsps?|file|v4l2):\/\//.test(url), {
+  message: 'must begin with rtsp://, rtsps://, file:// or v4l2://',
+});
+
+export const cameraOptions = z.strictObject({
+  id: cameraId,
+  url: cameraUrl,
+  /** Kept apart from the URL so that the URL can be shown; a user:password in the URL works too. */
+  username: z.string().min(1).optional(),
+  password: z.string().optional(),
+  /** RTP over the RTSP connection (tcp) or beside it (udp). */
+  transport: z.enum(['tcp', 'udp']).default('tcp'),
+  /** Frames analysed a second; a faster stream is thinned, a slower one taken whole. */
+  analysisFps: z.number().min(1).max(120).default(30),
+  /** auto probes NVDEC and VA-API and falls back to software. */
+  decoder: z.enum(['auto', 'software', 'nvdec', 'vaapi']).default('auto'),
+});
+export type CameraOptions = z.output<typeof cameraOptions>;
+
+export const ingestOptions = z.strictObject({
+  /** A camera that gives no decoded frame for this long is STALLED and restarted. */
+  stallSeconds: z.number().min(1).max(300).default(5),
+  /** A camera that gives no first frame for this long after connecting is restarted. */
+  connectSeconds: z.number().min(1).max(300).default(15),
+  /** Full-jitter exponential backoff between restarts, reset by the first decoded frame. */
+  backoff: z
+    .strictObject({
+      firstSeconds: z.number().min(0.05).max(60).default(0.5),
+      maxSeconds: z.number().min(1).max(3600).default(8),
+    })
+    .prefault({}),
+  /** Holes in a camera's data longer than this are gap events. */
+  gapSeconds: z.number().min(0.1).max(60).default(1),
+  /** How often CameraStatus is repeated while nothing changes. */
+  statusSeconds: z.number().min(1).max(3600).default(10),
+});
+export type IngestOptions = z.output<typeof ingestOptions>;
