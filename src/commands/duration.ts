@@ -1,0 +1,11 @@
+import { InvalidArgumentError } from 'commander';
+
+const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+
+/** Parses `30s`, `500ms`, `2m`, `1h` (a bare number is seconds) into milliseconds, as commander argument parser. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim());
+  if (!match) throw new InvalidArgumentError('It must be a duration such as 30s, 500ms, 2m or 1h.');
+  const unit = (match[2] ?? 's') as keyof typeof UNITS;
+  return Number(match[1]) * UNITS[unit];
+}
