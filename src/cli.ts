@@ -46,6 +46,8 @@ function report(error: unknown): number {
     if (error.fix) process.stderr.write(`  → ${error.fix}\n`);
     return error.exitCode;
   }
-  process.stderr.write(`austream: unexpected failure: ${error instanceof Error ? error.stack : String(error)}\n`);
+  process.stderr.write(
+    `austream: unexpected failure: ${error instanceof Error ? error.stack : String(error)}\n`,
+  );
   return EXIT.failed;
 }
