@@ -1,0 +1,57 @@
+"""Stored canvases (144×144, the 112×112 crop in their middle) → augmented network input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .synthetic import camera
+from .synthetic.weak import WEIGHT
+
+SIZE, CANVAS = 112, 144
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+class CropSet:
+    """One folder written by synthetic.generate. Labels are intensities (N, 12), weights (N, 12) their trust."""
+
+    def __init__(self, folder: Path):
+        self.crops = np.load(folder / "crops.npy", mmap_mode="r")
+        self.labels = np.load(folder / "labels.npy")
+        self.groups = np.load(folder / "groups.npy")
+        self.real = folder.name.startswith("portraits")
+        self.weights = np.tile(WEIGHT, (len(self.labels), 1)) if self.real else np.ones_like(self.labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def centre(self, index: np.ndarray) -> np.ndarray:
+        """Unaugmented crops (n, 112, 112, 3) uint8."""
+        m = (CANVAS - SIZE) // 2
+        return np.stack([self.crops[i][m : m + SIZE, m : m + SIZE] for i in index])
+
+    def augmented(self, i: int, rng: np.random.Generator) -> np.ndarray:
+        """One crop moved, turned, scaled, mirrored, recoloured; a real photo also goes through a camera."""
+        image = np.asarray(self.crops[i])
+        if self.real and rng.random() < 0.85:
+            image = camera.shoot(image.astype(np.float32), camera.draw_optics(rng), rng)
+        angle, scale = np.radians(rng.normal(0, 3.5)), np.exp(rng.normal(0, 0.06))
+        c, s = np.cos(angle) * scale, np.sin(angle) * scale
+        if rng.random() < 0.5:
+            image = image[:, ::-1]
+        shift = SIZE / 2 + rng.normal(0, 2.0, 2)
+        move = np.array([[c, -s, 0], [s, c, 0]])
+        move[:, 2] = shift - move[:, :2] @ [CANVAS / 2, CANVAS / 2]
+        image = cv2.warpAffine(np.ascontiguousarray(image), move, (SIZE, SIZE), borderMode=cv2.BORDER_CONSTANT)
+        out = image.astype(np.float32)
+        out = out * rng.uniform(0.8, 1.2) + rng.uniform(-15, 15)
+        out *= np.exp(rng.normal(0, 0.04, 3)).astype(np.float32)
+        return np.clip(out, 0, 255)
+
+
+def normalised(crops: np.ndarray) -> np.ndarray:
+    """(n, 112, 112, 3) 0…255 → (n, 3, 112, 112) ImageNet-normalised float32."""
+    return np.ascontiguousarray(((crops.astype(np.float32) / 255 - MEAN) / STD).transpose(0, 3, 1, 2))

@@ -1,0 +1,15 @@
+"""Intensities, targets and classes: one meaning of 'active' for data, training and reports."""
+
+from __future__ import annotations
+
+import numpy as np
+
+ACTIVE = 0.3  # intensity from which an AU counts as active (about FACS B)
+_SOFT = 0.09
+
+
+def targets(intensity: np.ndarray) -> np.ndarray:
+    """Soft presence in 0…1: 0 at rest, 0.5 at ACTIVE, near 1 from an intensity of 0.6."""
+    rise = 1 / (1 + np.exp((ACTIVE - intensity) / _SOFT))
+    floor = 1 / (1 + np.exp(ACTIVE / _SOFT))
+    return np.clip((rise - floor) / (1 - floor), 0, 1).astype(np.float32)

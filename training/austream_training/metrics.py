@@ -1,0 +1,52 @@
+"""Figures of a report, per AU: F1 pooled over frames, ROC AUC, average precision, calibration, correlation."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+
+def f1(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """(N, A) booleans → (A,), 0 where neither holds a positive (scikit-learn's zero_division=0)."""
+    hit = (truth & predicted).sum(0)
+    total = truth.sum(0) + predicted.sum(0)
+    return np.where(total > 0, 2 * hit / np.maximum(total, 1), 0.0)
+
+
+def auc(truth: np.ndarray, score: np.ndarray) -> np.ndarray:
+    return _each(roc_auc_score, truth, score)
+
+
+def average_precision(truth: np.ndarray, score: np.ndarray) -> np.ndarray:
+    return _each(average_precision_score, truth, score)
+
+
+def _each(metric, truth: np.ndarray, score: np.ndarray) -> np.ndarray:
+    both = [0 < t.sum() < len(t) for t in truth.T]
+    return np.array([metric(t, s) if ok else np.nan for t, s, ok in zip(truth.T, score.T, both)])
+
+
+def calibration_error(truth: np.ndarray, score: np.ndarray, bins: int = 15) -> np.ndarray:
+    """Expected calibration error (A,): the mean |confidence − frequency| over equal-width bins."""
+    out = np.zeros(truth.shape[1])
+    slot = np.minimum((score * bins).astype(int), bins - 1)
+    for a in range(truth.shape[1]):
+        for b in range(bins):
+            m = slot[:, a] == b
+            if m.any():
+                out[a] += m.mean() * abs(score[m, a].mean() - truth[m, a].mean())
+    return out
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Pearson's r per column, nan where one side is constant."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        a, b = a - a.mean(0), b - b.mean(0)
+        return (a * b).sum(0) / np.sqrt((a**2).sum(0) * (b**2).sum(0))
+
+
+def best_thresholds(truth: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """The threshold of highest F1 per AU on a grid of 0.02; to be chosen on validation data only."""
+    grid = np.arange(0.1, 0.91, 0.02)
+    table = np.stack([f1(truth, score >= t) for t in grid])
+    return grid[table.argmax(0)]

@@ -1,0 +1,88 @@
+"""Action Units as ICT-FaceKit blendshapes: the table that gives every synthetic label its meaning.
+
+An AU's intensity a is in 0…1 (FACS trace … maximum). Shapes ending in `_` stand for the left and the right
+one. AU23 (lip tightener) has no shape of its own: it is built from pressed, slightly rolled and narrowed lips,
+and is the least certain of the twelve. AU25 is not set but read off the rendered mesh (`lips_apart`), because
+FACS codes it whenever the lips part, whatever parted them.
+
+Weights above 1 go past the scanned shapes: people's brows and lip corners move further than the kit's (measured
+with an independent landmark model's blendshapes on renders, see REPORT.md).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .facekit import FaceKit
+
+AUS = (1, 2, 4, 6, 7, 10, 12, 15, 23, 24, 25, 26)
+NAMES = tuple(f"au{a:02d}" for a in AUS)
+
+# AU → {shape: weight at full intensity}
+TABLE: dict[str, dict[str, float]] = {
+    "au01": {"browInnerUp_": 1.6},
+    "au02": {"browOuterUp_": 1.4},
+    "au04": {"browDown_": 1.5},
+    "au06": {"cheekRaiser_": 0.9, "cheekSquint_": 0.9, "eyeSquint_": 0.45},
+    "au07": {"eyeSquint_": 1.3, "eyeBlink_": 0.12},
+    "au10": {"mouthUpperUp_": 0.8, "noseSneer_": 0.25},
+    "au12": {"mouthSmile_": 1.0},
+    "au15": {"mouthFrown_": 1.4},
+    "au23": {"mouthPress_": 0.3, "mouthRollLower": 0.35, "mouthRollUpper": 0.35, "mouthPucker": 0.35},
+    "au24": {"mouthPress_": 1.1, "mouthRollLower": 0.3, "mouthRollUpper": 0.3, "mouthShrugLower": 0.15},
+    "au26": {"jawOpen": 0.5},
+    # Distractors: other AUs, speech, gaze and blinks; no label.
+    "au05": {"eyeWide_": 1.0},
+    "au09": {"noseSneer_": 1.0, "browDown_": 0.15},
+    "au14": {"mouthDimple_": 0.9},
+    "au17": {"mouthShrugLower": 0.8, "mouthShrugUpper": 0.3},
+    "au18": {"mouthPucker": 0.9},
+    "au20": {"mouthStretch_": 0.9},
+    "au22": {"mouthFunnel": 0.9},
+    "au27": {"jawOpen": 0.9},
+    "part": {"mouthLowerDown_": 0.6, "mouthUpperUp_": 0.2, "jawOpen": 0.05},  # lips part without the jaw
+    "au45": {"eyeBlink_": 1.0},
+    "puff": {"cheekPuff_": 0.8},
+    "jawl": {"jawLeft": 0.5},
+    "jawr": {"jawRight": 0.5},
+    "mouthl": {"mouthLeft": 0.6},
+    "mouthr": {"mouthRight": 0.6},
+}
+
+# Inner-lip landmark pairs (upper, lower) of the 68-point scheme.
+_LIPS = ((61, 67), (62, 66), (63, 65))
+_FULL_GAP = 0.9  # centimetres between the lips that count as AU25 at full intensity
+_REST_GAP = 0.12
+
+
+class Rig:
+    """Turns AU intensities into blendshape weights of one kit."""
+
+    def __init__(self, kit: FaceKit):
+        self.kit = kit
+        self.keys = tuple(TABLE)
+        self.left = np.zeros((len(TABLE), len(kit.names)), np.float32)
+        self.right = np.zeros_like(self.left)
+        for row, shapes in enumerate(TABLE.values()):
+            for shape, weight in shapes.items():
+                if shape.endswith("_"):
+                    self.left[row, kit.index(shape + "L")] = weight
+                    self.right[row, kit.index(shape + "R")] = weight
+                else:
+                    self.left[row, kit.index(shape)] = weight / 2
+                    self.right[row, kit.index(shape)] = weight / 2
+
+    def weights(self, left: dict[str, float], right: dict[str, float] | None = None) -> np.ndarray:
+        """AU intensities of the two face halves → shape weights (E,), clipped to 0…1.7."""
+        right = left if right is None else right
+        l = np.array([left.get(k, 0.0) for k in self.keys], np.float32)
+        r = np.array([right.get(k, 0.0) for k in self.keys], np.float32)
+        return np.clip(l @ self.left + r @ self.right, 0, 1.7)
+
+
+def lips_apart(landmarks: np.ndarray, rest: np.ndarray) -> float:
+    """AU25's intensity from the inner lips' distance; landmarks and rest (68, 3), centimetres."""
+    def gap(points: np.ndarray) -> float:
+        return float(np.mean([np.linalg.norm(points[a] - points[b]) for a, b in _LIPS]))
+
+    return float(np.clip((gap(landmarks) - gap(rest) - _REST_GAP) / (_FULL_GAP - _REST_GAP), 0, 1))

@@ -1,0 +1,196 @@
+"""Frames and clips with exact labels, written as plain arrays: crops (N, 144, 144, 3) and intensities (N, 12)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from . import camera, facekit, head, moods, portraits, raster, weak
+from .aus import NAMES, Rig
+
+_KEEP = ("jaw", "mouth", "cheek", "eyeSquint", "noseSneer")
+
+
+@dataclass
+class Studio:
+    """The kit, the fitted portraits and a statistical skin made of the training people's."""
+
+    kit: facekit.FaceKit
+    rig: Rig
+    folder: Path
+    notes: dict[str, np.ndarray]
+    weak: np.ndarray
+    skins: tuple[np.ndarray, np.ndarray] | None = None  # mean (S·3), components (K, S·3) scaled by their deviation
+
+    @staticmethod
+    def open(kit_folder: Path, portrait_folder: Path, notes_file: Path) -> "Studio":
+        kit = facekit.load(kit_folder)
+        with np.load(notes_file) as z:
+            notes = {k: z[k] for k in z.files}
+        labels = weak.intensities(list(notes["names"]), notes["shapes"], notes["points"])
+        return Studio(kit, Rig(kit), portrait_folder, notes, labels)
+
+    def split(self, part: str) -> np.ndarray:
+        """People of a split; every fifth is held out, half of them for validation. A person is in one only."""
+        i = np.arange(len(self.notes["files"]))
+        order = np.random.default_rng(7).permutation(i)
+        slot = np.empty_like(i)
+        slot[order] = i % 10
+        return i[{"train": slot < 8, "val": slot == 8, "test": slot == 9}[part]]
+
+    def portrait(self, i: int, rng: np.random.Generator) -> head.Look:
+        """A person's photo on their own fitted head."""
+        fitted = {k[4:]: v[i] for k, v in self.notes.items() if k.startswith("fit_")}
+        points = self.notes["points"][i]
+        photo = portraits.read(self.folder / str(self.notes["files"][i]))
+        kit = self.kit
+        rest = (kit.neutral + np.tensordot(fitted["identity"], kit.identity, 1)).astype(np.float32)
+        source = rest + np.tensordot(fitted["expression"], kit.expression, 1).astype(np.float32)
+        uv = portraits.texture_coordinates(kit, fitted, points)
+        ij = np.clip(uv[: head.SKIN_VERTICES].astype(int), 0, [photo.shape[1] - 1, photo.shape[0] - 1])
+        return head.Look(
+            rest=rest,
+            colour=head.paint(kit, photo[ij[:, 1], ij[:, 0]], rng),
+            photo=photo,
+            uv=uv,
+            source_normals=(raster.normals(source, kit.triangles) @ fitted["rotation"].T).astype(np.float32),
+            keypoints=head.keypoints(points[portraits.IBUG]),
+            photo_eyes=bool(rng.random() < 0.75),
+        )
+
+    def learn_skin(self, people: np.ndarray, components: int = 60) -> None:
+        """Principal components of the people's vertex colours: no skin in it is anyone's own."""
+        rows = []
+        for i in people:
+            if abs(portraits.euler(self.notes["fit_rotation"][i])[1]) > 12:
+                continue
+            fitted = {k[4:]: v[i] for k, v in self.notes.items() if k.startswith("fit_")}
+            photo = cv2.GaussianBlur(portraits.read(self.folder / str(self.notes["files"][i])), (0, 0), 0.7)
+            uv = portraits.texture_coordinates(self.kit, fitted, self.notes["points"][i])[: head.SKIN_VERTICES]
+            sample = cv2.remap(photo, uv[None, :, 0], uv[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            rows.append(sample.reshape(-1))
+        data = np.array(rows, np.float32)
+        mean = data.mean(0)
+        u, s, vt = np.linalg.svd(data - mean, full_matrices=False)
+        self.skins = mean, (vt[:components] * (s[:components, None] / np.sqrt(len(data)))).astype(np.float32)
+
+    def invented(self, rng: np.random.Generator) -> head.Look:
+        """A head of nobody: random identity shape, random skin of the statistical model, invented surroundings."""
+        mean, basis = self.skins
+        skin = (mean + (rng.normal(0, 0.9, len(basis)).astype(np.float32) @ basis)).reshape(-1, 3)
+        tone = rng.uniform(0.4, 1.15)
+        skin = np.clip(skin * tone * np.array([1, tone**0.12, tone**0.2]), 3, 255)
+        skin += rng.normal(0, rng.uniform(0, 4), (len(skin), 1))
+        alpha = np.clip(rng.normal(0, 0.8, len(self.kit.identity)), -2, 2).astype(np.float32)
+        rest = (self.kit.neutral + np.tensordot(alpha, self.kit.identity, 1)).astype(np.float32)
+        return head.Look(rest, head.paint(self.kit, skin, rng), backdrop=backdrop(rng, head.CANVAS * head.SUPERSAMPLE))
+
+
+def backdrop(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Soft blobs, edges and gradients of random colours."""
+    image = rng.uniform(0, 255, (int(rng.integers(2, 7)), int(rng.integers(2, 7)), 3)).astype(np.float32)
+    image = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC if rng.random() < 0.6 else cv2.INTER_NEAREST)
+    return np.clip(image * rng.uniform(0.3, 1) + rng.uniform(0, 60), 0, 255)
+
+
+def draw_light(rng: np.random.Generator, change: float = 1.0) -> dict:
+    def toward(spread: float) -> np.ndarray:
+        d = np.array([rng.normal(0, spread), 0.35 + rng.normal(0, spread * 0.7), 0.9])
+        return (d / np.linalg.norm(d)).astype(np.float32)
+
+    ambient = float(rng.uniform(0.35, 0.8))
+    plain = {"direction": toward(0.15), "ambient": 0.6, "colour": np.ones(3, np.float32)}
+    return {
+        "direction": toward(0.6 * change),
+        "ambient": ambient,
+        "colour": np.exp(rng.normal(0, 0.05, 3)).astype(np.float32) * rng.uniform(0.9, 1.3),
+        "distance": float(rng.choice([45.0, 70.0, 120.0, 300.0])),
+        "source": plain,
+    }
+
+
+class Actor:
+    """One head in front of one camera: keeps look, light, optics, strength of each AU, and rest face."""
+
+    def __init__(self, studio: Studio, person: int | None, rng: np.random.Generator):
+        self.studio, self.rng, self.person = studio, rng, person
+        self.look = studio.invented(rng) if person is None else studio.portrait(person, rng)
+        self.light, self.optics = draw_light(rng), camera.draw_optics(rng)
+        self.strength = {k: float(rng.uniform(0.7, 1.15)) for k in studio.rig.keys}
+        kit = studio.kit
+        self.base = np.zeros(len(kit.names), np.float32)
+        self.base_label = np.zeros(12, np.float32)
+        self.turn = np.eye(3, dtype=np.float32)
+        self.aim = rng.normal(0, 0.8, (4, 2)).astype(np.float32)
+        self.keeps = False
+        if person is not None:
+            self.turn = studio.notes["fit_rotation"][person]
+            # Half of the photos keep their own mouth (mostly a smile) with the teacher's labels.
+            self.keeps = bool(rng.random() < 0.4)
+            if self.keeps:
+                kept = np.array([n.startswith(_KEEP) for n in kit.names])
+                self.base = np.where(kept, studio.notes["fit_expression"][person], 0).astype(np.float32)
+                self.base_label = studio.weak[person].copy()
+                self.base_label[[0, 1, 2]] = 0
+
+    def frame(
+        self, left: dict, right: dict, pose: tuple[float, float, float], gaze: tuple[float, float]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """→ crop (144, 144, 3) uint8, intensities (12,)."""
+        s, kit = self.studio, self.studio.kit
+        amplify = lambda side: {k: v * self.strength[k] for k, v in side.items()}
+        weights = np.clip(s.rig.weights(amplify(left), amplify(right)) + self.base, 0, 1.7)
+        for name, value in (("In", gaze[0]), ("Out", -gaze[0])):
+            weights[kit.index(f"eyeLook{name}_L")] = max(0.0, value)
+            weights[kit.index(f"eyeLook{'Out' if name == 'In' else 'In'}_R")] = max(0.0, value)
+        for side in "LR":
+            weights[kit.index(f"eyeLookUp_{side}")] = max(0.0, gaze[1])
+            weights[kit.index(f"eyeLookDown_{side}")] = max(0.0, -gaze[1])
+        turn = head.rotation(*pose) @ self.turn
+        jitter = self.aim + self.rng.normal(0, 0.35, (4, 2))
+        image, apart, marks = head.render(kit, self.look, weights, turn.astype(np.float32), self.light, jitter)
+        image = camera.shoot(camera.occlude(image, marks, self.rng), self.optics, self.rng)
+        label = np.array([(left.get(n, 0) + right.get(n, 0)) / 2 for n in NAMES], np.float32)
+        label[NAMES.index("au26")] = max(label[NAMES.index("au26")], 1.4 * max(left.get("au27", 0), 0))
+        label = np.maximum(label, self.base_label)
+        label[NAMES.index("au25")] = apart
+        return image, np.clip(label, 0, 1)
+
+
+def still(studio: Studio, person: int | None, rng: np.random.Generator, count: int):
+    """`count` unrelated moments of one head."""
+    actor = Actor(studio, person, rng)
+    spread = 7.0 if person is not None else 14.0
+    for _ in range(count):
+        apex = moods.draw(rng)
+        if actor.keeps:  # upper face moves over the photo's own mouth
+            apex = {k: v for k, v in apex.items() if k in ("au01", "au02", "au04", "au07", "au05", "au26", "au24", "au15")}
+            if actor.base_label[6] > 0.3:
+                apex = {k: v for k, v in apex.items() if k not in ("au24", "au15")}
+        apex |= moods.distract(rng)
+        actor.light, actor.optics = draw_light(rng), camera.draw_optics(rng)
+        actor.aim = rng.normal(0, 1.0, (4, 2))
+        left, right = moods.sides(apex, rng)
+        pose = tuple(rng.normal(0, [spread * 0.7, spread, 2.0]))
+        gaze = tuple(rng.normal(0, 0.25, 2)) if rng.random() < 0.7 else tuple(rng.uniform(-0.8, 0.8, 2))
+        yield actor.frame(left, right, pose, gaze)
+
+
+def clip(studio: Studio, person: int | None, rng: np.random.Generator, length: int):
+    """`length` consecutive moments of one head."""
+    actor = Actor(studio, person, rng)
+    fps = float(rng.choice([15.0, 25.0, 30.0]))
+    acts = moods.course(length, fps, rng)
+    if actor.keeps:
+        acts = {k: v if k in ("au01", "au02", "au04", "au07", "au05", "au26", "au45") else v * 0 for k, v in acts.items()}
+    spread = 6.0 if person is not None else 11.0
+    path = [moods.wander(length, fps, x, 2.0, rng) for x in (spread * 0.6, spread, 2.0)]
+    look = [moods.wander(length, fps, 0.25, 1.0, rng) for _ in range(2)]
+    skew = {k: rng.normal(0, 0.08) for k in acts}
+    for t in range(length):
+        left = {k: float(v[t]) * (1 + skew[k]) for k, v in acts.items() if v[t] > 0}
+        right = {k: float(v[t]) * (1 - skew[k]) for k, v in acts.items() if v[t] > 0}
+        yield actor.frame(left, right, tuple(p[t] for p in path), (look[0][t], look[1][t]))

@@ -1,0 +1,86 @@
+"""Writes the data sets of the default weights: stills, clips and the unmodified portraits, per split.
+
+Each set is a folder `<kind>-<split>` with crops.npy (N, 144, 144, 3) uint8, labels.npy (N, 12) intensities and
+groups.npy (N,), the person (−1−k for the k-th invented head); of clips, N = clips × 256 in order.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from . import dataset, head, portraits, weak
+
+_studio: dataset.Studio | None = None
+SPLITS = ("train", "val", "test")
+WINDOW = 256
+
+
+def _enter(args: tuple[Path, Path, Path]) -> None:
+    global _studio
+    cv2.setNumThreads(1)
+    _studio = dataset.Studio.open(*args)
+    _studio.learn_skin(_studio.split("train"))
+
+
+def _job(kind: str, person: int, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng([seed, person + 1_000_000, kind == "clips"])
+    make = dataset.clip if kind == "clips" else dataset.still
+    out = list(make(_studio, person if person >= 0 else None, rng, count))
+    return np.stack([o[0] for o in out]), np.stack([o[1] for o in out])
+
+
+def write(
+    kind: str, split: str, out: Path, paths: tuple[Path, Path, Path], people: int, invented: int, each: int, seed: int, workers: int
+) -> Path:
+    """`people` portraits of the split and `invented` heads, `each` moments of every one. Ready folders are kept."""
+    folder = out / f"{kind}-{split}"
+    if (folder / "labels.npy").is_file():
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    studio = dataset.Studio.open(*paths)
+    chosen = np.random.default_rng(seed).permutation(studio.split(split))
+    chosen = np.resize(chosen, people) if people else np.zeros(0, int)
+    offset = 10_000 * SPLITS.index(split)
+    heads = [*(int(i) for i in chosen), *(-1 - offset - k for k in range(invented))]
+    n = len(heads) * each
+    crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (n, head.CANVAS, head.CANVAS, 3))
+    labels, groups = np.zeros((n, 12), np.float32), np.repeat(np.array(heads), each)
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_enter, initargs=(paths,)) as pool:
+        jobs = [pool.submit(_job, kind, p, seed + 1000 * k, each) for k, p in enumerate(heads)]
+        for k, job in enumerate(jobs):
+            crops[k * each : (k + 1) * each], labels[k * each : (k + 1) * each] = job.result()
+            if k % 20 == 0:
+                print(f"{kind}-{split}: {k}/{len(heads)}", flush=True)
+    crops.flush()
+    np.save(folder / "groups.npy", groups)
+    np.save(folder / "labels.npy", labels)
+    return folder
+
+
+def write_portraits(split: str, out: Path, paths: tuple[Path, Path, Path]) -> Path:
+    """The photos as they are, aligned, with weak labels."""
+    folder = out / f"portraits-{split}"
+    folder.mkdir(parents=True, exist_ok=True)
+    studio = dataset.Studio.open(*paths)
+    people = studio.split(split)
+    crops = []
+    for i in people:
+        photo = portraits.read(studio.folder / str(studio.notes["files"][i]))
+        points = head.keypoints(studio.notes["points"][i][portraits.IBUG])
+        move = head.similarity(points, head.TEMPLATE + head.MARGIN)
+        scale = np.hypot(*move[0, :2])
+        if scale < 0.7:  # smooth before shrinking
+            photo = cv2.GaussianBlur(photo, (0, 0), 0.4 / scale)
+        crops.append(cv2.warpAffine(photo, move, (head.CANVAS,) * 2, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
+    np.save(folder / "crops.npy", np.clip(crops, 0, 255).astype(np.uint8))
+    np.save(folder / "groups.npy", people)
+    np.save(folder / "labels.npy", studio.weak[people])
+    return folder
+
+
+__all__ = ["SPLITS", "WINDOW", "weak", "write", "write_portraits"]
