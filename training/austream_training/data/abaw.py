@@ -1,0 +1,79 @@
+"""Aff-Wild2 as the ABAW challenges distribute it.
+
+    AU_Detection_Challenge/{Train_Set,Validation_Set}/<video>.txt   header, then one row of 0/1/−1 per frame
+    cropped_aligned/<video>/00001.jpg …                             1-based, 112×112, missing where no face was found
+
+A frame with any −1, or without its image, is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+HEADER = "AU1,AU2,AU4,AU6,AU7,AU10,AU12,AU15,AU23,AU24,AU25,AU26"
+SPLITS = {"train": "Train_Set", "val": "Validation_Set"}
+
+
+@dataclass(frozen=True)
+class Video:
+    name: str
+    subject: str
+    frames: np.ndarray  # (N,) 1-based frame numbers, ascending
+    files: tuple[Path, ...]  # (N,)
+    labels: np.ndarray  # (N, 12) 0/1 uint8
+
+
+def read_video(annotation: Path, crops: Path) -> Video:
+    """Raises ValueError with file and line where the annotation is not what the challenge distributes."""
+    lines = annotation.read_text().splitlines()
+    if not lines or lines[0].replace(" ", "") != HEADER:
+        raise ValueError(f"{annotation}:1: header is not '{HEADER}'")
+    frames, files, rows = [], [], []
+    folder = crops / annotation.stem
+    present = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+    for number, line in enumerate(lines[1:], start=1):
+        if not line.strip():
+            continue
+        row = [int(v) for v in line.split(",")]
+        if len(row) != 12 or any(v not in (-1, 0, 1) for v in row):
+            raise ValueError(f"{annotation}:{number + 1}: not 12 values of -1, 0 or 1: '{line}'")
+        name = f"{number:05d}.jpg"
+        if -1 in row or name not in present:
+            continue
+        frames.append(number)
+        files.append(folder / name)
+        rows.append(row)
+    return Video(
+        annotation.stem,
+        subject_of(annotation.stem),
+        np.array(frames, np.int64),
+        tuple(files),
+        np.array(rows, np.uint8).reshape(-1, 12),
+    )
+
+
+def subject_of(video: str) -> str:
+    """`12-24-1920x1080_left` → `12-24-1920x1080`: both people of a split screen stay in one fold, because the
+    distribution does not say who they are."""
+    for side in ("_left", "_right"):
+        video = video.removesuffix(side)
+    return video
+
+
+def read(root: Path, split: str) -> list[Video]:
+    """All videos of `train` or `val` that keep at least one frame, by name."""
+    folder = root / "AU_Detection_Challenge" / SPLITS[split]
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is missing: point --data at the folder that holds AU_Detection_Challenge")
+    videos = [read_video(f, root / "cropped_aligned") for f in sorted(folder.glob("*.txt"))]
+    return [v for v in videos if len(v.frames)]
+
+
+def windows(video: Video, length: int = 256, stride: int | None = None) -> list[np.ndarray]:
+    """Index arrays into the video's kept frames, each `length` long; the last is edge-padded with its own last
+    frame (its repeats are to be masked: they are the indices that do not increase)."""
+    n, stride = len(video.frames), stride or length
+    return [np.minimum(np.arange(s, s + length), n - 1) for s in range(0, max(1, n), stride)]

@@ -1,0 +1,30 @@
+"""Gaussian smoothing of scores over time and the search for its width (paper: σ 3 frames, 51 taps)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import metrics
+
+
+def smooth(scores: np.ndarray, sigma: float, kernel: int = 51, causal: bool = True) -> np.ndarray:
+    """(T, A) → (T, A). Causal: the past half of the kernel only, renormalised at the start (no delay).
+    Centred: the paper's own filter, whole kernel, renormalised at both ends."""
+    half = kernel // 2
+    taps = np.exp(-(np.arange(-half, half + 1) ** 2) / (2 * sigma**2))
+    if causal:
+        taps[:half] = 0  # np.convolve flips: taps[half + k] weighs the sample k frames back
+    mass = np.convolve(np.ones(len(scores)), taps, "full")[half : half + len(scores)]
+    return np.stack([np.convolve(c, taps, "full")[half : half + len(scores)] for c in scores.T], 1) / mass[:, None]
+
+
+def search(
+    truth: list[np.ndarray], scores: list[np.ndarray], sigmas: tuple[float, ...], kernels: tuple[int, ...], causal: bool
+) -> dict[tuple[float, int], float]:
+    """Macro-F1 at threshold 0.5 for each (σ, kernel) over clips; choose on validation data only."""
+    whole = np.concatenate(truth)
+    return {
+        (s, k): float(metrics.f1(whole, np.concatenate([smooth(c, s, k, causal) for c in scores]) >= 0.5).mean())
+        for s in sigmas
+        for k in kernels
+    }
