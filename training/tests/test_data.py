@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from austream_training.data import abaw, folds
+
+
+def miniature(tmp_path, rows, images, name="7-60-1920x1080_left", split="Train_Set"):
+    annotations = tmp_path / "AU_Detection_Challenge" / split
+    annotations.mkdir(parents=True, exist_ok=True)
+    (annotations / f"{name}.txt").write_text("\n".join([abaw.HEADER, *rows]) + "\n")
+    crops = tmp_path / "cropped_aligned" / name
+    crops.mkdir(parents=True, exist_ok=True)
+    for i in images:
+        (crops / f"{i:05d}.jpg").touch()
+    return tmp_path
+
+
+ZERO = ",".join(["0"] * 12)
+ONE = "1," + ",".join(["0"] * 11)
+BAD = ",".join(["0"] * 11) + ",-1"
+
+
+def test_reads_the_exact_format(tmp_path):
+    root = miniature(tmp_path, [ZERO, BAD, ONE, ONE, ",".join(["-1"] * 12)], [1, 2, 3, 5])
+    (video,) = abaw.read(root, "train")
+    assert video.frames.tolist() == [1, 3]  # 2 holds a −1, 4 has no image, 5 is all −1
+    assert [f.name for f in video.files] == ["00001.jpg", "00003.jpg"]
+    assert video.labels[:, 0].tolist() == [0, 1] and video.labels.shape == (2, 12)
+    assert video.subject == "7-60-1920x1080"
+
+
+def test_videos_without_a_frame_are_left_out(tmp_path):
+    root = miniature(tmp_path, [BAD], [1])
+    assert abaw.read(root, "train") == []
+
+
+@pytest.mark.parametrize("rows", [["0,1"], [ZERO.replace("0", "2", 1)]])
+def test_foreign_rows_are_refused_with_their_line(tmp_path, rows):
+    root = miniature(tmp_path, rows, [1])
+    with pytest.raises(ValueError, match=":2: not 12 values"):
+        abaw.read(root, "train")
+
+
+def test_a_missing_split_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="Validation_Set"):
+        abaw.read(tmp_path, "val")
+
+
+def test_windows_cover_every_frame_and_pad_the_end(tmp_path):
+    root = miniature(tmp_path, [ZERO] * 10, range(1, 11))
+    (video,) = abaw.read(root, "train")
+    parts = abaw.windows(video, length=4)
+    assert [p.tolist() for p in parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 9, 9]]
+
+
+def test_folds_share_no_subject_and_cover_all():
+    rng = np.random.default_rng(0)
+    subjects = [f"s{i % 17}" for i in range(60)]
+    labels = [(rng.random((rng.integers(50, 400), 12)) < 0.2).astype(np.uint8) for _ in subjects]
+    parts = folds.by_subject(subjects, labels, 5)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(60))
+    people = [{subjects[i] for i in p} for p in parts]
+    assert all(not a & b for i, a in enumerate(people) for b in people[i + 1 :])
+    sizes = [sum(len(labels[i]) for i in p) for p in parts]
+    assert max(sizes) < 1.6 * min(sizes)
+    with pytest.raises(ValueError, match="cannot make"):
+        folds.by_subject(["a", "b"], labels[:2], 5)

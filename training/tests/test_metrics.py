@@ -1,0 +1,44 @@
+import numpy as np
+from sklearn.metrics import f1_score
+
+from austream_training import metrics
+
+
+def sample(seed=0):
+    rng = np.random.default_rng(seed)
+    truth = rng.random((500, 12)) < np.linspace(0.0, 0.6, 12)
+    score = np.clip(truth * 0.3 + rng.random((500, 12)) * 0.7, 0, 1)
+    return truth, score
+
+
+def test_f1_equals_scikit_learn():
+    truth, score = sample()
+    expected = f1_score(truth, score >= 0.5, average=None, zero_division=0)
+    np.testing.assert_allclose(metrics.f1(truth, score >= 0.5), expected, atol=1e-12)
+
+
+def test_auc_is_nan_without_both_classes():
+    truth, score = sample()
+    got = metrics.auc(truth, score)
+    assert np.isnan(got[0]) and np.all(got[1:] > 0.5)
+
+
+def test_calibration_by_hand():
+    truth = np.array([[1], [0], [1], [1]], bool)
+    score = np.array([[0.9], [0.9], [0.1], [0.1]])
+    # bin of 0.9: |0.9 − 0.5|, bin of 0.1: |0.1 − 1|, half the samples each
+    np.testing.assert_allclose(metrics.calibration_error(truth, score, bins=5), [(0.4 + 0.9) / 2])
+
+
+def test_correlation_equals_numpy():
+    rng = np.random.default_rng(1)
+    a, b = rng.random((50, 3)), rng.random((50, 3))
+    expected = [np.corrcoef(a[:, k], b[:, k])[0, 1] for k in range(3)]
+    np.testing.assert_allclose(metrics.correlation(a, b), expected)
+
+
+def test_best_threshold_finds_the_gap():
+    truth = np.array([[0], [0], [1], [1]], bool)
+    score = np.array([[0.1], [0.62], [0.7], [0.9]])
+    t = metrics.best_thresholds(truth, score)[0]
+    assert 0.62 < t <= 0.7
