@@ -14,6 +14,12 @@ SIZE, CANVAS = 112, 144
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
 
+# the 68 landmarks of a mirrored face
+_MIRROR = np.array(
+    [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36]
+    + [41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
+)
+
 
 class CropSet:
     """One folder written by synthetic.generate. Labels are intensities (N, 12), weights (N, 12) their trust."""
@@ -22,6 +28,7 @@ class CropSet:
         self.crops = np.load(folder / "crops.npy", mmap_mode="r")
         self.labels = np.load(folder / "labels.npy")
         self.groups = np.load(folder / "groups.npy")
+        self.marks = np.load(folder / "marks.npy")
         self.real = folder.name.startswith("portraits")
         self.weights = np.tile(WEIGHT, (len(self.labels), 1)) if self.real else np.ones_like(self.labels)
 
@@ -33,15 +40,17 @@ class CropSet:
         m = (CANVAS - SIZE) // 2
         return np.stack([self.crops[i][m : m + SIZE, m : m + SIZE] for i in index])
 
-    def augmented(self, i: int, rng: np.random.Generator) -> np.ndarray:
-        """One crop moved, turned, scaled, mirrored, recoloured; a real photo also goes through a camera."""
-        image = np.asarray(self.crops[i])
+    def augmented(self, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """One crop moved, turned, scaled, mirrored, recoloured, and its landmarks in −1…1 of the crop; a real photo
+        also goes through a camera."""
+        image, marks = np.asarray(self.crops[i]), self.marks[i]
         if self.real and rng.random() < 0.85:
             image = camera.shoot(image.astype(np.float32), camera.draw_optics(rng), rng)
         angle, scale = np.radians(rng.normal(0, 3.5)), np.exp(rng.normal(0, 0.06))
         c, s = np.cos(angle) * scale, np.sin(angle) * scale
         if rng.random() < 0.5:
             image = image[:, ::-1]
+            marks = marks[_MIRROR] * [-1, 1] + [CANVAS - 1, 0]
         shift = SIZE / 2 + rng.normal(0, 2.0, 2)
         move = np.array([[c, -s, 0], [s, c, 0]])
         move[:, 2] = shift - move[:, :2] @ [CANVAS / 2, CANVAS / 2]
@@ -49,7 +58,8 @@ class CropSet:
         out = image.astype(np.float32)
         out = out * rng.uniform(0.8, 1.2) + rng.uniform(-15, 15)
         out *= np.exp(rng.normal(0, 0.04, 3)).astype(np.float32)
-        return np.clip(out, 0, 255)
+        marks = (marks @ move[:, :2].T + move[:, 2]) / (SIZE / 2) - 1
+        return np.clip(out, 0, 255), marks.astype(np.float32)
 
 
 def normalised(crops: np.ndarray) -> np.ndarray:

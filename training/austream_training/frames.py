@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from . import labels, metrics
 from .crops import CropSet, normalised
@@ -23,9 +24,29 @@ class FrameModel(nn.Module):
     def __init__(self, backbone: nn.Module, width: int):
         super().__init__()
         self.backbone, self.drop, self.head = backbone, nn.Dropout(0.2), nn.Linear(width, 12)
+        # Landmarks are an auxiliary task: where lips, lids and brows are is most of what AUs are read from.
+        self.marks = nn.Linear(width * 16, 136)
+        nn.init.normal_(self.marks.weight, std=0.002)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.drop(self.backbone(x).float().mean((2, 3))))
+        return self.both(x)[0]
+
+    def both(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(n, 3, 112, 112) → AU logits (n, 12), landmarks (n, 136) in −1…1."""
+        f = self.backbone(x).float()
+        return self.head(self.drop(f.mean((2, 3)))), self.marks(f.flatten(1))
+
+
+class _Stream(IterableDataset):
+    def __init__(self, mixture: "Mixture", size: int):
+        self.mixture, self.size = mixture, size
+
+    def __iter__(self):
+        info = get_worker_info()
+        if info is not None:
+            self.mixture.rng = np.random.default_rng([self.mixture.seed, info.id, int(time.time())])
+        while True:
+            yield self.mixture.batch(self.size)
 
 
 class Mixture:
@@ -33,7 +54,7 @@ class Mixture:
     and with a smile come equally often."""
 
     def __init__(self, sets: list[CropSet], shares: list[float], seed: int):
-        self.sets, self.rng = sets, np.random.default_rng(seed)
+        self.sets, self.seed, self.rng = sets, seed, np.random.default_rng(seed)
         self.shares = np.array(shares) / sum(shares)
         self.odds = []
         for s in sets:
@@ -42,21 +63,29 @@ class Mixture:
                 count = np.bincount(level, minlength=6)
                 odds = 1.0 / np.sqrt(count[level]) / np.sqrt(count[level]) ** 0.5
                 self.odds.append(odds / odds.sum())
-            else:
-                self.odds.append(None)
+            else:  # rare AUs come up to a few times as often as they were drawn
+                active = s.labels >= labels.ACTIVE
+                odds = 0.4 + np.minimum((active * 0.12 / np.maximum(active.mean(0), 0.02)).max(1), 3.0)
+                self.odds.append(odds / odds.sum())
 
-    def batch(self, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        x, y, w = [], [], []
+        self.edges = [np.cumsum(o)[:-1] for o in self.odds]
+
+    def batch(self, size: int) -> tuple[torch.Tensor, ...]:
+        """Crops (n, 3, 112, 112), soft targets (n, 12), trust (n, 12), landmarks (n, 136)."""
+        x, y, w, m = [], [], [], []
         for k in self.rng.choice(len(self.sets), size, p=self.shares):
             s = self.sets[k]
-            i = int(self.rng.choice(len(s), p=self.odds[k])) if self.odds[k] is not None else int(self.rng.integers(len(s)))
-            x.append(s.augmented(i, self.rng))
+            i = int(np.searchsorted(self.edges[k], self.rng.random()))
+            crop, marks = s.augmented(i, self.rng)
+            x.append(crop)
+            m.append(marks.reshape(-1))
             y.append(s.labels[i])
             w.append(s.weights[i])
         return (
             torch.from_numpy(normalised(np.stack(x))),
             torch.from_numpy(labels.targets(np.stack(y))),
             torch.from_numpy(np.stack(w).astype(np.float32)),
+            torch.from_numpy(np.stack(m)),
         )
 
 
@@ -86,7 +115,7 @@ def evaluate(model: nn.Module, sets: dict[str, CropSet], limit: int = 1600) -> d
 
 def train(
     model: FrameModel, mixture: Mixture, validation: dict[str, CropSet], out: Path, steps: int, batch: int = 64, lr: float = 2e-3,
-    gamma: float = 1.0, every: int = 500, budget: float = 1e9,
+    gamma: float = 1.0, every: int = 500, budget: float = 1e9, marks_weight: float = 1.0, workers: int = 1,
 ) -> None:
     """AdamW with one cosine; resumes from out/last.pt; stops at `steps` or after `budget` seconds, whichever the
     schedule's clock says first: progress is the larger of the two shares, so that the cosine always ends."""
@@ -102,6 +131,7 @@ def train(
         step, spent = saved["step"], saved["spent"]
     began = time.time() - spent
     running = 0.0
+    batches = iter(DataLoader(_Stream(mixture, batch), batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))
     while True:
         share = max(step / steps, (time.time() - began) / budget)
         if share >= 1:
@@ -109,11 +139,12 @@ def train(
         rate = lr * min(1, (step + 1) / 200) * (0.5 * (1 + np.cos(np.pi * share)) + 0.002)
         for g in optimizer.param_groups:
             g["lr"] = rate
-        x, y, w = mixture.batch(batch)
+        x, y, w, m = next(batches)
         model.train()
         with torch.autocast("cpu", torch.bfloat16):
-            logits = model(x.to(memory_format=torch.channels_last))
+            logits, marks = model.both(x.to(memory_format=torch.channels_last))
         loss = (sigmoid_focal(logits.float(), y, gamma) * w).sum() / w.sum()
+        loss = loss + marks_weight * nn.functional.smooth_l1_loss(marks.float(), m, beta=0.05)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)

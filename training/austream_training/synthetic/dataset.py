@@ -138,8 +138,8 @@ class Actor:
 
     def frame(
         self, left: dict, right: dict, pose: tuple[float, float, float], gaze: tuple[float, float]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """→ crop (144, 144, 3) uint8, intensities (12,)."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """→ crop (144, 144, 3) uint8, intensities (12,), landmarks (68, 2) in canvas pixels."""
         s, kit = self.studio, self.studio.kit
         amplify = lambda side: {k: v * self.strength[k] for k, v in side.items()}
         weights = np.clip(s.rig.weights(amplify(left), amplify(right)) + self.base, 0, 1.7)
@@ -157,7 +157,7 @@ class Actor:
         label[NAMES.index("au26")] = max(label[NAMES.index("au26")], 1.4 * max(left.get("au27", 0), 0))
         label = np.maximum(label, self.base_label)
         label[NAMES.index("au25")] = apart
-        return image, np.clip(label, 0, 1)
+        return image, np.clip(label, 0, 1), marks.astype(np.float32)
 
 
 def still(studio: Studio, person: int | None, rng: np.random.Generator, count: int):

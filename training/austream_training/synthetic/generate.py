@@ -1,7 +1,7 @@
 """Writes the data sets of the default weights: stills, clips and the unmodified portraits, per split.
 
-Each set is a folder `<kind>-<split>` with crops.npy (N, 144, 144, 3) uint8, labels.npy (N, 12) intensities and
-groups.npy (N,), the person (−1−k for the k-th invented head); of clips, N = clips × 256 in order.
+Each set is a folder `<kind>-<split>` with crops.npy (N, 144, 144, 3) uint8, labels.npy (N, 12) intensities,
+marks.npy (N, 68, 2) landmarks in pixels and groups.npy (N,), the person (−1−k for the k-th invented head); of clips, N = clips × 256 in order.
 """
 
 from __future__ import annotations
@@ -24,14 +24,23 @@ def _enter(args: tuple[Path, Path, Path]) -> None:
     global _studio
     cv2.setNumThreads(1)
     _studio = dataset.Studio.open(*args)
-    _studio.learn_skin(_studio.split("train"))
+    _studio.skins = skin_model(_studio, args[2].with_name("skin.npz"))
 
 
-def _job(kind: str, person: int, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+def skin_model(studio: dataset.Studio, cache: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The statistical skin of the training people, learned once and kept in `cache`."""
+    if not cache.is_file():
+        studio.learn_skin(studio.split("train"))
+        np.savez(cache, mean=studio.skins[0], basis=studio.skins[1])
+    with np.load(cache) as z:
+        return z["mean"], z["basis"]
+
+
+def _job(kind: str, person: int, seed: int, count: int) -> tuple[np.ndarray, ...]:
     rng = np.random.default_rng([seed, person + 1_000_000, kind == "clips"])
     make = dataset.clip if kind == "clips" else dataset.still
     out = list(make(_studio, person if person >= 0 else None, rng, count))
-    return np.stack([o[0] for o in out]), np.stack([o[1] for o in out])
+    return tuple(np.stack(part) for part in zip(*out))
 
 
 def write(
@@ -49,15 +58,17 @@ def write(
     heads = [*(int(i) for i in chosen), *(-1 - offset - k for k in range(invented))]
     n = len(heads) * each
     crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (n, head.CANVAS, head.CANVAS, 3))
-    labels, groups = np.zeros((n, 12), np.float32), np.repeat(np.array(heads), each)
+    labels, marks, groups = np.zeros((n, 12), np.float32), np.zeros((n, 68, 2), np.float32), np.repeat(np.array(heads), each)
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_enter, initargs=(paths,)) as pool:
         jobs = [pool.submit(_job, kind, p, seed + 1000 * k, each) for k, p in enumerate(heads)]
         for k, job in enumerate(jobs):
-            crops[k * each : (k + 1) * each], labels[k * each : (k + 1) * each] = job.result()
+            rows = slice(k * each, (k + 1) * each)
+            crops[rows], labels[rows], marks[rows] = job.result()
             if k % 20 == 0:
                 print(f"{kind}-{split}: {k}/{len(heads)}", flush=True)
     crops.flush()
     np.save(folder / "groups.npy", groups)
+    np.save(folder / "marks.npy", marks)
     np.save(folder / "labels.npy", labels)
     return folder
 
@@ -68,17 +79,19 @@ def write_portraits(split: str, out: Path, paths: tuple[Path, Path, Path]) -> Pa
     folder.mkdir(parents=True, exist_ok=True)
     studio = dataset.Studio.open(*paths)
     people = studio.split(split)
-    crops = []
+    crops, marks = [], []
     for i in people:
         photo = portraits.read(studio.folder / str(studio.notes["files"][i]))
-        points = head.keypoints(studio.notes["points"][i][portraits.IBUG])
-        move = head.similarity(points, head.TEMPLATE + head.MARGIN)
+        points = studio.notes["points"][i][portraits.IBUG]
+        move = head.similarity(head.keypoints(points), head.TEMPLATE + head.MARGIN)
+        marks.append(points @ move[:, :2].T + move[:, 2])
         scale = np.hypot(*move[0, :2])
         if scale < 0.7:  # smooth before shrinking
             photo = cv2.GaussianBlur(photo, (0, 0), 0.4 / scale)
         crops.append(cv2.warpAffine(photo, move, (head.CANVAS,) * 2, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
     np.save(folder / "crops.npy", np.clip(crops, 0, 255).astype(np.uint8))
     np.save(folder / "groups.npy", people)
+    np.save(folder / "marks.npy", np.array(marks, np.float32))
     np.save(folder / "labels.npy", studio.weak[people])
     return folder
 

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from austream_training import labels
+from austream_training.synthetic import aus, camera, head, moods, raster, weak
+
+
+def canvas(size=32):
+    return np.zeros((size, size, 3), np.float32), np.full((size, size), -1e9, np.float32)
+
+
+def draw(screen, triangles, colour, image, depth, uv=None, photo=None):
+    n = len(screen)
+    raster.draw(
+        np.asarray(screen, np.float32),
+        np.asarray(triangles, np.int32),
+        np.asarray(colour, np.float32),
+        np.ones((n, 3), np.float32),
+        np.zeros((n, 2), np.float32) if uv is None else np.asarray(uv, np.float32),
+        np.zeros((2, 2, 3), np.float32) if photo is None else photo,
+        np.full(n, photo is not None),
+        image,
+        depth,
+    )
+
+
+# seen with y down, a front face runs clockwise on the screen's mathematics: (0,0) → (0,20) → (20,0)
+FRONT = [[4, 4], [4, 24], [24, 4]]
+
+
+def test_a_triangle_covers_its_area_and_back_faces_nothing():
+    image, depth = canvas()
+    draw([[*p, 0] for p in FRONT], [[0, 1, 2]], np.full((3, 3), 9.0), image, depth)
+    assert (image[..., 0] > 0).sum() == pytest.approx(231, abs=1)  # pixels with x + y ≤ 20 in a 21-pixel corner: 21·22/2
+    image, depth = canvas()
+    draw([[*p, 0] for p in FRONT], [[0, 2, 1]], np.full((3, 3), 9.0), image, depth)
+    assert image.sum() == 0
+
+
+def test_the_nearer_triangle_wins_in_any_order():
+    screen = [*([*p, 0] for p in FRONT), *([*p, 5] for p in FRONT)]
+    colour = [[1, 0, 0]] * 3 + [[0, 1, 0]] * 3
+    for order in ([[0, 1, 2], [3, 4, 5]], [[3, 4, 5], [0, 1, 2]]):
+        image, depth = canvas()
+        draw(screen, order, colour, image, depth)
+        assert image[8, 8].tolist() == [0, 1, 0] and depth[8, 8] == 5
+
+
+def test_photo_texture_is_sampled_where_uv_says():
+    photo = np.zeros((64, 64, 3), np.float32)
+    photo[..., 0] = np.arange(64)[None, :]  # red = u
+    photo[..., 1] = np.arange(64)[:, None]  # green = v
+    image, depth = canvas()
+    uv = np.array(FRONT) * 2
+    draw([[*p, 0] for p in FRONT], [[0, 1, 2]], np.zeros((3, 3)), image, depth, uv, photo)
+    np.testing.assert_allclose(image[7, 9], [18, 14, 0], atol=1e-3)
+
+
+def test_normals_of_a_plane():
+    xyz = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
+    np.testing.assert_allclose(raster.normals(xyz, np.array([[0, 1, 2]], np.int32)), [[0, 0, 1]] * 3, atol=1e-6)
+
+
+def test_similarity_recovers_a_known_one():
+    rng = np.random.default_rng(0)
+    points = rng.random((4, 2)) * 100
+    a = np.radians(20)
+    known = np.array([[1.3 * np.cos(a), -1.3 * np.sin(a), 5], [1.3 * np.sin(a), 1.3 * np.cos(a), -7]])
+    target = points @ known[:, :2].T + known[:, 2]
+    np.testing.assert_allclose(head.similarity(points, target), known, atol=1e-6)
+
+
+def test_courses_stay_in_range_and_lips_do_not_press_and_part():
+    rng = np.random.default_rng(3)
+    seen = np.zeros(len(aus.TABLE))
+    for _ in range(60):
+        acts = moods.course(256, 25, rng)
+        seen += [acts[k].max() > 0.3 for k in aus.TABLE]
+        assert all(0 <= v.min() and v.max() <= 1.1 for v in acts.values())
+        pressed = np.maximum(acts["au23"], acts["au24"]) > 0.7
+        assert acts["au26"][pressed].max(initial=0) < 0.05
+    assert all(n > 0 for k, n in zip(aus.TABLE, seen) if k in aus.NAMES)
+
+
+def test_a_bump_has_the_onset_apex_and_offset_it_was_given():
+    b = moods.bump(100, 1.0, 0.4, 1.0, 0.8, 25)
+    assert b[:26].max() == 0 and b[35] == pytest.approx(1) and b[59] == pytest.approx(1) and b[81:].max() == 0
+    assert (np.diff(b[25:36]) > 0).all() and (np.diff(b[61:80]) < 0).all()
+
+
+def test_the_camera_returns_the_same_size_and_a_darker_picture_when_told():
+    rng = np.random.default_rng(0)
+    optics = camera.draw_optics(rng) | {"gain": 0.5, "gamma": 1.0, "grey": 0.0, "size": 60, "white": np.ones(3, np.float32)}
+    out = camera.shoot(np.full((144, 144, 3), 200, np.float32), optics, rng)
+    assert out.shape == (144, 144, 3) and out.dtype == np.uint8 and abs(out.mean() - 100) < 4
+
+
+def test_weak_labels_follow_the_teacher():
+    names = ["browInnerUp", "jawOpen"] + [
+        n + s
+        for n in ("browOuterUp", "browDown", "mouthSmile", "eyeSquint", "mouthUpperUp", "mouthFrown", "mouthPress")
+        for s in ("Left", "Right")
+    ]
+    shapes = np.zeros((2, len(names)), np.float32)
+    for side in ("Left", "Right"):
+        shapes[1, names.index("mouthSmile" + side)] = 0.9
+        shapes[:, names.index("browDown" + side)] = 0.6
+    points = np.zeros((2, 478, 2))
+    points[:, 263, 0] = 100
+    out = weak.intensities(names, shapes, points)
+    assert out[1, 6] == pytest.approx(0.9) and out[0, 6] == 0
+    assert out[0, 2] > 0.3 and out[1, 2] == 0  # the same browDown counts for less beneath a smile
+
+
+def test_targets_meet_one_half_at_the_active_intensity():
+    t = labels.targets(np.array([0, 0.1, labels.ACTIVE, 0.6, 1.0]))
+    assert t[0] == 0 and t[2] == pytest.approx(0.5, abs=0.03) and t[4] > 0.99 and (np.diff(t) > 0).all()
