@@ -136,7 +136,7 @@ def train(
         share = max(step / steps, (time.time() - began) / budget)
         if share >= 1:
             break
-        rate = lr * min(1, (step + 1) / 200) * (0.5 * (1 + np.cos(np.pi * share)) + 0.002)
+        rate = float(lr * min(1, (step + 1) / 200) * (0.5 * (1 + np.cos(np.pi * share)) + 0.002))
         for g in optimizer.param_groups:
             g["lr"] = rate
         x, y, w, m = next(batches)
