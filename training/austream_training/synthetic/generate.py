@@ -76,6 +76,8 @@ def write(
 def write_portraits(split: str, out: Path, paths: tuple[Path, Path, Path]) -> Path:
     """The photos as they are, aligned, with weak labels."""
     folder = out / f"portraits-{split}"
+    if (folder / "labels.npy").is_file():
+        return folder
     folder.mkdir(parents=True, exist_ok=True)
     studio = dataset.Studio.open(*paths)
     people = studio.split(split)

@@ -1,0 +1,45 @@
+"""Runs a trained frame encoder once over data sets and keeps its features for the window stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .crops import CropSet, normalised
+from .frames import FrameModel
+
+
+def load_average(model: FrameModel, checkpoint: Path) -> dict:
+    """Loads the averaged weights of a frame run; returns the checkpoint."""
+    saved = torch.load(checkpoint, weights_only=False)
+    prefix = "module."
+    model.load_state_dict({k.removeprefix(prefix): v for k, v in saved["average"].items() if k.startswith(prefix)})
+    return saved
+
+
+@torch.no_grad()
+def features(backbone: torch.nn.Module, crops: np.ndarray) -> np.ndarray:
+    """(n, 112, 112, 3) → (n, 16, c) float16."""
+    x = torch.from_numpy(normalised(crops)).to(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        f = backbone(x)
+    return f.float().flatten(2).transpose(1, 2).half().numpy()
+
+
+def write(model: FrameModel, folder: Path, out: Path, repeats: int = 0, seed: int = 5, batch: int = 128) -> None:
+    """`repeats` 0: every crop as it is; otherwise each that many times, augmented, as `<name>-augmented`."""
+    model.eval().to(memory_format=torch.channels_last)
+    s, rng = CropSet(folder), np.random.default_rng(seed)
+    f, order = [], np.tile(np.arange(len(s)), max(1, repeats))
+    for k in range(0, len(order), batch):
+        index = order[k : k + batch]
+        crops = np.stack([s.augmented(int(i), rng)[0] for i in index]) if repeats else s.centre(index)
+        f.append(features(model.backbone, crops))
+    out.mkdir(parents=True, exist_ok=True)
+    name = folder.name + ("-augmented" if repeats else "")
+    np.save(out / f"{name}-features.npy", np.concatenate(f))
+    np.save(out / f"{name}-labels.npy", s.labels[order])
+    np.save(out / f"{name}-weights.npy", s.weights[order])
+    print(f"{name}: {len(order)} crops", flush=True)
