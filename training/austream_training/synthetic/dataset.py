@@ -163,7 +163,7 @@ class Actor:
 def still(studio: Studio, person: int | None, rng: np.random.Generator, count: int):
     """`count` unrelated moments of one head."""
     actor = Actor(studio, person, rng)
-    spread = 7.0 if person is not None else 14.0
+    spread = 11.0 if person is not None else 18.0
     for _ in range(count):
         apex = moods.draw(rng)
         if actor.keeps:  # upper face moves over the photo's own mouth
@@ -186,7 +186,7 @@ def clip(studio: Studio, person: int | None, rng: np.random.Generator, length: i
     acts = moods.course(length, fps, rng)
     if actor.keeps:
         acts = {k: v if k in ("au01", "au02", "au04", "au07", "au05", "au26", "au45") else v * 0 for k, v in acts.items()}
-    spread = 6.0 if person is not None else 11.0
+    spread = 8.0 if person is not None else 13.0
     path = [moods.wander(length, fps, x, 2.0, rng) for x in (spread * 0.6, spread, 2.0)]
     look = [moods.wander(length, fps, 0.25, 1.0, rng) for _ in range(2)]
     skew = {k: rng.normal(0, 0.08) for k in acts}
