@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,26 @@ def train_windows(a: argparse.Namespace) -> None:
 def export(a: argparse.Namespace) -> None:
     from . import report
 
-    report.export(a.run, a.windows, a.out, a.version, a.note)
+    test = report.export(a.run, a.set, a.out, a.version, json.loads(a.training.read_text()) if a.training else {})
+    print(report.members(test), report.table(test), sep="\n\n")
+
+
+def evaluate(a: argparse.Namespace) -> None:
+    from . import export as exporting
+    from . import report
+
+    test = report.evaluate(exporting.load(a.model), a.set, a.split)
+    print(report.members(test), report.table(test), sep="\n\n")
+
+
+def table2(a: argparse.Namespace) -> None:
+    from . import paper, table2 as t
+
+    recipe = paper.Recipe(
+        preset=a.preset, window=a.window, batch=a.batch, epochs=a.epochs, lr=a.lr, restart=a.restart, beta=a.beta, gamma=a.gamma, seed=a.seed
+    )
+    f1 = t.run(a.row, a.data, a.run, recipe, a.pretrained, causal=a.smoothing == "causal")
+    print(f"{a.row}: macro-F1 {f1:.4f}")
 
 
 def _frame_model():
@@ -126,7 +146,19 @@ def main() -> None:
         train_windows, ("run", path), ("out", path), ("minutes", real), ("seed", number | {"default": 0}),
         ("beta", real | {"default": 0.0, "help": "of Robin Hood label smoothing"}),
     )
-    command(export, ("run", path), ("windows", path), ("out", path), ("version", {}), ("note", {"default": ""}))
+    command(
+        export, ("run", path | {"help": "of train-windows"}), ("set", path), ("out", path), ("version", {}),
+        ("training", path | {"default": None, "help": "JSON on data and licences, kept in model.json"}),
+    )
+    command(evaluate, ("model", path), ("set", path), ("split", {"default": "test"}))
+    command(
+        table2, ("row", {"choices": ["regnet-vit", "nguyen", "kfold", "smoothing", "ensemble"]}), ("data", path | {"help": "Aff-Wild2's root"}),
+        ("run", path), ("pretrained", path | {"default": None, "help": "ImageNet weights of regnety_004"}),
+        ("preset", {"choices": ["paper", "paper-compact"], "default": "paper-compact"}), ("window", number | {"default": 256}),
+        ("batch", number | {"default": 4}), ("epochs", number | {"default": 20}), ("lr", real | {"default": 0.9}),
+        ("restart", number | {"default": 5}), ("beta", real | {"default": 0.1}), ("gamma", real | {"default": 2.0}), ("seed", number | {"default": 0}),
+        ("smoothing", {"choices": ["causal", "centered"], "default": "centered"}),
+    )
     a = parser.parse_args()
     if a.threads:
         torch.set_num_threads(a.threads)

@@ -1,4 +1,4 @@
-"""The `edge` preset: one narrow RegNetY, and the two window encoders of the paper's ensemble over it.
+"""The networks: RegNetY and the two window encoders of the paper's ensemble, and the sizes of the `edge` preset.
 
 Parameter names of the backbone are timm's RegNet names. Both members share the backbone, so it runs once a crop.
 Sizes: EDGE below; shapes: b windows, f frames, n crops, t 16 tokens, c backbone width, d ViViT width.
@@ -133,14 +133,14 @@ class Decoder(nn.Module):
 class ViViT(nn.Module):
     """Factorised encoder: a spatial encoder per frame, a temporal one over the window, the head on every frame."""
 
-    def __init__(self, c: int, dim: int, heads: int, mlp: int, spatialLayers: int, temporalLayers: int):
+    def __init__(self, c: int, dim: int, heads: int, mlp: int, spatialLayers: int, temporalLayers: int, window: int = WINDOW):
         super().__init__()
         self.embed = nn.Linear(c, dim)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.spatial_pos = nn.Parameter(torch.randn(1, TOKENS + 1, dim) * 0.02)
         self.spatial = nn.ModuleList(Encoder(dim, heads, mlp) for _ in range(spatialLayers))
         self.spatial_norm = nn.LayerNorm(dim)
-        self.temporal_pos = nn.Parameter(torch.randn(1, WINDOW, dim) * 0.02)
+        self.temporal_pos = nn.Parameter(torch.randn(1, window, dim) * 0.02)
         self.temporal = nn.ModuleList(Encoder(dim, heads, mlp) for _ in range(temporalLayers))
         self.temporal_norm, self.head = nn.LayerNorm(dim), nn.Linear(dim, 12)
 
@@ -162,8 +162,9 @@ class ViViT(nn.Module):
 class Seq2Seq(nn.Module):
     """Encoder-decoder Transformer; positions are learnable frequencies × the normalised frame index."""
 
-    def __init__(self, d: int, heads: int, mlp: int, encoderLayers: int, decoderLayers: int):
+    def __init__(self, d: int, heads: int, mlp: int, encoderLayers: int, decoderLayers: int, window: int = WINDOW):
         super().__init__()
+        self.window = window
         self.frequency = nn.Parameter(torch.randn(d) * 0.5 * math.pi)
         self.encoder = nn.ModuleList(Encoder(d, heads, mlp, F.relu) for _ in range(encoderLayers))
         self.encoder_norm = nn.LayerNorm(d)
@@ -171,7 +172,7 @@ class Seq2Seq(nn.Module):
         self.decoder_norm = nn.LayerNorm(d)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        position = torch.arange(source.shape[1], device=source.device)[:, None] / WINDOW * self.frequency
+        position = torch.arange(source.shape[1], device=source.device)[:, None] / self.window * self.frequency
         memory, x = source + position, target + position
         for block in self.encoder:
             memory = block(memory)
@@ -184,11 +185,11 @@ class Seq2Seq(nn.Module):
 class Nguyen(nn.Module):
     """Three branches over pooled features (b, 256, c) and their fusion; `score` gives fused and branch logits."""
 
-    def __init__(self, c: int, heads: int, mlp: int, encoderLayers: int, decoderLayers: int):
+    def __init__(self, c: int, heads: int, mlp: int, encoderLayers: int, decoderLayers: int, window: int = WINDOW):
         super().__init__()
-        self.branch1 = Seq2Seq(c, heads, mlp, encoderLayers, decoderLayers)
+        self.branch1 = Seq2Seq(c, heads, mlp, encoderLayers, decoderLayers, window)
         self.branch2 = nn.Sequential(nn.Linear(c, c * 3 // 2), nn.ReLU(), nn.Linear(c * 3 // 2, c))
-        self.branch3 = Seq2Seq(c, heads, mlp, encoderLayers, decoderLayers)
+        self.branch3 = Seq2Seq(c, heads, mlp, encoderLayers, decoderLayers, window)
         self.heads = nn.ModuleList(nn.Linear(c, 12) for _ in range(3))
         self.fusion = nn.Sequential(nn.Linear(36, 36), nn.ReLU(), nn.Linear(36, 12))
 

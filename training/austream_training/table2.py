@@ -1,0 +1,71 @@
+"""The rows of the paper's Table 2, each one command; every row leaves its validation scores for the later ones.
+
+regnet-vit, nguyen: one member on the official split. kfold: five RegNet-ViTs on folds of the training subjects,
+averaged. smoothing: kfold's scores, smoothed with the best σ and kernel of the grid. ensemble: smoothed kfold and
+Nguyen scores averaged.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from . import paper, smoothing
+from .data import abaw, folds
+
+ROWS = ("regnet-vit", "nguyen", "kfold", "smoothing", "ensemble")
+
+
+def run(row: str, data: Path, out: Path, recipe: paper.Recipe, pretrained: Path | None, causal: bool, k: int = 5) -> float:
+    """Macro-F1 of the row on the official validation set; appends it to out/table2.json."""
+    videos, validation = abaw.read(data, "train"), abaw.read(data, "val")
+    note: dict = {}
+    if row in ("regnet-vit", "nguyen"):
+        recipe.member = row
+        model = paper.train(recipe, videos, out / row, pretrained, _log(out / row))
+        scores = paper.predict(model, validation, recipe.window)
+    elif row == "kfold":
+        recipe.member = "regnet-vit"
+        parts = folds.by_subject([v.subject for v in videos], [v.labels for v in videos], k, recipe.seed)
+        members = []
+        for f in range(k):
+            rest = [videos[i] for g, part in enumerate(parts) if g != f for i in part]
+            model = paper.train(recipe, rest, out / f"fold{f}", pretrained, _log(out / f"fold{f}"))
+            own = [videos[i] for i in parts[f]]
+            note[f"fold{f}"] = paper.macro_f1(own, paper.predict(model, own, recipe.window))
+            members.append(paper.predict(model, validation, recipe.window))
+        scores = [np.mean(per_video, 0) for per_video in zip(*members)]
+    elif row == "smoothing":
+        raw = _load(out, "kfold", validation)
+        found = paper.grid(validation, raw, causal)
+        (sigma, kernel), _ = max(found.items(), key=lambda kv: kv[1])
+        note = {"sigma": sigma, "kernel": kernel, "causal": causal, "grid": {f"{s},{n}": v for (s, n), v in found.items()}}
+        scores = [smoothing.smooth(p, sigma, kernel, causal) for p in raw]
+    else:
+        scores = [(a + b) / 2 for a, b in zip(_load(out, "smoothing", validation), _load(out, "nguyen", validation))]
+    f1 = paper.macro_f1(validation, scores)
+    np.savez(out / f"{row}.npz", **{v.name: p for v, p in zip(validation, scores)})
+    file = out / "table2.json"
+    rows = json.loads(file.read_text()) if file.is_file() else {}
+    rows[row] = {"macro_f1": f1, **note}
+    file.write_text(json.dumps(rows, indent=2) + "\n")
+    return f1
+
+
+def _load(out: Path, row: str, videos: list[abaw.Video]) -> list[np.ndarray]:
+    file = out / f"{row}.npz"
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is missing: run the row '{row}' first")
+    with np.load(file) as z:
+        return [z[v.name] for v in videos]
+
+
+def _log(folder: Path):
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder / "tensorboard"))
+
+
+__all__ = ["ROWS", "run"]

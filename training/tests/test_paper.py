@@ -1,0 +1,76 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from austream_training import paper
+from austream_training.data import abaw
+
+WINDOW = 16
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Three videos whose AUs are coloured squares, in the challenge's format; a frame with −1 and a missing one."""
+    rng = np.random.default_rng(0)
+    for k in range(3):
+        crops = tmp_path / "cropped_aligned" / f"v{k}"
+        crops.mkdir(parents=True)
+        rows = (rng.random((WINDOW, 12)) < 0.4).astype(int)
+        for t, row in enumerate(rows, start=1):
+            image = np.full((112, 112, 3), 60, np.uint8)
+            for au, on in enumerate(row):
+                y, x = divmod(au, 4)
+                image[y * 36 : y * 36 + 30, x * 28 : x * 28 + 24] = 230 if on else 10
+            if t != 5:
+                cv2.imwrite(str(crops / f"{t:05d}.jpg"), image)
+        lines = [",".join(map(str, r)) for r in rows]
+        lines[2] = "-1," + lines[2].split(",", 1)[1]
+        folder = tmp_path / "AU_Detection_Challenge" / "Train_Set"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"v{k}.txt").write_text("\n".join([abaw.HEADER, *lines]) + "\n")
+    return abaw.read(tmp_path, "train")
+
+
+def test_stem_and_first_block_stay_frozen(tiny, tmp_path):
+    recipe = paper.Recipe(window=WINDOW, batch=1, epochs=1, lr=0.1)
+    torch.manual_seed(recipe.seed)
+    before = {k: v.clone() for k, v in paper.Member(recipe).backbone.state_dict().items()}
+    after = paper.train(recipe, tiny[:1], tmp_path / "run", device="cpu").backbone.state_dict()
+    frozen = [k for k in before if k.startswith(("stem.", "s1."))]
+    assert frozen and all(torch.equal(before[k], after[k]) for k in frozen)
+    assert not torch.equal(before["s4.b1.conv1.conv.weight"], after["s4.b1.conv1.conv.weight"])
+
+
+def test_a_cut_off_run_goes_on_and_another_recipe_is_refused(tiny, tmp_path, capsys):
+    first = paper.Recipe(member="nguyen", window=WINDOW, batch=3, epochs=1, lr=0.05)
+    paper.train(first, tiny, tmp_path / "run", device="cpu")
+    with pytest.raises(ValueError, match="another recipe"):
+        paper.train(paper.Recipe(window=WINDOW), tiny, tmp_path / "run", device="cpu")
+    capsys.readouterr()
+    paper.train(first, tiny, tmp_path / "run", device="cpu")
+    assert "epoch" not in capsys.readouterr().out  # finished: nothing is left to do
+
+
+def test_padding_is_masked():
+    assert paper.mask(np.array([3, 4, 5, 5, 5])).tolist() == [True, True, True, False, False]
+
+
+def test_every_row_of_table_2(tiny, tmp_path):
+    """From a miniature in the challenge's format to a figure per row, resumed runs and all."""
+    import json
+    import shutil
+
+    from austream_training import table2
+
+    root = tmp_path / "AU_Detection_Challenge"
+    shutil.copytree(root / "Train_Set", root / "Validation_Set")
+    recipe = paper.Recipe(window=WINDOW, batch=1, epochs=1, lr=0.02)
+    for row in table2.ROWS:
+        f1 = table2.run(row, tmp_path, tmp_path / "rows", recipe, None, causal=True, k=3)
+        assert 0 <= f1 <= 1
+    rows = json.loads((tmp_path / "rows" / "table2.json").read_text())
+    assert list(rows) == list(table2.ROWS) and {"sigma", "kernel", "causal"} <= rows["smoothing"].keys()
+    # the ensemble row is the mean of the two it names
+    load = lambda row: np.load(tmp_path / "rows" / f"{row}.npz")["v0"]  # noqa: E731
+    np.testing.assert_allclose(load("ensemble"), (load("smoothing") + load("nguyen")) / 2)
