@@ -96,7 +96,8 @@ def evaluate(a: argparse.Namespace) -> None:
     from . import export as exporting
     from . import report
 
-    test = report.evaluate(exporting.load(a.model), a.set, a.split)
+    limits = np.array(list(json.loads((a.model / "model.json").read_text())["thresholds"].values()))
+    test = report.evaluate(exporting.load(a.model), a.set, a.split, limits)
     print(report.members(test), report.table(test), sep="\n\n")
 
 

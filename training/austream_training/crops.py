@@ -46,12 +46,12 @@ class CropSet:
         image, marks = np.asarray(self.crops[i]), self.marks[i]
         if self.real and rng.random() < 0.85:
             image = camera.shoot(image.astype(np.float32), camera.draw_optics(rng), rng)
-        angle, scale = np.radians(rng.normal(0, 3.5)), np.exp(rng.normal(0, 0.06))
+        angle, scale = np.radians(rng.normal(0, 3.5)), np.exp(rng.normal(0, 0.075))
         c, s = np.cos(angle) * scale, np.sin(angle) * scale
         if rng.random() < 0.5:
             image = image[:, ::-1]
             marks = marks[_MIRROR] * [-1, 1] + [CANVAS - 1, 0]
-        shift = SIZE / 2 + rng.normal(0, 2.0, 2)
+        shift = SIZE / 2 + rng.normal(0, 2.5, 2)
         move = np.array([[c, -s, 0], [s, c, 0]])
         move[:, 2] = shift - move[:, :2] @ [CANVAS / 2, CANVAS / 2]
         image = cv2.warpAffine(np.ascontiguousarray(image), move, (SIZE, SIZE), borderMode=cv2.BORDER_CONSTANT)
