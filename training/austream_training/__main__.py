@@ -78,6 +78,7 @@ def train_windows(a: argparse.Namespace) -> None:
     frame = _frame_model()
     c.load_average(frame, a.run / "last.pt")
     model.backbone.load_state_dict(frame.backbone.state_dict())
+    windows.start_from(model, frame.head)
     clips = windows.FeatureSet(source, "clips-train")
     stills = [windows.FeatureSet(source, n) for n in ("stills-train", "portraits-train-augmented")]
     frequency = losses.frequencies(clips.labels >= 0.3)

@@ -53,6 +53,30 @@ class Sampler:
         return np.asarray(s.features[i]), s.labels[i], s.weights[i]
 
 
+@torch.no_grad()
+def start_from(model: nn.Module, frame_head: nn.Linear) -> None:
+    """Starts the Nguyen member where the frame stage ended: branch 2 passes the features on and reads them with
+    the frame stage's head, the fusion takes mostly branch 2. (Features are ≥ 0, and a bias keeps the fusion's
+    ReLU in its linear part.)"""
+    n, c = model.nguyen, frame_head.in_features
+    for layer, rows in ((n.branch2[0], slice(0, c)), (n.branch2[2], slice(None))):
+        layer.weight.mul_(0.1)
+        layer.weight[rows, :c] += torch.eye(c)
+        layer.bias.zero_()
+    n.heads[1].load_state_dict(frame_head.state_dict())
+    prior = frame_head.bias.mean()
+    for head in (n.heads[0], n.heads[2], model.vivit.head):
+        head.weight.mul_(0.3)
+        head.bias.fill_(prior)
+    n.fusion[0].weight.mul_(0.1)
+    for branch, share in enumerate((0.2, 0.6, 0.2)):
+        n.fusion[0].weight[:12, branch * 12 : branch * 12 + 12] += share * torch.eye(12)
+    n.fusion[0].bias[:12] = 8.0
+    n.fusion[2].weight.mul_(0.1)
+    n.fusion[2].weight[:, :12] = torch.eye(12)
+    n.fusion[2].bias.fill_(-8.0)
+
+
 def score(model: nn.Module, clips: torch.Tensor | None, stills: torch.Tensor | None):
     """Clips (b, 256, 16, C) and stills (s, 16, C) → logits of both members over (b + s, 256, 12) and the second
     member's branches."""
@@ -69,8 +93,8 @@ def score(model: nn.Module, clips: torch.Tensor | None, stills: torch.Tensor | N
 
 
 def train(
-    model: nn.Module, sampler: Sampler, validation: list[FeatureSet], out: Path, seconds: float, lr: float = 1e-3,
-    clips: int = 3, stills: int = 5, gamma: float = 0.0, branch_weight: float = 0.3, beta: float = 0.0,
+    model: nn.Module, sampler: Sampler, validation: list[FeatureSet], out: Path, seconds: float, lr: float = 1.5e-3,
+    clips: int = 2, stills: int = 4, gamma: float = 0.0, branch_weight: float = 0.3, beta: float = 0.0,
     frequency: np.ndarray | None = None,
 ) -> None:
     """AdamW and one cosine over `seconds`; beta > 0 adds Robin Hood smoothing of the soft targets. gamma 0 is plain
@@ -121,6 +145,7 @@ def train(
 def predict(model: nn.Module, s: FeatureSet, sigma: float | None = None) -> dict[str, np.ndarray]:
     """Sigmoid scores (N, 12) of each member and of their mean. Clips by whole windows (smoothed causally where
     `sigma` is given), stills as constant windows read at their newest frame."""
+    was_training = model.training
     model.eval()
     members: list[list[np.ndarray]] = [[], []]
     moving = s.name.startswith("clips")
@@ -137,5 +162,5 @@ def predict(model: nn.Module, s: FeatureSet, sigma: float | None = None) -> dict
     out = {"regnet-vit": members[0], "nguyen": members[1], "ensemble": [(a + b) / 2 for a, b in zip(*members)]}
     if sigma is not None and moving:
         out = {name: [smoothing.smooth(p, sigma) for p in parts] for name, parts in out.items()}
-    model.train()
+    model.train(was_training)
     return {name: np.concatenate(parts) for name, parts in out.items()}
