@@ -1,0 +1,35 @@
+# Two commands need nothing done before: `make demo` shows austream at work, `make test` checks it.
+# DURATION=30s ends the demo by itself; JSON=1 prints events as JSON lines.
+SHELL := bash
+.DEFAULT_GOAL := help
+NODE_BIN = $(shell [ -x .toolchain/node/bin/node ] && echo $(CURDIR)/.toolchain/node/bin || dirname "$$(command -v node)")
+NPM = PATH="$(NODE_BIN):$$PATH" npm
+
+.PHONY: help setup demo test lint bench
+help:
+	@echo 'make demo   a simulated camera, the whole pipeline, live Action Units (DURATION=30s JSON=1)'
+	@echo 'make test   lint, type check, all tests'
+	@echo 'make setup  only bring what austream needs'
+	@echo 'make bench  the benchmarks whose results stand in bench/RESULTS.md'
+
+setup:
+	@bin/setup
+
+demo:
+	@bin/setup
+	@bin/austream demo $(if $(DURATION),--duration $(DURATION)) $(if $(JSON),--json)
+
+lint:
+	@bin/setup
+	@$(NPM) run --silent lint
+	@$(NPM) run --silent typecheck
+
+test:
+	@bin/setup test
+	@$(NPM) run --silent lint
+	@$(NPM) run --silent typecheck
+	@$(NPM) test --silent
+
+bench:
+	@bin/setup test
+	@$(NPM) run --silent bench
