@@ -167,11 +167,13 @@ export interface CropWindow {
 export interface AuScores {
   readonly face: FaceStamp;
   readonly warmup: boolean;
-  readonly raw: Float32Array;
+  /** (12); null where the face is unreliable. */
+  readonly raw: Float32Array | null;
 }
 
 export interface SmoothedScores extends AuScores {
-  readonly smoothed: Float32Array;
+  /** (12); null exactly where `raw` is. */
+  readonly smoothed: Float32Array | null;
 }
 
 /** Which weights gave a score. */
@@ -211,7 +213,13 @@ export interface AuFrame extends FrameStamp {
 export type ActivationPhase = 'ONSET' | 'OFFSET';
 
 /** Why an activation ended. */
-export type ActivationEnd = 'below_threshold' | 'track_ended' | 'gap' | 'unreliable' | 'epoch_ended' | 'stopped';
+export type ActivationEnd =
+  | 'below_threshold'
+  | 'track_ended'
+  | 'gap'
+  | 'unreliable'
+  | 'epoch_ended'
+  | 'stopped';
 
 /**
  * One AU of one face from its onset to its offset: what topic `au.activations` carries. The ONSET record comes

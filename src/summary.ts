@@ -20,7 +20,10 @@ export class RunCounter {
   readonly #lag = createHistogram();
   /** Tracks not yet ended, of each camera's newest epoch. */
   readonly #live = new Map<string, { epoch: number; tracks: Set<number> }>();
-  readonly #drops = new Map<string, number>();
+  /** As each camera itself counts: of its newest epoch, and of those before. */
+  readonly #drops = new Map<string, { epoch: number; now: number; before: number }>();
+  /** Of each camera, by cause, in the stages after it. */
+  readonly #later = new Map<string, Record<string, number>>();
   #framesIn = 0;
   #faces = 0;
   #events = 0;
@@ -48,21 +51,43 @@ export class RunCounter {
     this.#lag.record(Math.max(1, at - since));
   }
 
-  status(status: CameraStatus): void {
-    const dropped = Object.values(status.drops).reduce((sum, count) => sum + count, 0);
-    if (status.epoch !== null) this.#drops.set(`${status.cameraId}/${status.epoch}`, dropped);
+  /** What a stage after the camera has lost: crops that the model had no time for, events past the spool's bound. */
+  dropped(cameraId: string, count: number, cause: string): void {
+    const later = this.#later.get(cameraId) ?? {};
+    later[cause] = (later[cause] ?? 0) + count;
+    this.#later.set(cameraId, later);
   }
 
-  /** `dropped` adds what stages after the cameras have dropped. */
-  summary(dropped = 0): Summary {
+  /** Counts a camera's own drops; gives the status back with those of the later stages added. */
+  status(status: CameraStatus): CameraStatus {
+    if (status.epoch !== null) {
+      const known = this.#drops.get(status.cameraId);
+      const before = !known ? 0 : known.epoch === status.epoch ? known.before : known.before + known.now;
+      this.#drops.set(status.cameraId, { epoch: status.epoch, now: sum(status.drops), before });
+    }
+    return { ...status, drops: { ...status.drops, ...this.#later.get(status.cameraId) } };
+  }
+
+  summary(): Summary {
     const quantile = (percent: number) =>
       this.#lag.count === 0 ? null : Math.round(this.#lag.percentile(percent) / 100) / 10;
     return {
       framesIn: this.#framesIn,
       faces: this.#faces,
       events: this.#events,
-      dropped: [...this.#drops.values()].reduce((sum, count) => sum + count, dropped),
+      dropped: this.#dropped(),
       lagMs: { p50: quantile(50), p99: quantile(99) },
     };
   }
+
+  #dropped(): number {
+    let total = 0;
+    for (const { now, before } of this.#drops.values()) total += now + before;
+    for (const causes of this.#later.values()) total += sum(causes);
+    return total;
+  }
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
 }

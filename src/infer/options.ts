@@ -38,7 +38,18 @@ export const inferOptions = z.strictObject({
     .prefault({}),
   /** Overrides of the model's own thresholds (0.5), per AU. */
   thresholds: thresholds.prefault({}),
-  /** A hole between two crops of a track longer than this starts a new window. */
+  /** When an AU counts as an activation of its own (topic `activations`). */
+  activations: z
+    .strictObject({
+      /** Shorter ones are not reported. */
+      minSeconds: z.number().min(0).max(10).default(0.2),
+      /** An activation ends when the smoothed score falls below this share of the AU's threshold. */
+      release: z.number().min(0).max(1).default(0.8),
+    })
+    .prefault({}),
+  /** Crops that may wait for the model; beyond them live cameras lose their oldest, files wait. */
+  maxWaiting: z.number().int().min(1).max(100_000).default(512),
+  /** A hole between two reliable crops of a track longer than this starts a new window. */
   gapSeconds: z.number().min(0.1).max(60).default(1),
 });
 export type InferOptions = z.output<typeof inferOptions>;

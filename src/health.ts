@@ -1,0 +1,47 @@
+import type { AddressInfo } from 'node:net';
+import { fastify } from 'fastify';
+import type { Config } from './config.ts';
+import { AustreamError } from './errors.ts';
+
+/** What keeps a process from being ready, e.g. `Kafka is not reachable`; empty when it is ready. */
+export type Readiness = () => readonly string[];
+
+export interface HealthServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * `/healthz`: the process answers. `/readyz`: models are loaded and Kafka is reachable; a dead camera is a matter of
+ * its status, not of readiness. Null where the config serves nothing.
+ */
+export async function serveHealth(http: Config['http'], missing: Readiness): Promise<HealthServer | null> {
+  if (http.port === null) return null;
+  const server = fastify();
+  server.get('/healthz', () => ({ status: 'ok' }));
+  server.get('/readyz', (_, reply) => {
+    const reasons = missing();
+    return reply
+      .code(reasons.length === 0 ? 200 : 503)
+      .send({ ready: reasons.length === 0, missing: reasons });
+  });
+  try {
+    await server.listen({ host: http.host, port: http.port });
+  } catch (cause) {
+    await server.close();
+    throw listenError(http, cause as NodeJS.ErrnoException);
+  }
+  return { port: (server.server.address() as AddressInfo).port, close: () => server.close() };
+}
+
+function listenError({ host, port }: Config['http'], cause: NodeJS.ErrnoException): Error {
+  if (cause.code === 'EADDRINUSE')
+    return new AustreamError('PORT_IN_USE', `http: ${host}:${port} is taken by another program`, {
+      fix: 'choose another http.port, or 0 for any free one',
+      cause,
+    });
+  return new AustreamError('ARGUMENT_INVALID', `http: cannot listen on ${host}:${port}: ${cause.code}`, {
+    fix: 'http.host must be an address of this machine',
+    cause,
+  });
+}

@@ -1,0 +1,118 @@
+import {
+  type ActivationEnd,
+  type ActivationPhase,
+  AU_NAMES,
+  type AuActivation,
+  type AuFrame,
+  type AuName,
+  type Micros,
+} from '../domain.ts';
+import type { InferOptions } from './options.ts';
+
+/** One AU that is up. */
+interface Rise {
+  readonly first: AuFrame;
+  last: AuFrame;
+  apex: Micros;
+  peak: number;
+  sum: number;
+  frames: number;
+  announced: boolean;
+}
+
+/**
+ * Turns the smoothed scores of one track into activations with hysteresis: an AU rises when its score reaches its
+ * threshold, is announced (ONSET) once it has lasted `minSeconds`, and ends (OFFSET) when the score falls below
+ * `release` × threshold. Frames without scores change nothing; `end` closes what a lost track leaves open.
+ */
+export class ActivationTracker {
+  readonly #options: InferOptions['activations'];
+  readonly #thresholds: Float32Array;
+  readonly #rises = new Map<AuName, Rise>();
+
+  /** `thresholds`: (12), in the order of ACTION_UNITS. */
+  constructor(options: InferOptions['activations'], thresholds: Float32Array) {
+    this.#options = options;
+    this.#thresholds = thresholds;
+  }
+
+  push(frame: AuFrame): AuActivation[] {
+    const out: AuActivation[] = [];
+    AU_NAMES.forEach((au, index) => {
+      const state = frame.aus[au];
+      if (!state) return;
+      const rise = this.#rises.get(au);
+      const threshold = this.#thresholds[index]!;
+      if (rise && state.p < threshold * this.#options.release) {
+        this.#rises.delete(au);
+        if (rise.announced) out.push(record(au, rise, 'OFFSET', frame, 'below_threshold'));
+      } else if (rise || state.p >= threshold) {
+        out.push(...this.#raise(au, rise, frame, state.p));
+      }
+    });
+    return out;
+  }
+
+  /** Closes every open activation at the last frame it was seen in. */
+  end(reason: ActivationEnd): AuActivation[] {
+    const open = [...this.#rises].filter(([, rise]) => rise.announced);
+    this.#rises.clear();
+    return open.map(([au, rise]) => record(au, rise, 'OFFSET', rise.last, reason));
+  }
+
+  #raise(au: AuName, known: Rise | undefined, frame: AuFrame, p: number): AuActivation[] {
+    const rise = known ?? {
+      first: frame,
+      last: frame,
+      apex: frame.captureTime,
+      peak: p,
+      sum: 0,
+      frames: 0,
+      announced: false,
+    };
+    if (!known) this.#rises.set(au, rise);
+    if (p > rise.peak) {
+      rise.peak = p;
+      rise.apex = frame.captureTime;
+    }
+    rise.last = frame;
+    rise.sum += p;
+    rise.frames += 1;
+    const lasted = frame.captureTime - rise.first.captureTime;
+    if (rise.announced || lasted < this.#options.minSeconds * 1e6) return [];
+    rise.announced = true;
+    return [record(au, rise, 'ONSET', frame, null)];
+  }
+}
+
+function record(
+  au: AuName,
+  rise: Rise,
+  phase: ActivationPhase,
+  at: AuFrame,
+  end: ActivationEnd | null,
+): AuActivation {
+  const { first } = rise;
+  const activationId = `${first.cameraId}/${first.epoch}/${first.trackId}/${au}/${first.frame}`;
+  return {
+    eventId: `${activationId}/${phase}`,
+    activationId,
+    phase,
+    cameraId: first.cameraId,
+    epoch: first.epoch,
+    trackId: first.trackId,
+    au,
+    clockSource: first.clockSource,
+    onset: first.captureTime,
+    apex: rise.apex,
+    peak: rise.peak,
+    mean: rise.sum / rise.frames,
+    frames: rise.frames,
+    offset: phase === 'OFFSET' ? at.captureTime : null,
+    duration: at.captureTime - first.captureTime,
+    end,
+    reliability: first.aus[au]?.reliability ?? null,
+    inferredAt: at.inferredAt,
+    model: at.model,
+  };
+}

@@ -1,0 +1,212 @@
+import {
+  type ActivationEnd,
+  AU_COUNT,
+  type AuActivation,
+  type AuFrame,
+  CROP_BYTES,
+  type FaceCrop,
+  type FrameFaces,
+} from '../domain.ts';
+import type { AuModel } from './engine/index.ts';
+import type { InferOptions } from './options.ts';
+import { type Hop, TrackInference } from './track.ts';
+import { type Waiting, WaitingLine } from './waiting.ts';
+
+export interface InferSink {
+  frames(frames: readonly AuFrame[]): void | Promise<void>;
+  activations(activations: readonly AuActivation[]): void | Promise<void>;
+  /** Crops of a live camera lost because the model could not keep up. */
+  dropped(cameraId: string, crops: number): void;
+}
+
+/** Windows in one run of the window encoders; bounds their memory. */
+const WINDOWS_AT_ONCE = 8;
+
+/**
+ * Crops of all cameras in, events out. One batch at a time: its crops are embedded together, the hops that become
+ * due are scored together, and their events are given out in each track's order.
+ */
+export class InferStage {
+  /** Rejects when the model fails; nothing is scored after that. */
+  readonly failed: Promise<never>;
+  readonly #fail: (error: unknown) => void;
+  readonly #model: AuModel;
+  readonly #options: InferOptions;
+  readonly #sink: InferSink;
+  readonly #line: WaitingLine;
+  readonly #tracks = new Map<string, TrackInference>();
+  #roomWanted: (() => void)[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #running = false;
+
+  constructor(model: AuModel, options: InferOptions, sink: InferSink) {
+    this.#model = model;
+    this.#options = options;
+    this.#sink = sink;
+    this.#line = new WaitingLine(options.maxWaiting);
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.failed = promise;
+    this.#fail = reject;
+    // Whoever watches `failed` sees it; one that does not must not bring the process down by it.
+    promise.catch(() => {});
+  }
+
+  /** Crops that wait for the model. */
+  get waiting(): number {
+    return this.#line.crops;
+  }
+
+  /** Files wait for room; of live cameras the oldest crops go when there is none. */
+  async push(faces: FrameFaces): Promise<void> {
+    for (const crop of faces.crops) {
+      if (this.#line.full && crop.clockSource === 'file') await this.#room();
+      else if (this.#line.full) this.#dropOldest();
+      this.#line.add({ kind: 'crop', crop, since: performance.now() });
+    }
+    for (const trackId of faces.endedTracks)
+      this.#mark(() => this.#endTracks([trackKey({ ...faces, trackId })], 'track_ended'), false);
+    this.#wake();
+  }
+
+  /** Scores what is left of the epoch's tracks, then forgets them. */
+  endEpoch(cameraId: string, epoch: number, reason: ActivationEnd = 'epoch_ended'): Promise<void> {
+    return this.#barrier(() => {
+      const prefix = `${cameraId}/${epoch}/`;
+      return this.#endTracks(
+        [...this.#tracks.keys()].filter((key) => key.startsWith(prefix)),
+        reason,
+      );
+    });
+  }
+
+  /** Scores everything that waits. Hops that are not full yet go on waiting. */
+  flush(): Promise<void> {
+    return this.#barrier(() => {});
+  }
+
+  #barrier(reach: () => void | Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#mark(async () => {
+      await reach();
+      resolve();
+    }, true);
+    this.#wake();
+    return Promise.race([promise, this.failed]);
+  }
+
+  #mark(reach: () => void | Promise<void>, urgent: boolean): void {
+    this.#line.add({ kind: 'mark', reach, urgent });
+  }
+
+  async #room(): Promise<void> {
+    this.#wake();
+    while (this.#line.full)
+      await Promise.race([new Promise<void>((resolve) => this.#roomWanted.push(resolve)), this.failed]);
+  }
+
+  #dropOldest(): void {
+    const gone = this.#line.dropOldest();
+    if (gone) this.#sink.dropped(gone.cameraId, 1);
+  }
+
+  #wake(): void {
+    if (this.#running) return;
+    clearTimeout(this.#timer);
+    const { max, deadlineMs } = this.#options.batch;
+    const due = this.#line.full ? 0 : this.#line.dueIn(max, deadlineMs, performance.now());
+    if (due === null) return;
+    if (due > 0) {
+      // Files come by count alone, so that the same file always gives the same batches.
+      if (Number.isFinite(due)) this.#timer = setTimeout(() => this.#wake(), due);
+      return;
+    }
+    this.#running = true;
+    this.#batch(this.#line.take(max))
+      .then(() => {
+        this.#running = false;
+        this.#wake();
+      })
+      .catch(this.#fail);
+  }
+
+  async #batch(items: readonly Waiting[]): Promise<void> {
+    const wanted = this.#roomWanted;
+    this.#roomWanted = [];
+    for (const resolve of wanted) resolve();
+    const embeddings = await this.#embed(items);
+    let hops: Hop[] = [];
+    for (const item of items) {
+      if (item.kind === 'crop') {
+        const { pixels: _, ...face } = item.crop;
+        hops.push(...this.#track(item.crop).append(face, embeddings.get(item.crop) ?? null));
+      } else {
+        await this.#score(hops);
+        hops = [];
+        await item.reach();
+      }
+    }
+    await this.#score(hops);
+  }
+
+  /** Embeddings of the batch's reliable crops; the others have nothing that a model should see. */
+  async #embed(items: readonly Waiting[]): Promise<Map<FaceCrop, Float32Array>> {
+    const crops = items.flatMap((item) =>
+      item.kind === 'crop' && item.crop.quality.unreliable === null ? [item.crop] : [],
+    );
+    if (crops.length === 0) return new Map();
+    const pixels = new Uint8Array(crops.length * CROP_BYTES);
+    crops.forEach((crop, index) => {
+      pixels.set(crop.pixels, index * CROP_BYTES);
+    });
+    const d = this.#model.embeddingSize;
+    const rows = await this.#model.encode(pixels, crops.length);
+    return new Map(crops.map((crop, index) => [crop, rows.subarray(index * d, (index + 1) * d)]));
+  }
+
+  async #endTracks(keys: readonly string[], reason: ActivationEnd): Promise<void> {
+    const hops = keys.flatMap((key) => this.#tracks.get(key)?.end(reason) ?? []);
+    for (const key of keys) this.#tracks.delete(key);
+    await this.#score(hops);
+  }
+
+  /** Scores hops together and gives their events out in order. */
+  async #score(hops: readonly Hop[]): Promise<void> {
+    for (let from = 0; from < hops.length; from += WINDOWS_AT_ONCE) {
+      const some = hops.slice(from, from + WINDOWS_AT_ONCE);
+      const scores = await this.#scores(some.flatMap((hop) => hop.embeddings ?? []));
+      const inferredAt = Date.now() * 1_000;
+      for (const hop of some) {
+        const events = hop.track.finish(hop, hop.embeddings && scores.shift()!, inferredAt);
+        if (events.frames.length > 0) await this.#sink.frames(events.frames);
+        if (events.activations.length > 0) await this.#sink.activations(events.activations);
+      }
+    }
+  }
+
+  /** (256, 12) of each window. */
+  async #scores(windows: readonly Float32Array[]): Promise<Float32Array[]> {
+    if (windows.length === 0) return [];
+    const size = this.#model.windowSize * this.#model.embeddingSize;
+    const batch = new Float32Array(windows.length * size);
+    windows.forEach((window, index) => {
+      batch.set(window, index * size);
+    });
+    const scores = await this.#model.score(batch, windows.length);
+    const each = this.#model.windowSize * AU_COUNT;
+    return windows.map((_, index) => scores.slice(index * each, (index + 1) * each));
+  }
+
+  #track(face: { cameraId: string; epoch: number; trackId: number }): TrackInference {
+    const key = trackKey(face);
+    let track = this.#tracks.get(key);
+    if (!track) {
+      track = new TrackInference(this.#model, this.#options);
+      this.#tracks.set(key, track);
+    }
+    return track;
+  }
+}
+
+function trackKey(face: { cameraId: string; epoch: number; trackId: number }): string {
+  return `${face.cameraId}/${face.epoch}/${face.trackId}`;
+}

@@ -1,0 +1,135 @@
+import {
+  type ActivationEnd,
+  AU_COUNT,
+  AU_NAMES,
+  type AuActivation,
+  type AuFrame,
+  type AuScores,
+  type AuState,
+  eventId,
+  type FaceStamp,
+  type Micros,
+  type SmoothedScores,
+} from '../domain.ts';
+import { ActivationTracker } from './activations.ts';
+import type { AuModel } from './engine/index.ts';
+import type { InferOptions } from './options.ts';
+import { ScoreSmoother } from './smoothing.ts';
+import { TrackWindow } from './window.ts';
+
+/** A hop that waits for the window encoder. */
+export interface Hop {
+  readonly track: TrackInference;
+  readonly faces: readonly FaceStamp[];
+  /** (256, D); null where no face of the hop nor any before it was reliable. */
+  readonly embeddings: Float32Array | null;
+  readonly warmup: boolean;
+  /** Set when this is the last hop before a break. */
+  readonly end: ActivationEnd | null;
+}
+
+/** What one scored hop gives. */
+export interface HopEvents {
+  readonly frames: AuFrame[];
+  readonly activations: AuActivation[];
+}
+
+/** Window, smoothing and activations of one face track. No window and no filter ever spans a break. */
+export class TrackInference {
+  readonly #model: AuModel;
+  readonly #options: InferOptions;
+  readonly #thresholds: Float32Array;
+  readonly #activations: ActivationTracker;
+  #window: TrackWindow;
+  #smoother: ScoreSmoother;
+  #newest: Micros | null = null;
+  #reliable: Micros | null = null;
+
+  constructor(model: AuModel, options: InferOptions) {
+    this.#model = model;
+    this.#options = options;
+    this.#thresholds = model.thresholds.map((own, au) => options.thresholds[AU_NAMES[au]!] ?? own);
+    this.#activations = new ActivationTracker(options.activations, this.#thresholds);
+    this.#window = this.#newWindow();
+    this.#smoother = new ScoreSmoother(options.smoothing);
+  }
+
+  /** Takes the track's next face with its embedding (null: unreliable); gives the hops that are now due. */
+  append(face: FaceStamp, embedding: Float32Array | null): Hop[] {
+    const due: Hop[] = [];
+    const hole = this.#options.gapSeconds * 1e6;
+    if (this.#reliable !== null && face.captureTime - this.#reliable > hole) {
+      due.push(this.#take(face.captureTime - this.#newest! > hole ? 'gap' : 'unreliable'));
+      this.#window = this.#newWindow();
+      this.#reliable = null;
+    }
+    this.#window.append(face, embedding);
+    this.#newest = face.captureTime;
+    if (embedding) this.#reliable = face.captureTime;
+    if (this.#window.waiting >= this.#options.hop) due.push(this.#take(null));
+    return due;
+  }
+
+  /** The track is over: the hop of what is left. */
+  end(reason: ActivationEnd): Hop {
+    return this.#take(reason);
+  }
+
+  /** `scores`: (256, 12) of the hop's window. */
+  finish(hop: Hop, scores: Float32Array | null, inferredAt: Micros): HopEvents {
+    const frames: AuFrame[] = [];
+    const activations: AuActivation[] = [];
+    const publish = (smoothed: SmoothedScores) => {
+      const frame = this.#frame(smoothed, inferredAt);
+      frames.push(frame);
+      activations.push(...this.#activations.push(frame));
+    };
+    hop.faces.forEach((face, index) => {
+      const row = this.#model.windowSize - hop.faces.length + index;
+      const trusted = scores !== null && face.quality.unreliable === null;
+      const raw = trusted ? scores.slice(row * AU_COUNT, (row + 1) * AU_COUNT) : null;
+      const next: AuScores = { face, warmup: hop.warmup, raw };
+      this.#smoother.push(next).forEach(publish);
+    });
+    if (hop.end) {
+      this.#smoother.end().forEach(publish);
+      activations.push(...this.#activations.end(hop.end));
+    }
+    return { frames, activations };
+  }
+
+  #take(end: ActivationEnd | null): Hop {
+    const { faces, window } = this.#window.take();
+    return {
+      track: this,
+      faces,
+      embeddings: faces.length > 0 ? (window?.embeddings ?? null) : null,
+      warmup: window?.warmup ?? true,
+      end,
+    };
+  }
+
+  #newWindow(): TrackWindow {
+    return new TrackWindow(this.#model.windowSize, this.#model.embeddingSize);
+  }
+
+  #frame({ face, warmup, raw, smoothed }: SmoothedScores, inferredAt: Micros): AuFrame {
+    const state = (au: number): AuState | null =>
+      raw && smoothed
+        ? {
+            raw: raw[au]!,
+            p: smoothed[au]!,
+            active: smoothed[au]! >= this.#thresholds[au]!,
+            reliability: this.#model.reliability?.[au] ?? null,
+          }
+        : null;
+    return {
+      ...face,
+      eventId: eventId(face),
+      inferredAt,
+      warmup,
+      model: this.#model.stamp,
+      aus: Object.fromEntries(AU_NAMES.map((name, au) => [name, state(au)])) as AuFrame['aus'],
+    };
+  }
+}

@@ -1,0 +1,70 @@
+import type { FaceCrop } from '../domain.ts';
+
+/** What waits for the model, in the order in which it came: crops, and marks that must not overtake them. */
+export type Waiting =
+  | { readonly kind: 'crop'; readonly crop: FaceCrop; readonly since: number }
+  | { readonly kind: 'mark'; readonly reach: () => void | Promise<void>; readonly urgent: boolean };
+
+/**
+ * Crops of all cameras on their way to the model: first in, first out, bounded. A batch is due when `max` crops
+ * wait, when the oldest has waited `deadlineMs`, or when an urgent mark is in the line.
+ */
+export class WaitingLine {
+  readonly #capacity: number;
+  #items: Waiting[] = [];
+  #crops = 0;
+  #urgent = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  get crops(): number {
+    return this.#crops;
+  }
+
+  get full(): boolean {
+    return this.#crops >= this.#capacity;
+  }
+
+  add(item: Waiting): void {
+    this.#items.push(item);
+    if (item.kind === 'crop') this.#crops += 1;
+    else if (item.urgent) this.#urgent += 1;
+  }
+
+  /** Drops the oldest crop of the camera that has most of them waiting, so that no camera starves another. */
+  dropOldest(): FaceCrop | null {
+    const counts = new Map<string, number>();
+    for (const item of this.#items)
+      if (item.kind === 'crop') counts.set(item.crop.cameraId, (counts.get(item.crop.cameraId) ?? 0) + 1);
+    const [busiest] = [...counts].sort(([, a], [, b]) => b - a);
+    const at = this.#items.findIndex((item) => item.kind === 'crop' && item.crop.cameraId === busiest?.[0]);
+    if (at < 0) return null;
+    const [gone] = this.#items.splice(at, 1);
+    this.#crops -= 1;
+    return gone?.kind === 'crop' ? gone.crop : null;
+  }
+
+  /** Milliseconds until a batch is due (0: now), or null while there is nothing to wait for. */
+  dueIn(max: number, deadlineMs: number, now: number): number | null {
+    if (this.#urgent > 0 || this.#crops >= max) return 0;
+    const first = this.#items[0];
+    if (!first) return null;
+    return first.kind === 'mark' ? 0 : Math.max(0, first.since + deadlineMs - now);
+  }
+
+  /** The next items, with at most `max` crops among them. */
+  take(max: number): Waiting[] {
+    let crops = 0;
+    let end = 0;
+    for (; end < this.#items.length; end += 1) {
+      if (this.#items[end]!.kind === 'crop' && crops === max) break;
+      if (this.#items[end]!.kind === 'crop') crops += 1;
+    }
+    const taken = this.#items.splice(0, end);
+    this.#crops -= crops;
+    this.#urgent -= taken.filter((item) => item.kind === 'mark' && item.urgent).length;
+    return taken;
+  }
+}

@@ -1,0 +1,96 @@
+import type { Config } from './config.ts';
+import type { AuActivation, AuFrame, CameraStatus } from './domain.ts';
+import { openModel } from './infer/engine/index.ts';
+import { InferStage } from './infer/stage.ts';
+import { CameraSupervisor } from './ingest/supervisor.ts';
+import { openPublisher } from './publish/publisher.ts';
+import { RunCounter, type Summary } from './summary.ts';
+
+/** Who looks on while the pipeline runs: the terminal, the JSON output, the summary of a demo. */
+export interface Onlooker {
+  frames?(frames: readonly AuFrame[]): void;
+  activations?(activations: readonly AuActivation[]): void;
+  status?(status: CameraStatus): void;
+}
+
+export interface Pipeline {
+  /** Where consumers connect. */
+  readonly brokers: string;
+  /** Resolves when every camera was a file and all of them have been played; rejects when a stage fails. */
+  readonly done: Promise<void>;
+  /** What keeps it from being ready; empty when nothing does. */
+  missing(): string[];
+  /** Stops the cameras, scores what they gave, hands it all to Kafka. Rejects when `timeoutMs` was not enough. */
+  stop(timeoutMs: number): Promise<Summary>;
+}
+
+/**
+ * The whole way of the data on one machine:
+ *
+ *   camera child ─ FrameFaces ─▶ InferStage ─ AuFrame, AuActivation ─▶ Publisher ─▶ topics
+ *                └ CameraStatus ──────────────────────────────────────▲
+ */
+export async function openPipeline(config: Config, onlooker: Onlooker = {}): Promise<Pipeline> {
+  const counter = new RunCounter();
+  const model = await openModel(config.infer);
+  const publisher = await openPublisher(config.kafka, {
+    acknowledged: (frame, at) => counter.acknowledged(frame, at),
+    dropped: (cameraId, count, cause) => counter.dropped(cameraId, count, cause),
+  }).catch(async (error) => {
+    await model.close();
+    throw error;
+  });
+
+  const stage = new InferStage(model, config.infer, {
+    frames: (frames) => {
+      counter.events(frames.length);
+      publisher.frames(frames);
+      onlooker.frames?.(frames);
+    },
+    activations: (activations) => {
+      publisher.activations(activations);
+      onlooker.activations?.(activations);
+    },
+    dropped: (cameraId, crops) => counter.dropped(cameraId, crops, 'inference_overload'),
+  });
+
+  const cameras = config.cameras.map(
+    (camera) =>
+      new CameraSupervisor(
+        camera,
+        { ingest: config.ingest, detect: config.detect },
+        {
+          faces: (faces) => {
+            counter.frame(faces);
+            return stage.push(faces);
+          },
+          epochEnded: (cameraId, epoch) => stage.endEpoch(cameraId, epoch),
+          status: (status) => {
+            const counted = counter.status(status);
+            publisher.status(counted);
+            onlooker.status?.(counted);
+          },
+        },
+      ),
+  );
+  for (const camera of cameras) camera.start();
+
+  const played = Promise.all(cameras.map((camera) => camera.done)).then(() => stage.flush());
+  const done = Promise.race([played, stage.failed]);
+  return {
+    brokers: publisher.brokers,
+    done,
+    missing: () => (publisher.connected ? [] : ['Kafka is not reachable']),
+    async stop(timeoutMs) {
+      await Promise.all(cameras.map((camera) => camera.stop()));
+      try {
+        await Promise.race([stage.flush(), stage.failed]);
+        await publisher.flush(timeoutMs);
+        return counter.summary();
+      } finally {
+        await publisher.close();
+        await model.close();
+      }
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { AU_NAMES, type AuFrame, eventId } from '../../src/domain.ts';
+import { ActivationTracker } from '../../src/infer/activations.ts';
+import { faceCrop } from './faces.ts';
+
+const MODEL = { name: 'm', version: '1', sha256: '0'.repeat(64), trained: true };
+
+/** A frame of which only AU12 moves; null: unreliable. */
+function frame(index: number, p: number | null): AuFrame {
+  const { pixels: _, ...face } = faceCrop({ frame: index });
+  const state = (name: string) =>
+    p === null ? null : { raw: p, p: name === 'au12' ? p : 0, active: false, reliability: 0.9 };
+  return {
+    ...face,
+    eventId: eventId(face),
+    inferredAt: 5,
+    warmup: false,
+    model: MODEL,
+    aus: Object.fromEntries(AU_NAMES.map((name) => [name, state(name)])) as AuFrame['aus'],
+  };
+}
+
+function tracker(minSeconds = 0.2) {
+  return new ActivationTracker({ minSeconds, release: 0.8 }, new Float32Array(12).fill(0.5));
+}
+
+function run(scores: readonly (number | null)[], minSeconds?: number) {
+  const activations = tracker(minSeconds);
+  return scores.flatMap((p, index) => activations.push(frame(index, p)));
+}
+
+describe('ActivationTracker', () => {
+  it('announces an onset after the minimum duration and completes it at the offset', () => {
+    const [onset, offset, ...rest] = run([0.1, 0.5, 0.6, 0.7, 0.9, 0.8, 0.7, 0.6, 0.3, 0.1]);
+    expect(rest).toEqual([]);
+    expect(onset).toMatchObject({
+      eventId: 'cam/0/1/au12/1/ONSET',
+      phase: 'ONSET',
+      au: 'au12',
+      onset: 40_000,
+      duration: 200_000,
+      frames: 6,
+      offset: null,
+      end: null,
+      reliability: 0.9,
+    });
+    expect(offset).toMatchObject({
+      activationId: onset!.activationId,
+      phase: 'OFFSET',
+      onset: 40_000,
+      apex: 160_000,
+      peak: 0.9,
+      offset: 320_000,
+      duration: 280_000,
+      frames: 7,
+      end: 'below_threshold',
+    });
+    expect(offset!.mean).toBeCloseTo((0.5 + 0.6 + 0.7 + 0.9 + 0.8 + 0.7 + 0.6) / 7, 6);
+  });
+
+  it('holds between the thresholds, so that a score at the edge does not flicker', () => {
+    const edge = Array.from({ length: 40 }, (_, i) => (i % 2 ? 0.45 : 0.52));
+    expect(run([...edge, 0.39]).map((one) => one.phase)).toEqual(['ONSET', 'OFFSET']);
+  });
+
+  it('never rises between the thresholds, and never reports what was too short', () => {
+    expect(run(new Array(40).fill(0.45))).toEqual([]);
+    expect(run([0.1, 0.9, 0.9, 0.1, 0.1, 0.9, 0.1])).toEqual([]);
+  });
+
+  it('lets frames without scores pass', () => {
+    const phases = run([0.6, null, null, 0.7, 0.7, 0.7, 0.7, null, 0.7, 0.1]).map((one) => one.phase);
+    expect(phases).toEqual(['ONSET', 'OFFSET']);
+  });
+
+  it('closes an open activation at its last frame with the reason, and only if it was announced', () => {
+    const activations = tracker();
+    for (let index = 0; index < 10; index += 1) activations.push(frame(index, 0.8));
+    expect(activations.end('track_ended')).toMatchObject([
+      { phase: 'OFFSET', offset: 360_000, end: 'track_ended', frames: 10 },
+    ]);
+    activations.push(frame(11, 0.8));
+    expect(activations.end('gap')).toEqual([]);
+  });
+});

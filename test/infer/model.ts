@@ -1,0 +1,49 @@
+import { AU_COUNT } from '../../src/domain.ts';
+import type { AuModel } from '../../src/infer/engine/index.ts';
+
+/**
+ * A model small enough to compute by hand, for tests of the bookkeeping around models: D = 2, the crop's first byte
+ * and its square; a frame's score mixes its own embedding, its place in the window and the whole window's sum, so
+ * that a wrong window, a wrong row or a wrong order changes the result.
+ */
+export function countingModel(windowSize = 256): AuModel & { encoded: number; batches: number[] } {
+  const model = {
+    stamp: { name: 'counting', version: '1', sha256: '0'.repeat(64), trained: false },
+    thresholds: new Float32Array(AU_COUNT).fill(0.5),
+    reliability: null,
+    embeddingSize: 2,
+    windowSize,
+    encoded: 0,
+    batches: [] as number[],
+    async encode(crops: Uint8Array, n: number) {
+      model.encoded += n;
+      model.batches.push(n);
+      const bytes = crops.length / n;
+      return Float32Array.from(
+        { length: n * 2 },
+        (_, i) => (crops[(i >> 1) * bytes]! / 255) ** (1 + (i % 2)),
+      );
+    },
+    async score(windows: Float32Array, n: number) {
+      return Float32Array.from(
+        Array.from({ length: n }, (_, w) =>
+          referenceScores(windows.subarray(w * windowSize * 2, (w + 1) * windowSize * 2)),
+        ).flat(),
+      );
+    },
+    async close() {},
+  };
+  return model;
+}
+
+/** (size, 2) → (size, 12), flat. */
+export function referenceScores(window: Float32Array): number[] {
+  const size = window.length / 2;
+  let sum = 0;
+  for (const value of window) sum += value;
+  return Array.from({ length: size * AU_COUNT }, (_, i) => {
+    const row = Math.floor(i / AU_COUNT);
+    const logit = 2 * window[row * 2]! - window[row * 2 + 1]! + sum / size - row / size - (i % AU_COUNT) / 12;
+    return 1 / (1 + Math.exp(-logit));
+  });
+}

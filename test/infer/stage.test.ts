@@ -1,0 +1,172 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { AuActivation, AuFrame, FaceCrop } from '../../src/domain.ts';
+import { inferOptions } from '../../src/infer/options.ts';
+import { InferStage } from '../../src/infer/stage.ts';
+import { faceCrop, frameOf } from './faces.ts';
+import { countingModel, referenceScores } from './model.ts';
+
+const SIZE = 32;
+
+function stageOf(config: object, model = countingModel(SIZE)) {
+  const frames: AuFrame[] = [];
+  const activations: AuActivation[] = [];
+  const dropped: Record<string, number> = {};
+  const stage = new InferStage(model, inferOptions.parse({ smoothing: { mode: 'off' }, ...config }), {
+    frames: (some) => void frames.push(...some),
+    activations: (some) => void activations.push(...some),
+    dropped: (cameraId, crops) => {
+      dropped[cameraId] = (dropped[cameraId] ?? 0) + crops;
+    },
+  });
+  return { stage, model, frames, activations, dropped };
+}
+
+/**
+ * What the raw scores of a track must be, recomputed from scratch: cut where two reliable crops lie more than a
+ * second apart, then for every hop the window of the newest SIZE frames, edge-padded on the left.
+ */
+function fullRecompute(crops: readonly FaceCrop[], hop: number): Map<number, number | null> {
+  const parts: FaceCrop[][] = [];
+  let reliable: number | null = null;
+  for (const crop of crops) {
+    if (parts.length === 0 || (reliable !== null && crop.captureTime - reliable > 1e6)) {
+      parts.push([]);
+      reliable = null;
+    }
+    parts.at(-1)!.push(crop);
+    if (!crop.quality.unreliable) reliable = crop.captureTime;
+  }
+  const scores = new Map<number, number | null>();
+  for (const part of parts)
+    for (let from = 0; from < part.length; from += hop) {
+      const until = part.slice(0, Math.min(part.length, from + hop));
+      const values: number[] = [];
+      for (const crop of until)
+        if (!crop.quality.unreliable) values.push(crop.pixels[0]! / 255);
+        else if (values.length > 0) values.push(values.at(-1)!);
+      const newest = values.slice(-SIZE);
+      const padded = [...new Array<number>(SIZE - newest.length).fill(newest[0] ?? 0), ...newest];
+      const window = referenceScores(Float32Array.from(padded.flatMap((v) => [v, v * v])));
+      until.slice(from).forEach((crop, index, some) => {
+        const row = SIZE - some.length + index;
+        scores.set(crop.frame, crop.quality.unreliable ? null : window[row * 12]!);
+      });
+    }
+  return scores;
+}
+
+describe('InferStage', () => {
+  it('equals a full recompute over random tracks, gaps, losses, hops and batches; embeds each crop once', async () => {
+    const step = fc.record({
+      trackId: fc.integer({ min: 1, max: 3 }),
+      skip: fc.oneof({ weight: 12, arbitrary: fc.constant(1) }, fc.integer({ min: 2, max: 40 })),
+      shade: fc.integer({ min: 0, max: 255 }),
+      unreliable: fc.oneof({ weight: 6, arbitrary: fc.constant(null) }, fc.constant('too_turned' as const)),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 1, maxLength: 200 }),
+        fc.constantFrom(1, 5, 16, 32),
+        fc.constantFrom(1, 7, 64),
+        async (steps, hop, max) => {
+          const { stage, model, frames } = stageOf({ hop, batch: { max, deadlineMs: 0 } });
+          let frame = 0;
+          const crops = steps.map((given) => {
+            frame += given.skip;
+            return faceCrop({ ...given, frame });
+          });
+          for (const crop of crops) await stage.push(frameOf([crop]));
+          await stage.endEpoch('cam', 0);
+          expect(frames.length).toBe(crops.length);
+          expect(new Set(frames.map((one) => one.eventId)).size).toBe(crops.length);
+          expect(model.encoded).toBe(crops.filter((crop) => !crop.quality.unreliable).length);
+          for (const trackId of [1, 2, 3]) {
+            const mine = crops.filter((crop) => crop.trackId === trackId);
+            const expected = fullRecompute(mine, hop);
+            const given = frames.filter((one) => one.trackId === trackId);
+            expect(given.map((one) => one.frame)).toEqual(mine.map((crop) => crop.frame));
+            for (const one of given) {
+              const score = expected.get(one.frame)!;
+              if (score === null) expect(one.aus.au01).toBeNull();
+              else expect(Math.abs(one.aus.au01!.raw - score)).toBeLessThan(1e-6);
+            }
+          }
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  it('says warmup until the window is full of real frames', async () => {
+    const { stage, frames } = stageOf({ hop: 16 });
+    for (let frame = 0; frame < 64; frame += 1) await stage.push(frameOf([faceCrop({ frame })]));
+    await stage.flush();
+    expect(frames.map((one) => one.warmup)).toEqual(Array.from({ length: 64 }, (_, i) => i < 16));
+  });
+
+  it('scores a track to its end when it leaves, and starts anew when its number comes back in a new epoch', async () => {
+    const { stage, frames } = stageOf({ hop: 16 });
+    for (let frame = 0; frame < 5; frame += 1) await stage.push(frameOf([faceCrop({ frame })]));
+    await stage.push(frameOf([faceCrop({ frame: 5, trackId: 2 })], [1]));
+    await stage.flush();
+    expect(frames.map((one) => one.frame)).toEqual([0, 1, 2, 3, 4]);
+    await stage.endEpoch('cam', 0);
+    expect(frames.map((one) => one.eventId).at(-1)).toBe('cam/0/2/5');
+    for (let frame = 0; frame < 16; frame += 1)
+      await stage.push(frameOf([faceCrop({ frame, epoch: 1, trackId: 2 })]));
+    await stage.flush();
+    expect(frames.at(-1)).toMatchObject({ eventId: 'cam/1/2/15', warmup: true });
+  });
+
+  it('batches crops of several cameras into one run of the encoder', async () => {
+    const { stage, model } = stageOf({ batch: { max: 8, deadlineMs: 10_000 } });
+    for (let i = 0; i < 8; i += 1)
+      await stage.push(frameOf([faceCrop({ frame: 0, cameraId: `cam${i}`, live: true })]));
+    await stage.flush();
+    expect(model.batches).toEqual([8]);
+  });
+
+  it('makes files wait and drops the oldest crops of the busiest live camera, counted', async () => {
+    const held = countingModel(SIZE);
+    const gate = Promise.withResolvers<void>();
+    const encode = held.encode;
+    held.encode = async (crops, n) => {
+      await gate.promise;
+      return encode(crops, n);
+    };
+    const { stage, frames, dropped } = stageOf(
+      { hop: 1, maxWaiting: 8, batch: { max: 2, deadlineMs: 0 } },
+      held,
+    );
+    for (let frame = 0; frame < 20; frame += 1) {
+      void stage.push(frameOf([faceCrop({ frame, cameraId: 'busy', live: true })]));
+      if (frame % 10 === 0) void stage.push(frameOf([faceCrop({ frame, cameraId: 'calm', live: true })]));
+    }
+    let taken = false;
+    const file = stage.push(frameOf([faceCrop({ frame: 0, cameraId: 'file' })])).then(() => {
+      taken = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(taken).toBe(false);
+    gate.resolve();
+    await file;
+    await stage.flush();
+    expect(Object.keys(dropped)).toEqual(['busy']);
+    const scored = (cameraId: string) =>
+      frames.filter((one) => one.cameraId === cameraId).map((one) => one.frame);
+    expect(scored('calm')).toEqual([0, 10]);
+    expect(scored('busy').at(-1)).toBe(19);
+    expect(scored('busy').length + dropped.busy!).toBe(20);
+    expect(scored('file')).toEqual([0]);
+  });
+
+  it('rejects what waits when the model fails', async () => {
+    const broken = countingModel(SIZE);
+    broken.encode = () => Promise.reject(new Error('device lost'));
+    const { stage } = stageOf({}, broken);
+    await stage.push(frameOf([faceCrop({ frame: 0 })]));
+    await expect(stage.flush()).rejects.toThrow('device lost');
+    await expect(stage.failed).rejects.toThrow('device lost');
+  });
+});
