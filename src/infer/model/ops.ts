@@ -72,8 +72,11 @@ export interface Ops<T> {
   sigmoid(x: T): T;
 
   // Rows.
-  /** x · weightᵀ + bias over the last dimension. */
-  linear(x: T, name: string, out: number): T;
+  /**
+   * x · weightᵀ + bias over the last dimension. `part` takes only the outputs from … to - 1 of the `out` that the
+   * parameters have: q without k and v of a joint projection.
+   */
+  linear(x: T, name: string, out: number, part?: readonly [from: number, to: number]): T;
   /** Over the last dimension, ε 1e-5, with `<name>.weight` and `<name>.bias`. */
   layerNorm(x: T, name: string): T;
   /**

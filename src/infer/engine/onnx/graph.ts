@@ -1,0 +1,42 @@
+import type { Ops, Parameters, Shape } from '../../model/ops.ts';
+import { type Initializers, inline } from './initializers.ts';
+import { type GraphPrecision, OnnxOps, type Value } from './ops.ts';
+import { encodeModel } from './proto.ts';
+
+export interface GraphOptions<Inputs extends string> {
+  readonly name: string;
+  /** Each input's type and shape; the first dimension may be BATCH. */
+  readonly inputs: Readonly<Record<Inputs, { readonly element: 'uint8' | 'float'; readonly shape: Shape }>>;
+  readonly parameters: Parameters;
+  readonly precision?: GraphPrecision;
+  /** Default: in the graph's own file. */
+  readonly initializers?: Initializers;
+  /** Written into the file for people who inspect it. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Emits the ONNX graph of a description. Its outputs are fp32 whatever the precision.
+ *
+ * @returns the bytes of an .onnx file
+ */
+export function emitGraph<Inputs extends string>(
+  options: GraphOptions<Inputs>,
+  describe: (ops: Ops<Value>, inputs: Readonly<Record<Inputs, Value>>) => Readonly<Record<string, Value>>,
+): Uint8Array {
+  const ops = new OnnxOps(options.parameters, options.initializers ?? inline, options.precision ?? 'fp32');
+  const declared = Object.entries(options.inputs) as [Inputs, { element: 'uint8' | 'float'; shape: Shape }][];
+  const inputs = Object.fromEntries(
+    declared.map(([name, { element, shape }]) => [name, ops.input(name, element, shape)]),
+  ) as Record<Inputs, Value>;
+  const outputs = Object.entries(describe(ops, inputs));
+  for (const [name, value] of outputs) ops.output(value, name);
+  return encodeModel({
+    name: options.name,
+    nodes: ops.nodes,
+    initializers: ops.initializers,
+    inputs: declared.map(([name, { element, shape }]) => ({ name, element, shape })),
+    outputs: outputs.map(([name, { shape }]) => ({ name, element: 'float', shape })),
+    metadata: options.metadata ?? {},
+  });
+}

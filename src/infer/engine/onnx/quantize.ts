@@ -1,0 +1,40 @@
+/** Rows from … to - 1 of a matrix with `width` columns; a view. */
+export function rowsOf(
+  matrix: Float32Array,
+  width: number,
+  [from, to]: readonly [number, number],
+): Float32Array {
+  return matrix.subarray(from * width, to * width);
+}
+
+/** (rows, columns) → (columns, rows). */
+export function transposed(matrix: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(matrix.length);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++)
+      out[column * rows + row] = matrix[row * columns + column]!;
+  return out;
+}
+
+/**
+ * A linear layer's weight (out, in) → 8-bit integers (in, out), symmetric, one scale per output. Steps of 1/64 rather
+ * than 1/127 of the largest weight: kernels without VNNI add pairs of products in 16 bits and would saturate.
+ */
+export function quantizeColumns(
+  weight: Float32Array,
+  out: number,
+  inputs: number,
+): { values: Int8Array; scales: Float32Array } {
+  const values = new Int8Array(weight.length);
+  const scales = new Float32Array(out);
+  for (let o = 0; o < out; o++) {
+    const row = weight.subarray(o * inputs, (o + 1) * inputs);
+    const largest = row.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
+    const scale = largest / STEPS || 1;
+    scales[o] = scale;
+    for (let i = 0; i < inputs; i++) values[i * out + o] = Math.round(row[i]! / scale);
+  }
+  return { values, scales };
+}
+
+const STEPS = 64;

@@ -1,0 +1,88 @@
+import { availableParallelism } from 'node:os';
+import * as ort from 'onnxruntime-node';
+
+/** Where ONNX Runtime runs a graph. */
+export type OnnxDevice = 'cpu' | 'cuda' | 'tensorrt' | 'webgpu';
+
+export interface SessionOptions {
+  /** Default cpu. */
+  readonly device?: OnnxDevice;
+  /** Threads of one operator; 0, the default, takes one per core. */
+  readonly threads?: number;
+  /**
+   * Threads look for work for a moment before they sleep: quicker between operators, at the price of processor time
+   * that others may need. Default false.
+   */
+  readonly spin?: boolean;
+}
+
+/** What a graph is fed: bytes or floats, row-major. */
+export interface Input {
+  readonly data: Uint8Array | Float32Array;
+  readonly shape: readonly number[];
+}
+
+export interface Output {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+}
+
+/** A graph loaded into ONNX Runtime. Runs may overlap; each returns its own memory. */
+export class OnnxSession {
+  readonly #session: ort.InferenceSession;
+
+  private constructor(session: ort.InferenceSession) {
+    this.#session = session;
+  }
+
+  /** `model`: the path of an .onnx file (with its external data beside it), or its bytes. */
+  static async open(model: string | Uint8Array, options: SessionOptions = {}): Promise<OnnxSession> {
+    const settings = sessionSettings(options);
+    return new OnnxSession(
+      typeof model === 'string'
+        ? await ort.InferenceSession.create(model, settings)
+        : await ort.InferenceSession.create(model, settings),
+    );
+  }
+
+  async run(inputs: Readonly<Record<string, Input>>): Promise<Readonly<Record<string, Output>>> {
+    const feeds = Object.fromEntries(
+      Object.entries(inputs).map(([name, { data, shape }]) => [
+        name,
+        data instanceof Uint8Array
+          ? new ort.Tensor('uint8', data, shape)
+          : new ort.Tensor('float32', data, shape),
+      ]),
+    );
+    const results = await this.#session.run(feeds);
+    return Object.fromEntries(
+      Object.entries(results).map(([name, tensor]) => [
+        name,
+        { data: tensor.data as Float32Array, shape: tensor.dims },
+      ]),
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#session.release();
+  }
+}
+
+function sessionSettings({
+  device = 'cpu',
+  threads = 0,
+  spin = false,
+}: SessionOptions): ort.InferenceSession.SessionOptions {
+  // TensorRT leaves to CUDA what it cannot do, and CUDA to the processor.
+  const providers =
+    device === 'tensorrt' ? ['tensorrt', 'cuda', 'cpu'] : device === 'cpu' ? ['cpu'] : [device, 'cpu'];
+  return {
+    executionProviders: providers,
+    graphOptimizationLevel: 'all',
+    executionMode: 'sequential',
+    intraOpNumThreads: threads || availableParallelism(),
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    extra: { session: { intra_op: { allow_spinning: spin ? '1' : '0' } } },
+  };
+}

@@ -1,0 +1,81 @@
+import type { Ops } from './ops.ts';
+
+/** Sizes of one Transformer block. */
+export interface BlockOptions {
+  readonly heads: number;
+  readonly mlp: number;
+}
+
+/**
+ * Pre-norm encoder block: x + attention(norm x), then x + fc2(act(fc1(norm x))). x (n, s, d) → (n, s, d), or
+ * (n, newest, d) where only the newest positions of the result are wanted.
+ */
+export function encoderBlock<T>(
+  ops: Ops<T>,
+  x: T,
+  name: string,
+  { heads, mlp }: BlockOptions,
+  act: 'gelu' | 'relu',
+  newest = positions(ops, x),
+): T {
+  const y = selfAttention(ops, x, name, heads, false, newest);
+  return feedForward(ops, y, name, 'norm2', mlp, act);
+}
+
+/** Pre-norm decoder block: causal self-attention, cross-attention to `memory` (n, m, d), feed-forward. */
+export function decoderBlock<T>(
+  ops: Ops<T>,
+  x: T,
+  memory: T,
+  name: string,
+  { heads, mlp }: BlockOptions,
+  newest = positions(ops, x),
+): T {
+  const d = ops.shape(x)[2] as number;
+  let y = selfAttention(ops, x, name, heads, true, newest);
+  const q = ops.linear(ops.layerNorm(y, `${name}.norm2`), `${name}.cross.q`, d);
+  const kv = ops.linear(memory, `${name}.cross.kv`, 2 * d);
+  const seen = ops.attention(q, ops.slice(kv, 2, 0, d), ops.slice(kv, 2, d, 2 * d), heads);
+  y = ops.add(y, ops.linear(seen, `${name}.cross.proj`, d));
+  return feedForward(ops, y, name, 'norm3', mlp, 'relu');
+}
+
+/** The newest positions of (n, s, d). */
+export function newestOf<T>(ops: Ops<T>, x: T, newest: number): T {
+  const s = positions(ops, x);
+  return newest === s ? x : ops.slice(x, 1, s - newest, s);
+}
+
+function selfAttention<T>(
+  ops: Ops<T>,
+  x: T,
+  name: string,
+  heads: number,
+  causal: boolean,
+  newest: number,
+): T {
+  const d = ops.shape(x)[2] as number;
+  const normed = ops.layerNorm(x, `${name}.norm1`);
+  let q: T;
+  let kv: T;
+  if (newest === positions(ops, x)) {
+    const qkv = ops.linear(normed, `${name}.attn.qkv`, 3 * d);
+    q = ops.slice(qkv, 2, 0, d);
+    kv = ops.slice(qkv, 2, d, 3 * d);
+  } else {
+    q = ops.linear(newestOf(ops, normed, newest), `${name}.attn.qkv`, 3 * d, [0, d]);
+    kv = ops.linear(normed, `${name}.attn.qkv`, 3 * d, [d, 3 * d]);
+  }
+  const seen = ops.attention(q, ops.slice(kv, 2, 0, d), ops.slice(kv, 2, d, 2 * d), heads, causal);
+  return ops.add(newestOf(ops, x, newest), ops.linear(seen, `${name}.attn.proj`, d));
+}
+
+function feedForward<T>(ops: Ops<T>, x: T, name: string, norm: string, mlp: number, act: 'gelu' | 'relu'): T {
+  const d = ops.shape(x)[2] as number;
+  const hidden = ops[act](ops.linear(ops.layerNorm(x, `${name}.${norm}`), `${name}.fc1`, mlp));
+  return ops.add(x, ops.linear(hidden, `${name}.fc2`, d));
+}
+
+function positions<T>(ops: Ops<T>, x: T): number {
+  return ops.shape(x)[1] as number;
+}
