@@ -1,0 +1,183 @@
+"""One simulated camera: an RTSP path whose stream is fed from memory in real time, and can be made to fail."""
+
+import struct
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+
+import clips  # noqa: E402
+
+PAYLOADERS = {
+    "h264": "rtph264pay config-interval=-1 aggregate-mode=zero-latency",
+    "h265": "rtph265pay config-interval=-1",
+    "mjpeg": "rtpjpegpay",
+}
+# Streams that an ingest must refuse with a clear message.
+OTHERS = {
+    "audio": "audiotestsrc is-live=true wave=silence ! mulawenc ! rtppcmupay name=pay0",
+    "unknown": "videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=5/1 "
+    "! capssetter replace=true caps=video/x-nobody-decodes-this ! rtpgstpay name=pay0",
+}
+
+
+class Factory(GstRtspServer.RTSPMediaFactory):
+    """Makes the one media that all clients of a camera share."""
+
+    def __init__(self, camera):
+        super().__init__()
+        self.camera = camera
+        self.set_shared(True)
+
+    def do_create_element(self, _url):
+        return self.camera.make_element()
+
+    def do_configure(self, media):
+        GstRtspServer.RTSPMediaFactory.do_configure(self, media)
+        media.connect("prepared", self.camera.on_prepared)
+        media.connect("unprepared", self.camera.on_unprepared)
+
+
+class Camera:
+    def __init__(self, path, clip, kind, report):
+        self.path = path
+        self.clip = clip
+        self.kind = kind
+        self.report = report
+        self.loss = 0.0
+        self.clock_offset = 0.0
+        self.frozen = False
+        self.feeder = None
+        self.media = None
+
+    def make_element(self):
+        if self.kind in OTHERS:
+            return Gst.parse_bin_from_description(OTHERS[self.kind], False)
+        codec = self.clip.codec
+        bin_ = Gst.Bin.new(None)
+        source = Gst.ElementFactory.make("appsrc", "feed")
+        for name, value in {"is-live": True, "format": Gst.Format.TIME, "max-bytes": 0}.items():
+            source.set_property(name, value)
+        source.set_property("caps", Gst.Caps.from_string(clips.CAPS[codec]))
+        pay = Gst.parse_bin_from_description(
+            f"{PAYLOADERS[codec]} pt={26 if codec == 'mjpeg' else 96} ! identity name=loss", True
+        )
+        pay.set_name("pay0")
+        bin_.add(source)
+        bin_.add(pay)
+        source.link(pay)
+        return bin_
+
+    def on_prepared(self, media):
+        self.media = media
+        rtpbin = _find(media.get_element().get_parent(), "GstRtpBin")
+        pad = rtpbin and rtpbin.get_static_pad("send_rtcp_src_0")
+        if pad:
+            pad.add_probe(Gst.PadProbeType.BUFFER, self._shift_sender_report)
+
+    def on_unprepared(self, _media):
+        self.media = None
+        if self.feeder:
+            self.feeder.stop()
+            self.feeder = None
+
+    def on_constructed(self, media):
+        """The stream exists but nothing flows yet: starts the feeder."""
+        source = media.get_element().get_by_name("feed")
+        if source:
+            self._apply_loss(media)
+            self.feeder = Feeder(self, source)
+
+    def set_loss(self, probability):
+        self.loss = probability
+        if self.media:
+            self._apply_loss(self.media)
+
+    def _apply_loss(self, media):
+        identity = media.get_element().get_by_name("loss")
+        if identity:
+            identity.set_property("drop-probability", self.loss)
+
+    def _shift_sender_report(self, pad, info):
+        """Moves the NTP time of sender reports by the clock's error (RFC 3550, 6.4.1)."""
+        if self.clock_offset == 0:
+            return Gst.PadProbeReturn.OK
+        buffer = info.get_buffer()
+        packet = bytearray(buffer.extract_dup(0, buffer.get_size()))
+        if len(packet) < 28 or packet[1] != 200:
+            return Gst.PadProbeReturn.OK
+        (ntp,) = struct.unpack_from(">Q", packet, 8)
+        shifted = (ntp + round(self.clock_offset * 2**32)) % 2**64
+        if getattr(self, "_passing", None) == ntp:
+            return Gst.PadProbeReturn.OK
+        struct.pack_into(">Q", packet, 8, shifted)
+        # Buffers of Python cannot be written in place: send a changed one instead.
+        self._passing = shifted
+        pad.push(Gst.Buffer.new_wrapped(bytes(packet)))
+        return Gst.PadProbeReturn.DROP
+
+
+class Feeder:
+    """Pushes a clip's access units when they are due, for ever, with times that never turn back."""
+
+    def __init__(self, camera, source):
+        self.camera = camera
+        self.source = source
+        self.clip = camera.clip
+        self.index = 0
+        self.start = None  # running time of the clip's (current repetition's) first unit
+        self.wait_for_key = False
+        self.stopped = False
+        GLib.timeout_add(1, self._tick)
+
+    def stop(self):
+        self.stopped = True
+
+    def _tick(self):
+        if self.stopped:
+            return GLib.SOURCE_REMOVE
+        clock = self.source.get_clock()
+        if clock is None or self.source.get_state(0)[1] != Gst.State.PLAYING:
+            GLib.timeout_add(5, self._tick)
+            return GLib.SOURCE_REMOVE
+        now = clock.get_time() - self.source.get_base_time()
+        if self.start is None:
+            self.start = now
+            unix = GLib.get_real_time()
+            self.camera.report("media", path=self.camera.path, startUnixMicros=unix)
+        while (due := self.start + self.clip.units[self.index][2]) <= now:
+            self._push()
+        GLib.timeout_add(max(1, (due - now) // 1_000_000), self._tick)
+        return GLib.SOURCE_REMOVE
+
+    def _push(self):
+        data, pts, dts, key = self.clip.units[self.index]
+        if self.clip is not self.camera.clip and key:
+            self.start += dts
+            self.clip, self.index = self.camera.clip, 0
+            data, pts, dts, key = self.clip.units[0]
+        if self.camera.frozen:
+            self.wait_for_key = True
+        elif key or not self.wait_for_key:
+            self.wait_for_key = False
+            buffer = Gst.Buffer.new_wrapped(data)
+            buffer.pts, buffer.dts = self.start + pts, self.start + dts
+            if not key:
+                buffer.set_flags(Gst.BufferFlags.DELTA_UNIT)
+            self.source.emit("push-buffer", buffer)
+        self.index += 1
+        if self.index == len(self.clip.units):
+            self.index = 0
+            self.start += self.clip.duration
+
+
+def _find(bin_, type_name):
+    iterator = bin_.iterate_recurse()
+    while True:
+        result, element = iterator.next()
+        if result != Gst.IteratorResult.OK:
+            return None
+        if element.__gtype__.name == type_name:
+            return element

@@ -1,0 +1,187 @@
+"""Clips for the simulator: each is encoded once (or taken as it is) and then only replayed from memory."""
+
+import math
+import pathlib
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstPbutils", "1.0")
+gi.require_version("GstController", "1.0")
+from gi.repository import Gst, GstController, GstPbutils  # noqa: E402
+
+# A client that joins late waits for a keyframe at most this long.
+KEYFRAME_SECONDS = 1
+# A clip is held in memory; longer ones are cut here.
+LONGEST_SECONDS = 300
+STILL_SECONDS = 12
+STILL_SIZE = (640, 360)
+
+CAPS = {
+    "h264": "video/x-h264,stream-format=byte-stream,alignment=au",
+    "h265": "video/x-h265,stream-format=byte-stream,alignment=au",
+    "mjpeg": "image/jpeg",
+}
+PARSERS = {
+    "h264": "h264parse config-interval=-1",
+    "h265": "h265parse config-interval=-1",
+    "mjpeg": "jpegparse",
+}
+MEDIA_TYPES = {"video/x-h264": "h264", "video/x-h265": "h265", "image/jpeg": "mjpeg"}
+
+
+class ClipError(Exception):
+    """A source that cannot be played; the message is for a person."""
+
+
+class Clip:
+    """Encoded access units in decoding order, times from 0 in nanoseconds."""
+
+    def __init__(self, codec, units, duration):
+        self.codec = codec
+        self.units = units  # [(bytes, pts, dts, is_key)]
+        self.duration = duration
+
+
+def load(source, codec=None, fps=None, size=None):
+    """Reads any file that GStreamer can decode. Without fps and size, a file whose codec fits is not re-encoded."""
+    path = pathlib.Path(source).resolve()
+    if not path.is_file():
+        raise ClipError(f"{source}: no such file")
+    info = _probe(path)
+    if fps is None and size is None and not info["still"] and info["codec"] in (codec, codec or info["codec"]):
+        clip = _passthrough(path, info["codec"])
+        if clip is not None:
+            return clip
+    return _encode(path, codec or "h264", fps or info["fps"], size or info["size"], info["still"])
+
+
+def _probe(path):
+    try:
+        info = GstPbutils.Discoverer.new(10 * Gst.SECOND).discover_uri(path.as_uri())
+    except Exception as error:
+        raise ClipError(f"{path.name}: cannot be read as video or image ({error})") from error
+    streams = info.get_video_streams()
+    if not streams:
+        raise ClipError(f"{path.name}: holds no video and no image")
+    stream = streams[0]
+    caps = stream.get_caps()
+    still = stream.is_image()
+    declared = stream.get_framerate_num() / max(1, stream.get_framerate_denom())
+    size = STILL_SIZE if still else tuple(n & ~1 for n in (stream.get_width(), stream.get_height()))
+    return {
+        "codec": MEDIA_TYPES.get(caps.get_structure(0).get_name()) if caps else None,
+        "still": still,
+        "fps": round(declared, 3) if 1 <= declared <= 60 else 25,
+        "size": size,
+    }
+
+
+def _passthrough(path, codec):
+    """The file's own access units, or None where late joiners would wait too long for a keyframe."""
+    units = _pull(
+        f"filesrc name=file ! parsebin ! {PARSERS[codec]} ! {CAPS[codec]} ! appsink name=sink sync=false",
+        path,
+    )
+    keys = [dts for _, _, dts, key in units if key]
+    ends = [*keys[1:], units[-1][2]] if units else []
+    if not keys or not units[0][3] or max(b - a for a, b in zip(keys, ends)) > 2.1 * KEYFRAME_SECONDS * Gst.SECOND:
+        return None
+    return _clip(codec, units)
+
+
+def _encode(path, codec, fps, size, still):
+    width, height = size
+    rate = f"{round(fps * 1000)}/1000"
+    raw = f"video/x-raw,format=I420,width={width},height={height},framerate={rate},pixel-aspect-ratio=1/1"
+    interval = max(1, round(fps * KEYFRAME_SECONDS))
+    encoder = {
+        "h264": f"x264enc speed-preset=superfast tune=zerolatency pass=qual quantizer=21 key-int-max={interval}",
+        "h265": f"x265enc speed-preset=ultrafast tune=zerolatency qp=26 key-int-max={interval}",
+        "mjpeg": "jpegenc quality=85",
+    }[codec]
+    tail = f"{raw} ! {encoder} ! {PARSERS[codec]} ! {CAPS[codec]} ! appsink name=sink sync=false"
+    head = "filesrc name=file ! decodebin ! videoconvert"
+    if still:
+        frames = round(fps * STILL_SECONDS)
+        units = _pull(
+            f"{head} ! imagefreeze num-buffers={frames} ! video/x-raw,framerate={rate} "
+            f"! compositor name=mix background=black ! videoconvert ! {tail}",
+            path,
+            lambda pipeline: _pan(pipeline, size),
+        )
+    else:
+        units = _pull(f"{head} ! videoscale add-borders=true ! videorate ! {tail}", path)
+    if not units:
+        raise ClipError(f"{path.name}: gives no frame")
+    return _clip(codec, units)
+
+
+def _pan(pipeline, size):
+    """Lets the compositor drift and zoom over the picture, ending where it began."""
+    pad = pipeline.get_by_name("mix").get_static_pad("sink_0")
+    width, height = size
+
+    def place(pad, _probe_info):
+        caps = pad.get_current_caps()
+        if caps is None:
+            return Gst.PadProbeReturn.OK
+        shape = caps.get_structure(0)
+        fit = min(width / shape.get_value("width"), height / shape.get_value("height"))
+        tracks = {"xpos": [], "ypos": [], "width": [], "height": []}
+        for step in range(STILL_SECONDS * 10 + 1):
+            turn = 2 * math.pi * step / (STILL_SECONDS * 10)
+            zoom = fit * (1.15 - 0.15 * math.cos(turn))
+            w, h = shape.get_value("width") * zoom, shape.get_value("height") * zoom
+            tracks["width"].append(w)
+            tracks["height"].append(h)
+            tracks["xpos"].append((width - w) / 2 + 0.06 * width * math.sin(turn))
+            tracks["ypos"].append((height - h) / 2 + 0.04 * height * math.sin(2 * turn))
+        for name, values in tracks.items():
+            control = GstController.InterpolationControlSource()
+            control.set_property("mode", GstController.InterpolationMode.LINEAR)
+            for step, value in enumerate(values):
+                control.set(step * Gst.SECOND // 10, round(value))
+            pad.add_control_binding(GstController.DirectControlBinding.new_absolute(pad, name, control))
+        return Gst.PadProbeReturn.REMOVE
+
+    pad.add_probe(Gst.PadProbeType.BUFFER, place)
+
+
+def _pull(launch, path, prepare=None):
+    pipeline = Gst.parse_launch(launch)
+    pipeline.get_by_name("file").set_property("location", str(path))
+    if prepare:
+        prepare(pipeline)
+    sink, bus = pipeline.get_by_name("sink"), pipeline.get_bus()
+    pipeline.set_state(Gst.State.PLAYING)
+    units = []
+    try:
+        while True:
+            sample = sink.emit("try-pull-sample", 200 * Gst.MSECOND)
+            if sample is not None:
+                buffer = sample.get_buffer()
+                key = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
+                dts = buffer.dts if buffer.dts != Gst.CLOCK_TIME_NONE else buffer.pts
+                units.append((buffer.extract_dup(0, buffer.get_size()), buffer.pts, dts, key))
+                if dts - units[0][2] < LONGEST_SECONDS * Gst.SECOND:
+                    continue
+                return units
+            message = bus.pop_filtered(Gst.MessageType.ERROR)
+            if message:
+                raise ClipError(f"{path.name}: {message.parse_error()[0].message}")
+            if sink.get_property("eos"):
+                return units
+    finally:
+        pipeline.set_state(Gst.State.NULL)
+
+
+def _clip(codec, units):
+    shown = sorted(pts for _, pts, _, _ in units)
+    interval = (shown[-1] - shown[0]) // max(1, len(shown) - 1) or Gst.SECOND // 25
+    first_pts, first_dts = shown[0], units[0][2]
+    return Clip(
+        codec,
+        [(data, pts - first_pts, dts - first_dts, key) for data, pts, dts, key in units],
+        shown[-1] - first_pts + interval,
+    )

@@ -1,0 +1,157 @@
+"""RTSP server of `austream simulate`. Reads a JSON line with its set-up, then one JSON command a line, from stdin;
+writes JSON events to stdout. Ends when stdin does, or with its parent."""
+
+import ctypes
+import json
+import signal
+import sys
+import threading
+
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+import gi  # noqa: E402
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+
+Gst.init(None)
+
+import clips  # noqa: E402
+from camera import OTHERS, Camera, Factory  # noqa: E402
+
+ROLE = "viewer"
+
+
+class Server:
+    def __init__(self, setup):
+        self.setup = setup
+        self.host = setup["host"]
+        self.port = setup["port"]
+        self.source_id = 0
+        self.loaded = {}
+        self.server = GstRtspServer.RTSPServer()
+        self.server.set_address(self.host)
+        self._set_auth(setup.get("user"), setup.get("password"), setup.get("auth", "any"))
+        self.cameras = {}
+        for number, camera in enumerate(setup["cameras"], 1):
+            path = f"/cam{number}"
+            kind = camera.get("kind", "video")
+            clip = None if kind in OTHERS else self._load(camera["source"], camera)
+            self.cameras[path] = Camera(path, clip, kind, emit)
+            self.cameras[path].source = camera.get("source")
+            self._mount(path)
+
+    def _load(self, source, wanted):
+        key = (source, wanted.get("codec"), wanted.get("fps"), tuple(wanted.get("size") or ()))
+        if key not in self.loaded:
+            self.loaded[key] = clips.load(source, wanted.get("codec"), wanted.get("fps"), wanted.get("size"))
+        return self.loaded[key]
+
+    def _set_auth(self, user, password, method):
+        self.secured = user is not None
+        if not self.secured:
+            return
+        auth = GstRtspServer.RTSPAuth.new()
+        token = GstRtspServer.RTSPToken()
+        token.set_string("media.factory.role", ROLE)
+        if method in ("any", "basic"):
+            auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+        if method in ("any", "digest"):
+            auth.add_digest(user, password, token)
+        methods = {"basic": 1, "digest": 2, "any": 3}[method]
+        auth.set_supported_methods(methods)
+        self.server.set_auth(auth)
+
+    def _mount(self, path):
+        factory = Factory(self.cameras[path])
+        factory.connect("media-constructed", lambda _f, media, camera=self.cameras[path]: camera.on_constructed(media))
+        if self.secured:
+            permissions = GstRtspServer.RTSPPermissions()
+            permissions.add_permission_for_role(ROLE, "media.factory.access", True)
+            permissions.add_permission_for_role(ROLE, "media.factory.construct", True)
+            factory.set_permissions(permissions)
+        self.server.get_mount_points().add_factory(path, factory)
+
+    def listen(self):
+        self.server.set_service(str(self.port))
+        self.source_id = self.server.attach(None)
+        if self.source_id == 0:
+            raise clips.ClipError(f"port {self.port} of {self.host} is in use")
+        self.port = self.server.get_bound_port()
+
+    def op_stop(self, path=None):
+        """Ends the connections of one camera, or of all, and refuses new ones."""
+        if path is None:
+            GLib.source_remove(self.source_id)
+            self._close(lambda client: True)
+        else:
+            self.server.get_mount_points().remove_factory(path)
+            self._close(lambda client: any(s.get_media(path)[0] for s in client.session_filter(None)))
+
+    def op_start(self, path=None):
+        if path is None:
+            self.listen()
+        else:
+            self._mount(path)
+
+    def _close(self, chosen):
+        for client in self.server.client_filter(None):
+            if chosen(client):
+                client.close()
+
+    def op_freeze(self, path, on):
+        self.cameras[path].frozen = on
+
+    def op_loss(self, path, probability):
+        self.cameras[path].set_loss(probability)
+
+    def op_clock(self, path, offset):
+        """Sets how far the camera's own clock is wrong, in seconds."""
+        self.cameras[path].clock_offset = offset
+
+    def op_resize(self, path, size):
+        camera = self.cameras[path]
+        camera.clip = self._load(camera.source, {"codec": camera.clip.codec, "size": size})
+
+
+def emit(event, **fields):
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
+
+
+def handle(server, line):
+    command = json.loads(line)
+    number = command.pop("id")
+    try:
+        getattr(server, f"op_{command.pop('op')}")(**command)
+        emit("done", id=number)
+    except Exception as error:
+        emit("done", id=number, error=str(error))
+    return GLib.SOURCE_REMOVE
+
+
+def read_commands(server, loop):
+    for line in sys.stdin:
+        GLib.idle_add(handle, server, line)
+    loop.quit()
+
+
+def main():
+    try:
+        server = Server(json.loads(sys.stdin.readline()))
+        server.listen()
+    except clips.ClipError as error:
+        emit("failed", message=str(error))
+        return 1
+    emit("ready", port=server.port, paths=list(server.cameras))
+    loop = GLib.MainLoop()
+    threading.Thread(target=read_commands, args=(server, loop), daemon=True).start()
+    # Sessions whose client went away without a word.
+    GLib.timeout_add_seconds(5, lambda: server.server.get_session_pool().cleanup() >= 0)
+    loop.run()
+    return 0
+
+
+sys.exit(main())
