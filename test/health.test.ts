@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { AustreamError } from '../src/errors.ts';
+import { serveHealth } from '../src/health.ts';
+
+describe('serveHealth', () => {
+  it('serves nothing without a port', async () => {
+    expect(await serveHealth({ host: '127.0.0.1', port: null }, () => [])).toBeNull();
+  });
+
+  it('is healthy while it answers, and ready while nothing is missing', async () => {
+    const missing = ['Kafka is not reachable'];
+    const server = (await serveHealth({ host: '127.0.0.1', port: 0 }, () => missing))!;
+    const get = async (path: string) => {
+      const answer = await fetch(`http://127.0.0.1:${server.port}${path}`);
+      return { status: answer.status, body: await answer.json() };
+    };
+    expect(await get('/healthz')).toEqual({ status: 200, body: { status: 'ok' } });
+    expect(await get('/readyz')).toEqual({ status: 503, body: { ready: false, missing } });
+    missing.pop();
+    expect(await get('/readyz')).toEqual({ status: 200, body: { ready: true, missing: [] } });
+    await server.close();
+  });
+
+  it('says which port is taken', async () => {
+    const first = (await serveHealth({ host: '127.0.0.1', port: 0 }, () => []))!;
+    const second = serveHealth({ host: '127.0.0.1', port: first.port }, () => []);
+    await expect(second).rejects.toThrow(AustreamError);
+    await expect(second).rejects.toMatchObject({
+      code: 'PORT_IN_USE',
+      message: expect.stringContaining(`${first.port}`),
+    });
+    await first.close();
+  });
+});
