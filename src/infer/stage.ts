@@ -183,7 +183,7 @@ export class InferStage {
     }
   }
 
-  /** (256, 12) of each window. */
+  /** (hop, 12) of each window: its newest frames. */
   async #scores(windows: readonly Float32Array[]): Promise<Float32Array[]> {
     if (windows.length === 0) return [];
     const size = this.#model.windowSize * this.#model.embeddingSize;
@@ -191,8 +191,8 @@ export class InferStage {
     windows.forEach((window, index) => {
       batch.set(window, index * size);
     });
-    const scores = await this.#model.score(batch, windows.length);
-    const each = this.#model.windowSize * AU_COUNT;
+    const scores = await this.#model.scoreNewest(batch, windows.length);
+    const each = this.#model.hop * AU_COUNT;
     return windows.map((_, index) => scores.slice(index * each, (index + 1) * each));
   }
 

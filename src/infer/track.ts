@@ -75,7 +75,7 @@ export class TrackInference {
     return this.#take(reason);
   }
 
-  /** `scores`: (256, 12) of the hop's window. */
+  /** `scores`: (hop, 12) of the newest frames of the hop's window. */
   finish(hop: Hop, scores: Float32Array | null, inferredAt: Micros): HopEvents {
     const frames: AuFrame[] = [];
     const activations: AuActivation[] = [];
@@ -85,7 +85,7 @@ export class TrackInference {
       activations.push(...this.#activations.push(frame));
     };
     hop.faces.forEach((face, index) => {
-      const row = this.#model.windowSize - hop.faces.length + index;
+      const row = this.#model.hop - hop.faces.length + index;
       const trusted = scores !== null && face.quality.unreliable === null;
       const raw = trusted ? scores.slice(row * AU_COUNT, (row + 1) * AU_COUNT) : null;
       const next: AuScores = { face, warmup: hop.warmup, raw };

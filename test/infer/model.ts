@@ -13,6 +13,8 @@ export function countingModel(windowSize = 256): AuModel & { encoded: number; ba
     reliability: null,
     embeddingSize: 2,
     windowSize,
+    hop: windowSize,
+    choice: { engine: 'onnx' as const, device: 'cpu', precision: 'fp32' as const, why: 'a test' },
     encoded: 0,
     batches: [] as number[],
     async encode(crops: Uint8Array, n: number) {
@@ -31,6 +33,7 @@ export function countingModel(windowSize = 256): AuModel & { encoded: number; ba
         ).flat(),
       );
     },
+    scoreNewest: (windows: Float32Array, n: number) => model.score(windows, n),
     async close() {},
   };
   return model;

@@ -12,11 +12,11 @@ export interface Inventory {
   readonly macs: number;
 }
 
-/** All parameters of a model, and what a crop and a hop cost. */
+/** All parameters of a model, and what a crop (frame) and a hop (window) cost. */
 export function inventory(
   net: Architecture,
   newest = WINDOW_SIZE,
-): { parameters: ReadonlyMap<string, Shape>; count: number; frameMacs: number; windowMacs: number } {
+): { parameters: ReadonlyMap<string, Shape>; count: number; frame: Inventory; window: Inventory } {
   const frame = takeInventory((ops) => frameEncoder(ops, [1, CROP_SIZE, CROP_SIZE, 3], net));
   const window = takeInventory((ops) =>
     windowEncoder(ops, [1, WINDOW_SIZE, embeddingSize(net)], net, newest),
@@ -25,7 +25,7 @@ export function inventory(
   const count = [...parameters]
     .filter(([name]) => !name.includes('.running_')) // statistics, not learnt
     .reduce((sum, [, shape]) => sum + shapes.elements(shape), 0);
-  return { parameters, count, frameMacs: frame.macs, windowMacs: window.macs };
+  return { parameters, count, frame, window };
 }
 
 /** Follows a description; its inputs are shapes whose batch is 1. */

@@ -1,0 +1,105 @@
+import { AU_COUNT, AU_NAMES, type AuName } from '../../domain.ts';
+import { AustreamError } from '../../errors.ts';
+import { log } from '../../log.ts';
+import { embeddingSize, WINDOW_SIZE } from '../model/architecture.ts';
+import type { InferOptions } from '../options.ts';
+import { Checkpoint } from '../weights/checkpoint.ts';
+import { type Manifest, readManifest } from '../weights/manifest.ts';
+import { engineChoices } from './choose.ts';
+import type { AuModel, Engine, EngineChoice, Progress } from './model.ts';
+import { OnnxEngine } from './onnx/engine.ts';
+import type { OnnxDevice } from './onnx/session.ts';
+import { terminalProgress } from './progress.ts';
+
+export type { AuModel, EngineChoice } from './model.ts';
+
+/** What of the inference options decides how a model is opened. */
+export type ModelOptions = Pick<
+  InferOptions,
+  'model' | 'hop' | 'engine' | 'device' | 'precision' | 'threads'
+>;
+
+/**
+ * Opens a model on the engine that options and host allow, and says which and why in one log line.
+ *
+ * Throws MODEL_NOT_FOUND or MODEL_INVALID where weights are missing or not what model.json says, ENGINE_UNAVAILABLE
+ * where the host has no such engine or device. Nothing stays open then.
+ */
+export async function openModel(
+  options: ModelOptions,
+  progress: Progress | undefined = terminalProgress(),
+): Promise<AuModel> {
+  const manifest = readManifest(options.model);
+  const choices = engineChoices(options);
+  const checkpoint = await Checkpoint.open(manifest);
+  const { engine, choice } = await firstThatOpens(choices, (choice) =>
+    openEngine(manifest, checkpoint, choice, options, progress),
+  ).catch((error) => {
+    checkpoint.close();
+    throw error;
+  });
+  const { name, version, trained } = manifest;
+  const { engine: kind, device, precision, why } = choice;
+  log.info({ model: `${name} ${version}`, engine: kind, device, precision, why }, 'model loaded');
+  if (!trained) log.warn({ model: name }, 'the weights are random: scores mean nothing');
+  return {
+    stamp: { name, version, sha256: checkpoint.sha256, trained },
+    choice,
+    thresholds: perAu(manifest.thresholds) ?? new Float32Array(AU_COUNT).fill(0.5),
+    reliability: perAu(manifest.reliability),
+    embeddingSize: embeddingSize(manifest.architecture),
+    windowSize: WINDOW_SIZE,
+    hop: options.hop,
+    encode: (crops, n) => engine.encode(crops, n),
+    score: (windows, n) => engine.score(windows, n),
+    scoreNewest: (windows, n) => engine.scoreNewest(windows, n),
+    close: async () => {
+      await engine.close();
+      checkpoint.close();
+    },
+  };
+}
+
+async function firstThatOpens(
+  choices: readonly EngineChoice[],
+  open: (choice: EngineChoice) => Promise<Engine>,
+): Promise<{ engine: Engine; choice: EngineChoice }> {
+  for (const [index, choice] of choices.entries()) {
+    try {
+      return { engine: await open(choice), choice };
+    } catch (cause) {
+      // Weights that are bad on one engine are bad on all.
+      if (cause instanceof AustreamError) throw cause;
+      const { engine, device } = choice;
+      const message = `${engine} on ${device} does not work here: ${(cause as Error).message}`;
+      if (index === choices.length - 1)
+        throw new AustreamError('ENGINE_UNAVAILABLE', message, {
+          fix: 'use engine: auto and device: auto; austream doctor shows what this host has',
+          cause,
+        });
+      log.warn(message);
+    }
+  }
+  throw new Error('no engine to choose from');
+}
+
+function openEngine(
+  manifest: Manifest,
+  checkpoint: Checkpoint,
+  choice: EngineChoice,
+  { hop, threads }: ModelOptions,
+  progress: Progress | undefined,
+): Promise<Engine> {
+  const { device, precision } = choice;
+  return OnnxEngine.open(manifest, checkpoint, {
+    device: device as OnnxDevice,
+    precision,
+    hop,
+    threads,
+    progress,
+  });
+}
+
+function perAu(values: Readonly<Record<AuName, number>> | undefined): Float32Array | null {
+  return values ? Float32Array.from(AU_NAMES, (name) => values[name]) : null;
+}

@@ -1,0 +1,95 @@
+import { AU_COUNT, CROP_SIZE } from '../../../domain.ts';
+import { embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
+import type { Checkpoint } from '../../weights/checkpoint.ts';
+import type { Manifest } from '../../weights/manifest.ts';
+import type { Engine, Progress } from '../model.ts';
+import { GraphCache } from './cache.ts';
+import { emitModelGraph, type GraphKind, graphName } from './graphs.ts';
+import type { GraphPrecision } from './ops.ts';
+import { OnnxSession, type SessionOptions } from './session.ts';
+
+export interface OnnxEngineOptions extends SessionOptions {
+  readonly precision: GraphPrecision;
+  readonly hop: number;
+  readonly progress?: Progress | undefined;
+}
+
+/** A model in ONNX Runtime: one session per graph, opened when first asked for and built where no cache has it. */
+export class OnnxEngine implements Engine {
+  readonly #manifest: Manifest;
+  readonly #checkpoint: Checkpoint;
+  readonly #options: OnnxEngineOptions;
+  readonly #cache: GraphCache;
+  readonly #sessions = new Map<string, Promise<OnnxSession>>();
+
+  private constructor(manifest: Manifest, checkpoint: Checkpoint, options: OnnxEngineOptions) {
+    this.#manifest = manifest;
+    this.#checkpoint = checkpoint;
+    this.#options = options;
+    this.#cache = new GraphCache([checkpoint.sha256, manifest.architecture, options.precision]);
+  }
+
+  /** What a hop needs is loaded when this resolves. The checkpoint must stay open as long as the engine. */
+  static async open(
+    manifest: Manifest,
+    checkpoint: Checkpoint,
+    options: OnnxEngineOptions,
+  ): Promise<OnnxEngine> {
+    const engine = new OnnxEngine(manifest, checkpoint, options);
+    try {
+      await engine.#session('frame');
+      await engine.#session({ newest: options.hop });
+      return engine;
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+  }
+
+  async encode(crops: Uint8Array, n: number): Promise<Float32Array> {
+    const session = await this.#session('frame');
+    const { embeddings } = await session.run({ crops: { data: crops, shape: [n, CROP_SIZE, CROP_SIZE, 3] } });
+    return embeddings!.data;
+  }
+
+  score(windows: Float32Array, n: number): Promise<Float32Array> {
+    return this.#scores(windows, n, WINDOW_SIZE);
+  }
+
+  scoreNewest(windows: Float32Array, n: number): Promise<Float32Array> {
+    return this.#scores(windows, n, this.#options.hop);
+  }
+
+  async close(): Promise<void> {
+    const sessions = [...this.#sessions.values()];
+    this.#sessions.clear();
+    await Promise.allSettled(sessions.map(async (session) => (await session).close()));
+    this.#cache.close();
+  }
+
+  async #scores(windows: Float32Array, n: number, newest: number): Promise<Float32Array> {
+    const session = await this.#session({ newest });
+    const shape = [n, WINDOW_SIZE, embeddingSize(this.#manifest.architecture)];
+    const { scores } = await session.run({ windows: { data: windows, shape } });
+    if (scores!.data.length !== n * newest * AU_COUNT) throw new Error('the graph is not the one expected');
+    return scores!.data;
+  }
+
+  #session(kind: GraphKind): Promise<OnnxSession> {
+    const name = graphName(kind);
+    let session = this.#sessions.get(name);
+    if (!session) {
+      session = this.#open(kind);
+      this.#sessions.set(name, session);
+    }
+    return session;
+  }
+
+  async #open(kind: GraphKind): Promise<OnnxSession> {
+    const { precision, progress } = this.#options;
+    const path = this.#cache.graph(graphName(kind), (initializers) =>
+      emitModelGraph(kind, this.#manifest, this.#checkpoint, { precision, initializers, progress }),
+    );
+    return OnnxSession.open(path, this.#options);
+  }
+}

@@ -1,0 +1,68 @@
+import { CROP_SIZE } from '../../../domain.ts';
+import { embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
+import { frameEncoder, windowEncoder } from '../../model/ensemble.ts';
+import { BATCH, type Parameters, type Shape } from '../../model/ops.ts';
+import { inventory } from '../../model/parameters.ts';
+import { elements } from '../../model/shapes.ts';
+import type { Checkpoint } from '../../weights/checkpoint.ts';
+import type { Manifest } from '../../weights/manifest.ts';
+import type { Progress } from '../model.ts';
+import { emitGraph } from './graph.ts';
+import type { Initializers } from './initializers.ts';
+import type { GraphPrecision } from './ops.ts';
+
+/** The frame encoder, or the window encoder for its newest frames. */
+export type GraphKind = 'frame' | { readonly newest: number };
+
+export function graphName(kind: GraphKind): string {
+  return kind === 'frame' ? 'frame' : `window-${kind.newest}`;
+}
+
+/** Emits one of a model's graphs: `crops` → `embeddings`, or `windows` → `scores`. */
+export function emitModelGraph(
+  kind: GraphKind,
+  manifest: Manifest,
+  checkpoint: Checkpoint,
+  options: { precision: GraphPrecision; initializers: Initializers; progress?: Progress | undefined },
+): Uint8Array {
+  const { architecture: net } = manifest;
+  const { precision, initializers, progress } = options;
+  const common = {
+    name: `${manifest.name}-${graphName(kind)}`,
+    parameters: counted(checkpoint, bytesOf(kind, manifest), `building ${graphName(kind)}`, progress),
+    precision,
+    initializers,
+    metadata: { model: manifest.name, version: manifest.version, weights: checkpoint.sha256 },
+  };
+  if (kind === 'frame')
+    return emitGraph(
+      { ...common, inputs: { crops: { element: 'uint8', shape: [BATCH, CROP_SIZE, CROP_SIZE, 3] } } },
+      (ops, { crops }) => ({ embeddings: frameEncoder(ops, crops, net) }),
+    );
+  const size = embeddingSize(net);
+  return emitGraph(
+    { ...common, inputs: { windows: { element: 'float', shape: [BATCH, WINDOW_SIZE, size] } } },
+    (ops, { windows }) => ({ scores: windowEncoder(ops, windows, net, kind.newest) }),
+  );
+}
+
+function bytesOf(kind: GraphKind, { architecture }: Manifest): number {
+  const { frame, window } = inventory(architecture);
+  const { parameters } = kind === 'frame' ? frame : window;
+  return [...parameters.values()].reduce((sum, shape) => sum + 4 * elements(shape), 0);
+}
+
+function counted(parameters: Parameters, of: number, what: string, progress?: Progress): Parameters {
+  if (!progress) return parameters;
+  const seen = new Set<string>();
+  let done = 0;
+  return {
+    read(name: string, shape: Shape) {
+      const values = parameters.read(name, shape);
+      if (!seen.has(name)) done += values.byteLength;
+      seen.add(name);
+      progress(what, done, of);
+      return values;
+    },
+  };
+}
