@@ -3,6 +3,7 @@ import type { AuActivation, AuFrame, CameraStatus } from './domain.ts';
 import { openModel } from './infer/engine/index.ts';
 import { InferStage } from './infer/stage.ts';
 import { CameraSupervisor } from './ingest/supervisor.ts';
+import { log } from './log.ts';
 import { openPublisher } from './publish/publisher.ts';
 import { RunCounter, type Summary } from './summary.ts';
 
@@ -36,6 +37,7 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
   const publisher = await openPublisher(config.kafka, {
     acknowledged: (frame, at) => counter.acknowledged(frame, at),
     dropped: (cameraId, count, cause) => counter.dropped(cameraId, count, cause),
+    connection: (state, detail) => log[state === 'away' ? 'warn' : 'info']({ kafka: state }, detail),
   }).catch(async (error) => {
     await model.close();
     throw error;
@@ -80,7 +82,7 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
   return {
     brokers: publisher.brokers,
     done,
-    missing: () => (publisher.connected ? [] : ['Kafka is not reachable']),
+    missing: () => (publisher.stats().connected ? [] : ['Kafka is not reachable']),
     async stop(timeoutMs) {
       await Promise.all(cameras.map((camera) => camera.stop()));
       try {

@@ -46,7 +46,7 @@ export class RunCounter {
     this.#events += count;
   }
 
-  acknowledged(frame: AuFrame, at: Micros): void {
+  acknowledged(frame: Pick<AuFrame, 'captureTime' | 'receivedAt' | 'clockSource'>, at: Micros): void {
     const since = frame.clockSource === 'file' ? frame.receivedAt : frame.captureTime;
     this.#lag.record(Math.max(1, at - since));
   }

@@ -6,14 +6,17 @@ import type { AuModel } from '../../src/infer/engine/index.ts';
  * and its square; a frame's score mixes its own embedding, its place in the window and the whole window's sum, so
  * that a wrong window, a wrong row or a wrong order changes the result.
  */
-export function countingModel(windowSize = 256): AuModel & { encoded: number; batches: number[] } {
+export function countingModel(
+  windowSize: number,
+  hop: number,
+): AuModel & { encoded: number; batches: number[] } {
   const model = {
     stamp: { name: 'counting', version: '1', sha256: '0'.repeat(64), trained: false },
     thresholds: new Float32Array(AU_COUNT).fill(0.5),
     reliability: null,
     embeddingSize: 2,
     windowSize,
-    hop: windowSize,
+    hop,
     choice: { engine: 'onnx' as const, device: 'cpu', precision: 'fp32' as const, why: 'a test' },
     encoded: 0,
     batches: [] as number[],
@@ -33,7 +36,12 @@ export function countingModel(windowSize = 256): AuModel & { encoded: number; ba
         ).flat(),
       );
     },
-    scoreNewest: (windows: Float32Array, n: number) => model.score(windows, n),
+    async scoreNewest(windows: Float32Array, n: number) {
+      const all = await model.score(windows, n);
+      const rows = (w: number) =>
+        all.subarray(((w + 1) * windowSize - hop) * AU_COUNT, (w + 1) * windowSize * AU_COUNT);
+      return Float32Array.from(Array.from({ length: n }, (_, w) => [...rows(w)]).flat());
+    },
     async close() {},
   };
   return model;

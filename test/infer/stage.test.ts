@@ -8,7 +8,10 @@ import { countingModel, referenceScores } from './model.ts';
 
 const SIZE = 32;
 
-function stageOf(config: object, model = countingModel(SIZE)) {
+function stageOf(
+  config: { hop?: number; [key: string]: unknown },
+  model = countingModel(SIZE, config.hop ?? 16),
+) {
   const frames: AuFrame[] = [];
   const activations: AuActivation[] = [];
   const dropped: Record<string, number> = {};
@@ -128,7 +131,7 @@ describe('InferStage', () => {
   });
 
   it('makes files wait and drops the oldest crops of the busiest live camera, counted', async () => {
-    const held = countingModel(SIZE);
+    const held = countingModel(SIZE, 1);
     const gate = Promise.withResolvers<void>();
     const encode = held.encode;
     held.encode = async (crops, n) => {
@@ -162,7 +165,7 @@ describe('InferStage', () => {
   });
 
   it('rejects what waits when the model fails', async () => {
-    const broken = countingModel(SIZE);
+    const broken = countingModel(SIZE, 16);
     broken.encode = () => Promise.reject(new Error('device lost'));
     const { stage } = stageOf({}, broken);
     await stage.push(frameOf([faceCrop({ frame: 0 })]));
