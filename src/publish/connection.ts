@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import { type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
+import { AustreamError } from '../errors.ts';
+import { fetchToken } from './oauth.ts';
+import type { KafkaOptions, SaslOptions, TlsOptions } from './options.ts';
+
+/** How librdkafka reaches the brokers of a config. */
+export function rdkafkaConnection(options: KafkaOptions): Record<string, string | number | boolean> {
+  const base = {
+    'client.id': options.clientId,
+    'socket.keepalive.enable': true,
+    'reconnect.backoff.max.ms': 2000,
+  };
+  if (options.embedded) return { ...base, 'test.mock.num.brokers': 1, 'bootstrap.servers': '' };
+  const protocol = `${options.sasl ? 'sasl_' : ''}${options.tls?.enabled ? 'ssl' : 'plaintext'}`;
+  return {
+    ...base,
+    'bootstrap.servers': options.brokers!.join(','),
+    'security.protocol': protocol,
+    ...(options.tls?.enabled ? rdkafkaTls(options.tls) : {}),
+    ...(options.sasl ? rdkafkaSasl(options.sasl) : {}),
+  };
+}
+
+function rdkafkaTls(tls: TlsOptions): Record<string, string | boolean> {
+  return {
+    ...(tls.ca === undefined ? {} : { 'ssl.ca.pem': pem(tls.ca, 'ca') }),
+    ...(tls.certificate === undefined ? {} : { 'ssl.certificate.pem': pem(tls.certificate, 'certificate') }),
+    ...(tls.key === undefined ? {} : { 'ssl.key.pem': pem(tls.key, 'key') }),
+    ...(tls.keyPassword === undefined ? {} : { 'ssl.key.password': tls.keyPassword }),
+    'enable.ssl.certificate.verification': tls.verify,
+    'ssl.endpoint.identification.algorithm': tls.verify ? 'https' : 'none',
+  };
+}
+
+function rdkafkaSasl(sasl: SaslOptions): Record<string, string> {
+  if (sasl.mechanism !== 'OAUTHBEARER')
+    return {
+      'sasl.mechanism': sasl.mechanism,
+      'sasl.username': sasl.username,
+      'sasl.password': sasl.password,
+    };
+  return {
+    'sasl.mechanism': 'OAUTHBEARER',
+    'sasl.oauthbearer.method': 'oidc',
+    'sasl.oauthbearer.token.endpoint.url': sasl.tokenEndpoint,
+    'sasl.oauthbearer.client.id': sasl.clientId,
+    'sasl.oauthbearer.client.secret': sasl.clientSecret,
+    ...(sasl.scope === undefined ? {} : { 'sasl.oauthbearer.scope': sasl.scope }),
+  };
+}
+
+/** How kafkajs reaches the brokers of a config. `brokers` replaces the config's (the embedded broker's address). */
+export function kafkajsConnection(options: KafkaOptions, brokers = options.brokers ?? []): KafkaConfig {
+  const { tls } = options;
+  return {
+    clientId: options.clientId,
+    brokers: [...brokers],
+    logLevel: logLevel.NOTHING,
+    ...(tls?.enabled
+      ? {
+          ssl: {
+            rejectUnauthorized: tls.verify,
+            ...(tls.ca === undefined ? {} : { ca: pem(tls.ca, 'ca') }),
+            ...(tls.certificate === undefined ? {} : { cert: pem(tls.certificate, 'certificate') }),
+            ...(tls.key === undefined ? {} : { key: pem(tls.key, 'key') }),
+            ...(tls.keyPassword === undefined ? {} : { passphrase: tls.keyPassword }),
+          },
+        }
+      : {}),
+    ...(options.sasl ? { sasl: kafkajsSasl(options.sasl) } : {}),
+  };
+}
+
+function kafkajsSasl(sasl: SaslOptions): SASLOptions {
+  if (sasl.mechanism === 'OAUTHBEARER')
+    return { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: await fetchToken(sasl) }) };
+  const { username, password } = sasl;
+  switch (sasl.mechanism) {
+    case 'PLAIN':
+      return { mechanism: 'plain', username, password };
+    case 'SCRAM-SHA-256':
+      return { mechanism: 'scram-sha-256', username, password };
+    case 'SCRAM-SHA-512':
+      return { mechanism: 'scram-sha-512', username, password };
+  }
+}
+
+function pem(file: string, key: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new AustreamError(
+      'CONFIG_INVALID',
+      `kafka.tls.${key}: ${file} cannot be read: ${(cause as NodeJS.ErrnoException).code}`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,138 @@
+import rdkafka from 'node-rdkafka';
+import { AustreamError } from '../errors.ts';
+import { rdkafkaConnection } from './connection.ts';
+import type { KafkaOptions } from './options.ts';
+
+const { CODES } = rdkafka;
+
+/** Errors after which a client cannot go on and must be replaced. */
+const FATAL = CODES.ERRORS.ERR__FATAL;
+const AWAY = new Set<number>([CODES.ERRORS.ERR__ALL_BROKERS_DOWN]);
+const REFUSED = new Set<number>([CODES.ERRORS.ERR__AUTHENTICATION, CODES.ERRORS.ERR__SSL]);
+/** The client gave the message up, not the broker: it may be sent again. */
+const NOT_DECIDED = new Set<number>([
+  FATAL,
+  CODES.ERRORS.ERR__PURGE_QUEUE,
+  CODES.ERRORS.ERR__PURGE_INFLIGHT,
+  CODES.ERRORS.ERR__MSG_TIMED_OUT,
+  CODES.ERRORS.ERR__DESTROY,
+]);
+
+const POLL_MS = 10;
+
+export interface ProducerEvents {
+  delivered(tag: number): void;
+  /** The broker will never take this message; `cause` is short and machine-readable. */
+  rejected(tag: number, cause: string): void;
+  /** No broker can be reached for now; what was handed over is still being tried. */
+  away(detail: string): void;
+  /** This client is of no further use: what it has not delivered must go to a new one. */
+  broken(detail: string): void;
+}
+
+/** librdkafka's producer: idempotent, acks=all, its retries without end, order kept per partition. */
+export class KafkaProducer {
+  readonly #client: rdkafka.Producer;
+  /** host:port of the brokers that answered, comma-separated. */
+  readonly brokers: string;
+  #open = true;
+
+  private constructor(client: rdkafka.Producer, metadata: rdkafka.Metadata) {
+    this.#client = client;
+    this.brokers = metadata.brokers.map(({ host, port }) => `${host}:${port}`).join(',');
+  }
+
+  /** Connects within `timeoutMs`, or throws KAFKA_UNREACHABLE or KAFKA_REJECTED. */
+  static async connect(
+    options: KafkaOptions,
+    events: ProducerEvents,
+    timeoutMs: number,
+  ): Promise<KafkaProducer> {
+    const client = new rdkafka.Producer(
+      {
+        ...rdkafkaConnection(options),
+        'enable.idempotence': true,
+        'compression.codec': options.compression,
+        'linger.ms': options.lingerMs,
+        // Java's and kafkajs's partitioner: a topic written by both can be joined.
+        partitioner: 'murmur2_random',
+        'queue.buffering.max.messages': 100_000,
+        dr_cb: true,
+      } as rdkafka.ProducerGlobalConfig,
+      // The outbox decides what is given up, never a timer.
+      { acks: -1, 'message.timeout.ms': 0 } as rdkafka.ProducerTopicConfig,
+    );
+    const watch = { refused: '', open: false };
+    client.on('event.error', (error) => {
+      if (REFUSED.has(error.code)) watch.refused = error.message;
+      if (!watch.open) return;
+      if (error.code === FATAL || error.isFatal) events.broken(error.message);
+      else if (AWAY.has(error.code)) events.away(error.message);
+    });
+    client.on('delivery-report', (error, report) => {
+      const tag = report.opaque as number;
+      if (!error) events.delivered(tag);
+      else if (!NOT_DECIDED.has(error.code)) events.rejected(tag, causeOf(error));
+      else if (watch.open) events.broken(error.message);
+    });
+    const metadata = await new Promise<rdkafka.Metadata>((resolve, reject) => {
+      client.connect({ timeout: timeoutMs }, (error, data) => {
+        if (!error) return resolve(data);
+        reject(connectError(options, watch.refused, error.message));
+      });
+    });
+    watch.open = true;
+    client.setPollInterval(POLL_MS);
+    return new KafkaProducer(client, metadata);
+  }
+
+  /** Hands a message to librdkafka's queue; false where that is full. `tag` comes back in the events. */
+  produce(topic: string, key: string, value: Buffer, tag: number): boolean {
+    try {
+      this.#client.produce(topic, null, value, key, null, tag);
+      return true;
+    } catch (error) {
+      if ((error as rdkafka.LibrdKafkaError).code === CODES.ERRORS.ERR__QUEUE_FULL) return false;
+      throw error;
+    }
+  }
+
+  /** Asks for a topic: the embedded broker creates it by that. */
+  touch(topic: string, timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#client.getMetadata({ topic, timeout: timeoutMs }, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  /** Whether the brokers answer now. */
+  answers(timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (!this.#open) return resolve(false);
+      this.#client.getMetadata({ timeout: timeoutMs }, (error) => resolve(!error));
+    });
+  }
+
+  /** Waits up to `flushMs` for what was handed over, then leaves. */
+  close(flushMs: number): Promise<void> {
+    this.#open = false;
+    return new Promise((resolve) => this.#client.disconnect(flushMs, () => resolve()));
+  }
+}
+
+function causeOf(error: rdkafka.LibrdKafkaError): string {
+  return `kafka_${error.message
+    .toLowerCase()
+    .replace(/^(local|broker): /, '')
+    .replace(/[^a-z0-9]+/g, '_')}`.slice(0, 64);
+}
+
+function connectError(options: KafkaOptions, refused: string, message: string): AustreamError {
+  const where = options.brokers?.join(', ') ?? 'the embedded broker';
+  if (refused)
+    return new AustreamError('KAFKA_REJECTED', `Kafka at ${where} refuses the connection: ${refused}`, {
+      fix: 'check kafka.sasl (mechanism, username, password) and kafka.tls (ca, certificate) in the config',
+    });
+  return new AustreamError('KAFKA_UNREACHABLE', `Kafka at ${where} does not answer: ${message}`, {
+    fix: 'check kafka.brokers in the config, and that the brokers run and advertise an address reachable from here',
+  });
+}

@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AustreamError } from '../errors.ts';
+import { KafkaProducer } from './kafka.ts';
+import type { KafkaOptions } from './options.ts';
+import type { Outbox, OutboxEntry } from './outbox.ts';
+import { createMissingTopics, topicSpecs, withAdmin } from './topics.ts';
+
+/** Messages in flight and none delivered for this long: the brokers count as away. */
+const SILENCE_MS = 2000;
+const WATCH_MS = 500;
+/** Longest wait for an answer when looking for the brokers again. */
+const RETRY_TIMEOUT_MS = 5000;
+const BACKOFF_MS = { first: 250, max: 5000 };
+
+/**
+ * The outbox's way to the brokers: connects, sees to the topics, notices when the brokers are away and replaces
+ * a producer that has failed for good, for as long as it takes.
+ */
+export class BrokerLink {
+  readonly #options: KafkaOptions;
+  readonly #outbox: Outbox;
+  readonly #report: (state: 'connected' | 'away', detail: string) => void;
+  readonly #closing = new AbortController();
+  readonly #watch: NodeJS.Timeout;
+  #producer: KafkaProducer | null = null;
+  #brokers: string;
+  #connected = false;
+  #lastSign = Date.now();
+
+  constructor(
+    options: KafkaOptions,
+    outbox: Outbox,
+    report: (state: 'connected' | 'away', detail: string) => void,
+  ) {
+    this.#options = options;
+    this.#outbox = outbox;
+    this.#report = report;
+    this.#brokers = options.brokers?.join(',') ?? '';
+    this.#watch = setInterval(() => this.#listen(), WATCH_MS).unref();
+  }
+
+  get brokers(): string {
+    return this.#brokers;
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** Throws where no broker answers in time; with `mayWait`, goes on looking for one in the background. */
+  async open({ mayWait }: { mayWait: boolean }): Promise<void> {
+    try {
+      await this.#connect(this.#options.connectSeconds * 1000);
+    } catch (error) {
+      if (!mayWait || !(error instanceof AustreamError) || !error.canRetry) {
+        clearInterval(this.#watch);
+        throw error;
+      }
+      this.#gone(error.message);
+      void this.#reconnect();
+    }
+  }
+
+  send(entry: OutboxEntry): boolean {
+    if (!this.#producer) return false;
+    if (this.#outbox.inFlight === 0) this.#lastSign = Date.now();
+    return this.#producer.produce(entry.topic, entry.key, entry.value, entry.seq);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    clearInterval(this.#watch);
+    const producer = this.#producer;
+    await producer?.close(0);
+    this.#producer = null;
+  }
+
+  async #connect(timeoutMs: number): Promise<void> {
+    let producer: KafkaProducer | null = null;
+    /** A producer that was replaced may still report; nobody listens to it. */
+    const mine = () => producer !== null && producer === this.#producer;
+    const connecting = await KafkaProducer.connect(
+      this.#options,
+      {
+        delivered: (seq) => mine() && this.#delivered(seq),
+        rejected: (seq, cause) => mine() && this.#outbox.rejected(seq, cause),
+        away: (detail) => mine() && this.#gone(detail),
+        broken: (detail) => mine() && this.#replace(detail),
+      },
+      timeoutMs,
+    );
+    try {
+      await this.#seeToTopics(connecting, timeoutMs);
+    } catch (error) {
+      await connecting.close(0);
+      throw error;
+    }
+    producer = this.#producer = connecting;
+    if (this.#options.embedded) this.#brokers = connecting.brokers;
+    this.#back();
+    this.#outbox.resume();
+  }
+
+  async #seeToTopics(producer: KafkaProducer, timeoutMs: number): Promise<void> {
+    const specs = topicSpecs(this.#options);
+    if (this.#options.embedded) for (const { name } of specs) await producer.touch(name, timeoutMs);
+    else if (this.#options.topics.create)
+      await withAdmin(this.#options, (admin) => createMissingTopics(admin, specs));
+  }
+
+  /** Looks for the brokers until they are there or this link is closed. */
+  async #reconnect(): Promise<void> {
+    for (let wait = BACKOFF_MS.first; ; wait = Math.min(2 * wait, BACKOFF_MS.max)) {
+      try {
+        await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal: this.#closing.signal });
+        return await this.#connect(RETRY_TIMEOUT_MS);
+      } catch (error) {
+        if (this.#closing.signal.aborted) return;
+        this.#gone((error as Error).message);
+      }
+    }
+  }
+
+  #replace(detail: string): void {
+    const broken = this.#producer;
+    this.#producer = null;
+    this.#gone(detail);
+    this.#outbox.pause();
+    void broken?.close(0).then(() => this.#reconnect());
+  }
+
+  #delivered(seq: number): void {
+    this.#lastSign = Date.now();
+    this.#outbox.delivered(seq);
+    this.#back();
+  }
+
+  #listen(): void {
+    if (this.#outbox.inFlight > 0 && Date.now() - this.#lastSign > SILENCE_MS)
+      this.#gone(`no acknowledgement for ${SILENCE_MS / 1000} s`);
+  }
+
+  #gone(detail: string): void {
+    this.#outbox.away();
+    if (this.#connected) this.#report('away', detail);
+    this.#connected = false;
+  }
+
+  #back(): void {
+    if (!this.#connected) this.#report('connected', this.#brokers);
+    this.#connected = true;
+  }
+}

@@ -1,0 +1,205 @@
+import {
+  closeSync,
+  fsync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { crc32 } from 'node:zlib';
+import type { OutboxEntry } from './outbox.ts';
+
+/**
+ * A spool's segment file: the magic, then records, each
+ *
+ *   length u32 │ crc32 of the payload u32 │ payload: seq u48 │ topic length u8, topic │ key length u16, key │ value
+ *
+ * all big-endian. A record is whole or it does not count.
+ */
+export const SEGMENT_MAGIC = Buffer.from('AUSPOOL1');
+const FRAME_BYTES = 8;
+const CHUNK_BYTES = 256 * 1024;
+/** No record is longer: beyond this a length is damage. */
+const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024;
+
+/** A message as a record of a segment. */
+export function encodeRecord({ seq, topic, key, value }: OutboxEntry): Buffer {
+  const topicBytes = Buffer.byteLength(topic);
+  const keyBytes = Buffer.byteLength(key);
+  const length = 6 + 1 + topicBytes + 2 + keyBytes + value.length;
+  const record = Buffer.allocUnsafe(FRAME_BYTES + length);
+  let at = record.writeUIntBE(seq, FRAME_BYTES, 6);
+  at = record.writeUInt8(topicBytes, at);
+  at += record.write(topic, at);
+  at = record.writeUInt16BE(keyBytes, at);
+  at += record.write(key, at);
+  value.copy(record, at);
+  record.writeUInt32BE(length, 0);
+  record.writeUInt32BE(crc32(record.subarray(FRAME_BYTES)), 4);
+  return record;
+}
+
+function decodePayload(payload: Buffer): OutboxEntry {
+  const seq = payload.readUIntBE(0, 6);
+  const topicEnd = 7 + payload.readUInt8(6);
+  const keyEnd = topicEnd + 2 + payload.readUInt16BE(topicEnd);
+  return {
+    seq,
+    topic: payload.toString('utf8', 7, topicEnd),
+    key: payload.toString('utf8', topicEnd + 2, keyEnd),
+    value: Buffer.from(payload.subarray(keyEnd)),
+  };
+}
+
+/** Appends records to a new segment. */
+export class SegmentWriter {
+  readonly path: string;
+  readonly #fd: number;
+  #bytes = 0;
+  #dirty = true;
+
+  static create(path: string): SegmentWriter {
+    const writer = new SegmentWriter(path, openSync(path, 'wx', 0o600));
+    try {
+      writer.append(SEGMENT_MAGIC);
+      return writer;
+    } catch (error) {
+      writer.close();
+      rmSync(path, { force: true });
+      throw error;
+    }
+  }
+
+  private constructor(path: string, fd: number) {
+    this.path = path;
+    this.#fd = fd;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** All of it or nothing: what a full disk cut short is taken back before this throws. */
+  append(records: Buffer): void {
+    try {
+      for (let at = 0; at < records.length; )
+        at += writeSync(this.#fd, records, at, records.length - at, this.#bytes + at);
+    } catch (error) {
+      ftruncateSync(this.#fd, this.#bytes);
+      throw error;
+    }
+    this.#bytes += records.length;
+    this.#dirty = true;
+  }
+
+  /** Forces to the disk what was appended, without waiting; `last` closes the file then. */
+  sync(last = false): void {
+    if (!this.#dirty && last) this.close();
+    if (!this.#dirty) return;
+    this.#dirty = false;
+    fsync(this.#fd, () => {
+      if (last) this.close();
+    });
+  }
+
+  syncNow(): void {
+    if (this.#dirty) fsyncSync(this.#fd);
+    this.#dirty = false;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** Reads a segment's records in order, also while it grows. */
+export class SegmentReader {
+  readonly #fd: number;
+  #chunk: Buffer = Buffer.alloc(0);
+  /** Where `#chunk` begins in the file, and where in it the next record begins. */
+  #chunkStart = SEGMENT_MAGIC.length;
+  #at = 0;
+
+  constructor(path: string) {
+    this.#fd = openSync(path, 'r');
+  }
+
+  /** Bytes from the file's start to the end of the last whole record read. */
+  get position(): number {
+    return this.#chunkStart + this.#at;
+  }
+
+  magicIsRight(): boolean {
+    const magic = Buffer.alloc(SEGMENT_MAGIC.length);
+    return readSync(this.#fd, magic, 0, magic.length, 0) === magic.length && magic.equals(SEGMENT_MAGIC);
+  }
+
+  /** The next record; null where no further whole and undamaged one stands. */
+  next(): OutboxEntry | null {
+    if (!this.#fill(FRAME_BYTES)) return null;
+    const length = this.#chunk.readUInt32BE(this.#at);
+    if (length < 9 || length > MAX_PAYLOAD_BYTES || !this.#fill(FRAME_BYTES + length)) return null;
+    const start = this.#at + FRAME_BYTES;
+    const payload = this.#chunk.subarray(start, start + length);
+    if (crc32(payload) !== this.#chunk.readUInt32BE(this.#at + 4)) return null;
+    this.#at = start + length;
+    return decodePayload(payload);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  /** Sees that `bytes` of the next record are in the chunk. */
+  #fill(bytes: number): boolean {
+    if (this.#chunk.length - this.#at >= bytes) return true;
+    const rest = this.#chunk.subarray(this.#at);
+    const chunk = Buffer.allocUnsafe(Math.max(CHUNK_BYTES, bytes));
+    rest.copy(chunk);
+    this.#chunkStart += this.#at;
+    this.#at = 0;
+    let filled = rest.length;
+    while (filled < chunk.length) {
+      const read = readSync(this.#fd, chunk, filled, chunk.length - filled, this.#chunkStart + filled);
+      if (read === 0) break;
+      filled += read;
+    }
+    this.#chunk = chunk.subarray(0, filled);
+    return filled >= bytes;
+  }
+}
+
+/** One segment as the spool knows it. */
+export interface Segment {
+  readonly path: string;
+  lastSeq: number;
+  records: number;
+  bytes: number;
+}
+
+/** Reads a whole segment. `bytes` ends after the last whole record; `size` is the file's. Null: not a segment. */
+export function scanSegment(
+  path: string,
+  afterSeq: number,
+): (Segment & { size: number; waiting: number }) | null {
+  const size = statSync(path).size;
+  const reader = new SegmentReader(path);
+  try {
+    const segment = { path, lastSeq: 0, records: 0, bytes: SEGMENT_MAGIC.length, size, waiting: 0 };
+    // A crash can come before even the magic is whole.
+    if (size < SEGMENT_MAGIC.length) return { ...segment, bytes: 0 };
+    if (!reader.magicIsRight()) return null;
+    for (let record = reader.next(); record; record = reader.next()) {
+      segment.lastSeq = record.seq;
+      segment.records += 1;
+      if (record.seq > afterSeq) segment.waiting += 1;
+    }
+    segment.bytes = reader.position;
+    return segment;
+  } finally {
+    reader.close();
+  }
+}

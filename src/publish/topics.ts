@@ -1,0 +1,99 @@
+import { type Admin, Kafka } from 'kafkajs';
+import type { RecordName } from './avro.ts';
+import { kafkajsConnection } from './connection.ts';
+import { kafkaFailure } from './failure.ts';
+import type { KafkaOptions } from './options.ts';
+
+/** What a topic carries and how it is kept. */
+export interface TopicSpec {
+  readonly name: string;
+  readonly record: RecordName;
+  readonly partitions: number;
+  /** -1: the brokers' default. */
+  readonly replication: number;
+  readonly config: Readonly<Record<string, string>>;
+}
+
+/** The name of each record's topic under a prefix. */
+export function topicNames(prefix: string): Readonly<Record<RecordName, string>> {
+  return {
+    AuFrame: `${prefix}frames`,
+    AuActivation: `${prefix}activations`,
+    CameraStatus: `${prefix}cameras`,
+    FaceCropBatch: `${prefix}crops`,
+    DeadLetter: `${prefix}deadletter`,
+  };
+}
+
+/** Every topic of a config. `crops` is for cluster mode only: pictures of faces go nowhere else. */
+export function topicSpecs(kafka: KafkaOptions, use: { crops: boolean } = { crops: false }): TopicSpec[] {
+  const { topics } = kafka;
+  const names = topicNames(kafka.topicPrefix);
+  const retention =
+    topics.retentionHours === null ? '-1' : String(Math.round(topics.retentionHours * 3_600_000));
+  const durable: Record<string, string> =
+    topics.minInsyncReplicas === null ? {} : { 'min.insync.replicas': String(topics.minInsyncReplicas) };
+  const kept = { 'cleanup.policy': 'delete', 'retention.ms': retention, ...durable };
+  const spec = (
+    record: RecordName,
+    config: Record<string, string>,
+    partitions = topics.partitions,
+  ): TopicSpec => ({
+    name: names[record],
+    record,
+    partitions,
+    replication: topics.replication ?? -1,
+    config,
+  });
+  return [
+    spec('AuFrame', kept),
+    spec('AuActivation', kept),
+    spec('CameraStatus', { 'cleanup.policy': 'compact', ...durable }),
+    spec('DeadLetter', kept, 1),
+    ...(use.crops
+      ? [
+          spec('FaceCropBatch', {
+            'cleanup.policy': 'delete',
+            'retention.ms': String(Math.round(topics.cropsRetentionMinutes * 60_000)),
+            // Old pictures go only with their segment: roll it as often.
+            'segment.ms': String(Math.round(topics.cropsRetentionMinutes * 60_000)),
+            ...durable,
+          }),
+        ]
+      : []),
+  ];
+}
+
+/** Runs `work` with an admin client of these brokers; failures come as KAFKA_UNREACHABLE or KAFKA_REJECTED. */
+export async function withAdmin<T>(kafka: KafkaOptions, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Kafka({
+    ...kafkajsConnection(kafka),
+    connectionTimeout: Math.min(10_000, kafka.connectSeconds * 1000),
+    retry: { retries: 3 },
+  }).admin();
+  try {
+    await admin.connect();
+    return await work(admin);
+  } catch (error) {
+    throw kafkaFailure(error, kafka.brokers ?? []);
+  } finally {
+    await admin.disconnect().catch(() => {});
+  }
+}
+
+/** Creates those topics that do not exist; returns their names. Leaves existing ones as they are. */
+export async function createMissingTopics(admin: Admin, specs: readonly TopicSpec[]): Promise<string[]> {
+  const existing = new Set(await admin.listTopics());
+  const missing = specs.filter(({ name }) => !existing.has(name));
+  if (missing.length > 0)
+    await admin.createTopics({
+      waitForLeaders: true,
+      topics: missing.map(({ name, partitions, replication, config }) => ({
+        topic: name,
+        numPartitions: partitions,
+        replicationFactor: replication,
+        configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
+      })),
+    });
+  return missing.map(({ name }) => name);
+}
