@@ -1,10 +1,11 @@
 import { AU_COUNT, AU_NAMES, type AuName } from '../../domain.ts';
 import { AustreamError } from '../../errors.ts';
 import { log } from '../../log.ts';
-import { embeddingSize, WINDOW_SIZE } from '../model/architecture.ts';
+import { type Architecture, embeddingSize, WINDOW_SIZE } from '../model/architecture.ts';
+import type { Weights } from '../model/ops.ts';
 import type { InferOptions } from '../options.ts';
 import { Checkpoint } from '../weights/checkpoint.ts';
-import { type Manifest, readManifest } from '../weights/manifest.ts';
+import { readManifest } from '../weights/manifest.ts';
 import { engineChoices } from './choose.ts';
 import type { AuModel, Engine, EngineChoice, Progress } from './model.ts';
 import { OnnxEngine } from './onnx/engine.ts';
@@ -33,7 +34,7 @@ export async function openModel(
   const choices = engineChoices(options);
   const checkpoint = await Checkpoint.open(manifest);
   const { engine, choice } = await firstThatOpens(choices, (choice) =>
-    openEngine(manifest, checkpoint, choice, options, progress),
+    openEngine(manifest.architecture, checkpoint, choice, options, progress),
   ).catch((error) => {
     checkpoint.close();
     throw error;
@@ -83,15 +84,16 @@ async function firstThatOpens(
   throw new Error('no engine to choose from');
 }
 
-function openEngine(
-  manifest: Manifest,
-  checkpoint: Checkpoint,
+/** Opens one engine, without looking for another where it fails. */
+export function openEngine(
+  net: Architecture,
+  weights: Weights,
   choice: EngineChoice,
   { hop, threads }: ModelOptions,
   progress: Progress | undefined,
 ): Promise<Engine> {
   const { device, precision } = choice;
-  return OnnxEngine.open(manifest, checkpoint, {
+  return OnnxEngine.open(net, weights, {
     device: device as OnnxDevice,
     precision,
     hop,

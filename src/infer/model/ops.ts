@@ -103,3 +103,8 @@ export interface Parameters {
    */
   read(name: string, shape: Shape): Float32Array;
 }
+
+/** Parameters that are known by a sum: equal sums mean equal values. */
+export interface Weights extends Parameters {
+  readonly sha256: string;
+}

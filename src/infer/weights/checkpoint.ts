@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AustreamError } from '../../errors.ts';
-import type { Parameters, Shape } from '../model/ops.ts';
+import type { Shape, Weights } from '../model/ops.ts';
 import { inventory } from '../model/parameters.ts';
 import type { Manifest } from './manifest.ts';
 import { Safetensors } from './safetensors.ts';
@@ -12,7 +12,7 @@ import { Safetensors } from './safetensors.ts';
 const NAMED = 12;
 
 /** A model's weights: whole, the right ones, and every tensor that the architecture reads, in its shape. */
-export class Checkpoint implements Parameters {
+export class Checkpoint implements Weights {
   /** Of the weights; of several files, the sha256 of their sha256 in hexadecimal, joined. */
   readonly sha256: string;
   readonly #tensors: ReadonlyMap<string, { file: Safetensors; name: string; shape: Shape }>;

@@ -61,8 +61,8 @@ export class Safetensors {
     if (to - from !== elements(shape) * BYTES[dtype as FloatType])
       throw this.#invalid(`holds ${name} [${shape}] of ${dtype} in ${to - from} bytes`);
     const values = decode(dtype as FloatType, this.#bytes(this.#data + from, to - from));
-    const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) throw this.#invalid(`holds ${values[bad]} at position ${bad} of ${name}`);
+    for (let i = 0; i < values.length; i++)
+      if (!Number.isFinite(values[i])) throw this.#invalid(`holds ${values[i]} at position ${i} of ${name}`);
     return values;
   }
 

@@ -1,7 +1,6 @@
 import { AU_COUNT, CROP_SIZE } from '../../../domain.ts';
-import { embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
-import type { Checkpoint } from '../../weights/checkpoint.ts';
-import type { Manifest } from '../../weights/manifest.ts';
+import { type Architecture, embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
+import type { Weights } from '../../model/ops.ts';
 import type { Engine, Progress } from '../model.ts';
 import { GraphCache } from './cache.ts';
 import { emitModelGraph, type GraphKind, graphName } from './graphs.ts';
@@ -16,26 +15,22 @@ export interface OnnxEngineOptions extends SessionOptions {
 
 /** A model in ONNX Runtime: one session per graph, opened when first asked for and built where no cache has it. */
 export class OnnxEngine implements Engine {
-  readonly #manifest: Manifest;
-  readonly #checkpoint: Checkpoint;
+  readonly #net: Architecture;
+  readonly #weights: Weights;
   readonly #options: OnnxEngineOptions;
   readonly #cache: GraphCache;
   readonly #sessions = new Map<string, Promise<OnnxSession>>();
 
-  private constructor(manifest: Manifest, checkpoint: Checkpoint, options: OnnxEngineOptions) {
-    this.#manifest = manifest;
-    this.#checkpoint = checkpoint;
+  private constructor(net: Architecture, weights: Weights, options: OnnxEngineOptions) {
+    this.#net = net;
+    this.#weights = weights;
     this.#options = options;
-    this.#cache = new GraphCache([checkpoint.sha256, manifest.architecture, options.precision]);
+    this.#cache = new GraphCache([weights.sha256, net, options.precision]);
   }
 
-  /** What a hop needs is loaded when this resolves. The checkpoint must stay open as long as the engine. */
-  static async open(
-    manifest: Manifest,
-    checkpoint: Checkpoint,
-    options: OnnxEngineOptions,
-  ): Promise<OnnxEngine> {
-    const engine = new OnnxEngine(manifest, checkpoint, options);
+  /** What a hop needs is loaded when this resolves. The weights must stay open as long as the engine. */
+  static async open(net: Architecture, weights: Weights, options: OnnxEngineOptions): Promise<OnnxEngine> {
+    const engine = new OnnxEngine(net, weights, options);
     try {
       await engine.#session('frame');
       await engine.#session({ newest: options.hop });
@@ -69,7 +64,7 @@ export class OnnxEngine implements Engine {
 
   async #scores(windows: Float32Array, n: number, newest: number): Promise<Float32Array> {
     const session = await this.#session({ newest });
-    const shape = [n, WINDOW_SIZE, embeddingSize(this.#manifest.architecture)];
+    const shape = [n, WINDOW_SIZE, embeddingSize(this.#net)];
     const { scores } = await session.run({ windows: { data: windows, shape } });
     if (scores!.data.length !== n * newest * AU_COUNT) throw new Error('the graph is not the one expected');
     return scores!.data;
@@ -88,7 +83,7 @@ export class OnnxEngine implements Engine {
   async #open(kind: GraphKind): Promise<OnnxSession> {
     const { precision, progress } = this.#options;
     const path = this.#cache.graph(graphName(kind), (initializers) =>
-      emitModelGraph(kind, this.#manifest, this.#checkpoint, { precision, initializers, progress }),
+      emitModelGraph(kind, this.#net, this.#weights, { precision, initializers, progress }),
     );
     return OnnxSession.open(path, this.#options);
   }

@@ -1,11 +1,9 @@
 import { CROP_SIZE } from '../../../domain.ts';
-import { embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
+import { type Architecture, embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
 import { frameEncoder, windowEncoder } from '../../model/ensemble.ts';
-import { BATCH, type Parameters, type Shape } from '../../model/ops.ts';
+import { BATCH, type Parameters, type Shape, type Weights } from '../../model/ops.ts';
 import { inventory } from '../../model/parameters.ts';
 import { elements } from '../../model/shapes.ts';
-import type { Checkpoint } from '../../weights/checkpoint.ts';
-import type { Manifest } from '../../weights/manifest.ts';
 import type { Progress } from '../model.ts';
 import { emitGraph } from './graph.ts';
 import type { Initializers } from './initializers.ts';
@@ -21,18 +19,17 @@ export function graphName(kind: GraphKind): string {
 /** Emits one of a model's graphs: `crops` → `embeddings`, or `windows` → `scores`. */
 export function emitModelGraph(
   kind: GraphKind,
-  manifest: Manifest,
-  checkpoint: Checkpoint,
+  net: Architecture,
+  weights: Weights,
   options: { precision: GraphPrecision; initializers: Initializers; progress?: Progress | undefined },
 ): Uint8Array {
-  const { architecture: net } = manifest;
   const { precision, initializers, progress } = options;
   const common = {
-    name: `${manifest.name}-${graphName(kind)}`,
-    parameters: counted(checkpoint, bytesOf(kind, manifest), `building ${graphName(kind)}`, progress),
+    name: graphName(kind),
+    parameters: counted(weights, bytesOf(kind, net), `building ${graphName(kind)}`, progress),
     precision,
     initializers,
-    metadata: { model: manifest.name, version: manifest.version, weights: checkpoint.sha256 },
+    metadata: { 'austream.weights.sha256': weights.sha256 },
   };
   if (kind === 'frame')
     return emitGraph(
@@ -46,8 +43,8 @@ export function emitModelGraph(
   );
 }
 
-function bytesOf(kind: GraphKind, { architecture }: Manifest): number {
-  const { frame, window } = inventory(architecture);
+function bytesOf(kind: GraphKind, net: Architecture): number {
+  const { frame, window } = inventory(net);
   const { parameters } = kind === 'frame' ? frame : window;
   return [...parameters.values()].reduce((sum, shape) => sum + 4 * elements(shape), 0);
 }

@@ -10,9 +10,11 @@ export function rowsOf(
 /** (rows, columns) → (columns, rows). */
 export function transposed(matrix: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(matrix.length);
-  for (let row = 0; row < rows; row++)
+  // In tiles, so that both matrices' lines stay in the processor's cache.
+  for (let top = 0; top < rows; top += TILE)
     for (let column = 0; column < columns; column++)
-      out[column * rows + row] = matrix[row * columns + column]!;
+      for (let row = top; row < Math.min(rows, top + TILE); row++)
+        out[column * rows + row] = matrix[row * columns + column]!;
   return out;
 }
 
@@ -38,3 +40,4 @@ export function quantizeColumns(
 }
 
 const STEPS = 64;
+const TILE = 32;

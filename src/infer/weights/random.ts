@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import type { Shape, Weights } from '../model/ops.ts';
+import { elements } from '../model/shapes.ts';
+
+/**
+ * Weights by formula instead of by training: any preset runs without a checkpoint, for benchmarks and for comparing
+ * implementations (training/austream_training/golden.py has the same formula, to the bit).
+ *
+ * Value i of the tensor called `name`: u = uniform(fnv1a(name), i) in -1 … 1, then
+ *   weights of two or more dimensions   u · √(3 / fan in), convolutions of the backbone u · √(6 / fan in)
+ *   batch norm's running_var            1 + u / 2
+ *   norms' weight                       1 + u / 10; the last of a residual block a quarter of it
+ *   `frequency`, `cls_token`, `*_pos`   u
+ *   everything else                     u / 10
+ */
+export const randomWeights: Weights = {
+  sha256: createHash('sha256').update('formula 1').digest('hex'),
+  read(name: string, shape: Shape): Float32Array {
+    const { scale, shift } = spread(name, shape);
+    const values = new Float32Array(elements(shape));
+    const next = generator(name);
+    for (let i = 0; i < values.length; i++) values[i] = shift + next(i) * scale;
+    return values;
+  },
+};
+
+/** `count` numbers in -1 … 1 - 2⁻²³. */
+export function uniform(name: string, count: number): Float32Array {
+  const next = generator(name);
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) values[i] = next(i);
+  return values;
+}
+
+/** Number i of the sequence of this name, exact in fp32: a counter, well mixed (Wellons' lowbias32). */
+function generator(name: string): (i: number) => number {
+  let seed = 0x811c9dc5; // FNV-1a
+  for (const byte of Buffer.from(name)) seed = Math.imul(seed ^ byte, 0x01000193);
+  return (i) => {
+    let x = (seed + Math.imul(i, 0x9e3779b9)) | 0;
+    x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
+    x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
+    x ^= x >>> 16;
+    return (x >>> 8) / 2 ** 23 - 1;
+  };
+}
+
+function spread(name: string, shape: Shape): { scale: number; shift: number } {
+  if (/frequency$|cls_token$|_pos$/.test(name)) return { scale: 1, shift: 0 };
+  if (name.endsWith('running_var')) return { scale: 0.5, shift: 1 };
+  if (name.endsWith('conv3.bn.weight')) return { scale: 0.025, shift: 0.25 };
+  if (shape.length > 1) {
+    const fanIn = elements(shape) / shape[0]!;
+    return { scale: Math.sqrt((shape.length === 4 ? 6 : 3) / fanIn), shift: 0 };
+  }
+  if (/(bn|norm\d?|_norm)\.weight$/.test(name)) return { scale: 0.1, shift: 1 };
+  return { scale: 0.1, shift: 0 };
+}

@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'vitest';
+import type { Ops } from '../../../src/infer/model/ops.ts';
+import { uniform } from '../../../src/infer/weights/random.ts';
+
+/** Evenly spaced values of an output that PyTorch computed; training/austream_training/golden.py writes them. */
+export interface Sample {
+  readonly shape: readonly number[];
+  /** Largest magnitude of the whole output: what errors are measured against. */
+  readonly largest: number;
+  readonly values: readonly number[];
+}
+
+export interface EnsembleFixture {
+  readonly parameters: Readonly<Record<string, number>>;
+  readonly embeddings: Sample;
+  readonly scores: Readonly<Record<'vivit' | 'fused' | 'branch1' | 'ensemble', Sample>>;
+  readonly newest: readonly number[];
+  readonly taps: Readonly<Record<string, Sample>>;
+}
+
+export function fixture<T>(name: string): T {
+  return JSON.parse(readFileSync(new URL(`../../fixtures/model/${name}.json`, import.meta.url), 'utf8'));
+}
+
+/** The crops that golden.py makes: noise over a ramp. */
+export function crops(name: string, n: number): Uint8Array {
+  return Uint8Array.from(uniform(name, n * 112 * 112 * 3), (u, i) => {
+    const pixel = Math.floor(i / 3);
+    return Math.floor(u * 60 + 60 + ((pixel % 112) + (Math.floor(pixel / 112) % 112)) * 0.6);
+  });
+}
+
+/** The largest difference at the sampled places. */
+export function difference(values: Float32Array, expected: Sample): number {
+  const size = expected.shape.reduce((product, n) => product * n, 1);
+  expect(values.length).toBe(size);
+  return Math.max(
+    ...expected.values.map((value, i) =>
+      Math.abs(value - values[Math.floor((i * size) / expected.values.length)]!),
+    ),
+  );
+}
+
+/** Layer groups whose outputs are off by more than this share of their largest value, in the order of the graph. */
+export function partings(
+  found: ReadonlyMap<string, Float32Array>,
+  taps: Readonly<Record<string, Sample>>,
+  tolerance: number,
+): string[] {
+  return Object.entries(taps)
+    .filter(([name]) => found.has(name))
+    .map(([name, expected]) => ({ name, off: difference(found.get(name)!, expected) / expected.largest }))
+    .filter(({ off }) => !(off <= tolerance))
+    .map(({ name, off }) => `${name}: ${off.toExponential(1)}`);
+}
+
+/** Operators that note what layers of these names gave, as rows. */
+export function tapped<T>(ops: Ops<T>, names: ReadonlySet<string>): { ops: Ops<T>; found: Map<string, T> } {
+  const found = new Map<string, T>();
+  const noting = new Proxy(ops, {
+    get(target, key) {
+      const operator = target[key as keyof Ops<T>] as (...args: unknown[]) => T;
+      return (...args: unknown[]) => {
+        const result = operator.apply(target, args);
+        const name = args[1];
+        if (typeof name === 'string' && names.has(name))
+          found.set(name, ops.shape(result).length === 4 ? ops.tokens(result) : result);
+        return result;
+      };
+    },
+  });
+  return { ops: noting, found };
+}

@@ -1,0 +1,181 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeGraph } from '../../../src/infer/engine/onnx/cache.ts';
+import { emitGraph } from '../../../src/infer/engine/onnx/graph.ts';
+import type { GraphPrecision, Value } from '../../../src/infer/engine/onnx/ops.ts';
+import { OnnxSession } from '../../../src/infer/engine/onnx/session.ts';
+import {
+  type Architecture,
+  embeddingSize,
+  type PresetName,
+  preset,
+} from '../../../src/infer/model/architecture.ts';
+import { frameEncoder, windowEncoder } from '../../../src/infer/model/ensemble.ts';
+import { BATCH, type Ops } from '../../../src/infer/model/ops.ts';
+import { inventory } from '../../../src/infer/model/parameters.ts';
+import { regnet } from '../../../src/infer/model/regnet.ts';
+import { randomWeights, uniform } from '../../../src/infer/weights/random.ts';
+import { crops, difference, type EnsembleFixture, fixture, partings, type Sample, tapped } from './golden.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'austream-parity-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Emits, runs and closes one graph; outputs by name. */
+async function run(
+  name: string,
+  input: { element: 'uint8' | 'float'; shape: readonly number[]; data: Uint8Array | Float32Array; n: number },
+  describeGraph: (ops: Ops<Value>, x: Value) => Record<string, Value>,
+  precision: GraphPrecision = 'fp32',
+): Promise<Map<string, Float32Array>> {
+  const [, ...rest] = input.shape;
+  writeGraph(folder, name, (initializers) =>
+    emitGraph(
+      {
+        name,
+        inputs: { x: { element: input.element, shape: [BATCH, ...rest] } },
+        parameters: randomWeights,
+        precision,
+        initializers,
+      },
+      (ops, { x }) => describeGraph(ops, x),
+    ),
+  );
+  const session = await OnnxSession.open(join(folder, `${name}.onnx`), { threads: 2 });
+  try {
+    const outputs = await session.run({ x: { data: input.data, shape: [input.n, ...rest] } });
+    return new Map(Object.entries(outputs).map(([key, { data }]) => [key, data]));
+  } finally {
+    await session.close();
+  }
+}
+
+const pixels = (n: number) => ({
+  element: 'uint8' as const,
+  shape: [n, 112, 112, 3],
+  data: crops('crops', n),
+  n,
+});
+
+function windows(net: Architecture) {
+  const size = embeddingSize(net);
+  const data = Float32Array.from(uniform('window', 256 * size));
+  return { element: 'float' as const, shape: [1, 256, size], data, n: 1 };
+}
+
+async function frames(name: PresetName, taps: ReadonlySet<string>, precision?: GraphPrecision) {
+  const encode = (ops: Ops<Value>, x: Value) => {
+    const noting = tapped(ops, taps);
+    const embeddings = frameEncoder(noting.ops, x, preset(name));
+    return { ...Object.fromEntries(noting.found), embeddings };
+  };
+  return run(`${name}-frame`, pixels(2), encode, precision);
+}
+
+async function scores(
+  name: PresetName,
+  taps: ReadonlySet<string>,
+  {
+    newest = 256,
+    precision,
+    change = {},
+  }: { newest?: number; precision?: GraphPrecision; change?: object } = {},
+) {
+  const net = { ...preset(name), ...change };
+  const score = (ops: Ops<Value>, x: Value) => {
+    const noting = tapped(ops, taps);
+    const given = windowEncoder(noting.ops, x, net, newest);
+    return { ...Object.fromEntries(noting.found), scores: given };
+  };
+  return run(`${name}-window`, windows(preset(name)), score, precision);
+}
+
+const furthest = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  Array.from(a, (value, i) => Math.abs(value - b[i]!)).reduce((max, off) => Math.max(max, off), 0);
+
+const nothing = new Set<string>();
+
+describe('RegNetY-400MF', () => {
+  it("computes what timm's regnety_004 computes, layer group by layer group", async () => {
+    const golden = fixture<{ features: Sample; taps: Record<string, Sample> }>('regnety_004');
+    const found = await run('regnety', pixels(2), (ops, x) => {
+      const noting = tapped(ops, new Set(Object.keys(golden.taps)));
+      const std = [0.229, 0.224, 0.225];
+      const image = ops.image(
+        x,
+        std.map((s) => 1 / 255 / s),
+        [-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225],
+      );
+      const features = ops.tokens(regnet(noting.ops, image, 'backbone', preset('paper')));
+      return { ...Object.fromEntries(noting.found), features };
+    });
+    expect([...found.keys()].sort()).toEqual([...Object.keys(golden.taps), 'features'].sort());
+    expect(partings(found, golden.taps, 1e-5)).toEqual([]);
+    expect(difference(found.get('features')!, golden.features)).toBeLessThan(1e-5 * golden.features.largest);
+  });
+});
+
+describe.each(['edge', 'paper-compact', 'paper'] as const)('preset %s', (name) => {
+  const golden = fixture<EnsembleFixture>(name);
+  const taps = new Set(Object.keys(golden.taps));
+
+  it('has as many parameters as its PyTorch twin', () => {
+    const { count } = inventory(preset(name));
+    expect(count).toBe(Object.values(golden.parameters).reduce((sum, n) => sum + n, 0));
+  });
+
+  it('computes in fp32 what PyTorch computes, layer group by layer group', async () => {
+    const frame = await frames(name, taps);
+    const window = await scores(name, taps);
+    const found = new Map([...frame, ...window]);
+    expect(Object.keys(golden.taps).filter((tap) => !found.has(tap))).toEqual([]);
+    expect(partings(found, golden.taps, 1e-5)).toEqual([]);
+    expect(difference(frame.get('embeddings')!, golden.embeddings)).toBeLessThan(1e-5);
+    expect(difference(window.get('scores')!, golden.scores.ensemble)).toBeLessThan(1e-5);
+    expect(furthest(window.get('scores')!.slice(-16 * 12), golden.newest)).toBeLessThan(1e-5);
+  }, 120_000);
+
+  // The rest is the same code at another size, and `paper` takes a while.
+  if (name === 'paper') return;
+
+  it('scores the newest frames as the whole window does', async () => {
+    const all = (await scores(name, nothing)).get('scores')!;
+    for (const newest of [1, 16, 255]) {
+      const some = (await scores(name, nothing, { newest })).get('scores')!;
+      expect(some.length).toBe(newest * 12);
+      expect(furthest(some, all.slice(-newest * 12))).toBeLessThan(1e-5);
+    }
+  });
+
+  it.each([
+    ['vivit', { nguyen: undefined }],
+    ['fused', { vivit: undefined }],
+    ['branch1', { vivit: undefined, nguyen: { ...preset(name).nguyen, outputMode: 'branch1' } }],
+  ] as const)('scores like PyTorch with the member %s alone', async (member, change) => {
+    const net = { ...preset(name), ...change } as Architecture;
+    const dim = golden.embeddings.shape[1]! - preset(name).widths.at(-1)!;
+    const whole = windows(preset(name));
+    const [from, to] = member === 'vivit' ? [0, dim] : [dim, whole.shape[2]!];
+    const score = (ops: Ops<Value>, x: Value) => ({
+      scores: windowEncoder(ops, ops.slice(x, 2, from, to), net, 256),
+    });
+    const found = await run(`${name}-${member}`, whole, score);
+    expect(difference(found.get('scores')!, golden.scores[member])).toBeLessThan(1e-5);
+  });
+});
+
+describe.each(['edge', 'paper-compact'] as const)('preset %s in fp16', (name) => {
+  it('stays within 2e-3 of PyTorch', async () => {
+    const golden = fixture<EnsembleFixture>(name);
+    const window = await scores(name, nothing, { precision: 'fp16' });
+    expect(difference(window.get('scores')!, golden.scores.ensemble)).toBeLessThan(2e-3);
+    const frame = await frames(name, nothing, 'fp16');
+    expect(difference(frame.get('embeddings')!, golden.embeddings)).toBeLessThan(
+      1e-2 * golden.embeddings.largest,
+    );
+  });
+});

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AU_NAMES } from '../../../src/domain.ts';
+import { architectureSchema } from '../../../src/infer/model/architecture.ts';
+import { inventory } from '../../../src/infer/model/parameters.ts';
+import { randomWeights } from '../../../src/infer/weights/random.ts';
+
+/** Small enough to write and read in no time, with every kind of layer. */
+export const TINY = architectureSchema.parse({
+  stem: 8,
+  depths: [1, 1, 1, 2],
+  widths: [8, 16, 16, 24],
+  groupWidth: 8,
+  vivit: { dim: 16, heads: 2, mlp: 24, spatialLayers: 1, temporalLayers: 1 },
+  nguyen: { heads: 3, mlp: 16, encoderLayers: 1, decoderLayers: 1 },
+});
+
+export type Tensors = Map<string, { dtype: string; shape: readonly number[]; bytes: Uint8Array }>;
+
+export function floats(values: Float32Array, shape: readonly number[]) {
+  return { dtype: 'F32', shape, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
+}
+
+/** Every parameter of TINY, by formula. */
+export function tinyTensors(): Tensors {
+  const { parameters } = inventory(TINY);
+  return new Map(
+    [...parameters].map(([name, shape]) => [name, floats(randomWeights.read(name, shape), shape)]),
+  );
+}
+
+export function safetensors(tensors: Tensors): Buffer {
+  let at = 0;
+  const header = Object.fromEntries(
+    [...tensors].map(([name, { dtype, shape, bytes }]) => {
+      const data_offsets = [at, at + bytes.length];
+      at += bytes.length;
+      return [name, { dtype, shape, data_offsets }];
+    }),
+  );
+  const text = Buffer.from(JSON.stringify({ __metadata__: { format: 'pt' }, ...header }));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  return Buffer.concat([length, text, ...[...tensors.values()].map(({ bytes }) => bytes)]);
+}
+
+/** A model's folder. `file` replaces the bytes after model.json was made; `manifest` changes model.json. */
+export function modelFolder({
+  tensors = tinyTensors(),
+  file,
+  manifest = {},
+}: {
+  tensors?: Tensors;
+  file?: (bytes: Buffer) => Buffer;
+  manifest?: object;
+} = {}): string {
+  const folder = mkdtempSync(join(tmpdir(), 'austream-model-'));
+  const bytes = safetensors(tensors);
+  writeFileSync(join(folder, 'weights.safetensors'), file ? file(bytes) : bytes);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const json = {
+    name: 'tiny',
+    version: '1',
+    preset: 'custom',
+    architecture: TINY,
+    trained: false,
+    aus: AU_NAMES,
+    weights: [{ file: 'weights.safetensors', bytes: bytes.length, sha256 }],
+    ...manifest,
+  };
+  writeFileSync(join(folder, 'model.json'), JSON.stringify(json));
+  return folder;
+}

@@ -1,0 +1,49 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { fromHalf, toHalf } from '../../../src/infer/weights/half.ts';
+
+const everyHalf = Uint16Array.from({ length: 65_536 }, (_, bits) => bits);
+
+/** The value of a half by the definition of IEEE 754. */
+function value(bits: number): number {
+  const sign = bits >> 15 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
+}
+
+describe('half precision', () => {
+  it('reads every half exactly', () => {
+    expect(fromHalf(everyHalf)).toEqual(Float32Array.from(everyHalf, value));
+  });
+
+  it('writes every half that it reads', () => {
+    const finite = everyHalf.filter((bits) => Number.isFinite(value(bits)));
+    expect(toHalf(fromHalf(finite))).toEqual(finite);
+  });
+
+  it('rounds to the nearest half, ties to even', () => {
+    const halves = fromHalf(everyHalf.filter((bits) => bits < 0x7c00)); // ascending
+    fc.assert(
+      fc.property(fc.float({ min: 0, max: 65_519, maxExcluded: true, noNaN: true }), (x) => {
+        const [bits] = toHalf(Float32Array.of(x));
+        const near = halves[bits!]!;
+        const off = Math.abs(near - x);
+        for (const other of [bits! - 1, bits! + 1]) {
+          const distance = Math.abs((halves[other] ?? Infinity) - x);
+          expect(off).toBeLessThanOrEqual(distance);
+          if (off === distance) expect(bits! % 2).toBe(0);
+        }
+        expect(toHalf(Float32Array.of(-x))[0]).toBe(bits! | 0x8000);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('lets what is too large be infinite', () => {
+    expect([...toHalf(Float32Array.of(65_519, 65_520, 1e30, -Infinity))]).toEqual([
+      0x7bff, 0x7c00, 0x7c00, 0xfc00,
+    ]);
+  });
+});
