@@ -11,15 +11,15 @@ export interface ConsumeOptions {
   readonly groupId: string;
   readonly clientId?: string;
   /** As kafkajs takes them. */
-  readonly ssl?: KafkaConfig['ssl'];
-  readonly sasl?: KafkaConfig['sasl'];
+  readonly ssl?: KafkaConfig['ssl'] | undefined;
+  readonly sasl?: KafkaConfig['sasl'] | undefined;
   /** Needed where the producer uses a schema registry. */
   readonly registry?: {
     readonly url: string;
-    readonly username?: string;
-    readonly password?: string;
+    readonly username?: string | undefined;
+    readonly password?: string | undefined;
     /** PEM file of the authority that signed the registry's certificate. */
-    readonly ca?: string;
+    readonly ca?: string | undefined;
   };
   /** Where a group that is new begins: at the oldest event there is (true), or with those to come (false, default). */
   readonly fromBeginning?: boolean;

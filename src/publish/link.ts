@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AustreamError } from '../errors.ts';
+import { createMissingTopics, withAdmin } from './admin.ts';
 import { KafkaProducer } from './kafka.ts';
 import type { KafkaOptions } from './options.ts';
 import type { Outbox, OutboxEntry } from './outbox.ts';
-import { createMissingTopics, topicSpecs, withAdmin } from './topics.ts';
+import { topicSpecs } from './topics.ts';
 
 /** Messages in flight and none delivered for this long: the brokers count as away. */
 const SILENCE_MS = 2000;

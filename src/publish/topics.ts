@@ -1,7 +1,4 @@
-import { type Admin, Kafka } from 'kafkajs';
 import type { RecordName } from './avro.ts';
-import { kafkajsConnection } from './connection.ts';
-import { kafkaFailure } from './failure.ts';
 import type { KafkaOptions } from './options.ts';
 
 /** What a topic carries and how it is kept. */
@@ -62,38 +59,4 @@ export function topicSpecs(kafka: KafkaOptions, use: { crops: boolean } = { crop
         ]
       : []),
   ];
-}
-
-/** Runs `work` with an admin client of these brokers; failures come as KAFKA_UNREACHABLE or KAFKA_REJECTED. */
-export async function withAdmin<T>(kafka: KafkaOptions, work: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = new Kafka({
-    ...kafkajsConnection(kafka),
-    connectionTimeout: Math.min(10_000, kafka.connectSeconds * 1000),
-    retry: { retries: 3 },
-  }).admin();
-  try {
-    await admin.connect();
-    return await work(admin);
-  } catch (error) {
-    throw kafkaFailure(error, kafka.brokers ?? []);
-  } finally {
-    await admin.disconnect().catch(() => {});
-  }
-}
-
-/** Creates those topics that do not exist; returns their names. Leaves existing ones as they are. */
-export async function createMissingTopics(admin: Admin, specs: readonly TopicSpec[]): Promise<string[]> {
-  const existing = new Set(await admin.listTopics());
-  const missing = specs.filter(({ name }) => !existing.has(name));
-  if (missing.length > 0)
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: missing.map(({ name, partitions, replication, config }) => ({
-        topic: name,
-        numPartitions: partitions,
-        replicationFactor: replication,
-        configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
-      })),
-    });
-  return missing.map(({ name }) => name);
 }
