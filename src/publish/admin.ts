@@ -1,9 +1,12 @@
-import { type Admin, ConfigResourceTypes, Kafka } from 'kafkajs';
+import kafkajs, { type Admin, Kafka } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
 import { kafkajsConnection } from './connection.ts';
 import { kafkaFailure } from './failure.ts';
 import type { KafkaOptions } from './options.ts';
 import type { TopicSpec } from './topics.ts';
+
+// Node finds no export of this name: kafkajs is CommonJS.
+const { ConfigResourceTypes } = kafkajs;
 
 /** Runs `work` with an admin client of these brokers; failures come as KAFKA_UNREACHABLE or KAFKA_REJECTED. */
 export async function withAdmin<T>(kafka: KafkaOptions, work: (admin: Admin) => Promise<T>): Promise<T> {
