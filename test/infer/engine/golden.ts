@@ -31,6 +31,13 @@ export function crops(name: string, n: number): Uint8Array {
   });
 }
 
+/** The largest difference between `a` and as much of `b`. */
+export function furthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let most = 0;
+  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i]! - b[i]!));
+  return most;
+}
+
 /** The largest difference at the sampled places. */
 export function difference(values: Float32Array, expected: Sample): number {
   const size = expected.shape.reduce((product, n) => product * n, 1);

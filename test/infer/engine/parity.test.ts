@@ -17,7 +17,16 @@ import { BATCH, type Ops } from '../../../src/infer/model/ops.ts';
 import { inventory } from '../../../src/infer/model/parameters.ts';
 import { regnet } from '../../../src/infer/model/regnet.ts';
 import { randomWeights, uniform } from '../../../src/infer/weights/random.ts';
-import { crops, difference, type EnsembleFixture, fixture, partings, type Sample, tapped } from './golden.ts';
+import {
+  crops,
+  difference,
+  type EnsembleFixture,
+  fixture,
+  furthest,
+  partings,
+  type Sample,
+  tapped,
+} from './golden.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -93,9 +102,6 @@ async function scores(
   };
   return run(`${name}-window`, windows(preset(name)), score, precision);
 }
-
-const furthest = (a: ArrayLike<number>, b: ArrayLike<number>) =>
-  Array.from(a, (value, i) => Math.abs(value - b[i]!)).reduce((max, off) => Math.max(max, off), 0);
 
 const nothing = new Set<string>();
 

@@ -1,0 +1,160 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { AU_COUNT } from '../../../src/domain.ts';
+import { type ModelOptions, openModel } from '../../../src/infer/engine/index.ts';
+import { GraphCache } from '../../../src/infer/engine/onnx/cache.ts';
+import { inferOptions } from '../../../src/infer/options.ts';
+import { randomWeights } from '../../../src/infer/weights/random.ts';
+import { floats, modelFolder, tinyTensors } from '../weights/files.ts';
+import { crops, difference, fixture, furthest, type Sample } from './golden.ts';
+
+let scratch: string;
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'austream-open-'));
+  vi.stubEnv('XDG_CACHE_HOME', scratch);
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const options = (given: Partial<ModelOptions> = {}) => inferOptions.parse({ threads: 2, ...given });
+
+const graphs = () =>
+  existsSync(join(scratch, 'austream'))
+    ? readdirSync(join(scratch, 'austream'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+        file.endsWith('.onnx'),
+      )
+    : [];
+
+describe('the model that ships', () => {
+  const golden = fixture<{ sha256: string; embeddings: Sample; scores: number[] }>('shipped');
+
+  it('is the one that the golden numbers were made of', () => {
+    const manifest = JSON.parse(readFileSync('models/edge/model.json', 'utf8'));
+    expect(
+      manifest.weights[0].sha256,
+      'new weights: write new golden numbers with training/austream_training/golden.py',
+    ).toBe(golden.sha256);
+  });
+
+  it.each([
+    ['fp32', 1e-5],
+    ['fp16', 2e-3],
+    ['int8', 2e-2],
+  ] as const)('computes in %s what PyTorch computes', async (precision, tolerance) => {
+    const model = await openModel(options({ precision }));
+    const embeddings = await model.encode(crops('shipped', 12), 12);
+    expect(difference(embeddings, golden.embeddings) / golden.embeddings.largest).toBeLessThan(tolerance);
+    const d = model.embeddingSize;
+    const window = Float32Array.from({ length: 256 * d }, (_, i) => embeddings[i % (12 * d)]!);
+    const scores = await model.score(window, 1);
+    const newest = await model.scoreNewest(window, 1);
+    expect(newest.length).toBe(16 * AU_COUNT);
+    golden.scores.forEach((expected, i) => {
+      expect(Math.abs(newest[i]! - expected)).toBeLessThan(tolerance);
+      expect(Math.abs(scores[240 * AU_COUNT + i]! - expected)).toBeLessThan(tolerance);
+    });
+    await model.close();
+  });
+
+  it('gives one crop the same embedding in any batch, and one window the same scores', async () => {
+    const model = await openModel(options({ hop: 4 }));
+    const [d, n] = [model.embeddingSize, 5];
+    const pixels = crops('batch', n);
+    const together = await model.encode(pixels, n);
+    const windows = Float32Array.from({ length: n * 256 * d }, (_, i) => together[(i * 7) % (n * d)]!);
+    const scored = await model.scoreNewest(windows, n);
+    for (let i = 0; i < n; i++) {
+      const alone = await model.encode(
+        pixels.slice((i * pixels.length) / n, ((i + 1) * pixels.length) / n),
+        1,
+      );
+      expect(furthest(alone, together.subarray(i * d))).toBeLessThan(1e-5);
+      const window = windows.slice(i * 256 * d, (i + 1) * 256 * d);
+      const single = await model.scoreNewest(window, 1);
+      expect(furthest(single, scored.subarray(i * 4 * AU_COUNT))).toBeLessThan(1e-5);
+    }
+    await model.close();
+  });
+
+  it('may be called again before an answer is there', async () => {
+    const model = await openModel(options());
+    const pixels = crops('overlap', 3);
+    const one = await model.encode(pixels, 3);
+    const several = await Promise.all(Array.from({ length: 4 }, () => model.encode(pixels, 3)));
+    for (const embeddings of several) expect(embeddings).toEqual(one);
+    await model.close();
+  });
+
+  it('says which model it is, what it runs on and why', async () => {
+    const model = await openModel(options());
+    expect(model.stamp).toMatchObject({ name: 'austream-edge', trained: true, sha256: golden.sha256 });
+    expect(model.choice).toEqual({
+      engine: 'onnx',
+      device: 'cpu',
+      precision: 'fp32',
+      why: 'no NVIDIA GPU is here',
+    });
+    expect(model.thresholds.length).toBe(AU_COUNT);
+    expect(model.reliability!.every((worth) => worth >= 0 && worth <= 1)).toBe(true);
+    await model.close();
+  });
+});
+
+describe('built graphs', () => {
+  it('are cached by what they are made of, and built with progress', async () => {
+    const folder = modelFolder();
+    const before = graphs().length;
+    const steps: [string, number, number][] = [];
+    const open = (given: Partial<ModelOptions> = {}) =>
+      openModel(options({ model: folder, ...given }), (...step) => steps.push(step));
+    await (await open()).close();
+    expect(graphs().length).toBe(before + 2);
+    for (const what of ['building frame', 'building window-16']) {
+      const own = steps.filter(([name]) => name === what);
+      expect(own.at(-1)![1]).toBe(own.at(-1)![2]);
+    }
+    steps.length = 0;
+    await (await open()).close();
+    expect(steps).toEqual([]);
+    await (await open({ hop: 8 })).close();
+    expect(new Set(steps.map(([name]) => name))).toEqual(new Set(['building window-8']));
+    expect(graphs().length).toBe(before + 3);
+    const tensors = tinyTensors();
+    tensors.set('vivit.head.bias', floats(new Float32Array(12), [12]));
+    const other = modelFolder({ tensors });
+    await (await openModel(options({ model: other }))).close();
+    expect(graphs().length).toBe(before + 5);
+    for (const made of [folder, other]) rmSync(made, { recursive: true });
+  });
+
+  it('are not left half-written, nor any session opened, where a weight is no number', async () => {
+    const tensors = tinyTensors();
+    const values = randomWeights.read('vivit.temporal_norm.weight', [16]);
+    values[3] = NaN;
+    tensors.set('vivit.temporal_norm.weight', floats(values, [16]));
+    const folder = modelFolder({ tensors });
+    await expect(openModel(options({ model: folder }))).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringContaining('NaN at position 3 of vivit.temporal_norm.weight'),
+    });
+    const left = readdirSync(join(scratch, 'austream'), { recursive: true, encoding: 'utf8' });
+    expect(left.filter((file) => file.includes('new-'))).toEqual([]);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('go with the process where the cache cannot be written', async () => {
+    const file = join(scratch, 'a-file');
+    writeFileSync(file, '');
+    vi.stubEnv('XDG_CACHE_HOME', file);
+    const cache = new GraphCache('a test');
+    vi.stubEnv('XDG_CACHE_HOME', scratch);
+    expect(cache.folder.startsWith(tmpdir())).toBe(true);
+    expect(statSync(cache.folder).isDirectory()).toBe(true);
+    cache.close();
+    expect(existsSync(cache.folder)).toBe(false);
+  });
+});
