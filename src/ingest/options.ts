@@ -37,8 +37,16 @@ export const ingestOptions = z.strictObject({
     .strictObject({
       firstSeconds: z.number().min(0.05).max(60).default(0.5),
       maxSeconds: z.number().min(1).max(3600).default(8),
+      /** After so many restarts within an hour, waits grow to `exhaustedSeconds`; it never gives up. */
+      budgetPerHour: z.number().int().min(1).max(100_000).default(720),
+      exhaustedSeconds: z.number().min(1).max(3600).default(60),
     })
     .prefault({}),
+  /**
+   * A camera's own clock (RTCP sender reports) gives the capture time unless it differs from this host's by more;
+   * 0 never uses it.
+   */
+  maxClockErrorSeconds: z.number().min(0).max(1e9).default(5),
   /** Holes in a camera's data longer than this are gap events. */
   gapSeconds: z.number().min(0.1).max(60).default(1),
   /** How often CameraStatus is repeated while nothing changes. */

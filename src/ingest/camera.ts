@@ -1,0 +1,136 @@
+import type { Frame, FrameFaces } from '../domain.ts';
+import type { AustreamError } from '../errors.ts';
+import { explainFailure } from './failure.ts';
+import { type EpochBegin, FrameReader } from './frames.ts';
+import { type BusMessage, Pipeline } from './gstreamer.ts';
+import type { FrameCounts } from './messages.ts';
+import type { CameraOptions, IngestOptions } from './options.ts';
+import { sourceLaunch } from './source.ts';
+
+/** What a camera needs of `detect/finder.ts`. */
+export interface Finder {
+  analyse(frame: Frame): Promise<FrameFaces>;
+  end(): number[];
+  close(): Promise<void>;
+}
+
+export interface CameraOutput {
+  epoch(begin: EpochBegin): void;
+  /** A live camera does not wait for the promise. */
+  faces(faces: FrameFaces): void | Promise<void>;
+}
+
+const KEPT_MESSAGES = 30;
+/** After an error of a file, what was decoded before still comes; this long after the last of it, nothing will. */
+const DRAIN_MS = 2_000;
+
+/** One run of one camera inside its child process: pipeline → frames → finder → output. */
+export class Camera {
+  readonly #pipeline: Pipeline;
+  readonly #reader: FrameReader;
+  readonly #finder: Finder;
+  readonly #output: CameraOutput;
+  readonly #live: boolean;
+  readonly #url: string;
+  readonly #messages: BusMessage[] = [];
+  readonly #busEnd = Promise.withResolvers<void>();
+  #newest: Frame | null = null;
+  #analysing: Promise<void> | null = null;
+  #analysedEpoch: number | null = null;
+  #stopped = false;
+
+  /** Throws CAMERA_NOT_FOUND where a file is not there. */
+  constructor(
+    options: { camera: CameraOptions; ingest: IngestOptions; lastEpoch: number },
+    finder: Finder,
+    output: CameraOutput,
+  ) {
+    const { launch, properties, live } = sourceLaunch(options.camera);
+    this.#pipeline = new Pipeline(launch, properties);
+    this.#reader = new FrameReader(this.#pipeline, { ...options, live }, (begin) => output.epoch(begin));
+    this.#finder = finder;
+    this.#output = output;
+    this.#live = live;
+    this.#url = options.camera.url;
+  }
+
+  get counts(): FrameCounts {
+    return this.#reader.counts;
+  }
+
+  /** A frame that was analysed and then lost on its way. */
+  lost(cause: string): void {
+    this.#reader.drop(cause);
+  }
+
+  /** Runs until the source ends (`null`), fails (the error, not yet redacted), or is stopped (`null`). */
+  async run(): Promise<AustreamError | null> {
+    this.#pipeline.onMessage((message) => this.#onMessage(message));
+    this.#reader.start(this.#pipeline.play());
+    for (;;) {
+      const frame = await Promise.race([this.#reader.next(), this.#failed()]);
+      if (frame === null) break;
+      if (this.#live) this.#offer(frame);
+      else await this.#analyse(frame);
+    }
+    await this.#analysing;
+    if (this.#stopped) return null;
+    await Promise.race([this.#busEnd.promise, delay(DRAIN_MS)]);
+    this.#pipeline.stop();
+    const failed = this.#messages.some((message) => message.type === 'error');
+    return failed || this.#live || this.#analysedEpoch === null
+      ? explainFailure(this.#messages, this.#url)
+      : null;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#pipeline.stop();
+  }
+
+  /** Newest wins: whatever the analysis has not begun with when the next frame comes is dropped and counted. */
+  #offer(frame: Frame): void {
+    if (this.#newest !== null) this.#reader.drop('analysis_slow');
+    this.#newest = frame;
+    this.#analysing ??= this.#analyseNewest().finally(() => {
+      this.#analysing = null;
+    });
+  }
+
+  async #analyseNewest(): Promise<void> {
+    while (this.#newest !== null && !this.#stopped) {
+      const frame = this.#newest;
+      this.#newest = null;
+      await this.#analyse(frame);
+    }
+  }
+
+  async #analyse(frame: Frame): Promise<void> {
+    if (this.#analysedEpoch !== null && this.#analysedEpoch !== frame.epoch) this.#finder.end();
+    this.#analysedEpoch = frame.epoch;
+    const faces = await this.#finder.analyse(frame);
+    this.#reader.analysed();
+    const sent = this.#output.faces(faces);
+    if (!this.#live) await sent;
+  }
+
+  #onMessage(message: BusMessage): void {
+    const { type } = message;
+    if (type === 'error' || type === 'warning' || message.name === 'missing-plugin') {
+      this.#messages.push(message);
+      if (this.#messages.length > KEPT_MESSAGES) this.#messages.shift();
+    }
+    if (type === 'error' || type === 'eos') this.#busEnd.resolve();
+  }
+
+  /** Resolves some time after an error, for pipelines whose sink hears nothing of it. */
+  async #failed(): Promise<null> {
+    await this.#busEnd.promise;
+    if (!this.#live) await delay(DRAIN_MS);
+    return null;
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

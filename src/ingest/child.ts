@@ -1,0 +1,87 @@
+import { Socket } from 'node:net';
+import type { DetectOptions } from '../detect/options.ts';
+import { AustreamError } from '../errors.ts';
+import { Camera, type Finder } from './camera.ts';
+import { REPORT_MS, type ToChild, type ToHost } from './messages.ts';
+import { Outbox } from './outbox.ts';
+import { cameraRedactor } from './redact.ts';
+import { isLive } from './source.ts';
+import { encodeFaces } from './wire.ts';
+
+/** The file descriptor of the pipe that carries crops to the host. */
+export const FACES_FD = 4;
+
+/**
+ * The whole life of a camera child: waits for `start`, runs the camera until it ends or fails or `stop` comes,
+ * says how it went, and dies. Never restarts anything: that is the supervisor's.
+ */
+export function runCameraChild(openFinder: (options: DetectOptions) => Promise<Finder>): void {
+  // Without its host it must not stay, whatever state it is in. SIGKILL, as here and below an ordinary exit
+  // would wait for GStreamer's threads.
+  process.on('disconnect', die);
+  // Signals for the whole process group are the host's to answer: it stops its cameras in order.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => {});
+  process.once('message', (message: ToChild) => {
+    if (message.type !== 'start') die();
+    else void live(message, openFinder);
+  });
+}
+
+async function live(
+  start: Extract<ToChild, { type: 'start' }>,
+  openFinder: (options: DetectOptions) => Promise<Finder>,
+): Promise<void> {
+  const redact = cameraRedactor(start.camera);
+  const fail = (error: unknown) => {
+    const known = error instanceof AustreamError ? error : null;
+    return send({
+      type: 'failed',
+      code: known?.code ?? 'CAMERA_PROCESS_DIED',
+      message: redact(
+        known?.message ?? (error instanceof Error ? (error.stack ?? error.message) : String(error)),
+      ),
+      ...(known?.fix ? { fix: redact(known.fix) } : {}),
+    });
+  };
+  process.on('uncaughtException', (error) => void fail(error).then(die));
+  process.on('unhandledRejection', (error) => void fail(error).then(die));
+
+  let camera: Camera | null = null;
+  process.on('message', (message: ToChild) => {
+    if (message.type === 'taken') outbox.taken();
+    else if (message.type === 'stop') camera === null ? die() : camera.stop();
+  });
+  const pipe = new Socket({ fd: FACES_FD, readable: false, writable: true });
+  pipe.on('error', die);
+  const outbox = new Outbox(
+    (faces) => pipe.write(encodeFaces(faces)),
+    () => camera?.lost('host_slow'),
+  );
+  const finder = await openFinder(start.detect);
+  const waits = !isLive(start.camera.url);
+  const running = new Camera(start, finder, {
+    epoch: (begin) => void send({ type: 'epoch', ...begin }),
+    faces: (faces) => (waits ? outbox.deliver(faces) : outbox.offer(faces)),
+  });
+  camera = running;
+  await send({ type: 'opening' });
+  const report = setInterval(() => void send({ type: 'report', ...running.counts }), REPORT_MS);
+  const error = await running.run();
+  clearInterval(report);
+  await new Promise((resolve) => pipe.end(() => resolve(undefined)));
+  await send({ type: 'report', ...running.counts });
+  await (error === null ? send({ type: 'ended' }) : fail(error));
+  die();
+}
+
+function send(message: ToHost): Promise<void> {
+  return new Promise((resolve) => {
+    process.send!(message, () => resolve());
+  });
+}
+
+function die(): never {
+  process.kill(process.pid, 'SIGKILL');
+  throw new Error('unreachable');
+}

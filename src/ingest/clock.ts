@@ -1,0 +1,91 @@
+import type { ClockSource, Micros } from '../domain.ts';
+
+/** Samples of the camera's clock whose median counts: one torn or late reading shall move nothing. */
+const SAMPLES = 5;
+/** Over so long the fastest delivery is sought, by which the drift between camera and host is measured. */
+const DRIFT_WINDOW: Micros = 10_000_000;
+/** A camera's clock that leaves its course by more has been set. */
+const STEP: Micros = 500_000;
+
+export interface CaptureTime {
+  readonly captureTime: Micros;
+  readonly clockSource: ClockSource;
+}
+
+/**
+ * Turns running times (PTS) of one pipeline into capture times. A live source begins by arrival; once the camera's
+ * sender reports are known and their clock is not off by more than `maxError`, its own clock counts. The caller
+ * begins a new epoch whenever `source` or `generation` changes, as those times do not continue one another.
+ */
+export class CaptureClock {
+  #arrivalZero: Micros;
+  readonly #maxError: Micros;
+  #samples: Micros[] = [];
+  #strays: Micros[] = [];
+  #cameraZero: Micros | null = null;
+  #generation = 0;
+  #windowEnd: Micros | null = null;
+  #fastest = Number.POSITIVE_INFINITY;
+  #firstFastest: Micros | null = null;
+
+  /** `arrivalZero`: Unix microseconds at running time 0 on this host. */
+  constructor(arrivalZero: Micros, maxError: Micros) {
+    this.#arrivalZero = arrivalZero;
+    this.#maxError = maxError;
+  }
+
+  get source(): Exclude<ClockSource, 'file'> {
+    return this.#cameraZero !== null && Math.abs(this.error!) <= this.#maxError ? 'rtcp' : 'arrival';
+  }
+
+  /** Counts the steps of the camera's clock. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** How far the camera's clock is ahead of this host's, the way of the packets included; null while unknown. */
+  get error(): Micros | null {
+    return this.#cameraZero === null ? null : this.#cameraZero - this.#arrivalZero;
+  }
+
+  at(pts: Micros): CaptureTime {
+    const source = this.source;
+    const zero = source === 'rtcp' ? this.#cameraZero! : this.#arrivalZero;
+    return { captureTime: Math.round(zero + pts), clockSource: source };
+  }
+
+  /**
+   * Takes note of a frame's delivery. Running times follow the camera's crystal; the fastest delivery of each
+   * window tells how it drifts from this host's, and arrival times are led after it.
+   */
+  delivered(pts: Micros, receivedAt: Micros): void {
+    this.#fastest = Math.min(this.#fastest, receivedAt - pts - this.#arrivalZero);
+    this.#windowEnd ??= pts + DRIFT_WINDOW;
+    if (pts < this.#windowEnd) return;
+    this.#firstFastest ??= this.#fastest;
+    this.#arrivalZero += this.#fastest - this.#firstFastest;
+    this.#windowEnd = pts + DRIFT_WINDOW;
+    this.#fastest = Number.POSITIVE_INFINITY;
+  }
+
+  /** Takes a reading of the camera's clock: Unix microseconds at running time 0. */
+  sample(zero: Micros): void {
+    if (this.#cameraZero !== null && Math.abs(zero - this.#cameraZero) > STEP) {
+      // Believed when several readings agree.
+      this.#strays.push(zero);
+      if (this.#strays.length < SAMPLES) return;
+      if (this.source === 'rtcp' || Math.abs(median(this.#strays) - this.#arrivalZero) <= this.#maxError)
+        this.#generation += 1;
+      this.#samples = this.#strays;
+    } else {
+      this.#samples.push(zero);
+      if (this.#samples.length > SAMPLES) this.#samples.shift();
+    }
+    this.#strays = [];
+    if (this.#samples.length >= SAMPLES) this.#cameraZero = median(this.#samples);
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+}

@@ -1,0 +1,192 @@
+import type { ClockSource, Frame, I420Image, Micros } from '../domain.ts';
+import { Cadence } from './cadence.ts';
+import { CaptureClock } from './clock.ts';
+import { parseGdp } from './gdp.ts';
+import type { Pipeline, Pulled } from './gstreamer.ts';
+import type { EpochCause, FrameCounts } from './messages.ts';
+import type { CameraOptions, IngestOptions } from './options.ts';
+import { type PictureFormat, parseCaps, viewI420 } from './picture.ts';
+import { MOST_SESSIONS, parseDepayStats, parseSessionStats, unixAtZero } from './rtcp.ts';
+
+export interface EpochBegin {
+  readonly epoch: number;
+  readonly cause: EpochCause;
+  readonly width: number;
+  readonly height: number;
+  readonly codec: string | null;
+  readonly clockSource: ClockSource;
+  readonly captureTime: Micros;
+  readonly receivedAt: Micros;
+}
+
+/** How often the camera's clock is read. */
+const CLOCK_MS = 200;
+/** Times that go back by more within one stream are no jitter: something began anew. */
+const BACKWARDS: Micros = 500_000;
+
+/** The depayloaders that decodebin may have made; one pipeline a process, so they bear number 0. */
+const CODECS = { h264: 'rtph264depay0', h265: 'rtph265depay0', mjpeg: 'rtpjpegdepay0' } as const;
+const PARSERS = { h264: 'h264parse0', h265: 'h265parse0', mjpeg: 'jpegparse0' } as const;
+
+/** Turns what comes out of a pipeline into frames: format, time, epoch, number; thins them to the wanted rate. */
+export class FrameReader {
+  readonly #pipeline: Pipeline;
+  readonly #options: { camera: CameraOptions; ingest: IngestOptions; lastEpoch: number; live: boolean };
+  readonly #onEpoch: (begin: EpochBegin) => void;
+  #clock = new CaptureClock(0, 0);
+  #clockReadAt = 0;
+  #firstPts: Micros | null = null;
+  #capsBytes: Buffer | null = null;
+  #format: PictureFormat | null = null;
+  #cadence: Cadence | null = null;
+  #epoch: number;
+  #beginCause: EpochCause | null = 'first_frame';
+  #clockState = '';
+  #lastCapture: Micros = 0;
+  #decoded = 0;
+  #analysed = 0;
+  #drops: Record<string, number> = {};
+
+  constructor(
+    pipeline: Pipeline,
+    options: { camera: CameraOptions; ingest: IngestOptions; lastEpoch: number; live: boolean },
+    onEpoch: (begin: EpochBegin) => void,
+  ) {
+    this.#pipeline = pipeline;
+    this.#options = options;
+    this.#onEpoch = onEpoch;
+    this.#epoch = options.lastEpoch;
+  }
+
+  /** `zero`: Unix microseconds at running time 0. */
+  start(zero: Micros): void {
+    this.#clock = new CaptureClock(zero, this.#options.ingest.maxClockErrorSeconds * 1_000_000);
+  }
+
+  get counts(): FrameCounts {
+    return { decoded: this.#decoded, analysed: this.#analysed, drops: { ...this.#drops } };
+  }
+
+  analysed(): void {
+    this.#analysed += 1;
+  }
+
+  drop(cause: string): void {
+    this.#drops[cause] = (this.#drops[cause] ?? 0) + 1;
+  }
+
+  /** The next frame to analyse; null at the end. */
+  async next(): Promise<Frame | null> {
+    for (;;) {
+      const pulled = await this.#pipeline.pull();
+      if (pulled === null) return null;
+      const frame = this.#read(pulled);
+      if (frame !== null) return frame;
+    }
+  }
+
+  #read(pulled: Pulled): Frame | null {
+    const packet = parseGdp(pulled.bytes);
+    if (packet?.type !== 'buffer') return null;
+    const receivedAt = Date.now() * 1000;
+    this.#readFormat(pulled.streamheader);
+    const image = this.#format && viewI420(packet.payload, this.#format);
+    if (!image) return null;
+    const pts = packet.pts ?? this.#guessPts();
+    const { captureTime, clockSource } = this.#time(pts, receivedAt);
+    if (this.#beginCause !== null) this.#begin(this.#beginCause, captureTime, clockSource, receivedAt);
+    const frame = this.#decoded++;
+    const monotonic = frame === 0 ? captureTime : Math.max(captureTime, this.#lastCapture + 1);
+    this.#lastCapture = monotonic;
+    if (!this.#cadence!.admit(monotonic)) {
+      this.drop('analysis_fps');
+      return null;
+    }
+    return {
+      cameraId: this.#options.camera.id,
+      epoch: this.#epoch,
+      frame,
+      captureTime: monotonic,
+      clockSource,
+      receivedAt,
+      interval: this.#cadence!.interval,
+      image: image as I420Image,
+      corrupt: packet.corrupt,
+    };
+  }
+
+  /** Formats come with every buffer, in its caps' streamheader: a packet of their own could be dropped. */
+  #readFormat(streamheader: readonly Buffer[]): void {
+    for (const bytes of streamheader) {
+      if (this.#capsBytes?.equals(bytes)) return;
+      const packet = parseGdp(bytes);
+      const format = packet?.type === 'caps' ? parseCaps(packet.caps) : null;
+      if (format === null) continue;
+      if (this.#format !== null && !samePicture(this.#format, format)) this.#beginCause ??= 'format_changed';
+      this.#capsBytes = Buffer.from(bytes);
+      this.#format = format;
+      return;
+    }
+  }
+
+  #time(pts: Micros, receivedAt: Micros): { captureTime: Micros; clockSource: ClockSource } {
+    if (!this.#options.live) {
+      this.#firstPts ??= pts;
+      return { captureTime: pts - this.#firstPts, clockSource: 'file' };
+    }
+    this.#clock.delivered(pts, receivedAt);
+    this.#readClock();
+    const { source, generation } = this.#clock;
+    const state = `${source}/${source === 'rtcp' ? generation : 0}`;
+    if (this.#clockState !== '' && state !== this.#clockState)
+      this.#beginCause ??= this.#clockState.startsWith(source) ? 'clock_stepped' : 'clock_source_changed';
+    this.#clockState = state;
+    const time = this.#clock.at(pts);
+    if (this.#decoded > 0 && time.captureTime < this.#lastCapture - BACKWARDS)
+      this.#beginCause ??= 'clock_stepped';
+    return time;
+  }
+
+  #readClock(): void {
+    const now = performance.now();
+    if (now - this.#clockReadAt < CLOCK_MS || this.#options.ingest.maxClockErrorSeconds === 0) return;
+    this.#clockReadAt = now;
+    const depay = Object.values(CODECS)
+      .map((name) => this.#pipeline.property(name, 'stats'))
+      .find((stats) => typeof stats === 'string');
+    const packet = depay === undefined ? null : parseDepayStats(depay);
+    for (let session = 0; packet !== null && session < MOST_SESSIONS; session++) {
+      const stats = this.#pipeline.property(`rtpsession${session}`, 'stats');
+      if (typeof stats !== 'string') return;
+      const zero = unixAtZero(packet, parseSessionStats(stats));
+      if (zero !== null) {
+        this.#clock.sample(zero);
+        return;
+      }
+    }
+  }
+
+  #begin(cause: EpochCause, captureTime: Micros, clockSource: ClockSource, receivedAt: Micros): void {
+    this.#beginCause = null;
+    this.#epoch = this.#options.live ? Math.max(Date.now(), this.#epoch + 1) : this.#epoch + 1;
+    this.#decoded = 0;
+    this.#analysed = 0;
+    this.#drops = {};
+    this.#cadence = new Cadence(this.#options.camera.analysisFps, this.#format!.fps);
+    const { width, height } = this.#format!;
+    const codec =
+      [...Object.entries(CODECS), ...Object.entries(PARSERS)].find(([, name]) =>
+        this.#pipeline.property(name, 'name'),
+      )?.[0] ?? null;
+    this.#onEpoch({ epoch: this.#epoch, cause, width, height, codec, clockSource, captureTime, receivedAt });
+  }
+
+  /** Still images have no time; neither have the frames of a few odd containers. */
+  #guessPts(): Micros {
+    return this.#decoded * (this.#cadence?.interval ?? 0) + (this.#firstPts ?? 0);
+  }
+}
+
+function samePicture(a: PictureFormat, b: PictureFormat): boolean {
+  return a.width === b.width && a.height === b.height && a.matrix === b.matrix && a.fullRange === b.fullRange;
+}

@@ -1,0 +1,47 @@
+/**
+ * GStreamer Data Protocol 1.0, as `gdppay` writes it. gstreamer-superficial hands over bytes only; these
+ * packets carry the presentation time, the flags and the format along with the pixels.
+ *
+ * Header, big-endian: type at byte 4, payload length at 6, PTS at 10, buffer flags at 42, payload from 62.
+ */
+
+export const GDP_HEADER_BYTES = 62;
+const TYPE_BUFFER = 1;
+const TYPE_CAPS = 2;
+const NO_TIME = 0xffff_ffff_ffff_ffffn;
+const FLAG_CORRUPTED = 1 << 8;
+
+export type GdpPacket =
+  | {
+      readonly type: 'buffer';
+      /** Running time in microseconds; null where the decoder gave none. */
+      readonly pts: number | null;
+      readonly corrupt: boolean;
+      readonly payload: Uint8Array;
+    }
+  | { readonly type: 'caps'; readonly caps: string }
+  | { readonly type: 'event' };
+
+/** Reads one packet; null where the bytes are none. The payload is a view. */
+export function parseGdp(bytes: Uint8Array): GdpPacket | null {
+  if (bytes.byteLength < GDP_HEADER_BYTES) return null;
+  const header = new DataView(bytes.buffer, bytes.byteOffset, GDP_HEADER_BYTES);
+  const length = header.getUint32(6);
+  if (bytes.byteLength < GDP_HEADER_BYTES + length) return null;
+  const payload = bytes.subarray(GDP_HEADER_BYTES, GDP_HEADER_BYTES + length);
+  switch (header.getUint16(4)) {
+    case TYPE_BUFFER: {
+      const pts = header.getBigUint64(10);
+      return {
+        type: 'buffer',
+        pts: pts === NO_TIME ? null : Number(pts / 1000n),
+        corrupt: (header.getUint16(42) & FLAG_CORRUPTED) !== 0,
+        payload,
+      };
+    }
+    case TYPE_CAPS:
+      return { type: 'caps', caps: new TextDecoder().decode(payload).replace(/\0+$/, '') };
+    default:
+      return { type: 'event' };
+  }
+}

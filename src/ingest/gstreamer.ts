@@ -1,0 +1,109 @@
+import { createRequire } from 'node:module';
+
+/** What of gstreamer-superficial's untyped interface is used. */
+interface NativePipeline {
+  play(): void;
+  pause(): void;
+  stop(): void;
+  pollBus(callback: (message: BusMessage) => void): void;
+  findChild(name: string): NativeElement | undefined;
+  'auto-flush-bus': boolean;
+}
+type NativeElement = Record<string, unknown> & {
+  pull?(callback: (bytes: Buffer | null, caps: { streamheader?: unknown }) => void): void;
+};
+
+/** A message of GStreamer's bus: its fields, and for errors the text. May hold credentials. */
+export interface BusMessage {
+  readonly type: string;
+  readonly name?: string;
+  readonly message?: string;
+  readonly debug?: string;
+  readonly details?: string;
+  readonly [field: string]: unknown;
+}
+
+/** One buffer that came out of the appsink named `sink`. */
+export interface Pulled {
+  readonly bytes: Buffer;
+  /** The `streamheader` buffers of its caps, where there are some. */
+  readonly streamheader: readonly Buffer[];
+}
+
+/**
+ * A GStreamer pipeline that ends in `appsink name=sink`. `launch` must hold no value from outside: those are set
+ * as properties, by element name, before anything starts. Only one of them per process: each parks two of
+ * libuv's threads.
+ */
+export class Pipeline {
+  readonly #native: NativePipeline;
+  readonly #sink: NativeElement;
+  /** Finding an element wraps it anew and never lets go of it: once each. */
+  readonly #found = new Map<string, NativeElement>();
+  #stopped = false;
+
+  constructor(launch: string, properties: Record<string, Record<string, string | boolean>>) {
+    const { Pipeline: Native } = createRequire(import.meta.url)('gstreamer-superficial') as {
+      Pipeline: new (launch: string) => NativePipeline;
+    };
+    this.#native = new Native(launch);
+    // Else the last messages are thrown away on stop, and the thread that waits for one never ends.
+    this.#native['auto-flush-bus'] = false;
+    for (const [name, values] of Object.entries(properties)) Object.assign(this.#find(name)!, values);
+    this.#sink = this.#find('sink')!;
+  }
+
+  onMessage(listener: (message: BusMessage) => void): void {
+    this.#native.pollBus((message) => {
+      if (!this.#stopped) listener(message);
+    });
+  }
+
+  /**
+   * Starts the flow. Returns Unix microseconds at running time 0, which is good to the few milliseconds
+   * that the last state change takes.
+   */
+  play(): number {
+    this.#native.pause();
+    const before = Date.now();
+    this.#native.play();
+    return Math.round(((before + Date.now()) / 2) * 1000);
+  }
+
+  /** The next buffer; null at the end of the stream, after an error, and after `stop`. */
+  pull(): Promise<Pulled | null> {
+    return new Promise((resolve) => {
+      this.#sink.pull!((bytes, { streamheader }) =>
+        resolve(
+          bytes === null || this.#stopped
+            ? null
+            : { bytes, streamheader: Array.isArray(streamheader) ? (streamheader as Buffer[]) : [] },
+        ),
+      );
+    });
+  }
+
+  /** A property of a running element, structures as text; undefined where there is no such element. */
+  property(element: string, name: string): unknown {
+    return this.#find(element)?.[name];
+  }
+
+  /** Sets a property of a running element; false where there is no such element. */
+  set(element: string, name: string, value: string | boolean): boolean {
+    const found = this.#find(element);
+    if (found) found[name] = value;
+    return found !== undefined;
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#native.stop();
+  }
+
+  #find(name: string): NativeElement | undefined {
+    const element = this.#found.get(name) ?? this.#native.findChild(name);
+    if (element) this.#found.set(name, element);
+    return element;
+  }
+}

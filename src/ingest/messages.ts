@@ -1,0 +1,55 @@
+import type { DetectOptions } from '../detect/options.ts';
+import type { ClockSource, Micros } from '../domain.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { CameraOptions, IngestOptions } from './options.ts';
+
+/** From the host to a camera child, over IPC. */
+export type ToChild =
+  /** Once, first. The camera's credentials travel here and nowhere else. */
+  | {
+      readonly type: 'start';
+      readonly camera: CameraOptions;
+      readonly ingest: IngestOptions;
+      readonly detect: DetectOptions;
+      /** Epochs of this run lie above. */
+      readonly lastEpoch: number;
+    }
+  /** The host has taken one frame's faces off the pipe. */
+  | { readonly type: 'taken' }
+  | { readonly type: 'stop' };
+
+/** Why an epoch began. */
+export type EpochCause = 'first_frame' | 'format_changed' | 'clock_source_changed' | 'clock_stepped';
+
+/** Frames since the epoch began. */
+export interface FrameCounts {
+  readonly decoded: number;
+  readonly analysed: number;
+  /** Decoded but not analysed, or analysed but not delivered, by cause. */
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+/** From a camera child to the host, over IPC. The faces themselves come by the pipe (`wire.ts`). */
+export type ToHost =
+  /** The detector is loaded, the camera is being opened. */
+  | { readonly type: 'opening' }
+  /** The first frame of an epoch was decoded. */
+  | {
+      readonly type: 'epoch';
+      readonly epoch: number;
+      readonly cause: EpochCause;
+      readonly width: number;
+      readonly height: number;
+      readonly codec: string | null;
+      readonly clockSource: ClockSource;
+      readonly captureTime: Micros;
+      readonly receivedAt: Micros;
+    }
+  /** A sign of life, every `REPORT_MS`. */
+  | ({ readonly type: 'report' } & FrameCounts)
+  /** It cannot go on; the process ends. Free of credentials. */
+  | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string; readonly fix?: string }
+  /** A file came to its end, all of it is on the pipe; the process ends. */
+  | { readonly type: 'ended' };
+
+export const REPORT_MS = 500;

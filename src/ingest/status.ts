@@ -1,0 +1,94 @@
+import type { CameraState, CameraStatus, FrameStamp, Gap } from '../domain.ts';
+import type { ToHost } from './messages.ts';
+
+type Picture = Pick<Extract<ToHost, { type: 'epoch' }>, 'epoch' | 'width' | 'height' | 'codec'>;
+
+/** Keeps what is known of a camera and words it as CameraStatus. Pure, but for the host's clock. */
+export class StatusKeeper {
+  readonly #cameraId: string;
+  readonly #now: () => number;
+  #state: CameraState = 'CONNECTING';
+  #previous: CameraState | null = null;
+  #cause = 'started';
+  #detail = '';
+  #restarts = 0;
+  #picture: Picture | null = null;
+  #drops: Readonly<Record<string, number>> = {};
+  #frames = 0;
+  #countedSince: number;
+  #fps: number | null = null;
+  #lagMs: number | null = null;
+
+  /** `now`: Unix milliseconds. */
+  constructor(cameraId: string, now: () => number = Date.now) {
+    this.#cameraId = cameraId;
+    this.#now = now;
+    this.#countedSince = now();
+  }
+
+  get state(): CameraState {
+    return this.#state;
+  }
+
+  get epoch(): number | null {
+    return this.#picture?.epoch ?? null;
+  }
+
+  /** True where that changed anything worth telling. */
+  enter(state: CameraState, cause: string, detail: string): boolean {
+    const changed = state !== this.#state || cause !== this.#cause || this.#detail === '';
+    if (state !== this.#state) this.#previous = this.#state;
+    [this.#state, this.#cause, this.#detail] = [state, cause, detail];
+    if (state !== 'LIVE') {
+      this.#fps = null;
+      this.#lagMs = null;
+    }
+    return changed;
+  }
+
+  restarted(): void {
+    this.#restarts += 1;
+  }
+
+  picture(picture: Picture): void {
+    this.#picture = picture;
+    this.#drops = {};
+  }
+
+  drops(drops: Readonly<Record<string, number>>): void {
+    this.#drops = drops;
+  }
+
+  frame(stamp: FrameStamp): void {
+    this.#frames += 1;
+    this.#lagMs = Math.max(0, this.#now() - stamp.receivedAt / 1000);
+  }
+
+  /** Begins a new interval over which the rate is counted. */
+  count(): void {
+    const seconds = (this.#now() - this.#countedSince) / 1000;
+    this.#fps = this.#state === 'LIVE' && seconds > 0 ? Math.round((this.#frames / seconds) * 10) / 10 : null;
+    this.#frames = 0;
+    this.#countedSince = this.#now();
+  }
+
+  status(gap: Gap | null = null): CameraStatus {
+    return {
+      cameraId: this.#cameraId,
+      at: this.#now() * 1000,
+      state: this.#state,
+      previous: this.#previous,
+      cause: this.#cause,
+      detail: this.#detail,
+      epoch: this.epoch,
+      restarts: this.#restarts,
+      width: this.#picture?.width ?? null,
+      height: this.#picture?.height ?? null,
+      codec: this.#picture?.codec ?? null,
+      fps: this.#fps,
+      lagMs: this.#lagMs === null ? null : Math.round(this.#lagMs),
+      drops: this.#drops,
+      gap,
+    };
+  }
+}
