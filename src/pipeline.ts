@@ -21,8 +21,11 @@ export interface Pipeline {
   readonly done: Promise<void>;
   /** What keeps it from being ready; empty when nothing does. */
   missing(): string[];
-  /** Stops the cameras, scores what they gave, hands it all to Kafka. Rejects when `timeoutMs` was not enough. */
-  stop(timeoutMs: number): Promise<Summary>;
+  /**
+   * Stops the cameras, scores what they gave, hands it all to Kafka; `delivered` runs when Kafka has it and before
+   * the embedded broker goes. Rejects when `timeoutMs` was not enough.
+   */
+  stop(timeoutMs: number, delivered?: () => Promise<void>): Promise<Summary>;
 }
 
 /**
@@ -83,11 +86,12 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
     brokers: publisher.brokers,
     done,
     missing: () => (publisher.stats().connected ? [] : ['Kafka is not reachable']),
-    async stop(timeoutMs) {
+    async stop(timeoutMs, delivered) {
       await Promise.all(cameras.map((camera) => camera.stop()));
       try {
         await Promise.race([stage.flush(), stage.failed]);
         await publisher.flush(timeoutMs);
+        await delivered?.();
         return counter.summary();
       } finally {
         await publisher.close();

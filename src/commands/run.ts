@@ -27,12 +27,20 @@ export function runCommand(): Command {
     });
 }
 
-/** Runs a config until it is over, for `run` and `demo`. `started` learns where consumers connect. */
+/** A consumer that comes and goes with the run. */
+export interface Audience {
+  /** Learns where consumers connect. */
+  started(brokers: string): void;
+  /** Every event is on its topic; the embedded broker goes when this resolves. */
+  delivered(): Promise<void>;
+}
+
+/** Runs a config until it is over, for `run` and `demo`. */
 export async function run(
   config: Config,
   durationMs: number | undefined,
   onlooker: Onlooker,
-  started: (brokers: string) => void = () => {},
+  audience?: Audience,
 ): Promise<{ ending: Ending; summary: Summary }> {
   const pipeline = await openPipeline(config, {
     ...onlooker,
@@ -51,14 +59,14 @@ export async function run(
   try {
     const health = await serveHealth(config.http, pipeline.missing);
     log.info({ cameras: config.cameras.length, brokers: pipeline.brokers, http: health?.port }, 'running');
-    started(pipeline.brokers);
+    audience?.started(pipeline.brokers);
     ending = await lifetime(pipeline.done, durationMs);
     await health?.close();
   } catch (error) {
     await pipeline.stop(0).catch(() => {});
     throw error;
   }
-  return { ending, summary: await pipeline.stop(FLUSH_MS) };
+  return { ending, summary: await pipeline.stop(FLUSH_MS, audience?.delivered) };
 }
 
 /** Events and camera states as JSON lines. */

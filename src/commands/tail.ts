@@ -61,7 +61,7 @@ async function follow(options: Omit<ConsumeOptions, 'onPoison'>, json: boolean):
   }
 }
 
-function show(renderer: Renderer, event: ConsumedEvent): void {
+export function show(renderer: Renderer, event: ConsumedEvent): void {
   if (event.record === 'AuFrame') renderer.frame(event.value);
   else if (event.record === 'AuActivation') renderer.activation(event.value);
   else if (event.record === 'CameraStatus') renderer.status(event.value);

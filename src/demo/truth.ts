@@ -43,7 +43,7 @@ export class ScriptComparison {
     this.#script = script;
   }
 
-  add(frame: AuFrame): void {
+  add(frame: Pick<AuFrame, 'captureTime' | 'aus'>): void {
     const states = AU_NAMES.map((name) => frame.aus[name]);
     if (states.includes(null)) return;
     this.#seconds.push(frame.captureTime / 1e6);

@@ -1,0 +1,143 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Simulator } from '../../src/simulate/simulator.ts';
+import { Austream, childrenOf, DEMO_CLIP, type Line, Scratch } from './austream.ts';
+
+let cameras: Simulator;
+beforeAll(async () => {
+  cameras = await Simulator.start({ sources: [DEMO_CLIP], cameras: 2 });
+});
+afterAll(() => cameras.stop());
+
+/** A config that watches the simulated cameras `a` and `b`. */
+function config(scratch: Scratch, ids: readonly string[] = ['a']): string {
+  return scratch.file('austream.yaml', {
+    cameras: ids.map((id, index) => ({ id, url: cameras.urls[index] })),
+    kafka: { embedded: true },
+  });
+}
+
+const ofCamera = (lines: readonly Line[], cameraId: string) =>
+  lines.filter((line) => line.cameraId === cameraId);
+
+describe('austream run', () => {
+  it('turns nearly every frame that shows the face into exactly one event, in order, and says so at the end', async () => {
+    using scratch = new Scratch();
+    await using run = new Austream(['run', '-c', config(scratch), '--json', '--duration', '15s']);
+    expect(await run.exited).toBe(0);
+    const summary = run.lines.at(-1)!;
+    const frames = run.of('frame');
+    expect(summary).toMatchObject({ type: 'summary', faces: 1, events: frames.length });
+    // The clip shows its face in every frame.
+    expect(frames.length).toBeGreaterThanOrEqual(0.98 * summary.framesIn);
+    expect(frames.length).toBeGreaterThan(200);
+    expect(new Set(frames.map((frame) => frame.eventId)).size).toBe(frames.length);
+    frames.reduce((before, frame) => {
+      expect(frame.captureTime).toBeGreaterThan(before.captureTime);
+      return frame;
+    });
+    expect(summary.lagMs.p99).toBeGreaterThan(0);
+    const states = run.of('camera').map((line) => line.state);
+    expect(states).toContain('LIVE');
+    expect(states.at(-1)).toBe('STOPPED');
+    expect(run.of('activation').some((line) => line.phase === 'ONSET')).toBe(true);
+  });
+
+  it('ends at Ctrl-C with 130, everything flushed, and leaves no process behind', async () => {
+    using scratch = new Scratch();
+    await using run = new Austream(['run', '-c', config(scratch), '--json']);
+    await run.until((line) => line.type === 'frame');
+    const children = await childrenOf(run.process.pid!);
+    expect(children.length).toBeGreaterThan(0);
+    run.signal('SIGINT');
+    expect(await run.exited).toBe(130);
+    const summary = run.lines.at(-1)!;
+    expect(summary).toMatchObject({ type: 'summary', events: run.of('frame').length });
+    await Promise.all(children.map(gone));
+  });
+
+  it('leaves no process behind when it is killed', async () => {
+    using scratch = new Scratch();
+    await using run = new Austream(['run', '-c', config(scratch), '--json']);
+    await run.until((line) => line.type === 'frame');
+    const children = await childrenOf(run.process.pid!);
+    run.signal('SIGKILL');
+    await Promise.all(children.map(gone));
+  });
+
+  it('brings a killed camera back in a new epoch with a new window, while the other loses nothing', async () => {
+    using scratch = new Scratch();
+    await using run = new Austream(['run', '-c', config(scratch, ['a', 'b']), '--json']);
+    const first = await run.until((line) => line.type === 'frame' && line.cameraId === 'a');
+    await run.until((line) => line.type === 'frame' && line.cameraId === 'b');
+    process.kill(await cameraChild(run.process.pid!, 'a'), 'SIGKILL');
+    const again = await run.until(
+      (line) => line.type === 'frame' && line.cameraId === 'a' && line.epoch !== first.epoch,
+    );
+    expect(again.warmup).toBe(true);
+    await run.until(
+      (line) => line.type === 'frame' && line.cameraId === 'b' && line.captureTime > again.captureTime,
+    );
+    run.signal('SIGINT');
+    await run.exited;
+    const states = ofCamera(run.of('camera'), 'a').map((line) => `${line.state} ${line.cause}`);
+    expect(states).toContainEqual(expect.stringMatching(/RECONNECTING CAMERA_PROCESS_DIED/));
+    const frames = ofCamera(run.of('frame'), 'b');
+    expect(new Set(frames.map((frame) => frame.epoch)).size).toBe(1);
+    const numbers = frames.map((frame) => frame.frame as number);
+    expect(Math.max(...numbers.slice(1).map((number, i) => number - numbers[i]!))).toBe(1);
+  });
+});
+
+describe('austream says what is wrong', () => {
+  const fails = async (args: string[], code: number, message: RegExp) => {
+    await using run = new Austream(args, { LOBBY_PASSWORD: '' });
+    expect(await run.exited).toBe(code);
+    expect(run.stderr + run.stdout).toMatch(message);
+  };
+
+  it('about arguments', async () => {
+    await fails(['run'], 2, /required option '-c, --config/);
+    await fails(['nonsense'], 2, /unknown command 'nonsense'/);
+    await fails(['run', '-c', 'x.yaml', '--duration', 'soon'], 2, /duration such as 30s/);
+  });
+
+  it('about configs: none, broken, unknown keys', async () => {
+    using scratch = new Scratch();
+    await fails(['run', '-c', '/nowhere.yaml'], 2, /nowhere\.yaml.*\n.*ENOENT/);
+    await fails(['check', '-c', scratch.file('broken.yaml', 'cameras: [')], 2, /line 1/);
+    const unknown = scratch.file('unknown.yaml', { kafka: { embedded: true }, camera: [] });
+    await fails(['run', '-c', unknown], 2, /camera: is not a known key/);
+  });
+
+  it('about a port in use, before it watches anything', async () => {
+    using scratch = new Scratch();
+    const file = scratch.file('port.yaml', { kafka: { embedded: true }, http: { port: cameras.port } });
+    await fails(['run', '-c', file], 1, new RegExp(`127\\.0\\.0\\.1:${cameras.port} is taken`));
+  });
+
+  it('about brokers that do not answer', async () => {
+    using scratch = new Scratch();
+    const file = scratch.file('kafka.yaml', { kafka: { brokers: ['127.0.0.1:1'], connectSeconds: 1 } });
+    await fails(['run', '-c', file, '--duration', '1s'], 1, /127\.0\.0\.1:1/);
+  });
+});
+
+/** Resolves when the process has ended; the test's own time-out is the bound. */
+async function gone(pid: number): Promise<void> {
+  while (await alive(pid)) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+async function alive(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ' Z ');
+  return !/\) Z /.test(stat) && stat !== ' Z ';
+}
+
+/** The camera's child process: it names itself after its camera. */
+async function cameraChild(parent: number, cameraId: string): Promise<number> {
+  for (const pid of await childrenOf(parent)) {
+    const title = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (title.includes(cameraId)) return pid;
+  }
+  throw new Error(`no process of camera ${cameraId}`);
+}
