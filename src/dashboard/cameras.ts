@@ -1,0 +1,70 @@
+import type { AuFrame, CameraState, CameraStatus, ClockSource } from '../domain.ts';
+import type { CameraView } from './protocol.ts';
+
+/** Seconds of lag that a card's sparkline shows. */
+const LAG_SECONDS = 60;
+const MAX_SEGMENTS = 200;
+
+/** What the page shows of one camera: its newest status, its lag, what it went through in the last minutes. */
+export class CameraRecord {
+  readonly #historyMs: number;
+  #status: CameraStatus | undefined;
+  #clockSource: ClockSource | null = null;
+  #states: { from: number; state: CameraState }[] = [];
+  #gaps: { from: number; to: number; cause: string }[] = [];
+  #lag: (number | null)[] = [];
+  #lagSecond = 0;
+  /** Counts changes: who has seen version n needs nothing while it stays n. */
+  version = 0;
+
+  constructor(historyMs: number) {
+    this.#historyMs = historyMs;
+  }
+
+  status(status: CameraStatus): void {
+    const at = status.at / 1_000;
+    if (this.#states.at(-1)?.state !== status.state) this.#states.push({ from: at, state: status.state });
+    if (status.gap) {
+      // A gap is told when it ends. Its length is in capture time; on the server's clock it ended just now.
+      const { from, to, cause } = status.gap;
+      this.#gaps.push({ from: at - (to - from) / 1_000, to: at, cause });
+    }
+    const since = at - this.#historyMs;
+    this.#gaps = this.#gaps.filter((gap) => gap.to > since).slice(-MAX_SEGMENTS);
+    const firstKept = this.#states.findLastIndex((entry) => entry.from <= since);
+    this.#states = this.#states.slice(Math.max(0, firstKept)).slice(-MAX_SEGMENTS);
+    this.#status = status;
+    this.version += 1;
+  }
+
+  /** Takes the lag of a batch of this camera's frames. */
+  scored(frame: AuFrame): void {
+    const second = Math.floor(frame.inferredAt / 1e6);
+    const lag = Math.round((frame.inferredAt - frame.receivedAt) / 1_000);
+    this.#clockSource = frame.clockSource;
+    if (second === this.#lagSecond) {
+      this.#lag[this.#lag.length - 1] = lag;
+      return;
+    }
+    const silent = this.#lagSecond === 0 ? 0 : Math.min(LAG_SECONDS, second - this.#lagSecond - 1);
+    for (let n = 0; n < silent; n++) this.#lag.push(null);
+    this.#lag.push(lag);
+    this.#lag = this.#lag.slice(-LAG_SECONDS);
+    this.#lagSecond = second;
+    this.version += 1;
+  }
+
+  /** Null before the first status. */
+  view(): CameraView | null {
+    if (!this.#status) return null;
+    const { cameraId, state, cause, detail, width, height, codec, fps, restarts, drops } = this.#status;
+    return {
+      id: cameraId,
+      ...{ state, cause, detail, width, height, codec, fps, restarts, drops },
+      clockSource: this.#clockSource,
+      lag: this.#lag,
+      states: this.#states,
+      gaps: this.#gaps,
+    };
+  }
+}

@@ -1,0 +1,89 @@
+/** A score that does not exist: the face was unreliable. */
+export const NO_SCORE = -1;
+
+const FIRST_CAPACITY = 256;
+
+/**
+ * The newest samples of one face, oldest first, in a ring of typed arrays that grows to `capacity` samples and no
+ * further. Scores are thousandths. Shared by the server and the page.
+ */
+export class FaceHistory {
+  readonly #aus: number;
+  readonly #capacity: number;
+  #size = FIRST_CAPACITY;
+  #times = new Float64Array(FIRST_CAPACITY);
+  #raw: Int16Array;
+  #smoothed: Int16Array;
+  #active = new Uint16Array(FIRST_CAPACITY);
+  /** Samples ever pushed; the newest has number `pushed - 1`. */
+  pushed = 0;
+
+  constructor(aus: number, capacity: number) {
+    this.#aus = aus;
+    this.#capacity = capacity;
+    this.#raw = new Int16Array(FIRST_CAPACITY * aus);
+    this.#smoothed = new Int16Array(FIRST_CAPACITY * aus);
+  }
+
+  /** Number of the oldest sample still kept. */
+  get oldest(): number {
+    return Math.max(0, this.pushed - this.#size);
+  }
+
+  push(time: number, raw: ArrayLike<number>, smoothed: ArrayLike<number>, active: number): void {
+    if (this.pushed === this.#size && this.#size < this.#capacity) this.#grow();
+    const slot = this.pushed % this.#size;
+    this.#times[slot] = time;
+    this.#active[slot] = active;
+    this.#raw.set(raw, slot * this.#aus);
+    this.#smoothed.set(smoothed, slot * this.#aus);
+    this.pushed += 1;
+  }
+
+  time(sample: number): number {
+    return this.#times[sample % this.#size]!;
+  }
+
+  active(sample: number): number {
+    return this.#active[sample % this.#size]!;
+  }
+
+  /** Thousandths, or `NO_SCORE`. */
+  raw(sample: number, au: number): number {
+    return this.#raw[(sample % this.#size) * this.#aus + au]!;
+  }
+
+  smoothed(sample: number, au: number): number {
+    return this.#smoothed[(sample % this.#size) * this.#aus + au]!;
+  }
+
+  /** Number of the first kept sample at or after `time`; `pushed` when there is none. */
+  firstSince(time: number): number {
+    let low = this.oldest;
+    let high = this.pushed;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.time(middle) < time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Doubles the ring; called only while sample n lies in slot n. */
+  #grow(): void {
+    const size = Math.min(this.#size * 2, this.#capacity);
+    const times = new Float64Array(size);
+    times.set(this.#times);
+    const active = new Uint16Array(size);
+    active.set(this.#active);
+    const raw = new Int16Array(size * this.#aus);
+    raw.set(this.#raw);
+    const smoothed = new Int16Array(size * this.#aus);
+    smoothed.set(this.#smoothed);
+    this.#times = times;
+    this.#active = active;
+    this.#raw = raw;
+    this.#smoothed = smoothed;
+    this.#size = size;
+  }
+}

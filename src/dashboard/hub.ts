@@ -1,0 +1,124 @@
+import type { AuFrame, CameraStatus, FrameFaces } from '../domain.ts';
+import { CameraRecord } from './cameras.ts';
+import { FaceRecord, faceRecordKey } from './faces.ts';
+import type { Update } from './protocol.ts';
+
+export const HISTORY_SECONDS = 300;
+/** Samples kept of one face: the history at 30 analysed frames a second. */
+const SAMPLES = HISTORY_SECONDS * 30;
+/** Faces kept, those that have left included; beyond them the one unseen longest goes. */
+const MAX_FACES = 128;
+/** Samples in one message: all faces of a page that has just come share these, and so does one that fell behind. */
+const FIRST_MESSAGE_SAMPLES = 15_000;
+const MESSAGE_SAMPLES = 4_000;
+
+/**
+ * What the dashboard knows: cameras, faces and their last minutes, in bounded memory. Looks on at the pipeline and
+ * never holds it up.
+ */
+export class DashboardHub {
+  /** The newest crop of each face is kept, so that the page can show it. */
+  readonly showVideo: boolean;
+  readonly #cameras = new Map<string, CameraRecord>();
+  readonly #faces = new Map<string, FaceRecord>();
+  /** RGB of the newest crop per face; never leaves memory. */
+  readonly #crops = new Map<string, Uint8Array>();
+
+  constructor(options: { readonly showVideo: boolean }) {
+    this.showVideo = options.showVideo;
+  }
+
+  frames(frames: readonly AuFrame[]): void {
+    for (const frame of frames) {
+      const key = faceRecordKey(frame);
+      let face = this.#faces.get(key);
+      if (face) this.#faces.delete(key);
+      else face = new FaceRecord(frame, SAMPLES);
+      face.push(frame);
+      // Maps keep insertion order: the face unseen longest stands first.
+      this.#faces.set(key, face);
+    }
+    const newest = frames.at(-1);
+    if (!newest) return;
+    this.#camera(newest.cameraId).scored(newest);
+    const since = newest.receivedAt - HISTORY_SECONDS * 1e6;
+    for (const face of this.#faces.values()) {
+      if (this.#faces.size <= MAX_FACES && face.newest.receivedAt >= since) break;
+      this.#faces.delete(face.key);
+    }
+  }
+
+  status(status: CameraStatus): void {
+    this.#camera(status.cameraId).status(status);
+  }
+
+  /** Newest crops, where pictures may be shown. */
+  pictures(faces: FrameFaces): void {
+    if (!this.showVideo) return;
+    for (const crop of faces.crops) this.#crops.set(faceRecordKey(crop), crop.pixels);
+    for (const trackId of faces.endedTracks) this.#crops.delete(faceRecordKey({ ...faces, trackId }));
+    for (const key of this.#crops.keys()) {
+      if (this.#crops.size <= MAX_FACES) break;
+      this.#crops.delete(key);
+    }
+  }
+
+  /** 112×112 RGB of a face that is in sight; undefined otherwise. */
+  picture(key: string): Uint8Array | undefined {
+    return this.#crops.get(key);
+  }
+
+  /** A reader that has seen nothing yet. */
+  reader(): HubReader {
+    return new HubReader(this.#cameras, this.#faces);
+  }
+
+  #camera(id: string): CameraRecord {
+    let camera = this.#cameras.get(id);
+    if (!camera) {
+      camera = new CameraRecord(HISTORY_SECONDS * 1_000);
+      this.#cameras.set(id, camera);
+    }
+    return camera;
+  }
+}
+
+/**
+ * One page's place in what the hub knows. It holds cursors, never data: a page that does not read costs nothing, and
+ * gets the newest state, thinned, when it reads again.
+ */
+export class HubReader {
+  readonly #cameras: ReadonlyMap<string, CameraRecord>;
+  readonly #faces: ReadonlyMap<string, FaceRecord>;
+  readonly #seenCameras = new Map<string, number>();
+  readonly #seenFaces = new Map<string, number>();
+  #first = true;
+
+  constructor(cameras: ReadonlyMap<string, CameraRecord>, faces: ReadonlyMap<string, FaceRecord>) {
+    this.#cameras = cameras;
+    this.#faces = faces;
+  }
+
+  /** What changed since the last call; null when nothing did. */
+  next(): Update | null {
+    const cameras = [...this.#cameras].flatMap(([id, camera]) => {
+      if (this.#seenCameras.get(id) === camera.version) return [];
+      this.#seenCameras.set(id, camera.version);
+      return camera.view() ?? [];
+    });
+    const changed = [...this.#faces.values()].filter(
+      ({ key, history }) => this.#seenFaces.get(key) !== history.pushed,
+    );
+    const budget = this.#first ? FIRST_MESSAGE_SAMPLES : MESSAGE_SAMPLES;
+    const limit = Math.max(1, Math.floor(budget / changed.length));
+    const faces = changed.map((face) => {
+      const samples = face.samples(this.#seenFaces.get(face.key) ?? 0, limit);
+      this.#seenFaces.set(face.key, face.history.pushed);
+      return samples;
+    });
+    for (const key of this.#seenFaces.keys()) if (!this.#faces.has(key)) this.#seenFaces.delete(key);
+    this.#first = false;
+    if (cameras.length === 0 && faces.length === 0) return null;
+    return { type: 'update', now: Date.now(), cameras, faces };
+  }
+}

@@ -1,0 +1,70 @@
+import { FaceHistory } from '../history.ts';
+import type { FaceSamples } from '../protocol.ts';
+
+/** A face that gave no sample for this long has left. */
+const LEFT_AFTER_MS = 4_000;
+const MAX_FACES = 128;
+
+/** One face as the page knows it. */
+export interface Face {
+  newest: FaceSamples;
+  readonly history: FaceHistory;
+  readonly aus: number;
+}
+
+/** Every face of the last minutes, in bounded memory. */
+export class Faces {
+  readonly #faces = new Map<string, Face>();
+  readonly #aus: number;
+  readonly #historyMs: number;
+
+  constructor(aus: number, historySeconds: number) {
+    this.#aus = aus;
+    this.#historyMs = historySeconds * 1_000;
+  }
+
+  /** Takes new samples; gives how long before `now` the newest one known until then was. */
+  push(samples: FaceSamples, now: number): number {
+    let face = this.#faces.get(samples.key);
+    if (face) this.#faces.delete(samples.key);
+    else
+      face = {
+        newest: samples,
+        history: new FaceHistory(this.#aus, (this.#historyMs / 1_000) * 30),
+        aus: this.#aus,
+      };
+    this.#faces.set(samples.key, face);
+    const { history } = face;
+    const late = history.pushed > 0 ? now - history.time(history.pushed - 1) : 0;
+    const n = this.#aus;
+    samples.times.forEach((time, i) => {
+      history.push(
+        time,
+        samples.raw.slice(i * n, (i + 1) * n),
+        samples.smoothed.slice(i * n, (i + 1) * n),
+        samples.active[i]!,
+      );
+    });
+    face.newest = samples;
+    for (const [key, { history: old }] of this.#faces) {
+      if (this.#faces.size <= MAX_FACES && old.time(old.pushed - 1) > now - this.#historyMs) break;
+      this.#faces.delete(key);
+    }
+    return late;
+  }
+
+  all(): Iterable<Face> {
+    return this.#faces.values();
+  }
+
+  /** Faces of a camera that are in sight at `shown`, by number. */
+  inSight(cameraId: string, shown: number): Face[] {
+    return [...this.#faces.values()]
+      .filter(({ newest, history }) => {
+        if (newest.cameraId !== cameraId) return false;
+        const last = history.time(history.pushed - 1);
+        return last > shown - LEFT_AFTER_MS && history.time(history.oldest) <= shown + LEFT_AFTER_MS;
+      })
+      .sort((a, b) => a.newest.trackId - b.newest.trackId);
+  }
+}

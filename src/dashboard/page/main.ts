@@ -1,0 +1,102 @@
+import 'uplot/dist/uPlot.min.css';
+import type { Hello, Update } from '../protocol.ts';
+import { CameraCard } from './camera-card.ts';
+import { Playhead } from './clock.ts';
+import { connect } from './connection.ts';
+import { byId } from './dom.ts';
+import { Drawing } from './drawing.ts';
+import { Faces } from './faces.ts';
+import { startTheme } from './theme.ts';
+import { Timeline } from './timeline.ts';
+
+const cards = new Map<string, CameraCard>();
+const playhead = new Playhead();
+const drawing = new Drawing();
+let faces: Faces | undefined;
+let hello: Hello | undefined;
+let timeline: Timeline | undefined;
+let held: number | null = null;
+
+connect(
+  (message) => {
+    if (hello) {
+      // The server may be another one by now: what the page knows may not fit.
+      location.reload();
+      return;
+    }
+    hello = message;
+    faces = new Faces(message.actionUnits.length, message.historySeconds);
+    timeline = new Timeline(
+      message.historySeconds,
+      () => playhead.serverNow,
+      (time) => {
+        held = time;
+        playhead.hold(time);
+      },
+    );
+  },
+  (update) => {
+    if (faces) take(update, faces);
+  },
+);
+
+function take({ now, cameras, faces: samples }: Update, known: Faces): void {
+  let late = 0;
+  for (const face of samples) late = Math.max(late, known.push(face, now));
+  playhead.heard(now, late);
+  for (const view of cameras) {
+    const card = cards.get(view.id);
+    if (!card) {
+      const made = new CameraCard(view, hello!);
+      cards.set(view.id, made);
+      byId('empty').hidden = true;
+      byId('cameras').append(made.root);
+      announce(made.words);
+      continue;
+    }
+    const before = card.view.state;
+    card.update(view);
+    if (before !== view.state) announce(card.words);
+  }
+}
+
+function announce(words: string): void {
+  byId('announcements').textContent = words;
+}
+
+const span = byId<HTMLSelectElement>('span');
+
+startTheme(() => {
+  for (const card of cards.values()) card.recolor();
+});
+
+/** Cards, scenes and timeline change their make-up this often; curves are drawn as often as there is time. */
+const LAYOUT_MS = 250;
+let layoutAt = 0;
+
+function animate(): void {
+  requestAnimationFrame(animate);
+  if (!faces || !timeline) return;
+  playhead.tick();
+  const { shown } = playhead;
+  if (performance.now() - layoutAt > LAYOUT_MS) {
+    layoutAt = performance.now();
+    for (const card of cards.values()) {
+      const inSight = faces.inSight(card.view.id, shown);
+      card.show(
+        inSight,
+        (panel) => drawing.add(panel),
+        (panel) => drawing.remove(panel),
+      );
+      card.drawScene(inSight, playhead.live);
+    }
+    timeline.draw(
+      [...cards.values()].map(({ view }) => view),
+      faces,
+      playhead.serverNow,
+      held,
+    );
+  }
+  drawing.draw(shown, Number(span.value) * 1_000);
+}
+requestAnimationFrame(animate);

@@ -1,0 +1,56 @@
+import { byId, cssColor } from './dom.ts';
+
+const THEMES = ['auto', 'light', 'dark'] as const;
+type Theme = (typeof THEMES)[number];
+
+/** Colours that canvases draw with; read again when the theme changes. */
+export interface Palette {
+  readonly text: string;
+  readonly muted: string;
+  readonly line: string;
+  readonly surface: string;
+  readonly brow: string;
+  readonly eye: string;
+  readonly mouth: string;
+  readonly good: string;
+  readonly bad: string;
+  readonly idle: string;
+}
+
+export let palette: Palette = readPalette();
+
+/** Wires the theme button; `changed` runs after every change of colours. */
+export function startTheme(changed: () => void): void {
+  const button = byId<HTMLButtonElement>('theme');
+  let theme = (localStorage.getItem('theme') ?? 'auto') as Theme;
+  const apply = () => {
+    if (theme === 'auto') delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    button.textContent = `Theme: ${theme}`;
+    palette = readPalette();
+    changed();
+  };
+  button.addEventListener('click', () => {
+    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length]!;
+    localStorage.setItem('theme', theme);
+    apply();
+  });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', apply);
+  apply();
+}
+
+function readPalette(): Palette {
+  const read = (name: keyof Palette) => cssColor(`--${name}`);
+  return {
+    text: read('text'),
+    muted: read('muted'),
+    line: read('line'),
+    surface: read('surface'),
+    brow: read('brow'),
+    eye: read('eye'),
+    mouth: read('mouth'),
+    good: read('good'),
+    bad: read('bad'),
+    idle: read('idle'),
+  };
+}

@@ -1,0 +1,101 @@
+import type { CameraView } from '../protocol.ts';
+import { byId, clockTime, element, fitCanvas, setText } from './dom.ts';
+import type { Faces } from './faces.ts';
+import { palette } from './theme.ts';
+
+const ROW = 10;
+const MOODS: Readonly<Record<CameraView['state'], 'good' | 'bad' | 'idle'>> = {
+  CONNECTING: 'idle',
+  LIVE: 'good',
+  STALLED: 'bad',
+  RECONNECTING: 'bad',
+  REFUSED: 'bad',
+  STOPPED: 'idle',
+};
+
+/** The last minutes of every camera, one band each, and the slider that goes back into them. */
+export class Timeline {
+  readonly #canvas = byId<HTMLCanvasElement>('bands');
+  readonly #slider = byId<HTMLInputElement>('scrub');
+  readonly #live = byId<HTMLButtonElement>('live');
+  readonly #shown = byId<HTMLOutputElement>('shown');
+  readonly #gaps = byId<HTMLDetailsElement>('gaps');
+  readonly #seconds: number;
+
+  /** `hold` gets the moment to show, ms on the server's clock, or null for live. */
+  constructor(seconds: number, serverNow: () => number, hold: (time: number | null) => void) {
+    this.#seconds = seconds;
+    this.#slider.min = String(-seconds);
+    const goLive = () => {
+      this.#slider.value = '0';
+      hold(null);
+    };
+    this.#slider.addEventListener('input', () => {
+      const back = Number(this.#slider.value);
+      if (back >= 0) goLive();
+      else hold(serverNow() + back * 1_000);
+    });
+    this.#live.addEventListener('click', goLive);
+  }
+
+  /** `held`: the moment that the slider holds; null while live. */
+  draw(cameras: readonly CameraView[], faces: Faces, now: number, held: number | null): void {
+    this.#live.setAttribute('aria-pressed', String(held === null));
+    if (held !== null) this.#slider.value = String((held - now) / 1_000);
+    const words = held === null ? 'now' : `${clockTime(held)}, ${Math.round((now - held) / 1_000)} s ago`;
+    setText(this.#shown, words);
+    this.#slider.setAttribute('aria-valuetext', words);
+    this.#canvas.style.height = `${Math.max(1, cameras.length) * ROW}px`;
+    if (fitCanvas(this.#canvas)) this.#bands(cameras, faces, now);
+    this.#list(cameras);
+  }
+
+  #bands(cameras: readonly CameraView[], faces: Faces, now: number): void {
+    const ctx = this.#canvas.getContext('2d')!;
+    const { width, height } = this.#canvas;
+    const row = ROW * devicePixelRatio;
+    const x = (time: number) => Math.max(0, width * (1 - (now - time) / (this.#seconds * 1_000)));
+    ctx.clearRect(0, 0, width, height);
+    cameras.forEach((camera, index) => {
+      const y = index * row;
+      camera.states.forEach(({ from, state }, at) => {
+        const to = camera.states[at + 1]?.from ?? now;
+        ctx.fillStyle = palette[MOODS[state]];
+        ctx.globalAlpha = state === 'LIVE' ? 0.3 : 0.85;
+        ctx.fillRect(x(from), y + row * 0.15, Math.max(1, x(to) - x(from)), row * 0.7);
+      });
+      ctx.globalAlpha = 1;
+      ctx.fillStyle = palette.bad;
+      for (const gap of camera.gaps)
+        ctx.fillRect(x(gap.from), y + row * 0.15, Math.max(2, x(gap.to) - x(gap.from)), row * 0.7);
+      ctx.fillStyle = palette.good;
+      for (const { newest, history } of faces.all()) {
+        if (newest.cameraId !== camera.id) continue;
+        const from = x(history.time(history.oldest));
+        ctx.fillRect(from, y + row * 0.42, x(history.time(history.pushed - 1)) - from, row * 0.16);
+      }
+    });
+  }
+
+  #list(cameras: readonly CameraView[]): void {
+    const gaps = cameras
+      .flatMap(({ id, gaps }) => gaps.map((gap) => ({ id, ...gap })))
+      .sort((a, b) => b.from - a.from);
+    setText(this.#gaps.querySelector('summary')!, `Gaps: ${gaps.length === 0 ? 'none' : gaps.length}`);
+    const body = this.#gaps.querySelector('tbody')!;
+    const key = gaps.map(({ id, from }) => `${id}${from}`).join();
+    if (body.dataset.key === key) return;
+    body.dataset.key = key;
+    body.replaceChildren(
+      ...gaps.map(({ id, from, to, cause }) =>
+        element(
+          'tr',
+          '',
+          ...[id, clockTime(from), ((to - from) / 1_000).toFixed(1), cause].map((cell) =>
+            element('td', '', cell),
+          ),
+        ),
+      ),
+    );
+  }
+}

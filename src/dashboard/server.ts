@@ -1,0 +1,122 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { ACTION_UNITS } from '../domain.ts';
+import { Access } from './access.ts';
+import { type Asset, loadAssets } from './assets.ts';
+import { type DashboardHub, HISTORY_SECONDS } from './hub.ts';
+import type { Hello, Message } from './protocol.ts';
+
+export interface DashboardOptions {
+  readonly hub: DashboardHub;
+  /** (12) score from which each AU counts as active. */
+  readonly thresholds: ArrayLike<number>;
+  /** The address that the server will listen on. */
+  readonly host: string;
+  /** Needed where `host` is not a loopback address. */
+  readonly token?: string | undefined;
+}
+
+const TICK_MS = 100;
+const HEARTBEAT_MS = 15_000;
+const MAX_PAGES = 32;
+
+const HEADERS = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+};
+
+/** Serves the live page: `/`, its assets, its events, and pictures of faces where they may be shown. */
+export async function serveDashboard(server: FastifyInstance, options: DashboardOptions): Promise<void> {
+  const { hub } = options;
+  const access = new Access(options.host, options.token);
+  const assets = await loadAssets();
+  const login = assets.get('login.html')!.body.toString();
+  const pages = new Set<() => void>();
+
+  server.addHook('preClose', async () => {
+    for (const end of pages) end();
+  });
+  server.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit: 4096 },
+    (_, body, done) => done(null, Object.fromEntries(new URLSearchParams(body as string))),
+  );
+  server.addHook('onRequest', async (_, reply) => {
+    reply.headers(HEADERS);
+  });
+
+  // The built files hold no data: the login page needs its style before anybody has logged in.
+  server.get('/assets/*', (request, reply) => sendAsset(reply, assets.get(request.url.slice(1))));
+  server.post('/login', (request, reply) =>
+    access.logIn((request.body as { token?: unknown } | null)?.token, reply, login),
+  );
+
+  server.register(async (guarded) => {
+    guarded.addHook('onRequest', async (request, reply) => {
+      const { token } = request.query as { token?: unknown };
+      if (token !== undefined && request.routeOptions.url === '/') await access.logIn(token, reply, login);
+      else await access.guard(request, reply, login);
+    });
+    guarded.get('/', (_, reply) => sendAsset(reply, assets.get('index.html')));
+    guarded.get('/events', (_, reply) => {
+      if (pages.size >= MAX_PAGES)
+        return reply.code(503).send({ error: `${MAX_PAGES} pages are open already` });
+      stream(reply, hub, hello(options), pages);
+    });
+    guarded.get('/pictures/*', (request, reply) => {
+      const key = decodeURIComponent(request.url.slice('/pictures/'.length));
+      const picture = hub.picture(key);
+      if (!picture) return reply.code(404).send();
+      return reply.type('application/octet-stream').send(Buffer.from(picture));
+    });
+  });
+}
+
+function sendAsset(reply: FastifyReply, asset: Asset | undefined): FastifyReply {
+  if (!asset) return reply.code(404).send();
+  return reply.type(asset.type).send(asset.body);
+}
+
+function hello({ hub, thresholds }: DashboardOptions): Hello {
+  return {
+    type: 'hello',
+    actionUnits: ACTION_UNITS,
+    thresholds: Array.from(thresholds),
+    showVideo: hub.showVideo,
+    historySeconds: HISTORY_SECONDS,
+  };
+}
+
+/** One page's events. While its connection takes no more, nothing is written and nothing piles up. */
+function stream(reply: FastifyReply, hub: DashboardHub, first: Hello, pages: Set<() => void>): void {
+  reply.hijack();
+  const { raw } = reply;
+  raw.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream' });
+  const reader = hub.reader();
+  let written = performance.now();
+  const write = (message: Message) => {
+    raw.write(`data: ${JSON.stringify(message)}\n\n`);
+    written = performance.now();
+  };
+  const timer = setInterval(() => {
+    if (raw.writableNeedDrain) return;
+    const update = reader.next();
+    if (update) write(update);
+    else if (performance.now() - written > HEARTBEAT_MS) {
+      raw.write(':\n\n');
+      written = performance.now();
+    }
+  }, TICK_MS);
+  const end = () => {
+    clearInterval(timer);
+    pages.delete(end);
+    raw.end();
+  };
+  pages.add(end);
+  raw.on('close', end);
+  write(first);
+}

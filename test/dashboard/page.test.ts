@@ -1,0 +1,202 @@
+import { createRequire } from 'node:module';
+import { fastify } from 'fastify';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { DashboardHub } from '../../src/dashboard/hub.ts';
+import { serveDashboard } from '../../src/dashboard/server.ts';
+import { faceCrop, frameOf } from '../infer/faces.ts';
+import { launchBrowser } from './browser.ts';
+import { generate, generatedFrame, generatedStatus } from './generated.ts';
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser.close());
+
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+interface Look {
+  showVideo?: boolean;
+  token?: string;
+  dark?: boolean;
+  size?: { width: number; height: number };
+}
+
+/** A page on a server of its own; whatever it complains about fails the test. */
+async function openPage(look: Look = {}): Promise<{ hub: DashboardHub; page: Page; url: string }> {
+  const hub = new DashboardHub({ showVideo: look.showVideo ?? false });
+  const server = fastify();
+  ends.push(() => server.close());
+  await serveDashboard(server, {
+    hub,
+    thresholds: new Float32Array(12).fill(0.5),
+    host: look.token ? '0.0.0.0' : '127.0.0.1',
+    token: look.token,
+  });
+  const url = await server.listen({ host: '127.0.0.1', port: 0 });
+  const context = await browser.newContext({
+    viewport: look.size ?? { width: 1280, height: 900 },
+    colorScheme: look.dark ? 'dark' : 'light',
+  });
+  ends.push(() => context.close());
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().includes('401')) complaints.push(message.text());
+  });
+  page.on('request', (request) => {
+    if (!request.url().startsWith(url)) complaints.push(`foreign request: ${request.url()}`);
+  });
+  ends.push(() => expect(complaints).toEqual([]));
+  await page.goto(url);
+  return { hub, page, url };
+}
+
+/** Serious and critical faults that axe finds. */
+async function faults(page: Page): Promise<string[]> {
+  await page.evaluate((await import('node:fs')).readFileSync(AXE, 'utf8'));
+  const found = (await page.evaluate('axe.run()')) as {
+    violations: { id: string; impact: string; nodes: { html: string }[] }[];
+  };
+  return found.violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`);
+}
+
+const pixels = (page: Page) =>
+  page.evaluate(`document.querySelector('.plot canvas').toDataURL()`) as Promise<string>;
+
+test('a camera and its face appear; curves, numbers and words move', async () => {
+  const { hub, page } = await openPage();
+  await page.getByText('Waiting for a camera').waitFor();
+  hub.status(generatedStatus('lobby', 'LIVE'));
+  ends.push(generate(['lobby'], 1, (frames) => hub.frames(frames)));
+  await page.getByRole('heading', { name: 'lobby' }).waitFor();
+  await page.getByRole('heading', { name: 'Face 1' }).waitFor();
+  const value = page.locator('.labels li').nth(6).locator('.value');
+  await expect.poll(() => value.textContent()).toMatch(/^\d\.\d\d$/);
+  const [first, picture] = [await value.textContent(), await pixels(page)];
+  await expect.poll(() => value.textContent()).not.toBe(first);
+  await expect.poll(() => pixels(page)).not.toBe(picture);
+  await expect.poll(() => page.locator('.summary').textContent()).toMatch(/Active: .*\(\d+\)/);
+  await expect.poll(() => page.locator('.muscle.active').count()).toBeGreaterThan(0);
+});
+
+test('a dead camera turns red and says why; when it is back its gap is listed', async () => {
+  const { hub, page } = await openPage();
+  const card = page.locator('.camera');
+  const color = () => page.evaluate(`getComputedStyle(document.querySelector('.camera')).borderTopColor`);
+  hub.status(generatedStatus('lobby', 'LIVE'));
+  await card.waitFor();
+  expect(await color()).toBe('rgb(18, 128, 92)');
+  hub.status(generatedStatus('lobby', 'RECONNECTING'));
+  await expect.poll(color).toBe('rgb(198, 40, 40)');
+  await page.getByText('▲ reconnecting').waitFor();
+  expect(await page.locator('#announcements').textContent()).toBe(
+    'lobby is reconnecting: the camera does not answer',
+  );
+  const at = Date.now() * 1_000;
+  const gap = { from: at - 7e6, to: at, cause: 'CAMERA_UNREACHABLE', framesLost: null };
+  hub.status(generatedStatus('lobby', 'LIVE', { gap }));
+  await expect.poll(color).toBe('rgb(18, 128, 92)');
+  await page.getByText('Gaps: 1').click();
+  expect(await page.locator('tbody td').allTextContents()).toEqual([
+    'lobby',
+    expect.stringMatching(/^\d\d:\d\d:\d\d$/),
+    '7.0',
+    'CAMERA_UNREACHABLE',
+  ]);
+});
+
+test('the keyboard goes back in time and on to the present', async () => {
+  const { hub, page } = await openPage();
+  const now = Date.now() * 1_000;
+  hub.status(generatedStatus('lobby', 'LIVE'));
+  // A face that was there a minute ago, for half a minute.
+  for (let frame = 0; frame < 750; frame++)
+    hub.frames([
+      generatedFrame({ cameraId: 'lobby', trackId: 1, frame, receivedAt: now - 90e6 + frame * 40_000 }),
+    ]);
+  await page.getByText('No face in sight').waitFor();
+  await page.locator('#scrub').focus();
+  for (let press = 0; press < 10; press++) await page.keyboard.press('PageDown');
+  await expect.poll(() => page.locator('#live').getAttribute('aria-pressed')).toBe('false');
+  const back = Number(await page.locator('#scrub').inputValue());
+  expect(back).toBeLessThan(-100);
+  await page.locator('#scrub').fill('-75');
+  await page.getByRole('heading', { name: 'Face 1' }).waitFor();
+  const held = await page.locator('.labels').textContent();
+  await page.waitForTimeout(400);
+  expect(await page.locator('.labels').textContent()).toBe(held);
+  await page.locator('#live').press('Enter');
+  await page.getByText('No face in sight').waitFor();
+});
+
+test('an unreliable face says so and shows no scores', async () => {
+  const { hub, page } = await openPage();
+  hub.status(generatedStatus('lobby', 'LIVE'));
+  const receivedAt = Date.now() * 1_000;
+  hub.frames([generatedFrame({ cameraId: 'lobby', trackId: 1, frame: 1, receivedAt, unreliable: true })]);
+  await page.getByText('turned away: not scored').waitFor();
+  expect(new Set(await page.locator('.value').allTextContents())).toEqual(new Set(['–']));
+});
+
+test('a picture of a face is drawn only where pictures may be shown', async () => {
+  for (const showVideo of [true, false]) {
+    const { hub, page } = await openPage({ showVideo });
+    const crop = faceCrop({ frame: 1, shade: 200, live: true });
+    hub.status(generatedStatus('cam', 'LIVE', { width: 200, height: 200 }));
+    hub.pictures(frameOf([{ ...crop, epoch: 1 }]));
+    const box = { x: 0, y: 0, w: 200, h: 200 };
+    ends.push(generate(['cam'], 1, (frames) => hub.frames(frames.map((frame) => ({ ...frame, box })))));
+    await page.getByRole('heading', { name: 'Face 1' }).waitFor();
+    const corner = () =>
+      page.evaluate(
+        `Array.from(document.querySelector('.scene').getContext('2d').getImageData(20, 30, 1, 1).data)`,
+      );
+    if (showVideo) await expect.poll(corner).toEqual([200, 200, 200, 255]);
+    else {
+      await page.waitForTimeout(1_000);
+      expect(await corner()).toEqual([0, 0, 0, 0]);
+    }
+  }
+});
+
+test('the token is asked for, and opens the page', async () => {
+  const { hub, page } = await openPage({ token: 'sixteen-letters-at-least' });
+  hub.status(generatedStatus('lobby', 'LIVE'));
+  expect(await faults(page)).toEqual([]);
+  await page.getByLabel('Token').fill('sixteen-letters-at-leas');
+  await page.getByRole('button').click();
+  await page.getByLabel('Token').fill('sixteen-letters-at-least');
+  await page.getByRole('button').click();
+  await page.getByRole('heading', { name: 'lobby' }).waitFor();
+  expect(page.url()).not.toContain('sixteen');
+});
+
+describe('axe finds no serious fault', () => {
+  test.each([
+    { name: 'dark', dark: true },
+    { name: 'light', dark: false },
+    { name: 'phone', dark: true, size: { width: 360, height: 740 } },
+  ])('$name', async ({ name: _, ...look }) => {
+    const { hub, page } = await openPage(look);
+    hub.status(generatedStatus('lobby', 'LIVE'));
+    hub.status(generatedStatus('door', 'REFUSED'));
+    ends.push(generate(['lobby'], 2, (frames) => hub.frames(frames)));
+    await page.getByRole('heading', { name: 'Face 2' }).waitFor();
+    await page.getByText('Gaps: none').click();
+    expect(await faults(page)).toEqual([]);
+    const overflow = await page.evaluate(
+      'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+    );
+    expect(overflow).toBe(0);
+  });
+});

@@ -1,0 +1,143 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { fastify } from 'fastify';
+import { afterEach, describe, expect, test } from 'vitest';
+import { DashboardHub } from '../../src/dashboard/hub.ts';
+import { serveDashboard } from '../../src/dashboard/server.ts';
+import { CROP_BYTES } from '../../src/domain.ts';
+import { faceCrop, frameOf } from '../infer/faces.ts';
+import { generatedFrame } from './generated.ts';
+
+const TOKEN = 'a-token-of-sixteen-letters-or-more';
+const ends: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+});
+
+async function dashboard(options: { host?: string; token?: string; showVideo?: boolean } = {}) {
+  const hub = new DashboardHub({ showVideo: options.showVideo ?? false });
+  const server = fastify();
+  ends.push(() => server.close());
+  await serveDashboard(server, {
+    hub,
+    thresholds: new Float32Array(12).fill(0.5),
+    host: options.host ?? '127.0.0.1',
+    token: options.token,
+  });
+  const url = await server.listen({ host: '127.0.0.1', port: 0 });
+  return { hub, server, url };
+}
+
+describe('without a token', () => {
+  test('serves the page on the loopback, with a policy that allows nothing foreign', async () => {
+    const { url } = await dashboard();
+    const response = await fetch(url);
+    expect(response.status).toBe(200);
+    const policy = response.headers.get('content-security-policy')!;
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/unsafe|https?:|\*/);
+    const html = await response.text();
+    expect(html).not.toMatch(/https?:\/\//);
+    for (const [, asset] of html.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g))
+      expect((await fetch(url + asset)).status, asset).toBe(200);
+  });
+
+  test('refuses a foreign name that points at the loopback', async () => {
+    const { server } = await dashboard();
+    for (const path of ['/', '/events', '/pictures/x']) {
+      const response = await server.inject({ path, headers: { host: 'evil.example:80' } });
+      expect(response.statusCode, path).toBe(403);
+    }
+  });
+
+  test('does not start on an address that others reach', async () => {
+    await expect(dashboard({ host: '0.0.0.0' })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('http.token'),
+    });
+  });
+});
+
+describe('with a token', () => {
+  test('shows nothing to those who lack it', async () => {
+    const { server, hub } = await dashboard({ host: '0.0.0.0', token: TOKEN, showVideo: true });
+    hub.pictures(frameOf([faceCrop({ frame: 1 })]));
+    for (const path of ['/', '/events', '/pictures/cam%2F0%2F1', '/?token=wrong']) {
+      const response = await server.inject({ path, headers: { cookie: 'austream=wrong' } });
+      expect(response.statusCode, path).toBe(401);
+      expect(response.body, path).toContain('action="/login"');
+    }
+    const refused = await server.inject({ method: 'POST', path: '/login', payload: { token: 'wrong' } });
+    expect(refused.statusCode).toBe(401);
+  });
+
+  test('the form, the page’s address and a bearer header open it', async () => {
+    const { url } = await dashboard({ host: '0.0.0.0', token: TOKEN });
+    const form = await fetch(`${url}/login`, {
+      method: 'POST',
+      body: new URLSearchParams({ token: TOKEN }),
+      redirect: 'manual',
+    });
+    const link = await fetch(`${url}/?token=${TOKEN}`, { redirect: 'manual' });
+    for (const response of [form, link]) {
+      expect(response.status).toBe(303);
+      const cookie = response.headers.get('set-cookie')!;
+      expect(cookie).toMatch(/HttpOnly; SameSite=Strict/);
+      expect(cookie).not.toContain(TOKEN);
+      const page = await fetch(url, { headers: { cookie: cookie.split(';')[0]! } });
+      expect(page.status).toBe(200);
+    }
+    const bearer = await fetch(url, { headers: { authorization: `Bearer ${TOKEN}` } });
+    expect(bearer.status).toBe(200);
+  });
+});
+
+test('a page that does not read makes nothing pile up, and gets the newest state when it reads again', async () => {
+  const { hub, url } = await dashboard();
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  ends.push(async () => socket.destroy());
+  await once(socket, 'connect');
+  socket.write(`GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n`);
+  let text = '';
+  socket.setEncoding('utf8');
+  socket.on('data', (chunk: string) => {
+    text += chunk;
+  });
+  await expect.poll(() => text).toContain('"hello"');
+  socket.pause();
+
+  // Far more than the sockets' buffers hold: 100 faces × 2000 samples, a tick between.
+  let last = 0;
+  for (let round = 0; round < 20; round++) {
+    for (let trackId = 1; trackId <= 100; trackId++)
+      for (let n = 0; n < 100; n++) {
+        last = Date.now() * 1_000 + round * 100 + n;
+        hub.frames([generatedFrame({ cameraId: 'cam', trackId, frame: round * 100 + n, receivedAt: last })]);
+      }
+    await new Promise((resolve) => setTimeout(resolve, 110));
+  }
+  text = '';
+  socket.resume();
+  await expect.poll(() => text, { timeout: 10_000 }).toContain(String(Math.round(last / 1_000)));
+  // All rounds as they were would be 200,000 samples of some 100 bytes.
+  expect(text.length).toBeLessThan(12_000_000);
+}, 30_000);
+
+describe('pictures', () => {
+  test('are not kept unless they may be shown', async () => {
+    const { hub, url } = await dashboard();
+    hub.pictures(frameOf([faceCrop({ frame: 1 })]));
+    expect((await fetch(`${url}/pictures/cam%2F0%2F1`)).status).toBe(404);
+  });
+
+  test('are served while the face is in sight, and never cached', async () => {
+    const { hub, url } = await dashboard({ showVideo: true });
+    hub.pictures(frameOf([faceCrop({ frame: 1, shade: 7 })]));
+    const response = await fetch(`${url}/pictures/cam%2F0%2F1`);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    expect(bytes).toEqual(new Uint8Array(CROP_BYTES).fill(7));
+    hub.pictures(frameOf([faceCrop({ frame: 2, trackId: 2 })], [1]));
+    expect((await fetch(`${url}/pictures/cam%2F0%2F1`)).status).toBe(404);
+  });
+});
