@@ -148,6 +148,8 @@ export interface FrameFaces extends FrameStamp {
   readonly crops: readonly FaceCrop[];
   /** Tracks of this epoch that are over; no crop of theirs follows. */
   readonly endedTracks: readonly number[];
+  /** When the camera child looked for faces in it. */
+  readonly analysed?: { readonly from: Micros; readonly to: Micros };
 }
 
 /** A crop as events know it: everything but the pixels. */

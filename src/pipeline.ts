@@ -1,10 +1,12 @@
 import type { Config } from './config.ts';
-import type { AuActivation, AuFrame, CameraStatus } from './domain.ts';
+import { diagnostics, nowMicros } from './diagnostics.ts';
+import type { AuActivation, AuFrame, CameraStatus, FrameFaces } from './domain.ts';
 import { openModel } from './infer/engine/index.ts';
 import { InferStage } from './infer/stage.ts';
+import { effectiveThresholds } from './infer/track.ts';
 import { CameraSupervisor } from './ingest/supervisor.ts';
 import { log } from './log.ts';
-import { openPublisher } from './publish/publisher.ts';
+import { openPublisher, type PublisherStats } from './publish/publisher.ts';
 import { RunCounter, type Summary } from './summary.ts';
 
 /** Who looks on while the pipeline runs: the terminal, the JSON output, the summary of a demo. */
@@ -12,6 +14,8 @@ export interface Onlooker {
   frames?(frames: readonly AuFrame[]): void;
   activations?(activations: readonly AuActivation[]): void;
   status?(status: CameraStatus): void;
+  /** Crops of one frame on their way to the model. */
+  faces?(faces: FrameFaces): void;
 }
 
 export interface Pipeline {
@@ -19,8 +23,12 @@ export interface Pipeline {
   readonly brokers: string;
   /** Resolves when every camera was a file and all of them have been played; rejects when a stage fails. */
   readonly done: Promise<void>;
+  /** (12) smoothed score from which each AU counts as active. */
+  readonly thresholds: Float32Array;
   /** What keeps it from being ready; empty when nothing does. */
   missing(): string[];
+  /** How full its queues are. */
+  stats(): { readonly waitingCrops: number; readonly publisher: PublisherStats };
   /**
    * Stops the cameras, scores what they gave, hands it all to Kafka; `delivered` runs when Kafka has it and before
    * the embedded broker goes. Rejects when `timeoutMs` was not enough.
@@ -36,10 +44,17 @@ export interface Pipeline {
  */
 export async function openPipeline(config: Config, onlooker: Onlooker = {}): Promise<Pipeline> {
   const counter = new RunCounter();
+  const lost = (cameraId: string, count: number, cause: string) => {
+    counter.dropped(cameraId, count, cause);
+    diagnostics.lost.publish({ cameraId, count, cause });
+  };
   const model = await openModel(config.infer);
   const publisher = await openPublisher(config.kafka, {
-    acknowledged: (frame, at) => counter.acknowledged(frame, at),
-    dropped: (cameraId, count, cause) => counter.dropped(cameraId, count, cause),
+    acknowledged: (frame, at) => {
+      counter.acknowledged(frame, at);
+      if (diagnostics.acknowledged.heard) diagnostics.acknowledged.publish({ frame, at });
+    },
+    dropped: lost,
     connection: (state, detail) => log[state === 'away' ? 'warn' : 'info']({ kafka: state }, detail),
   }).catch(async (error) => {
     await model.close();
@@ -49,6 +64,7 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
   const stage = new InferStage(model, config.infer, {
     frames: (frames) => {
       counter.events(frames.length);
+      if (diagnostics.published.heard) diagnostics.published.publish({ frames, at: nowMicros() });
       publisher.frames(frames);
       onlooker.frames?.(frames);
     },
@@ -56,7 +72,7 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
       publisher.activations(activations);
       onlooker.activations?.(activations);
     },
-    dropped: (cameraId, crops) => counter.dropped(cameraId, crops, 'inference_overload'),
+    dropped: (cameraId, crops) => lost(cameraId, crops, 'inference_overload'),
   });
 
   const cameras = config.cameras.map(
@@ -67,11 +83,14 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
         {
           faces: (faces) => {
             counter.frame(faces);
+            if (diagnostics.frame.heard) diagnostics.frame.publish({ faces, at: nowMicros() });
+            onlooker.faces?.(faces);
             return stage.push(faces);
           },
           epochEnded: (cameraId, epoch) => stage.endEpoch(cameraId, epoch),
           status: (status) => {
             const counted = counter.status(status);
+            diagnostics.status.publish(counted);
             publisher.status(counted);
             onlooker.status?.(counted);
           },
@@ -84,7 +103,9 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
   const done = Promise.race([played, stage.failed]);
   return {
     brokers: publisher.brokers,
+    thresholds: effectiveThresholds(model, config.infer),
     done,
+    stats: () => ({ waitingCrops: stage.waiting, publisher: publisher.stats() }),
     missing: () => (publisher.stats().connected ? [] : ['Kafka is not reachable']),
     async stop(timeoutMs, delivered) {
       await Promise.all(cameras.map((camera) => camera.stop()));

@@ -1,3 +1,4 @@
+import { diagnostics, nowMicros } from '../diagnostics.ts';
 import {
   type ActivationEnd,
   AU_COUNT,
@@ -159,7 +160,14 @@ export class InferStage {
       pixels.set(crop.pixels, index * CROP_BYTES);
     });
     const d = this.#model.embeddingSize;
+    const from = nowMicros();
     const rows = await this.#model.encode(pixels, crops.length);
+    if (diagnostics.encoded.heard) {
+      const waits = items.map((item) =>
+        item.kind === 'crop' ? from / 1_000 - performance.timeOrigin - item.since : 0,
+      );
+      diagnostics.encoded.publish({ from, to: nowMicros(), faces: crops, longestWaitMs: Math.max(...waits) });
+    }
     return new Map(crops.map((crop, index) => [crop, rows.subarray(index * d, (index + 1) * d)]));
   }
 
@@ -173,7 +181,13 @@ export class InferStage {
   async #score(hops: readonly Hop[]): Promise<void> {
     for (let from = 0; from < hops.length; from += WINDOWS_AT_ONCE) {
       const some = hops.slice(from, from + WINDOWS_AT_ONCE);
-      const scores = await this.#scores(some.flatMap((hop) => hop.embeddings ?? []));
+      const began = nowMicros();
+      const windows = some.flatMap((hop) => hop.embeddings ?? []);
+      const scores = await this.#scores(windows);
+      if (diagnostics.scored.heard && windows.length > 0) {
+        const faces = some.flatMap((hop) => hop.faces);
+        diagnostics.scored.publish({ from: began, to: nowMicros(), faces, windows: windows.length });
+      }
       const inferredAt = Date.now() * 1_000;
       for (const hop of some) {
         const events = hop.track.finish(hop, hop.embeddings && scores.shift()!, inferredAt);

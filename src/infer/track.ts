@@ -34,6 +34,11 @@ export interface HopEvents {
   readonly activations: AuActivation[];
 }
 
+/** (12) The model's thresholds where the config has no others. */
+export function effectiveThresholds(model: AuModel, options: InferOptions): Float32Array {
+  return model.thresholds.map((own, au) => options.thresholds[AU_NAMES[au]!] ?? own);
+}
+
 /** Window, smoothing and activations of one face track. No window and no filter ever spans a break. */
 export class TrackInference {
   readonly #model: AuModel;
@@ -48,7 +53,7 @@ export class TrackInference {
   constructor(model: AuModel, options: InferOptions) {
     this.#model = model;
     this.#options = options;
-    this.#thresholds = model.thresholds.map((own, au) => options.thresholds[AU_NAMES[au]!] ?? own);
+    this.#thresholds = effectiveThresholds(model, options);
     this.#activations = new ActivationTracker(options.activations, this.#thresholds);
     this.#window = this.#newWindow();
     this.#smoother = new ScoreSmoother(options.smoothing);

@@ -1,0 +1,68 @@
+import { type Channel, channel } from 'node:diagnostics_channel';
+import type { AuFrame, CameraStatus, FaceStamp, FrameFaces, Micros } from './domain.ts';
+
+/** A moment on the host's clock, finer than Date.now(). */
+export function nowMicros(): Micros {
+  return Math.round((performance.timeOrigin + performance.now()) * 1_000);
+}
+
+/** A typed diagnostics channel: publishing costs one check while nobody listens. */
+export class DiagnosticsChannel<T extends object> {
+  readonly #channel: Channel;
+
+  constructor(name: string) {
+    this.#channel = channel(name);
+  }
+
+  /** Whether anybody listens: what costs something to say is not worth saying otherwise. */
+  get heard(): boolean {
+    return this.#channel.hasSubscribers;
+  }
+
+  publish(message: T): void {
+    this.#channel.publish(message);
+  }
+
+  /** Gives back what ends the subscription. */
+  subscribe(listener: (message: T) => void): () => void {
+    const hear = (message: unknown) => listener(message as T);
+    this.#channel.subscribe(hear);
+    return () => this.#channel.unsubscribe(hear);
+  }
+}
+
+/** A span of time in which something was done. */
+export interface Took {
+  readonly from: Micros;
+  readonly to: Micros;
+}
+
+/**
+ * What the stages say about themselves, to whoever listens (`node:diagnostics_channel`, so that an APM agent can,
+ * too). They know nothing of the listener; `telemetry.ts` makes metrics and traces of it.
+ */
+export const diagnostics = {
+  /** The host has one analysed frame of a camera with its crops. */
+  frame: new DiagnosticsChannel<{ readonly faces: FrameFaces; readonly at: Micros }>('austream:ingest:frame'),
+  status: new DiagnosticsChannel<CameraStatus>('austream:ingest:status'),
+  /** The frame encoder has run over a batch of crops. */
+  encoded: new DiagnosticsChannel<
+    Took & { readonly faces: readonly FaceStamp[]; readonly longestWaitMs: number }
+  >('austream:infer:encoded'),
+  /** The window encoders have run over windows, whose newest frames are `faces`. */
+  scored: new DiagnosticsChannel<Took & { readonly faces: readonly FaceStamp[]; readonly windows: number }>(
+    'austream:infer:scored',
+  ),
+  /** Frames were handed to the publisher. */
+  published: new DiagnosticsChannel<{ readonly frames: readonly AuFrame[]; readonly at: Micros }>(
+    'austream:publish:handed',
+  ),
+  /** The broker has a frame. */
+  acknowledged: new DiagnosticsChannel<{ readonly frame: Omit<AuFrame, 'interval'>; readonly at: Micros }>(
+    'austream:publish:acknowledged',
+  ),
+  /** Lost for good, after the camera: crops or events. */
+  lost: new DiagnosticsChannel<{ readonly cameraId: string; readonly count: number; readonly cause: string }>(
+    'austream:lost',
+  ),
+} as const;
