@@ -30,6 +30,8 @@ export interface OutboxLimits {
   readonly windowBytes: number;
   /** Most bytes that wait in memory behind that window. */
   readonly memoryBytes: number;
+  /** The disk is told what the broker has after so many messages; sooner would cost more than it frees. */
+  readonly releaseEvery: number;
 }
 
 export interface OutboxEvents {
@@ -43,9 +45,6 @@ export interface OutboxEvents {
 const OVERHEAD_BYTES = 512;
 /** While brokers are away only so many messages are in the producer's hands, to notice their return. */
 const PROBE_MESSAGES = 64;
-
-/** The disk is told what the broker has after so many messages; sooner would cost more than it frees. */
-const RELEASE_EVERY = 256;
 
 /**
  * Keeps messages in order from the moment they are handed over until the broker has them: in the producer's
@@ -251,7 +250,7 @@ export class Outbox {
 
   #settled(): void {
     this.#sinceRelease += 1;
-    if (this.#disk && (this.#sinceRelease >= RELEASE_EVERY || this.pending === 0)) {
+    if (this.#disk && (this.#sinceRelease >= this.#limits.releaseEvery || this.pending === 0)) {
       this.#sinceRelease = 0;
       const oldest = this.#inFlight.keys().next().value ?? this.#memory.peek()?.seq;
       this.#disk.release(oldest === undefined ? this.#sentSeq : Math.min(oldest - 1, this.#sentSeq));

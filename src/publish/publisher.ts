@@ -48,7 +48,7 @@ export interface Publisher {
   close(): Promise<void>;
 }
 
-const WINDOW = { windowMessages: 20_000, windowBytes: 32 * 1024 * 1024 };
+const WINDOW = { windowMessages: 20_000, windowBytes: 32 * 1024 * 1024, releaseEvery: 256 };
 const PUBLISHED = ['AuFrame', 'AuActivation', 'CameraStatus'] as const satisfies readonly RecordName[];
 type Published = (typeof PUBLISHED)[number];
 

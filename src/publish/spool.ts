@@ -131,6 +131,7 @@ export class Spool implements Backlog {
     while (this.#segments[0] && this.#segments[0].lastSeq <= this.#released) {
       this.#readOut(this.#segments[0]);
       this.#removeOldest();
+      this.#note();
     }
   }
 

@@ -1,0 +1,155 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Kafka, logLevel } from 'kafkajs';
+import { kafkaJars } from './jars.ts';
+
+const START_MS = 60_000;
+const CLUSTER_ID = 'YXVzdHJlYW0tdGVzdC1icg';
+
+export interface BrokerOptions {
+  /** Further lines of server.properties. */
+  readonly properties?: Readonly<Record<string, string | number>>;
+  /** A further listener beside the plain one, e.g. SASL_SSL, reachable at `secured`. */
+  readonly secured?: 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT';
+  /** SCRAM users, as `kafka-storage format --add-scram` takes them. */
+  readonly scram?: readonly string[];
+}
+
+/** A real Apache Kafka broker (KRaft, one node), whose data outlive `kill9` until `stop`. */
+export class KafkaBroker {
+  /** host:port without encryption. */
+  readonly address: string;
+  /** host:port of the secured listener. */
+  readonly secured: string;
+  readonly #dir: string;
+  readonly #classpath: string;
+  #process: ChildProcess | null = null;
+
+  static async start(options: BrokerOptions = {}): Promise<KafkaBroker> {
+    const jars = await kafkaJars();
+    const dir = mkdtempSync(join(tmpdir(), 'austream-kafka-'));
+    const [plain, secured, controller] = await freePorts(3);
+    const broker = new KafkaBroker(dir, join(jars, '*'), `127.0.0.1:${plain}`, `localhost:${secured}`);
+    writeFileSync(
+      join(dir, 'server.properties'),
+      Object.entries({
+        'process.roles': 'broker,controller',
+        'node.id': 1,
+        'controller.quorum.voters': `1@127.0.0.1:${controller}`,
+        listeners: [
+          `PLAINTEXT://127.0.0.1:${plain}`,
+          `CONTROLLER://127.0.0.1:${controller}`,
+          ...(options.secured ? [`${options.secured}://localhost:${secured}`] : []),
+        ].join(),
+        'controller.listener.names': 'CONTROLLER',
+        'inter.broker.listener.name': 'PLAINTEXT',
+        'listener.security.protocol.map': [
+          'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+          ...(options.secured ? [`${options.secured}:${options.secured}`] : []),
+        ].join(),
+        'log.dirs': join(dir, 'data'),
+        'offsets.topic.replication.factor': 1,
+        'offsets.topic.num.partitions': 4,
+        'transaction.state.log.replication.factor': 1,
+        'transaction.state.log.min.isr': 1,
+        'transaction.state.log.num.partitions': 4,
+        'group.initial.rebalance.delay.ms': 0,
+        'auto.create.topics.enable': false,
+        ...options.properties,
+      })
+        .map(([key, value]) => `${key}=${value}\n`)
+        .join(''),
+    );
+    const users = (options.scram ?? []).flatMap((user) => ['--add-scram', user]);
+    await promisify(execFile)('java', [
+      ...['-cp', join(jars, '*'), 'kafka.tools.StorageTool', 'format'],
+      ...['-t', CLUSTER_ID, '-c', join(dir, 'server.properties'), ...users],
+    ]);
+    await broker.restart();
+    return broker;
+  }
+
+  private constructor(dir: string, classpath: string, address: string, secured: string) {
+    this.#dir = dir;
+    this.#classpath = classpath;
+    this.address = address;
+    this.secured = secured;
+  }
+
+  /** Ends the broker like a power cut of its process. */
+  async kill9(): Promise<void> {
+    await end(this.#process, 'SIGKILL');
+    this.#process = null;
+  }
+
+  /** Starts the broker on the data that it had; resolves when it serves. */
+  async restart(): Promise<void> {
+    const log = openSync(join(this.#dir, 'broker.log'), 'a');
+    // The broker dies with the test process, however that ends.
+    const broker = spawn(
+      'setpriv',
+      [
+        ...['--pdeathsig', 'KILL', 'java', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+        ...['-cp', this.#classpath, 'kafka.Kafka', join(this.#dir, 'server.properties')],
+      ],
+      { stdio: ['ignore', log, log] },
+    );
+    this.#process = broker;
+    const until = Date.now() + START_MS;
+    while (!(await this.#serves())) {
+      if (broker.exitCode !== null || Date.now() > until)
+        throw new Error(
+          `the broker does not start:\n${readFileSync(join(this.#dir, 'broker.log'), 'utf8').slice(-2000)}`,
+        );
+      await sleep(200);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await end(this.#process, 'SIGKILL');
+    this.#process = null;
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  async #serves(): Promise<boolean> {
+    const admin = new Kafka({
+      brokers: [this.address],
+      logLevel: logLevel.NOTHING,
+      retry: { retries: 0 },
+    }).admin();
+    try {
+      await admin.connect();
+      return (await admin.describeCluster()).brokers.length === 1;
+    } catch {
+      return false;
+    } finally {
+      await admin.disconnect();
+    }
+  }
+}
+
+async function end(child: ChildProcess | null, signal: NodeJS.Signals): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill(signal);
+  await gone;
+}
+
+/** Ports that nobody listens on now. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
