@@ -9,16 +9,22 @@ import {
 } from '../domain.ts';
 import type { InferOptions } from './options.ts';
 
-/** One AU that is up. */
-interface Rise {
-  readonly first: AuFrame;
-  last: AuFrame;
+/** One AU that is up: plain data, for it may outlive a process. */
+export interface Rise {
+  readonly first: Pick<AuFrame, 'cameraId' | 'epoch' | 'trackId' | 'frame' | 'captureTime' | 'clockSource'>;
+  readonly reliability: number | null;
+  last: Moment;
   apex: Micros;
   peak: number;
   sum: number;
   frames: number;
   announced: boolean;
 }
+
+type Moment = Pick<AuFrame, 'captureTime' | 'inferredAt' | 'model'>;
+
+/** The AUs of one track that are up between two frames. */
+export type ActivationState = readonly (readonly [AuName, Rise])[];
 
 /**
  * Turns the smoothed scores of one track into activations with hysteresis: an AU rises when its score reaches its
@@ -28,12 +34,18 @@ interface Rise {
 export class ActivationTracker {
   readonly #options: InferOptions['activations'];
   readonly #thresholds: Float32Array;
-  readonly #rises = new Map<AuName, Rise>();
+  readonly #rises: Map<AuName, Rise>;
 
-  /** `thresholds`: (12), in the order of ACTION_UNITS. */
-  constructor(options: InferOptions['activations'], thresholds: Float32Array) {
+  /** `thresholds`: (12), in the order of ACTION_UNITS. `state` goes on from where another tracker was. */
+  constructor(options: InferOptions['activations'], thresholds: Float32Array, state: ActivationState = []) {
     this.#options = options;
     this.#thresholds = thresholds;
+    this.#rises = new Map(state.map(([au, rise]) => [au, { ...rise }]));
+  }
+
+  /** All that later frames depend on. */
+  state(): ActivationState {
+    return [...this.#rises].map(([au, rise]) => [au, { ...rise }]);
   }
 
   push(frame: AuFrame): AuActivation[] {
@@ -61,21 +73,13 @@ export class ActivationTracker {
   }
 
   #raise(au: AuName, known: Rise | undefined, frame: AuFrame, p: number): AuActivation[] {
-    const rise = known ?? {
-      first: frame,
-      last: frame,
-      apex: frame.captureTime,
-      peak: p,
-      sum: 0,
-      frames: 0,
-      announced: false,
-    };
+    const rise = known ?? begin(au, frame, p);
     if (!known) this.#rises.set(au, rise);
     if (p > rise.peak) {
       rise.peak = p;
       rise.apex = frame.captureTime;
     }
-    rise.last = frame;
+    rise.last = momentOf(frame);
     rise.sum += p;
     rise.frames += 1;
     const lasted = frame.captureTime - rise.first.captureTime;
@@ -85,11 +89,29 @@ export class ActivationTracker {
   }
 }
 
+function begin(au: AuName, frame: AuFrame, p: number): Rise {
+  const { cameraId, epoch, trackId, captureTime, clockSource } = frame;
+  return {
+    first: { cameraId, epoch, trackId, frame: frame.frame, captureTime, clockSource },
+    reliability: frame.aus[au]?.reliability ?? null,
+    last: momentOf(frame),
+    apex: captureTime,
+    peak: p,
+    sum: 0,
+    frames: 0,
+    announced: false,
+  };
+}
+
+function momentOf({ captureTime, inferredAt, model }: AuFrame): Moment {
+  return { captureTime, inferredAt, model };
+}
+
 function record(
   au: AuName,
   rise: Rise,
   phase: ActivationPhase,
-  at: AuFrame,
+  at: Moment,
   end: ActivationEnd | null,
 ): AuActivation {
   const { first } = rise;
@@ -111,7 +133,7 @@ function record(
     offset: phase === 'OFFSET' ? at.captureTime : null,
     duration: at.captureTime - first.captureTime,
     end,
-    reliability: first.aus[au]?.reliability ?? null,
+    reliability: rise.reliability,
     inferredAt: at.inferredAt,
     model: at.model,
   };

@@ -1,5 +1,18 @@
-import { AU_COUNT, type AuScores, type SmoothedScores } from '../domain.ts';
+import { AU_COUNT, type AuScores, type FaceStamp, type SmoothedScores } from '../domain.ts';
 import type { InferOptions } from './options.ts';
+
+type Instant = Pick<FaceStamp, 'captureTime' | 'interval'>;
+
+/** What the filter needs of a frame: when it was, and its (12) scores or null. */
+export interface Tap extends Instant {
+  readonly raw: Float32Array | null;
+}
+
+/** A smoother between two frames. */
+export interface SmootherState {
+  readonly taps: readonly Tap[];
+  readonly waiting: readonly AuScores[];
+}
 
 /**
  * Gaussian smoothing of one track's scores within one epoch (Vu et al. 2023, section 3.4: 51 taps, σ = 3 frames):
@@ -16,26 +29,37 @@ export class ScoreSmoother {
   readonly #reach: number;
   readonly #sigma: number;
   /** Newest frames, oldest first; as many as the filter can still reach. */
-  #frames: AuScores[] = [];
-  /** How many at the front of `#frames` have been given out. */
-  #given = 0;
+  #taps: Tap[] = [];
+  /** Frames that have not been given out: their future is not known yet. */
+  #waiting: AuScores[] = [];
 
-  constructor(options: InferOptions['smoothing']) {
+  /** `state` goes on from where another smoother with the same options was. */
+  constructor(options: InferOptions['smoothing'], state?: SmootherState) {
     this.#mode = options.mode;
     this.#reach = Math.floor(options.kernel / 2);
     this.#sigma = options.sigma;
+    if (state) {
+      this.#taps = [...state.taps];
+      this.#waiting = [...state.waiting];
+    }
+  }
+
+  /** All that later frames depend on. */
+  state(): SmootherState {
+    return { taps: [...this.#taps], waiting: [...this.#waiting] };
   }
 
   /** Takes the next frame; gives the frames that are now final, in order. */
   push(scores: AuScores): SmoothedScores[] {
     if (this.#mode === 'off') return [{ ...scores, smoothed: scores.raw }];
-    this.#frames.push(scores);
+    const { captureTime, interval } = scores.face;
+    this.#taps.push({ captureTime, interval, raw: scores.raw });
+    this.#waiting.push(scores);
     const ready: SmoothedScores[] = [];
-    while (this.#given < this.#frames.length) {
-      const next = this.#frames[this.#given]!;
-      if (this.#mode === 'centered' && Math.round(distance(next, scores)) < this.#reach) break;
+    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
+      if (this.#mode === 'centered' && Math.round(distance(next.face, scores.face)) < this.#reach) break;
       ready.push(this.#smooth(next));
-      this.#given += 1;
+      this.#waiting.shift();
     }
     this.#forget();
     return ready;
@@ -43,9 +67,9 @@ export class ScoreSmoother {
 
   /** The track is over: gives what still waited for its future. */
   end(): SmoothedScores[] {
-    const rest = this.#frames.slice(this.#given).map((scores) => this.#smooth(scores));
-    this.#frames = [];
-    this.#given = 0;
+    const rest = this.#waiting.map((scores) => this.#smooth(scores));
+    this.#taps = [];
+    this.#waiting = [];
     return rest;
   }
 
@@ -53,27 +77,25 @@ export class ScoreSmoother {
     if (!at.raw) return { ...at, smoothed: null };
     const sum = new Float64Array(AU_COUNT);
     let total = 0;
-    for (const frame of this.#frames) {
-      const d = distance(at, frame);
-      if (!frame.raw || Math.round(Math.abs(d)) > this.#reach || (this.#mode === 'causal' && d > 0)) continue;
+    for (const tap of this.#taps) {
+      const d = distance(at.face, tap);
+      if (!tap.raw || Math.round(Math.abs(d)) > this.#reach || (this.#mode === 'causal' && d > 0)) continue;
       const weight = Math.exp(-(d * d) / (2 * this.#sigma * this.#sigma));
       total += weight;
-      for (let au = 0; au < AU_COUNT; au += 1) sum[au]! += weight * frame.raw[au]!;
+      for (let au = 0; au < AU_COUNT; au += 1) sum[au]! += weight * tap.raw[au]!;
     }
     return { ...at, smoothed: Float32Array.from(sum, (value) => value / total) };
   }
 
   /** Drops what no frame to come can reach. */
   #forget(): void {
-    const oldest = this.#frames[this.#given] ?? this.#frames.at(-1)!;
-    let gone = 0;
-    while (gone < this.#given && Math.round(distance(this.#frames[gone]!, oldest)) > this.#reach) gone += 1;
-    this.#frames.splice(0, gone);
-    this.#given -= gone;
+    const oldest = this.#waiting[0]?.face ?? this.#taps.at(-1)!;
+    const gone = this.#taps.findIndex((tap) => Math.round(distance(tap, oldest)) <= this.#reach);
+    this.#taps.splice(0, gone);
   }
 }
 
 /** From `a` to `b` in nominal frames; negative when `b` is older. */
-function distance(a: AuScores, b: AuScores): number {
-  return (b.face.captureTime - a.face.captureTime) / b.face.interval;
+function distance(a: Instant, b: Instant): number {
+  return (b.captureTime - a.captureTime) / b.interval;
 }

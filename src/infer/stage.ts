@@ -10,7 +10,7 @@ import {
 } from '../domain.ts';
 import type { AuModel } from './engine/index.ts';
 import type { InferOptions } from './options.ts';
-import { type Hop, TrackInference } from './track.ts';
+import { type Hop, type HopEvents, type TrackId, TrackInference, type TrackState } from './track.ts';
 import { type Waiting, WaitingLine } from './waiting.ts';
 
 export interface InferSink {
@@ -18,6 +18,17 @@ export interface InferSink {
   activations(activations: readonly AuActivation[]): void | Promise<void>;
   /** Crops of a live camera lost because the model could not keep up. */
   dropped(cameraId: string, crops: number): void;
+  /** A hop of a track is done; `frames` and `activations` hear of its events next. */
+  hop?(hop: ScoredHop): void;
+}
+
+/** All that one hop of one track gave. */
+export interface ScoredHop extends HopEvents {
+  readonly track: TrackId;
+  /** The track after this hop. */
+  readonly state: TrackState;
+  /** Set when no window goes on after this hop. */
+  readonly end: ActivationEnd | null;
 }
 
 /** Windows in one run of the window encoders; bounds their memory. */
@@ -64,8 +75,7 @@ export class InferStage {
       else if (this.#line.full) this.#dropOldest();
       this.#line.add({ kind: 'crop', crop, since: performance.now() });
     }
-    for (const trackId of faces.endedTracks)
-      this.#mark(() => this.#endTracks([trackKey({ ...faces, trackId })], 'track_ended'), false);
+    for (const trackId of faces.endedTracks) this.endTrack({ ...faces, trackId }, 'track_ended');
     this.#wake();
   }
 
@@ -78,6 +88,20 @@ export class InferStage {
         reason,
       );
     });
+  }
+
+  /** Scores what is left of one track, then forgets it, in turn with the crops that wait. */
+  endTrack(track: TrackId, reason: ActivationEnd): void {
+    this.#mark(() => this.#endTracks([trackKey(track)], reason), false);
+    this.#wake();
+  }
+
+  /**
+   * Takes up a track that was scored elsewhere up to `state.scored`. The crops of its window come next, once more, and
+   * give no events.
+   */
+  restore(track: TrackId, state: TrackState): void {
+    this.#tracks.set(trackKey(track), new TrackInference(track, this.#model, this.#options, state));
   }
 
   /** Scores everything that waits. Hops that are not full yet go on waiting. */
@@ -190,7 +214,9 @@ export class InferStage {
       }
       const inferredAt = Date.now() * 1_000;
       for (const hop of some) {
-        const events = hop.track.finish(hop, hop.embeddings && scores.shift()!, inferredAt);
+        const { track, end } = hop;
+        const events = track.finish(hop, hop.embeddings && scores.shift()!, inferredAt);
+        this.#sink.hop?.({ ...events, track: track.id, state: track.state(), end });
         if (events.frames.length > 0) await this.#sink.frames(events.frames);
         if (events.activations.length > 0) await this.#sink.activations(events.activations);
       }
@@ -210,17 +236,18 @@ export class InferStage {
     return windows.map((_, index) => scores.slice(index * each, (index + 1) * each));
   }
 
-  #track(face: { cameraId: string; epoch: number; trackId: number }): TrackInference {
-    const key = trackKey(face);
+  #track({ cameraId, epoch, trackId }: TrackId): TrackInference {
+    const id = { cameraId, epoch, trackId };
+    const key = trackKey(id);
     let track = this.#tracks.get(key);
     if (!track) {
-      track = new TrackInference(this.#model, this.#options);
+      track = new TrackInference(id, this.#model, this.#options);
       this.#tracks.set(key, track);
     }
     return track;
   }
 }
 
-function trackKey(face: { cameraId: string; epoch: number; trackId: number }): string {
-  return `${face.cameraId}/${face.epoch}/${face.trackId}`;
+function trackKey({ cameraId, epoch, trackId }: TrackId): string {
+  return `${cameraId}/${epoch}/${trackId}`;
 }

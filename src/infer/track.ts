@@ -11,10 +11,10 @@ import {
   type Micros,
   type SmoothedScores,
 } from '../domain.ts';
-import { ActivationTracker } from './activations.ts';
+import { type ActivationState, ActivationTracker } from './activations.ts';
 import type { AuModel } from './engine/index.ts';
 import type { InferOptions } from './options.ts';
-import { ScoreSmoother } from './smoothing.ts';
+import { ScoreSmoother, type SmootherState } from './smoothing.ts';
 import { TrackWindow } from './window.ts';
 
 /** A hop that waits for the window encoder. */
@@ -39,8 +39,23 @@ export function effectiveThresholds(model: AuModel, options: InferOptions): Floa
   return model.thresholds.map((own, au) => options.thresholds[AU_NAMES[au]!] ?? own);
 }
 
+/**
+ * A track between two hops, without its window: that is made again from the crops. Small enough to travel with the
+ * events of each hop.
+ */
+export interface TrackState {
+  /** Newest frame that was scored; -1 before the first one. */
+  readonly scored: number;
+  readonly smoother: SmootherState;
+  readonly activations: ActivationState;
+}
+
+/** What tells one track from all others. */
+export type TrackId = Pick<FaceStamp, 'cameraId' | 'epoch' | 'trackId'>;
+
 /** Window, smoothing and activations of one face track. No window and no filter ever spans a break. */
 export class TrackInference {
+  readonly id: TrackId;
   readonly #model: AuModel;
   readonly #options: InferOptions;
   readonly #thresholds: Float32Array;
@@ -49,14 +64,29 @@ export class TrackInference {
   #smoother: ScoreSmoother;
   #newest: Micros | null = null;
   #reliable: Micros | null = null;
+  #scored: number;
+  /** Frames up to this one were scored elsewhere: they only fill the window. */
+  readonly #scoredBefore: number;
 
-  constructor(model: AuModel, options: InferOptions) {
+  /** `state` goes on from where this track was elsewhere: first come the frames of its window once more. */
+  constructor(id: TrackId, model: AuModel, options: InferOptions, state?: TrackState) {
+    this.id = id;
+    this.#scored = this.#scoredBefore = state?.scored ?? -1;
     this.#model = model;
     this.#options = options;
     this.#thresholds = effectiveThresholds(model, options);
-    this.#activations = new ActivationTracker(options.activations, this.#thresholds);
+    this.#activations = new ActivationTracker(options.activations, this.#thresholds, state?.activations);
     this.#window = this.#newWindow();
-    this.#smoother = new ScoreSmoother(options.smoothing);
+    this.#smoother = new ScoreSmoother(options.smoothing, state?.smoother);
+  }
+
+  /** As of the newest hop that was finished. */
+  state(): TrackState {
+    return {
+      scored: this.#scored,
+      smoother: this.#smoother.state(),
+      activations: this.#activations.state(),
+    };
   }
 
   /** Takes the track's next face with its embedding (null: unreliable); gives the hops that are now due. */
@@ -68,7 +98,8 @@ export class TrackInference {
       this.#window = this.#newWindow();
       this.#reliable = null;
     }
-    this.#window.append(face, embedding);
+    if (face.frame <= this.#scoredBefore) this.#window.rebuild(embedding);
+    else this.#window.append(face, embedding);
     this.#newest = face.captureTime;
     if (embedding) this.#reliable = face.captureTime;
     if (this.#window.waiting >= this.#options.hop) due.push(this.#take(null));
@@ -84,6 +115,7 @@ export class TrackInference {
   finish(hop: Hop, scores: Float32Array | null, inferredAt: Micros): HopEvents {
     const frames: AuFrame[] = [];
     const activations: AuActivation[] = [];
+    this.#scored = hop.faces.at(-1)?.frame ?? this.#scored;
     const publish = (smoothed: SmoothedScores) => {
       const frame = this.#frame(smoothed, inferredAt);
       frames.push(frame);

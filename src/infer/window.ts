@@ -25,6 +25,11 @@ export class TrackWindow {
   /** Without an embedding (an unreliable crop) the newest one is held, or nothing where there is none yet. */
   append(face: FaceStamp, embedding: Float32Array | null): void {
     this.#waiting.push(face);
+    this.rebuild(embedding);
+  }
+
+  /** As `append`, for a face whose scores were given out before this window was made. */
+  rebuild(embedding: Float32Array | null): void {
     if (embedding === null && this.#count === 0) return;
     const at = this.#count % this.#size;
     if (embedding) this.#ring.set(embedding, at * this.#d);
