@@ -304,8 +304,11 @@ export interface CameraStatus {
   readonly gap: null | Gap;
 }
 
-/** How pixels are stored. RGB8: row-major, interleaved; UNKNOWN: newer than the reader's schema. */
-export type CropEncoding = 'RGB8' | 'UNKNOWN';
+/**
+ * How pixels are stored. RGB8: row-major, interleaved; JPEG: one JPEG file a crop; UNKNOWN: newer
+ * than the reader's schema.
+ */
+export type CropEncoding = 'RGB8' | 'UNKNOWN' | 'JPEG';
 
 /** One aligned face of one frame. */
 export interface Crop {
@@ -319,7 +322,7 @@ export interface Crop {
   readonly box: Box;
   /** How fit the crop is. */
   readonly quality: CropQuality;
-  /** 112×112 RGB8: 37,632 bytes. */
+  /** 112×112 pixels as encoding says: 37,632 bytes of RGB8, or a JPEG file. */
   readonly pixels: Buffer;
 }
 
@@ -343,10 +346,15 @@ export interface FaceCropBatch {
   readonly interval: number;
   /** How pixels are stored. */
   readonly encoding: CropEncoding;
-  /** Oldest first; may be empty where only the track's end is told. */
+  /**
+   * Oldest first; may be empty where only an end is told, or, with trackId 0, that the epoch has
+   * begun: then every earlier epoch of the camera is over.
+   */
   readonly crops: readonly Crop[];
   /** The track is over: no further crop of it follows. */
   readonly ended: boolean;
+  /** Every track of the epoch is over: no further crop of the epoch follows in this partition. */
+  readonly epochEnded: boolean;
 }
 
 /**
