@@ -1,10 +1,13 @@
 import type { AddressInfo } from 'node:net';
-import { fastify } from 'fastify';
+import { type FastifyInstance, fastify } from 'fastify';
 import type { Config } from './config.ts';
 import { AustreamError } from './errors.ts';
 
 /** What keeps a process from being ready, e.g. `Kafka is not reachable`; empty when it is ready. */
 export type Readiness = () => readonly string[];
+
+/** Further routes on the same server: metrics, the dashboard. */
+export type Routes = (server: FastifyInstance) => void | Promise<void>;
 
 export interface HealthServer {
   readonly port: number;
@@ -15,7 +18,11 @@ export interface HealthServer {
  * `/healthz`: the process answers. `/readyz`: models are loaded and Kafka is reachable; a dead camera is a matter of
  * its status, not of readiness. Null where the config serves nothing.
  */
-export async function serveHealth(http: Config['http'], missing: Readiness): Promise<HealthServer | null> {
+export async function serveHealth(
+  http: Config['http'],
+  missing: Readiness,
+  ...more: readonly Routes[]
+): Promise<HealthServer | null> {
   if (http.port === null) return null;
   const server = fastify();
   server.get('/healthz', () => ({ status: 'ok' }));
@@ -25,6 +32,7 @@ export async function serveHealth(http: Config['http'], missing: Readiness): Pro
       .code(reasons.length === 0 ? 200 : 503)
       .send({ ready: reasons.length === 0, missing: reasons });
   });
+  for (const routes of more) await routes(server);
   try {
     await server.listen({ host: http.host, port: http.port });
   } catch (cause) {

@@ -10,11 +10,16 @@ import { Simulator } from '../simulate/simulator.ts';
 import type { Summary } from '../summary.ts';
 import { parseDuration } from './duration.ts';
 import { Renderer, type ShownFrame } from './renderer.ts';
-import { jsonLines, print, run } from './run.ts';
+import { type DashboardFlags, dashboardOf, jsonLines, print, run } from './run.ts';
 import { show } from './tail.ts';
 
 const CLIP = fileURLToPath(new URL('../../models/demo/clip.mp4', import.meta.url));
 const SCRIPT = fileURLToPath(new URL('../../models/demo/truth.csv', import.meta.url));
+
+interface DemoFlags extends DashboardFlags {
+  duration?: number;
+  json?: boolean;
+}
 
 /** `austream demo`: simulated cameras, the whole pipeline, an embedded broker, and its topics as a consumer sees them. */
 export function demoCommand(): Command {
@@ -23,7 +28,9 @@ export function demoCommand(): Command {
     .argument('[file...]', 'clips or still images for the cameras to show (default: a synthetic face)')
     .option('--duration <time>', 'stop after this long, e.g. 30s', parseDuration)
     .option('--json', 'print events and camera states as JSON lines, and a summary as the last one')
-    .action(async (files: string[], options: { duration?: number; json?: boolean }) => {
+    .option('--dashboard', 'serve the live page and print its address')
+    .option('--show-video', 'show pictures of faces on the live page')
+    .action(async (files: string[], options: DemoFlags) => {
       const cameras = await Simulator.start({ sources: files.length > 0 ? files : [CLIP] });
       try {
         await demo(cameras, files.length === 0, options);
@@ -33,18 +40,17 @@ export function demoCommand(): Command {
     });
 }
 
-async function demo(
-  cameras: Simulator,
-  scripted: boolean,
-  options: { duration?: number; json?: boolean },
-): Promise<void> {
+async function demo(cameras: Simulator, scripted: boolean, options: DemoFlags): Promise<void> {
   const config = configSchema.parse({
     cameras: cameras.urls.map((url, index) => ({ id: `demo-${index + 1}`, url })),
     kafka: { embedded: true },
+    // Any free port: a demo must not fail because 8080 is taken.
+    http: { port: 0 },
   });
+  const dashboard = dashboardOf(config, options);
   log.level = 'warn';
   if (options.json) {
-    const { ending, summary } = await run(config, options.duration, jsonLines(print));
+    const { ending, summary } = await run(config, options.duration, jsonLines(print), undefined, dashboard);
     print({ type: 'summary', ...summary });
     if (ending === 'interrupted') process.exitCode = 130;
     return;
@@ -58,8 +64,9 @@ async function demo(
     options.duration,
     {},
     {
-      started: (brokers) => {
+      started: (brokers, page) => {
         renderer.note(`${cameras.urls.join(', ')} → topics on ${brokers}; Ctrl-C ends`);
+        if (page) renderer.note(`live page: ${page}`);
         watching = watch.follow(config, brokers, leave.signal);
       },
       delivered: async () => {
@@ -67,6 +74,7 @@ async function demo(
         await watching;
       },
     },
+    dashboard,
   );
   renderer.close();
   process.stdout.write(`\n${summaryText(summary)}${watch.agreement()}`);

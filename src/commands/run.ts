@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
+import { type Dashboard, openDashboard } from '../dashboard/index.ts';
 import { serveHealth } from '../health.ts';
 import { log } from '../log.ts';
 import { type Onlooker, openPipeline } from '../pipeline.ts';
@@ -10,6 +11,17 @@ import { type Ending, lifetime } from './lifetime.ts';
 /** Ctrl-C ends within 5 s, also when the broker is away: what is not acknowledged by then is in the spool. */
 const FLUSH_MS = 3_000;
 
+interface RunFlags extends DashboardFlags {
+  config: string;
+  duration?: number;
+  json?: boolean;
+}
+
+export interface DashboardFlags {
+  dashboard?: boolean;
+  showVideo?: boolean;
+}
+
 /** `austream run`: cameras to topics on this machine. */
 export function runCommand(): Command {
   return new Command('run')
@@ -17,20 +29,34 @@ export function runCommand(): Command {
     .requiredOption('-c, --config <file>', 'config file (YAML)')
     .option('--duration <time>', 'stop after this long, e.g. 30s', parseDuration)
     .option('--json', 'print events and camera states as JSON lines, and a summary as the last one')
-    .action(async (options: { config: string; duration?: number; json?: boolean }) => {
+    .option('--dashboard', 'serve the live page on http.port (8080 where the config has none)')
+    .option('--show-video', 'show pictures of faces on the live page; they are never stored')
+    .action(async (options: RunFlags) => {
       const config = loadConfig(options.config);
       log.level = config.log.level;
-      const { ending, summary } = await run(config, options.duration, options.json ? jsonLines(print) : {});
+      const { ending, summary } = await run(
+        config,
+        options.duration,
+        options.json ? jsonLines(print) : {},
+        undefined,
+        dashboardOf(config, options),
+      );
       if (options.json) print({ type: 'summary', ...summary });
       else log.info(summary, 'summary');
       if (ending === 'interrupted') process.exitCode = 130;
     });
 }
 
+/** The live page that the flags ask for. */
+export function dashboardOf(config: Config, flags: DashboardFlags): Dashboard | undefined {
+  const { dashboard = false, showVideo = false } = flags;
+  return dashboard || showVideo ? openDashboard(config.http, { showVideo }) : undefined;
+}
+
 /** A consumer that comes and goes with the run. */
 export interface Audience {
-  /** Learns where consumers connect. */
-  started(brokers: string): void;
+  /** Learns where consumers connect, and where the live page is. */
+  started(brokers: string, page: string | null): void;
   /** Every event is on its topic; the embedded broker goes when this resolves. */
   delivered(): Promise<void>;
 }
@@ -41,9 +67,9 @@ export async function run(
   durationMs: number | undefined,
   onlooker: Onlooker,
   audience?: Audience,
+  dashboard?: Dashboard,
 ): Promise<{ ending: Ending; summary: Summary }> {
-  const pipeline = await openPipeline(config, {
-    ...onlooker,
+  const states: Onlooker = {
     status: (status) => {
       if (status.state !== status.previous) {
         const { cameraId, state, previous, cause, detail } = status;
@@ -52,14 +78,18 @@ export async function run(
           `camera ${cameraId} is ${state}: ${detail}`,
         );
       }
-      onlooker.status?.(status);
     },
-  });
+  };
+  const pipeline = await openPipeline(config, together(states, onlooker, dashboard?.onlooker ?? {}));
   let ending: Ending;
   try {
-    const health = await serveHealth(config.http, pipeline.missing);
-    log.info({ cameras: config.cameras.length, brokers: pipeline.brokers, http: health?.port }, 'running');
-    audience?.started(pipeline.brokers);
+    const http = dashboard?.http ?? config.http;
+    const routes = dashboard ? [dashboard.routes(pipeline.thresholds)] : [];
+    const health = await serveHealth(http, pipeline.missing, ...routes);
+    const page = dashboard && health ? `http://${urlHost(http.host)}:${health.port}/` : null;
+    const served = { http: health?.port, ...(page ? { page } : {}) };
+    log.info({ cameras: config.cameras.length, brokers: pipeline.brokers, ...served }, 'running');
+    audience?.started(pipeline.brokers, page);
     ending = await lifetime(pipeline.done, durationMs);
     await health?.close();
   } catch (error) {
@@ -67,6 +97,19 @@ export async function run(
     throw error;
   }
   return { ending, summary: await pipeline.stop(FLUSH_MS, audience?.delivered) };
+}
+
+function together(...onlookers: readonly Onlooker[]): Onlooker {
+  return {
+    frames: (frames) => onlookers.forEach((onlooker) => void onlooker.frames?.(frames)),
+    activations: (activations) => onlookers.forEach((onlooker) => void onlooker.activations?.(activations)),
+    status: (status) => onlookers.forEach((onlooker) => void onlooker.status?.(status)),
+    faces: (faces) => onlookers.forEach((onlooker) => void onlooker.faces?.(faces)),
+  };
+}
+
+function urlHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** Events and camera states as JSON lines. */

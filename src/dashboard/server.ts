@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { ACTION_UNITS } from '../domain.ts';
-import { Access } from './access.ts';
+import type { Access } from './access.ts';
 import { type Asset, loadAssets } from './assets.ts';
 import { type DashboardHub, HISTORY_SECONDS } from './hub.ts';
 import type { Hello, Message } from './protocol.ts';
@@ -9,10 +9,8 @@ export interface DashboardOptions {
   readonly hub: DashboardHub;
   /** (12) score from which each AU counts as active. */
   readonly thresholds: ArrayLike<number>;
-  /** The address that the server will listen on. */
-  readonly host: string;
-  /** Needed where `host` is not a loopback address. */
-  readonly token?: string | undefined;
+  /** Who may see it. */
+  readonly access: Access;
 }
 
 const TICK_MS = 100;
@@ -31,8 +29,7 @@ const HEADERS = {
 
 /** Serves the live page: `/`, its assets, its events, and pictures of faces where they may be shown. */
 export async function serveDashboard(server: FastifyInstance, options: DashboardOptions): Promise<void> {
-  const { hub } = options;
-  const access = new Access(options.host, options.token);
+  const { hub, access } = options;
   const assets = await loadAssets();
   const login = assets.get('login.html')!.body.toString();
   const pages = new Set<() => void>();

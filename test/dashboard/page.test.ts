@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { fastify } from 'fastify';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Access } from '../../src/dashboard/access.ts';
 import { DashboardHub } from '../../src/dashboard/hub.ts';
 import { serveDashboard } from '../../src/dashboard/server.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
@@ -36,8 +37,7 @@ async function openPage(look: Look = {}): Promise<{ hub: DashboardHub; page: Pag
   await serveDashboard(server, {
     hub,
     thresholds: new Float32Array(12).fill(0.5),
-    host: look.token ? '0.0.0.0' : '127.0.0.1',
-    token: look.token,
+    access: new Access(look.token ? '0.0.0.0' : '127.0.0.1', look.token),
   });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
   const context = await browser.newContext({

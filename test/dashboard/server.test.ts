@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { fastify } from 'fastify';
 import { afterEach, describe, expect, test } from 'vitest';
+import { Access } from '../../src/dashboard/access.ts';
 import { DashboardHub } from '../../src/dashboard/hub.ts';
 import { serveDashboard } from '../../src/dashboard/server.ts';
 import { CROP_BYTES } from '../../src/domain.ts';
@@ -21,8 +22,7 @@ async function dashboard(options: { host?: string; token?: string; showVideo?: b
   await serveDashboard(server, {
     hub,
     thresholds: new Float32Array(12).fill(0.5),
-    host: options.host ?? '127.0.0.1',
-    token: options.token,
+    access: new Access(options.host ?? '127.0.0.1', options.token),
   });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
   return { hub, server, url };

@@ -1,0 +1,33 @@
+import type { Config } from '../config.ts';
+import type { Routes } from '../health.ts';
+import type { Onlooker } from '../pipeline.ts';
+import { Access } from './access.ts';
+import { DashboardHub } from './hub.ts';
+import { serveDashboard } from './server.ts';
+
+/** Where the live page is when the config names no port. */
+const PORT = 8080;
+
+export interface Dashboard {
+  readonly onlooker: Onlooker;
+  /** The config's, with a port. */
+  readonly http: Config['http'];
+  /** `thresholds`: (12), of the model that runs. */
+  routes(thresholds: ArrayLike<number>): Routes;
+}
+
+/** The live page of a run. Throws CONFIG_INVALID where others could see it without a token. */
+export function openDashboard(config: Config['http'], options: { readonly showVideo: boolean }): Dashboard {
+  const http = { ...config, port: config.port ?? PORT };
+  const access = new Access(http.host, http.token);
+  const hub = new DashboardHub(options);
+  return {
+    http,
+    onlooker: {
+      frames: (frames) => hub.frames(frames),
+      status: (status) => hub.status(status),
+      faces: (faces) => hub.pictures(faces),
+    },
+    routes: (thresholds) => (server) => serveDashboard(server, { hub, thresholds, access }),
+  };
+}
