@@ -95,14 +95,21 @@ export class SegmentWriter {
     this.#dirty = true;
   }
 
-  /** Forces to the disk what was appended, without waiting; `last` closes the file then. */
-  sync(last = false): void {
-    if (!this.#dirty && last) this.close();
+  /** Begins to force to the disk what was appended; nothing waits for it. */
+  sync(): void {
     if (!this.#dirty) return;
     this.#dirty = false;
-    fsync(this.#fd, () => {
-      if (last) this.close();
-    });
+    fsync(this.#fd, () => {});
+  }
+
+  /** Forces to the disk what was appended, and closes. */
+  seal(): Promise<void> {
+    return new Promise((resolve) =>
+      fsync(this.#fd, () => {
+        this.close();
+        resolve();
+      }),
+    );
   }
 
   syncNow(): void {

@@ -42,6 +42,8 @@ export class Spool implements Backlog {
   /** Of the newest segment; null where the next append begins a new one. */
   #writer: SegmentWriter | null = null;
   #reader: { segment: Segment; reader: SegmentReader } | null = null;
+  /** Segments that are complete but still being forced to the disk. */
+  readonly #sealing = new Set<Promise<void>>();
   #bytes = 0;
   #waiting = 0;
   #lastSeq = 0;
@@ -138,9 +140,8 @@ export class Spool implements Backlog {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#leaveReader();
-    this.#writer?.syncNow();
-    this.#writer?.close();
-    this.#writer = null;
+    this.#seal();
+    await Promise.all(this.#sealing);
     this.#note();
     await new Promise((resolve) => this.#lock.close(resolve));
   }
@@ -246,11 +247,15 @@ export class Spool implements Backlog {
     const oldest = this.#segments.shift()!;
     if (this.#segments.length === 0) this.#seal();
     this.#bytes -= oldest.bytes;
+    // It may still be open, being forced to the disk: truncated, it gives its room back at once.
+    truncateSync(oldest.path);
     rmSync(oldest.path);
   }
 
   #seal(): void {
-    this.#writer?.sync(true);
+    if (!this.#writer) return;
+    const sealing = this.#writer.seal().then(() => void this.#sealing.delete(sealing));
+    this.#sealing.add(sealing);
     this.#writer = null;
   }
 

@@ -1,0 +1,15 @@
+// Appends to the spool in argv[2], from seq argv[3] on, telling each seq that has been appended, until it is killed.
+import { writeSync } from 'node:fs';
+import { Spool } from '../../src/publish/spool.ts';
+
+const spool = await Spool.open({ dir: process.argv[2]!, maxMegabytes: 64, syncSeconds: 1 }, () => {});
+for (let seq = Number(process.argv[3]); ; seq += 7) {
+  const batch = Array.from({ length: 7 }, (_, index) => ({
+    seq: seq + index,
+    topic: 'au.frames',
+    key: 'cam/1',
+    value: Buffer.alloc(300, seq),
+  }));
+  spool.append(batch, 0);
+  writeSync(1, `${seq + 6}\n`);
+}

@@ -1,0 +1,227 @@
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { OutboxEntry } from '../../src/publish/outbox.ts';
+import { Spool } from '../../src/publish/spool.ts';
+
+let dir: string;
+let spool: Spool | null = null;
+const lost: string[] = [];
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'austream-spool-'));
+  lost.length = 0;
+});
+afterEach(async () => {
+  await spool?.close();
+  spool = null;
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const open = async (maxMegabytes = 16) => {
+  spool = await Spool.open({ dir, maxMegabytes, syncSeconds: 1 }, (key, cause) =>
+    lost.push(`${key} ${cause}`),
+  );
+  return spool;
+};
+const reopen = async (maxMegabytes = 16) => {
+  await spool?.close();
+  return open(maxMegabytes);
+};
+const entry = (seq: number, bytes = 10): OutboxEntry => ({
+  seq,
+  topic: 'au.frames',
+  key: `cam${seq % 3}/1`,
+  value: Buffer.alloc(bytes, seq),
+});
+const entries = (from: number, to: number, bytes?: number) =>
+  Array.from({ length: to - from + 1 }, (_, index) => entry(from + index, bytes));
+const readAll = (from: Spool, sentSeq = 0) => {
+  const seqs: number[] = [];
+  for (let next = from.next(sentSeq); next; next = from.next(sentSeq)) seqs.push(next.seq);
+  return seqs;
+};
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+const segments = () =>
+  readdirSync(dir)
+    .filter((name) => name.endsWith('.seg'))
+    .sort();
+
+describe('a spool', () => {
+  test('gives back what was appended, in order, also after a restart', async () => {
+    const first = await open();
+    first.append(entries(1, 1000), 0);
+    expect(first.waiting).toBe(1000);
+    expect(first.next(0)).toEqual(entry(1));
+    const second = await reopen();
+    expect(second.waiting).toBe(1000);
+    expect(second.lastSeq).toBe(1000);
+    expect(readAll(second)).toEqual(range(1, 1000));
+    expect(second.waiting).toBe(0);
+  });
+
+  test('reads on while it grows, through many segments', async () => {
+    const spool = await open(1);
+    const read: number[] = [];
+    for (let seq = 1; seq <= 300; seq += 3) {
+      spool.append(entries(seq, seq + 2, 1000), 0);
+      if (seq % 2) read.push(...readAll(spool));
+    }
+    read.push(...readAll(spool));
+    expect(read).toEqual(range(1, 300));
+    expect(segments().length).toBeGreaterThan(3);
+  });
+
+  test('forgets what was delivered, and leaves no file when that is all', async () => {
+    const first = await open(1);
+    first.append(entries(1, 300, 1000), 0);
+    readAll(first);
+    const before = segments().length;
+    first.release(200);
+    expect(segments().length).toBeLessThan(before);
+    const second = await reopen(1);
+    expect(readAll(second)[0]).toBe(201);
+    second.release(300);
+    expect(segments()).toEqual([]);
+    expect(second.bytes).toBe(0);
+    const third = await reopen(1);
+    expect([third.waiting, third.lastSeq]).toEqual([0, 300]);
+  });
+
+  test('skips what is in the producer’s hands already', async () => {
+    const spool = await open();
+    spool.append(entries(1, 10), 6);
+    expect(readAll(spool, 6)).toEqual(range(7, 10));
+    expect(spool.waiting).toBe(0);
+  });
+
+  for (const cut of [1, 5, 9, 20, 29])
+    test(`cuts a last record that lacks ${cut} bytes and goes on`, async () => {
+      (await open()).append(entries(1, 5), 0);
+      await spool!.close();
+      const path = join(dir, segments()[0]!);
+      truncateSync(path, statSync(path).size - cut);
+      const second = await open();
+      expect(readAll(second)).toEqual(range(1, 4));
+      second.append(entries(5, 6), 4);
+      expect(readAll(second)).toEqual([5, 6]);
+      expect(lost).toEqual([]);
+    });
+
+  test('cuts garbage after the last record', async () => {
+    (await open()).append(entries(1, 5), 0);
+    await spool!.close();
+    appendFileSync(join(dir, segments()[0]!), Buffer.alloc(100, 0x55));
+    expect(readAll(await open())).toEqual(range(1, 5));
+  });
+
+  test('never gives a damaged record, and tells where damage cost events', async () => {
+    (await open(1)).append(entries(1, 200, 1000), 0);
+    await spool!.close();
+    const path = join(dir, segments()[0]!);
+    const bytes = readFileSync(path);
+    bytes[10_000]! ^= 1;
+    writeFileSync(path, bytes);
+    const seqs = readAll(await open(1));
+    expect(seqs.slice(0, 9)).toEqual(range(1, 9));
+    expect(seqs).not.toContain(10);
+    expect(seqs.at(-1)).toBe(200);
+    expect(lost).toEqual(['unknown spool_corrupt']);
+  });
+
+  test('past its bound lets the oldest go, and counts them by key', async () => {
+    const spool = await open(1);
+    spool.append(entries(1, 3000, 1000), 0);
+    expect(spool.bytes).toBeLessThanOrEqual(1024 * 1024);
+    const kept = readAll(spool);
+    expect(kept.at(-1)).toBe(3000);
+    expect(kept).toEqual(range(kept[0]!, 3000));
+    expect(lost).toHaveLength(kept[0]! - 1);
+    expect(lost.slice(0, 3)).toEqual(['cam1/1 spool_full', 'cam2/1 spool_full', 'cam0/1 spool_full']);
+  });
+
+  test('does not count as lost what the producer still has in its hands', async () => {
+    const spool = await open(1);
+    spool.append(entries(1, 100, 1000), 100);
+    spool.append(entries(101, 3000, 1000), 100);
+    const kept = readAll(spool, 100);
+    expect(lost).toHaveLength(kept[0]! - 101);
+  });
+
+  test('belongs to one process at a time', async () => {
+    await open();
+    await expect(Spool.open({ dir, maxMegabytes: 16, syncSeconds: 1 }, () => {})).rejects.toMatchObject({
+      code: 'SPOOL_UNUSABLE',
+      message: `the spool ${dir} is in use by another process`,
+    });
+  });
+
+  test('says so where its folder cannot be', async () => {
+    writeFileSync(join(dir, 'file'), '');
+    const options = { dir: join(dir, 'file', 'spool'), maxMegabytes: 16, syncSeconds: 1 };
+    await expect(Spool.open(options, () => {})).rejects.toMatchObject({ code: 'SPOOL_UNUSABLE' });
+  });
+
+  test('refuses a segment of another format rather than deleting it', async () => {
+    writeFileSync(join(dir, '0000000000000001.seg'), 'something else entirely');
+    await expect(open()).rejects.toMatchObject({ code: 'SPOOL_UNUSABLE' });
+    expect(segments()).toHaveLength(1);
+  });
+
+  test('loses nothing that was appended when its process is killed', async () => {
+    const script = fileURLToPath(new URL('spool-writer.ts', import.meta.url));
+    let from = 1;
+    for (let round = 0; round < 3; round += 1) {
+      const child = spawn(process.execPath, [script, dir, String(from)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      let appended = 0;
+      for await (const line of createInterface({ input: child.stdout! })) {
+        appended = Number(line);
+        if (appended >= from + 2000) child.kill('SIGKILL');
+      }
+      const spool = await open();
+      const read = readAll(spool);
+      expect(read.length).toBeGreaterThanOrEqual(appended);
+      expect(read).toEqual(range(1, read.length));
+      from = read.length + 1;
+      await spool.close();
+    }
+  });
+});
+
+// Needs a small disk of its own, which only root can make.
+test.runIf(process.getuid?.() === 0)(
+  'on a full disk the oldest go, counted, until there is room',
+  async () => {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', dir]);
+    try {
+      const full = await open(2);
+      full.append(entries(1, 3000, 1000), 0);
+      const kept = readAll(full);
+      expect(kept.at(-1)).toBe(3000);
+      expect(lost.length + kept.length).toBe(3000);
+      expect(lost.every((line) => line.endsWith('disk_full'))).toBe(true);
+      full.release(3000);
+      full.append(entries(3001, 3100, 1000), 3000);
+      expect(readAll(full, 3000)).toEqual(range(3001, 3100));
+    } finally {
+      await spool?.close();
+      spool = null;
+      execFileSync('umount', [dir]);
+    }
+  },
+);
