@@ -1,0 +1,96 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Simulator } from '../../src/simulate/simulator.ts';
+import { launchBrowser } from './browser.ts';
+
+const CLIP = 'models/demo/clip.mp4';
+
+let simulator: Simulator;
+let austream: ChildProcess;
+let browser: Browser;
+let page: Page;
+const folder = mkdtempSync(join(tmpdir(), 'austream-page-'));
+
+beforeAll(async () => {
+  simulator = await Simulator.start({ sources: [CLIP] });
+  const config = join(folder, 'config.yaml');
+  writeFileSync(
+    config,
+    JSON.stringify({
+      cameras: [{ id: 'lobby', url: simulator.urls[0] }],
+      kafka: { embedded: true },
+      http: { port: 0 },
+      ingest: { stallSeconds: 3 },
+    }),
+  );
+  austream = spawn('bin/austream', ['run', '-c', config, '--dashboard'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const address = await pageAddress(austream);
+  browser = await launchBrowser();
+  page = await browser.newPage();
+  await page.goto(address);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  if (austream?.exitCode === null) {
+    austream.kill('SIGTERM');
+    await once(austream, 'exit');
+  }
+  await simulator?.stop();
+  rmSync(folder, { recursive: true });
+});
+
+/** From the log line that says that it runs. */
+async function pageAddress(child: ChildProcess): Promise<string> {
+  const seen: string[] = [];
+  for await (const line of createInterface({ input: child.stderr! })) {
+    seen.push(line);
+    const { page } = JSON.parse(line) as { page?: string };
+    if (page) {
+      // Whoever stops reading stops the writer.
+      child.stderr!.resume();
+      return page;
+    }
+  }
+  throw new Error(`austream ended: ${seen.join('\n')}`);
+}
+
+const within = (seconds: number) => ({ timeout: seconds * 1_000, interval: 100 });
+const mood = () => page.locator('.camera').getAttribute('data-mood');
+
+test('the camera appears, and its curves move with the face', async () => {
+  await page.getByRole('heading', { name: 'lobby' }).waitFor();
+  await page
+    .getByRole('heading', { name: /^Face \d+$/ })
+    .first()
+    .waitFor();
+  await expect.poll(mood).toBe('good');
+  const seen = new Set<string>();
+  await expect
+    .poll(async () => {
+      seen.add((await page.locator('.labels').first().textContent())!);
+      return seen.size;
+    }, within(20))
+    .toBeGreaterThan(10);
+  await expect.poll(() => page.locator('.camera dd').first().textContent(), within(15)).toMatch(/^\d+\.\d$/);
+}, 60_000);
+
+test('a killed camera turns red, and recovers with a gap on record', async () => {
+  await simulator.fault({ op: 'stop' });
+  await expect.poll(mood, within(10)).toBe('bad');
+  await simulator.fault({ op: 'start' });
+  await expect.poll(mood, within(30)).toBe('good');
+  await page.getByText(/^Gaps: [1-9]/).waitFor();
+  await page
+    .getByRole('heading', { name: /^Face \d+$/ })
+    .first()
+    .waitFor();
+}, 60_000);
