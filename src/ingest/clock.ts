@@ -2,8 +2,10 @@ import type { ClockSource, Micros } from '../domain.ts';
 
 /** Samples of the camera's clock whose median counts: one torn or late reading shall move nothing. */
 const SAMPLES = 5;
-/** Over so long the fastest delivery is sought, by which the drift between camera and host is measured. */
-const DRIFT_WINDOW: Micros = 10_000_000;
+/** Over so long the fastest delivery is sought. */
+const DELIVERY_WINDOW: Micros = 10_000_000;
+/** Arrival times are corrected by no more than this part of the time that passes: a rate, never a jump. */
+const SLEW = 0.005;
 /** A camera's clock that leaves its course by more has been set. */
 const STEP: Micros = 500_000;
 
@@ -26,7 +28,8 @@ export class CaptureClock {
   #generation = 0;
   #windowEnd: Micros | null = null;
   #fastest = Number.POSITIVE_INFINITY;
-  #firstFastest: Micros | null = null;
+  #correction: Micros = 0;
+  #lastPts: Micros | null = null;
 
   /** `arrivalZero`: Unix microseconds at running time 0 on this host. */
   constructor(arrivalZero: Micros, maxError: Micros) {
@@ -55,16 +58,21 @@ export class CaptureClock {
   }
 
   /**
-   * Takes note of a frame's delivery. Running times follow the camera's crystal; the fastest delivery of each
-   * window tells how it drifts from this host's, and arrival times are led after it.
+   * Takes note of a frame's delivery. Running times begin with the first packet, which may have come early or late,
+   * and follow the camera's crystal; the fastest delivery of each window leads arrival times back to this host's
+   * clock.
    */
   delivered(pts: Micros, receivedAt: Micros): void {
+    const most = SLEW * Math.max(0, pts - (this.#lastPts ?? pts));
+    const step = Math.max(-most, Math.min(most, this.#correction));
+    this.#arrivalZero += step;
+    this.#correction -= step;
+    this.#lastPts = pts;
     this.#fastest = Math.min(this.#fastest, receivedAt - pts - this.#arrivalZero);
-    this.#windowEnd ??= pts + DRIFT_WINDOW;
+    this.#windowEnd ??= pts + DELIVERY_WINDOW;
     if (pts < this.#windowEnd) return;
-    this.#firstFastest ??= this.#fastest;
-    this.#arrivalZero += this.#fastest - this.#firstFastest;
-    this.#windowEnd = pts + DRIFT_WINDOW;
+    this.#correction = this.#fastest;
+    this.#windowEnd = pts + DELIVERY_WINDOW;
     this.#fastest = Number.POSITIVE_INFINITY;
   }
 

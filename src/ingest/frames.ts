@@ -6,7 +6,7 @@ import type { Pipeline, Pulled } from './gstreamer.ts';
 import type { EpochCause, FrameCounts } from './messages.ts';
 import type { CameraOptions, IngestOptions } from './options.ts';
 import { type PictureFormat, parseCaps, viewI420 } from './picture.ts';
-import { MOST_SESSIONS, parseDepayStats, parseSessionStats, unixAtZero } from './rtcp.ts';
+import { MOST_SESSIONS, parsePacket, parseSessionStats, unixAtZero } from './rtcp.ts';
 
 export interface EpochBegin {
   readonly epoch: number;
@@ -151,10 +151,12 @@ export class FrameReader {
     const now = performance.now();
     if (now - this.#clockReadAt < CLOCK_MS || this.#options.ingest.maxClockErrorSeconds === 0) return;
     this.#clockReadAt = now;
-    const depay = Object.values(CODECS)
-      .map((name) => this.#pipeline.property(name, 'stats'))
-      .find((stats) => typeof stats === 'string');
-    const packet = depay === undefined ? null : parseDepayStats(depay);
+    const text = (element: string, property: string) =>
+      String(this.#pipeline.property(element, property) ?? '');
+    const depay = Object.values(CODECS).find((name) => this.#pipeline.property(name, 'name'));
+    if (depay === undefined) return;
+    const before = text('tap', 'last-message');
+    const packet = parsePacket(before, text(depay, 'stats'), text('tap', 'last-message'));
     for (let session = 0; packet !== null && session < MOST_SESSIONS; session++) {
       const stats = this.#pipeline.property(`rtpsession${session}`, 'stats');
       if (typeof stats !== 'string') return;

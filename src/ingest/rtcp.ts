@@ -1,9 +1,11 @@
 /**
  * Capture time from RTCP sender reports (RFC 3550, 6.4.1). GStreamer's own way (`ntp-sync`) shifts the PTS, which
- * cannot become negative and so fails for cameras whose clock is slow; here the statistics of the RTP session
- * and of the depayloader are read instead, and the PTS stays as it is:
+ * cannot become negative and so fails for cameras whose clock is slow; here what the elements tell of themselves
+ * is read instead, and the PTS stays as it is:
  *
- *   session: NTP time N of RTP time R      depayloader: PTS p of RTP time r      ⇒  unix(pts) = N + (r − R)/rate − p + pts
+ *   session: the newest report, NTP time N of RTP time R
+ *   tap and depayloader: the newest packet, PTS p and RTP time r
+ *   ⇒ unix(pts) = N + (r − R)/rate − p + pts
  */
 
 /** Seconds from 1900 (NTP) to 1970 (Unix). */
@@ -23,7 +25,7 @@ interface SenderReport {
 interface PacketTime {
   readonly clockRate: number;
   readonly rtp: number;
-  /** Running time in nanoseconds. */
+  /** Running time in microseconds. */
   readonly pts: number;
 }
 
@@ -44,13 +46,17 @@ export function parseSessionStats(stats: string): SenderReport[] {
     });
 }
 
-/** The newest packet in the text of a depayloader's statistics; null before the first. */
-export function parseDepayStats(stats: string): PacketTime | null {
-  const clockRate = number(stats, 'clock-rate');
-  const rtp = number(stats, 'timestamp');
-  const pts = number(stats, 'running-time-pts');
-  if (!clockRate || rtp === null || pts === null || pts >= Number.MAX_SAFE_INTEGER) return null;
-  return { clockRate, rtp, pts };
+/**
+ * The newest packet, out of the depayloader's statistics and the tap's last message before and after those were
+ * read; null before the first packet, and where another one came in between.
+ */
+export function parsePacket(tapBefore: string, depayStats: string, tapAfter: string): PacketTime | null {
+  const clockRate = number(depayStats, 'clock_rate');
+  const rtp = number(depayStats, 'timestamp');
+  const time = /, pts: (\d+):(\d\d):(\d\d)\.(\d{9})/.exec(tapAfter);
+  if (!clockRate || rtp === null || time === null || tapBefore !== tapAfter) return null;
+  const [hours, minutes, seconds, nanos] = time.slice(1).map(Number);
+  return { clockRate, rtp, pts: (hours! * 3600 + minutes! * 60 + seconds!) * 1e6 + nanos! / 1000 };
 }
 
 function number(text: string, field: string): number | null {
@@ -67,7 +73,7 @@ export function unixAtZero(packet: PacketTime, reports: readonly SenderReport[])
     if (Math.abs(ahead) > NEAREST_SECONDS) continue;
     const seconds = Number(report.ntp >> 32n) - NTP_TO_UNIX;
     const micros = (Number(report.ntp & 0xffff_ffffn) * 1_000_000) / 2 ** 32;
-    return seconds * 1_000_000 + micros + ahead * 1_000_000 - packet.pts / 1000;
+    return seconds * 1_000_000 + micros + ahead * 1_000_000 - packet.pts;
   }
   return null;
 }

@@ -17,9 +17,11 @@ PAYLOADERS = {
 }
 # Streams that an ingest must refuse with a clear message.
 OTHERS = {
-    "audio": "audiotestsrc is-live=true wave=silence ! mulawenc ! rtppcmupay name=pay0",
-    "unknown": "videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=5/1 "
-    "! capssetter replace=true caps=video/x-nobody-decodes-this ! rtpgstpay name=pay0",
+    "audio": ("audiotestsrc is-live=true wave=silence ! mulawenc", "rtppcmupay"),
+    "unknown": (
+        "videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=5/1 ! jpegenc",
+        "rtpgstpay ! capssetter caps=application/x-rtp,media=video,encoding-name=X-NOBODY",
+    ),
 }
 
 
@@ -54,20 +56,18 @@ class Camera:
 
     def make_element(self):
         if self.kind in OTHERS:
-            return Gst.parse_bin_from_description(OTHERS[self.kind], False)
-        codec = self.clip.codec
+            head, pay = OTHERS[self.kind]
+        else:
+            codec = self.clip.codec
+            head = f"appsrc name=feed is-live=true format=time max-bytes=0 caps={clips.CAPS[codec]}"
+            pay = f"{PAYLOADERS[codec]} pt={26 if codec == 'mjpeg' else 96} ! identity name=loss"
         bin_ = Gst.Bin.new(None)
-        source = Gst.ElementFactory.make("appsrc", "feed")
-        for name, value in {"is-live": True, "format": Gst.Format.TIME, "max-bytes": 0}.items():
-            source.set_property(name, value)
-        source.set_property("caps", Gst.Caps.from_string(clips.CAPS[codec]))
-        pay = Gst.parse_bin_from_description(
-            f"{PAYLOADERS[codec]} pt={26 if codec == 'mjpeg' else 96} ! identity name=loss", True
-        )
-        pay.set_name("pay0")
+        source = Gst.parse_bin_from_description(head, True)
+        payloader = Gst.parse_bin_from_description(pay, True)
+        payloader.set_name("pay0")
         bin_.add(source)
-        bin_.add(pay)
-        source.link(pay)
+        bin_.add(payloader)
+        source.link(payloader)
         return bin_
 
     def on_prepared(self, media):

@@ -13,8 +13,9 @@ ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 import gi  # noqa: E402
 
 gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 Gst.init(None)
 
@@ -33,7 +34,7 @@ class Server:
         self.loaded = {}
         self.server = GstRtspServer.RTSPServer()
         self.server.set_address(self.host)
-        self._set_auth(setup.get("user"), setup.get("password"), setup.get("auth", "any"))
+        self._set_auth(setup.get("user"), setup.get("password"), setup["auth"])
         self.cameras = {}
         for number, camera in enumerate(setup["cameras"], 1):
             path = f"/cam{number}"
@@ -56,12 +57,11 @@ class Server:
         auth = GstRtspServer.RTSPAuth.new()
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", ROLE)
-        if method in ("any", "basic"):
-            auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
-        if method in ("any", "digest"):
+        if method == "digest":
             auth.add_digest(user, password, token)
-        methods = {"basic": 1, "digest": 2, "any": 3}[method]
-        auth.set_supported_methods(methods)
+            auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        else:
+            auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
         self.server.set_auth(auth)
 
     def _mount(self, path):

@@ -17,8 +17,8 @@ export interface SimulatorOptions {
   /** With a user, every camera asks for user and password. */
   readonly user?: string;
   readonly password?: string;
-  /** Which authentication schemes the server offers. */
-  readonly auth?: 'any' | 'basic' | 'digest';
+  /** How it asks for them; digest by default, as most cameras do. */
+  readonly auth?: 'basic' | 'digest';
   /** Default: the source's own where it is H.264, H.265 or MJPEG, else H.264. */
   readonly codec?: SimulatedCodec;
   readonly fps?: number;
@@ -151,7 +151,7 @@ function serverSetup(options: SimulatorOptions, host: string) {
     port: options.port ?? 0,
     user: options.user,
     password: options.password ?? '',
-    auth: options.auth ?? 'any',
+    auth: options.auth ?? 'digest',
     cameras: [...cameras, ...(options.unusable ?? []).map((kind) => ({ kind }))],
   };
 }

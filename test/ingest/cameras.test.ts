@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Simulator } from '../../src/simulate/simulator.ts';
+import { movingClip } from './clips.ts';
+import { Recorder } from './recorder.ts';
+
+const CANARY = 'c4n@ry/geheim';
+let simulator: Simulator;
+let secured: Simulator;
+let basic: Simulator;
+const cameras: Recorder[] = [];
+
+function watch(...args: ConstructorParameters<typeof Recorder>): Recorder {
+  const camera = new Recorder(...args);
+  cameras.push(camera);
+  return camera;
+}
+
+beforeAll(async () => {
+  const clip = fileURLToPath(movingClip('camera.mp4', { frames: 50 }));
+  [simulator, secured, basic] = await Promise.all([
+    Simulator.start({ sources: [clip], cameras: 2, unusable: ['audio', 'unknown'] }),
+    Simulator.start({ sources: [clip], user: 'viewer', password: CANARY }),
+    Simulator.start({ sources: [clip], user: 'viewer', password: CANARY, auth: 'basic' }),
+  ]);
+});
+
+afterEach(async () => {
+  await Promise.all(cameras.splice(0).map(({ supervisor }) => supervisor.stop()));
+});
+
+afterAll(async () => {
+  await Promise.all([simulator, secured, basic].map((server) => server?.stop()));
+});
+
+describe('a camera', () => {
+  test('gives frames at their own distance, strictly increasing, across the loop of the clip', async () => {
+    const camera = watch({ url: simulator.urls[0]! });
+    await camera.until('clock of the camera', () => camera.faces.at(-1)?.clockSource === 'rtcp');
+    await camera.frames(60);
+    const epoch = camera.faces.filter((faces) => faces.epoch === camera.epochs.at(-1));
+    for (const [index, faces] of epoch.slice(1).entries()) {
+      const before = epoch[index]!;
+      expect(faces.captureTime).toBeGreaterThan(before.captureTime);
+      // The clock's offset is measured anew five times a second: a millisecond is all that it may wander.
+      const distance = (faces.captureTime - before.captureTime) / (faces.frame - before.frame);
+      expect(Math.abs(distance - 40_000)).toBeLessThan(1_000);
+    }
+    expect(camera.statuses.at(-1)).toMatchObject({ state: 'LIVE', codec: 'h264', width: 320, height: 240 });
+  });
+
+  test('has the capture time of its own clock, by its sender reports', async () => {
+    const camera = watch({ url: simulator.urls[0]! });
+    await camera.until('clock of the camera', () => camera.faces.at(-1)?.clockSource === 'rtcp');
+    await camera.frames(5);
+    const start = simulator.started.findLast(({ path }) => path === '/cam1')!.startUnixMicros;
+    // Frame n of the stream was sent n times 40 ms after the first: whole numbers, whenever the camera joined.
+    for (const { captureTime } of camera.faces.slice(-5)) {
+      const frames = (captureTime - start) / 40_000;
+      expect(Math.abs(frames - Math.round(frames)) * 40).toBeLessThan(8);
+    }
+    const [arrival, rtcp] = camera.epochs.map((epoch) =>
+      camera.faces.filter((faces) => faces.epoch === epoch),
+    );
+    expect(new Set(arrival!.map(({ clockSource }) => clockSource))).toEqual(new Set(['arrival']));
+    expect(new Set(rtcp!.map(({ clockSource }) => clockSource))).toEqual(new Set(['rtcp']));
+    expect(camera.endedEpochs).toEqual([camera.epochs[0]]);
+  });
+
+  test.each([
+    ['tcp', 'h265'],
+    ['udp', 'h264'],
+    ['udp', 'mjpeg'],
+  ] as const)('works over %s with %s', async (transport, codec) => {
+    const source = fileURLToPath(movingClip('other.mp4', { frames: 25 }));
+    await using other = await disposable(Simulator.start({ sources: [source], codec }));
+    const camera = watch({ url: other.urls[0]!, transport });
+    await camera.frames(20);
+    expect(camera.statuses.at(-1)).toMatchObject({ codec, width: 320, height: 240 });
+  });
+});
+
+async function disposable(starting: Promise<Simulator>): Promise<Simulator & AsyncDisposable> {
+  const started = await starting;
+  return Object.assign(started, { [Symbol.asyncDispose]: () => started.stop() });
+}
+
+describe('a camera that cannot be used says why, and is tried again', () => {
+  test.each([
+    ['with a wrong path', () => simulator.urls[0]!.replace('cam1', 'cam9'), 'CAMERA_NOT_FOUND'],
+    ['where nobody listens', () => 'rtsp://127.0.0.1:9/cam1', 'CAMERA_UNREACHABLE'],
+    ['without video', () => simulator.urls[2]!, 'CAMERA_NO_VIDEO'],
+    ['with a codec that is not there', () => simulator.urls[3]!, 'CAMERA_CODEC_MISSING'],
+  ])('%s', async (_, url, code) => {
+    const camera = watch({ url: url() });
+    await camera.until('two attempts', () => (camera.statuses.at(-1)?.restarts ?? 0) >= 1);
+    expect(camera.statuses.at(-1)).toMatchObject({ state: 'RECONNECTING', cause: code, epoch: null });
+    expect(camera.states).toEqual(['CONNECTING', 'RECONNECTING']);
+  });
+
+  test.each([
+    ['without a password', {}],
+    ['with a wrong password', { username: 'viewer', password: 'wr0ng-c4nary' }],
+  ])('%s', async (_, credentials) => {
+    const camera = watch({ url: secured.urls[0]!, ...credentials });
+    await camera.until('a verdict', () => camera.state === 'RECONNECTING');
+    expect(camera.statuses.at(-1)).toMatchObject({ cause: 'CAMERA_UNAUTHORIZED' });
+  });
+});
+
+describe('credentials', () => {
+  test.each([
+    ['digest, in the config', () => ({ url: secured.urls[0]!, username: 'viewer', password: CANARY })],
+    [
+      'basic, in the URL',
+      () => ({ url: basic.urls[0]!.replace('//', `//viewer:${encodeURIComponent(CANARY)}@`) }),
+    ],
+  ])('%s, let in and show up nowhere', async (_, camera) => {
+    const seen = watch(camera());
+    await seen.frames(5);
+    const files = ['cmdline', 'environ'].map((file) =>
+      readFileSync(`/proc/${seen.supervisor.pid}/${file}`, 'latin1'),
+    );
+    const told = JSON.stringify([seen.statuses, files]);
+    for (const spelling of [CANARY, encodeURIComponent(CANARY)]) expect(told).not.toContain(spelling);
+  });
+});

@@ -1,0 +1,6 @@
+import { runCameraChild } from '../../../src/ingest/child.ts';
+
+// Loads its detector for ever, and hears nothing meanwhile.
+runCameraChild(async () => {
+  for (;;);
+});
