@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import type { Config } from './config.ts';
-import { ACTION_UNITS, AU_NAMES, type AuFrame, type CameraStatus } from './domain.ts';
+import { ACTION_UNITS, AU_NAMES, type AuFrame } from './domain.ts';
+import { AustreamError } from './errors.ts';
 import type { AuModel } from './infer/engine/index.ts';
 import { InferStage } from './infer/stage.ts';
 import { cameraOptions } from './ingest/options.ts';
@@ -11,8 +12,8 @@ export interface FileScores {
   readonly frames: readonly AuFrame[];
   /** Frames analysed, with a face or without. */
   readonly analysed: number;
-  /** The last thing the decoder said: `CAMERA_ENDED` when the whole file was read. */
-  readonly last: CameraStatus;
+  /** Why the file could not be read to its end; null when it was. */
+  readonly failure: AustreamError | null;
 }
 
 /** `run`'s pipeline on one clip or still image: every frame, as fast as it goes, without Kafka. */
@@ -24,7 +25,7 @@ export async function scoreFile(
 ): Promise<FileScores> {
   const frames: AuFrame[] = [];
   let analysed = 0;
-  let last: CameraStatus | undefined;
+  let failure: AustreamError | null = null;
   // Batches by count alone, never by the clock: the same file gives the same bytes.
   const options = { ...config.infer, batch: { ...config.infer.batch, deadlineMs: Number.POSITIVE_INFINITY } };
   const stage = new InferStage(model, options, {
@@ -42,20 +43,21 @@ export async function scoreFile(
         return stage.push(faces);
       },
       epochEnded: (cameraId, epoch) => stage.endEpoch(cameraId, epoch),
-      status: (status) => {
-        last = status;
-      },
+      status: () => {},
     },
   );
   source.start();
   try {
     await Promise.race([source.done, stage.failed]);
     await stage.flush();
+  } catch (error) {
+    if (!(error instanceof AustreamError)) throw error;
+    failure = error;
   } finally {
     await source.stop();
   }
   frames.sort((a, b) => a.epoch - b.epoch || a.frame - b.frame || a.trackId - b.trackId);
-  return { frames, analysed, last: last! };
+  return { frames, analysed, failure };
 }
 
 /** Columns of a CSV of scores; `time` in seconds from the start of the file, box in pixels of the source. */

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
-import { createWriteStream, existsSync } from 'node:fs';
-import { finished } from 'node:stream/promises';
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 import { Command } from 'commander';
 import { configSchema, loadConfig } from '../config.ts';
 import { AustreamError } from '../errors.ts';
@@ -42,22 +40,57 @@ async function scoreAll(files: readonly string[], format: 'csv' | 'ndjson', opti
   if (options.model) config.infer.model = options.model;
   log.level = options.config ? config.log.level : 'warn';
   const model = await openModel(config.infer);
-  const out = createWriteStream(options.out);
   try {
-    await once(out, 'open');
-    if (format === 'csv') out.write(`${CSV_COLUMNS.join(',')}\n`);
+    const table = new Table(options.out);
+    if (format === 'csv') table.write([CSV_COLUMNS.join(',')]);
     for (const file of files) {
       const began = performance.now();
       const scores = await scoreFile(file, config, model, (frames) => progress(file, frames, began));
-      for (const frame of scores.frames)
-        out.write(`${format === 'csv' ? csvRow(file, frame) : JSON.stringify({ source: file, ...frame })}\n`);
+      table.write(
+        scores.frames.map((frame) =>
+          format === 'csv' ? csvRow(file, frame) : JSON.stringify({ source: file, ...frame }),
+        ),
+      );
       report(file, scores, began);
     }
+    table.close();
   } finally {
-    out.end();
     await model.close();
   }
-  await finished(out);
+}
+
+/** The file that rows go to, each source's as soon as it is scored. */
+class Table {
+  readonly #file: string;
+  readonly #fd: number;
+
+  constructor(file: string) {
+    this.#file = file;
+    this.#fd = this.#try(() => openSync(file, 'w'));
+  }
+
+  write(rows: readonly string[]): void {
+    const text = Buffer.from(rows.map((row) => `${row}\n`).join(''));
+    for (let done = 0; done < text.length; ) done += this.#try(() => writeSync(this.#fd, text, done));
+  }
+
+  close(): void {
+    this.#try(() => closeSync(this.#fd));
+  }
+
+  #try<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      throw code === 'ENOSPC' || code === 'EDQUOT'
+        ? new AustreamError('DISK_FULL', `no space left to write ${this.#file}`, {
+            fix: 'free some, or write elsewhere',
+            cause,
+          })
+        : new AustreamError('ARGUMENT_INVALID', `--out ${this.#file} cannot be written: ${code}`, { cause });
+    }
+  }
 }
 
 function progress(file: string, frames: number, began: number): void {
@@ -71,10 +104,9 @@ function report(file: string, scores: Awaited<ReturnType<typeof scoreFile>>, beg
   const seconds = (performance.now() - began) / 1_000;
   const tracks = new Set(scores.frames.map((frame) => `${frame.epoch}/${frame.trackId}`)).size;
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-  const read = scores.last.cause === 'CAMERA_ENDED';
-  if (!read) process.exitCode = 1;
+  if (scores.failure) process.exitCode = 1;
   process.stderr.write(
     `${file}: ${scores.analysed} frames, ${tracks} face track(s), ${scores.frames.length} rows, ` +
-      `${seconds.toFixed(1)} s${read ? '' : `; not read to its end: ${scores.last.detail}`}\n`,
+      `${seconds.toFixed(1)} s${scores.failure ? `; not read to its end: ${scores.failure.message}` : ''}\n`,
   );
 }
