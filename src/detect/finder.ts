@@ -1,0 +1,86 @@
+import {
+  CROP_BYTES,
+  CROP_SIZE,
+  type FaceCrop,
+  type Frame,
+  type FrameFaces,
+  type I420Image,
+} from '../domain.ts';
+import { FaceDetector } from './detector.ts';
+import { squareTo } from './geometry.ts';
+import { FaceMesh } from './mesh.ts';
+import type { DetectOptions } from './options.ts';
+import { assess } from './quality.ts';
+import { Sampler } from './sampling.ts';
+import { ScanPlan } from './scan.ts';
+import type { Track } from './track.ts';
+import { Tracker } from './tracker.ts';
+
+/** Frames in, aligned crops out: detection, tracking and alignment of one camera. */
+export class FaceFinder {
+  readonly #options: DetectOptions;
+  readonly #detector: FaceDetector;
+  readonly #mesh: FaceMesh;
+  readonly #tracker: Tracker;
+  readonly #sampler = new Sampler();
+  #plan: ScanPlan | undefined;
+  #previous: Frame | undefined;
+
+  private constructor(options: DetectOptions, detector: FaceDetector, mesh: FaceMesh) {
+    this.#options = options;
+    this.#detector = detector;
+    this.#mesh = mesh;
+    this.#tracker = new Tracker(options, detector, mesh);
+  }
+
+  /** Throws AustreamError PREREQUISITE_MISSING where the networks' weights are not installed. */
+  static async open(options: DetectOptions): Promise<FaceFinder> {
+    return new FaceFinder(options, new FaceDetector(), await FaceMesh.open());
+  }
+
+  /** One analysed frame; frames come in order, one at a time. */
+  async analyse(frame: Frame): Promise<FrameFaces> {
+    const { image, corrupt, ...stamp } = frame;
+    const previous = this.#previous;
+    this.#previous = frame;
+    const seconds = previous ? (frame.captureTime - previous.captureTime) / 1e6 : 0;
+    const ended: number[] = [];
+    const sameSize = previous?.image.width === image.width && previous.image.height === image.height;
+    if (!sameSize || !(seconds >= 0) || seconds > this.#options.lostSeconds) {
+      ended.push(...this.#tracker.end());
+      this.#plan = undefined;
+    }
+    const first = this.#plan === undefined;
+    this.#plan ??= new ScanPlan(image.width, image.height, this.#options.minFaceHeight);
+    const regions = first ? this.#plan.all() : this.#plan.due(seconds, this.#options.scanSeconds);
+    // What a damaged frame shows may be no face at all: nothing new is believed from it.
+    ended.push(...(await this.#tracker.follow(frame, corrupt ? [] : regions, seconds)));
+    const crops = this.#tracker.visible.map((track) => this.#crop(track, stamp, image, corrupt));
+    return { ...stamp, crops, endedTracks: ended };
+  }
+
+  #crop(track: Track, stamp: Omit<Frame, 'image' | 'corrupt'>, image: I420Image, corrupt: boolean): FaceCrop {
+    const pixels = new Uint8Array(CROP_BYTES);
+    this.#sampler.draw(image, squareTo(CROP_SIZE, track.square), CROP_SIZE, CROP_SIZE, pixels);
+    const { box, pose, score, trackId } = track;
+    const quality = assess(
+      { pixels, faceHeight: box.h, pose, detection: score, corrupt },
+      this.#options.reliable,
+    );
+    return { ...stamp, trackId, box, quality, pixels };
+  }
+
+  /** Ends every track; returns their ids. What follows is a new epoch. */
+  end(): number[] {
+    this.#previous = undefined;
+    this.#plan = undefined;
+    const ended = this.#tracker.end();
+    this.#tracker.restart();
+    return ended;
+  }
+
+  async close(): Promise<void> {
+    await this.#detector.close();
+    await this.#mesh.close();
+  }
+}

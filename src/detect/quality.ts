@@ -1,0 +1,81 @@
+import { CROP_SIZE, type CropQuality, type Unreliable } from '../domain.ts';
+import type { DetectOptions } from './options.ts';
+import type { HeadPose } from './pose.ts';
+
+/** Face height in source pixels from which more pixels add nothing to a crop. */
+const AMPLE_HEIGHT = 100;
+/** The part of the crop that is face: rows and columns, in pixels. */
+const FACE = { top: 24, bottom: 104, left: 20, right: 92 };
+/** Steps between pixels whose differences are compared. */
+const FINE = 1;
+const COARSE = 4;
+/** Ratio of fine to coarse contrast of a thoroughly blurred face, and of a crisp one (measured on portraits). */
+const BLURRED = 0.26;
+const CRISP = 0.5;
+
+/** What is known of one crop before it is scored. */
+export interface Evidence {
+  /** RGB, `CROP_BYTES` bytes. */
+  readonly pixels: Uint8Array;
+  readonly faceHeight: number;
+  readonly pose: HeadPose;
+  readonly detection: number;
+  /** The decoder reported damage. */
+  readonly corrupt: boolean;
+}
+
+export function assess(evidence: Evidence, limits: DetectOptions['reliable']): CropQuality {
+  const { faceHeight, pose, detection } = evidence;
+  const sharpness = sharpnessOf(evidence.pixels);
+  const facing = Math.cos((pose.yaw * Math.PI) / 180) * Math.cos((pose.pitch * Math.PI) / 180);
+  const size = Math.min(1, faceHeight / AMPLE_HEIGHT);
+  return {
+    score: unit(detection * Math.max(0, facing) * Math.sqrt(size * sharpness)),
+    faceHeight,
+    sharpness,
+    ...pose,
+    detection,
+    unreliable: reason(evidence, sharpness, limits),
+  };
+}
+
+function reason(
+  { faceHeight, pose, corrupt }: Evidence,
+  sharpness: number,
+  limits: DetectOptions['reliable'],
+): Unreliable | null {
+  if (corrupt) return 'corrupt_video';
+  if (faceHeight < limits.minFaceHeight) return 'too_small';
+  if (Math.abs(pose.yaw) > limits.maxYaw || Math.abs(pose.pitch) > limits.maxPitch) return 'too_turned';
+  if (sharpness < limits.minSharpness) return 'too_blurred';
+  return null;
+}
+
+/**
+ * 0 … 1 by how much of the face's contrast over 4 pixels is already there over 1: a quarter of it where all is
+ * smooth, half and more where edges are crisp, whatever the light.
+ */
+export function sharpnessOf(pixels: Uint8Array): number {
+  const fine = contrast(pixels, FINE);
+  const coarse = contrast(pixels, COARSE);
+  return coarse < 1 ? 0 : unit((Math.sqrt(fine / coarse) - BLURRED) / (CRISP - BLURRED));
+}
+
+/** Mean squared difference of green over `step` pixels, along x and y. */
+function contrast(pixels: Uint8Array, step: number): number {
+  let sum = 0;
+  for (let y = FACE.top; y < FACE.bottom; y++) {
+    for (let x = FACE.left; x < FACE.right; x++) {
+      const at = 3 * (y * CROP_SIZE + x) + 1;
+      const here = pixels[at]!;
+      const dx = pixels[at + 3 * step]! - here;
+      const dy = pixels[at + 3 * CROP_SIZE * step]! - here;
+      sum += dx * dx + dy * dy;
+    }
+  }
+  return sum / ((FACE.bottom - FACE.top) * (FACE.right - FACE.left));
+}
+
+function unit(value: number): number {
+  return Math.min(1, Math.max(0, value));
+}

@@ -1,0 +1,82 @@
+import type { Region } from './detector.ts';
+
+/** Height in detector pixels from which BlazeFace finds practically every face (measured: 20 px 100 %, 16 px 94 %). */
+const SMALLEST_FACE = 20;
+/** Longest edge of the look at the whole frame, in detector pixels. */
+const OVERVIEW = 320;
+/** Longest edge of a tile. */
+const TILE = 352;
+/** Neighbouring tiles share this much, so that a face of a tile's level is whole in one of them. */
+const OVERLAP = 64;
+/** Faces that span more than this many times the smallest one of a level are left to the next coarser level. */
+const LEVEL_RATIO = 4;
+/** The overview is looked at so many times as often as the tiles. */
+const OVERVIEW_RATE = 4;
+
+/**
+ * Which parts of the frame are searched for new faces, and when. The overview, the whole frame shrunk, finds large
+ * faces; tiles at finer levels find small ones. Looks are spread over frames, so that none pays for all.
+ */
+export class ScanPlan {
+  readonly #overview: Region;
+  readonly #tiles: readonly Region[];
+  #overviewDue = 0;
+  #tilesDue = 0;
+  #next = 0;
+
+  /** For frames of this size, in which faces from `minFaceHeight` pixels on are wanted. */
+  constructor(width: number, height: number, minFaceHeight: number) {
+    const finest = Math.min(1, SMALLEST_FACE / minFaceHeight);
+    const coarsest = Math.min(finest, OVERVIEW / Math.max(width, height));
+    this.#overview = level(width, height, coarsest)[0]!;
+    const between = Math.ceil(Math.log(finest / coarsest) / Math.log(LEVEL_RATIO));
+    this.#tiles = Array.from({ length: between }, (_, i) =>
+      level(width, height, finest * (coarsest / finest) ** (i / between)),
+    ).flat();
+  }
+
+  /** Everything, for a first frame. */
+  all(): readonly Region[] {
+    return [this.#overview, ...this.#tiles];
+  }
+
+  /** What is due after `seconds` more, if the whole frame shall be seen once in `period` seconds. */
+  due(seconds: number, period: number): readonly Region[] {
+    const part = Math.min(1, seconds / period);
+    const regions: Region[] = [];
+    this.#overviewDue += part * OVERVIEW_RATE;
+    if (this.#overviewDue >= 1) {
+      this.#overviewDue %= 1;
+      regions.push(this.#overview);
+    }
+    this.#tilesDue = Math.min(this.#tiles.length, this.#tilesDue + part * this.#tiles.length);
+    for (; this.#tilesDue >= 1; this.#tilesDue--) {
+      regions.push(this.#tiles[this.#next]!);
+      this.#next = (this.#next + 1) % this.#tiles.length;
+    }
+    return regions;
+  }
+}
+
+/** The frame shrunk by `scale`, cut into tiles of one size that cover it evenly. */
+function level(width: number, height: number, scale: number): Region[] {
+  const columns = strips(width * scale);
+  const rows = strips(height * scale);
+  const zoom = 1 / scale;
+  return rows.starts.flatMap((y) =>
+    columns.starts.map((x) => ({
+      width: columns.size,
+      height: rows.size,
+      toFrame: { a: zoom, b: 0, tx: x * zoom, ty: y * zoom },
+    })),
+  );
+}
+
+/** Cuts a length into the fewest strips that are multiples of 32, no longer than a tile, and overlap enough. */
+function strips(length: number): { size: number; starts: number[] } {
+  const count = length <= TILE ? 1 : Math.ceil((length - OVERLAP) / (TILE - OVERLAP));
+  const size = 32 * Math.ceil((length + (count - 1) * OVERLAP) / count / 32 - 1e-9);
+  // A single strip stands in the middle: what it has too much lies on both sides.
+  if (count === 1) return { size, starts: [(length - size) / 2] };
+  return { size, starts: Array.from({ length: count }, (_, i) => (i * (length - size)) / (count - 1)) };
+}

@@ -1,0 +1,214 @@
+import type { Frame, I420Image, Micros } from '../domain.ts';
+import {
+  cropSquare,
+  DETECTOR_TEMPLATE,
+  MESH_TEMPLATE,
+  meshBox,
+  meshKeypoints,
+  meshSquare,
+} from './alignment.ts';
+import { associate, gated, overlapping } from './association.ts';
+import { type Detection, type FaceDetector, type Region, sameFace } from './detector.ts';
+import { squareTo } from './geometry.ts';
+import type { FaceMesh, Mesh, Square } from './mesh.ts';
+import type { DetectOptions } from './options.ts';
+import { keypointPose, meshPose } from './pose.ts';
+import { type Measurement, Track } from './track.ts';
+
+/** Presence from which a mesh is believed. */
+const PRESENT = 0.5;
+/** A first detection this good, with a mesh that fits, needs no second one. */
+const STRONG = 0.75;
+/** Part of `minScore` from which detections may continue a track, though not begin one. */
+const LOW = 0.5;
+/** Movement, in sides a second, from which a face is measured in every frame. */
+const RESTLESS = 0.15;
+/** How a face is looked for where it is expected: edge in crop sides, and in detector pixels. */
+const LOOK = { sides: 3.5, size: 128 };
+/** A mesh that moved more than this between two frames (sides; ratio of sides) has slipped off. */
+const SLIP = { distance: 0.6, ratio: 1.6 };
+
+/**
+ * Follows faces. Between detections each track is measured by fitting the face mesh where the track expects it; a
+ * track whose mesh fails is looked for around its place by the detector. Detections are associated in ByteTrack's
+ * two stages (Zhang et al. 2022): good ones first, then poor ones with what is left, which may only continue a track.
+ */
+export class Tracker {
+  readonly #options: DetectOptions;
+  readonly #detector: FaceDetector;
+  readonly #mesh: FaceMesh;
+  #tracks: Track[] = [];
+  #ids = 0;
+
+  constructor(options: DetectOptions, detector: FaceDetector, mesh: FaceMesh) {
+    this.#options = options;
+    this.#detector = detector;
+    this.#mesh = mesh;
+  }
+
+  /** The confirmed faces that are in sight, oldest first. */
+  get visible(): readonly Track[] {
+    return this.#tracks.filter((track) => track.trackId > 0 && !track.lost);
+  }
+
+  /**
+   * Moves every track on to this frame, and searches `regions` for more faces.
+   *
+   * @returns ids of tracks that are over
+   */
+  async follow(frame: Frame, regions: readonly Region[], seconds: number): Promise<number[]> {
+    const { image, captureTime } = frame;
+    for (const track of this.#tracks) track.predict(seconds);
+    await this.#refit(image, captureTime);
+    const sought = this.#tracks.filter((track) => this.#wanted(track, captureTime));
+    const looks = sought.map((track) => lookAround(track.square));
+    const least = this.#options.minScore * LOW;
+    const detections = await this.#detector.detect(image, [...regions, ...looks], least);
+    await this.#take(detections, image, captureTime, sought);
+    return this.#retire(image, captureTime);
+  }
+
+  /** Ends every track; returns the ids of those that were confirmed. */
+  end(): number[] {
+    const ids = this.#tracks.map((track) => track.trackId).filter((id) => id > 0);
+    this.#tracks = [];
+    return ids;
+  }
+
+  /** Counts ids from 1 again. */
+  restart(): void {
+    this.#ids = 0;
+  }
+
+  /** Fits the mesh of every face that is due for it. */
+  async #refit(image: I420Image, at: Micros): Promise<void> {
+    const due = this.#tracks.filter(
+      (track) =>
+        !track.lost &&
+        (track.trackId === 0 || track.age >= this.#options.every || track.restlessness > RESTLESS),
+    );
+    const meshes = await this.#mesh.fit(
+      image,
+      due.map((track) => meshSquare(track.square)),
+    );
+    due.forEach((track, i) => {
+      const measured = fromMesh(meshes[i]!);
+      if (measured && !slipped(track.square, measured.square)) {
+        track.measure(measured, at);
+        this.#confirm(track);
+      } else track.lost = true;
+    });
+  }
+
+  /** Whether the detector shall look where this track should be: it is lost, or long unconfirmed by the detector. */
+  #wanted(track: Track, at: Micros): boolean {
+    if (track.lost) return track.age % this.#options.every === 0 || track.age <= this.#options.every;
+    return at - track.detectedAt > 2e6 * this.#options.scanSeconds;
+  }
+
+  async #take(
+    detections: readonly Detection[],
+    image: I420Image,
+    at: Micros,
+    sought: readonly Track[],
+  ): Promise<void> {
+    const { minScore, maxFaces } = this.#options;
+    const inSight = this.#tracks.filter((track) => !track.lost);
+    const rest: Detection[] = [];
+    for (const detection of detections) {
+      const track = inSight.find((other) => sameFace(other.box, detection.box));
+      if (track) track.detect(detection.score, at);
+      else rest.push(detection);
+    }
+    for (const track of sought) if (!track.lost && track.detectedAt !== at) track.lost = true;
+
+    const lost = this.#tracks.filter((track) => track.lost);
+    const good = associate(
+      lost,
+      rest.filter(({ score }) => score >= minScore),
+      gated,
+    );
+    const poor = associate(
+      good.tracks,
+      rest.filter(({ score }) => score < minScore),
+      overlapping,
+    );
+    const matched = [...good.pairs, ...poor.pairs];
+    const fresh = good.detections.slice(0, Math.max(0, maxFaces - this.#tracks.length));
+    const found = [...matched.map(([, detection]) => detection), ...fresh];
+    const meshes = await this.#mesh.fit(
+      image,
+      found.map(({ keypoints }) => meshSquare(cropSquare(keypoints, DETECTOR_TEMPLATE))),
+    );
+    matched.forEach(([track, detection], i) => {
+      track.measure(fromMesh(meshes[i]!) ?? fromDetection(detection), at);
+      track.detect(detection.score, at);
+      track.lost = false;
+      this.#confirm(track);
+    });
+    fresh.forEach((detection, i) => {
+      const measured = fromMesh(meshes[matched.length + i]!);
+      // A mesh may settle on a face that is followed already.
+      if (!measured || inSight.some((track) => sameFace(track.box, measured.box))) return;
+      const track = new Track(measured, detection.score, at);
+      this.#tracks.push(track);
+      if (detection.score >= STRONG) this.#confirm(track);
+    });
+  }
+
+  /** A face that was seen twice, or well, gets its id. */
+  #confirm(track: Track): void {
+    if (track.trackId === 0 && (track.hits > 1 || track.score >= STRONG)) track.trackId = ++this.#ids;
+  }
+
+  /** Drops what is over: faces long unseen, doubtful ones not seen again, second tracks of one face. */
+  #retire({ width, height }: I420Image, at: Micros): number[] {
+    const ended: number[] = [];
+    const kept: Track[] = [];
+    for (const track of this.#tracks) {
+      const over = track.lost && (track.trackId === 0 || at - track.seenAt > 1e6 * this.#options.lostSeconds);
+      const second = !track.lost && kept.some((other) => !other.lost && sameFace(other.box, track.box));
+      if (!over && !second && track.within(width, height)) kept.push(track);
+      else if (track.trackId > 0) ended.push(track.trackId);
+    }
+    this.#tracks = kept;
+    return ended;
+  }
+}
+
+function fromMesh({ presence, points }: Mesh): Measurement | undefined {
+  if (presence < PRESENT) return undefined;
+  const keypoints = meshKeypoints(points);
+  return {
+    square: cropSquare(keypoints, MESH_TEMPLATE),
+    box: meshBox(points),
+    keypoints,
+    pose: meshPose(points),
+    mesh: true,
+  };
+}
+
+function fromDetection({ box, keypoints }: Detection): Measurement {
+  return {
+    square: cropSquare(keypoints, DETECTOR_TEMPLATE),
+    box,
+    keypoints,
+    pose: keypointPose(keypoints),
+    mesh: false,
+  };
+}
+
+function slipped(expected: Square, measured: Square): boolean {
+  const distance = Math.hypot(measured.centre.x - expected.centre.x, measured.centre.y - expected.centre.y);
+  const ratio = measured.side / expected.side;
+  return distance > SLIP.distance * expected.side || ratio > SLIP.ratio || ratio < 1 / SLIP.ratio;
+}
+
+function lookAround({ centre, side }: Square): Region {
+  const { sides, size } = LOOK;
+  return {
+    width: size,
+    height: size,
+    toFrame: squareTo(size, { centre, side: sides * side, roll: 0 }),
+  };
+}
