@@ -5,7 +5,7 @@ SHELL := bash
 NODE_BIN = $(shell [ -x .toolchain/node/bin/node ] && echo $(CURDIR)/.toolchain/node/bin || dirname "$$(command -v node)")
 NPM = PATH="$(NODE_BIN):$$PATH" npm
 
-.PHONY: help setup demo test lint bench
+.PHONY: help setup demo test lint bench native-tensorflow
 help:
 	@echo 'make demo   a simulated camera, the whole pipeline, live Action Units (DURATION=30s JSON=1)'
 	@echo 'make test   lint, type check, all tests'
@@ -33,3 +33,8 @@ test:
 bench:
 	@bin/setup test
 	@$(NPM) run --silent bench
+
+# @tensorflow/tfjs-node on libtensorflow, so that the TensorFlow.js engine's tests run on native TensorFlow too.
+native-tensorflow:
+	@bin/setup test
+	@test/native-tensorflow/build

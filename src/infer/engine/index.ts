@@ -11,6 +11,8 @@ import type { AuModel, Engine, EngineChoice, Progress } from './model.ts';
 import { OnnxEngine } from './onnx/engine.ts';
 import type { OnnxDevice } from './onnx/session.ts';
 import { terminalProgress } from './progress.ts';
+import type { TfjsBackend } from './tfjs/backend.ts';
+import { TfjsEngine } from './tfjs/engine.ts';
 
 export type { AuModel, EngineChoice } from './model.ts';
 
@@ -93,6 +95,8 @@ export function openEngine(
   progress: Progress | undefined,
 ): Promise<Engine> {
   const { device, precision } = choice;
+  if (choice.engine === 'tfjs')
+    return TfjsEngine.open(net, weights, { backend: device as TfjsBackend, threads, hop });
   return OnnxEngine.open(net, weights, {
     device: device as OnnxDevice,
     precision,

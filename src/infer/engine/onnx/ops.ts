@@ -2,9 +2,9 @@ import { convParameters } from '../../model/batchnorm.ts';
 import type { ConvOptions, Ops, Parameters, Shape } from '../../model/ops.ts';
 import * as shapes from '../../model/shapes.ts';
 import { toHalf } from '../../weights/half.ts';
+import { causalMask, quantizeColumns, rowsOf, transposed } from '../matrix.ts';
 import type { Initializers } from './initializers.ts';
 import { type AttributeValue, attribute, type Element, type NodeProto, type TensorProto } from './proto.ts';
-import { quantizeColumns, rowsOf, transposed } from './quantize.ts';
 
 /** A value of the graph: images are (n, c, h, w) in the graph, though `shape` is the logical (n, h, w, c). */
 export interface Value {
@@ -223,13 +223,8 @@ export class OnnxOps implements Ops<Value> {
     return this.#node('DynamicQuantizeMatMul', [x.name, matrix, scale, '', bias], {}, 'com.microsoft');
   }
 
-  /** (1, 1, i, j): what the newest i of j positions may not see is pushed out of the softmax. */
   #causalMask(i: number, j: number): string {
-    return this.#floats(`causal.${i}.${j}`, [1, 1, i, j], () => {
-      const mask = new Float32Array(i * j);
-      for (let p = 0; p < i; p++) mask.fill(-10_000, p * j + p + j - i + 1, (p + 1) * j);
-      return mask;
-    });
+    return this.#floats(`causal.${i}.${j}`, [1, 1, i, j], () => causalMask(i, j));
   }
 
   #floats(name: string, shape: Shape, values: () => Float32Array): string {

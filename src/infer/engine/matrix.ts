@@ -19,6 +19,16 @@ export function transposed(matrix: Float32Array, rows: number, columns: number):
 }
 
 /**
+ * (1, i, j) to add before a softmax: what the newest i of j positions may not see is pushed out of it. A finite
+ * number, because half precision has no larger one and -∞ - -∞ is no number.
+ */
+export function causalMask(i: number, j: number): Float32Array {
+  const mask = new Float32Array(i * j);
+  for (let p = 0; p < i; p++) mask.fill(-10_000, p * j + p + j - i + 1, (p + 1) * j);
+  return mask;
+}
+
+/**
  * A linear layer's weight (out, in) → 8-bit integers (in, out), symmetric, one scale per output. Steps of 1/64 rather
  * than 1/127 of the largest weight: kernels without VNNI add pairs of products in 16 bits and would saturate.
  */

@@ -1,0 +1,97 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { CROP_BYTES } from '../../../src/domain.ts';
+import { loadTensorflow, type TfjsBackend } from '../../../src/infer/engine/tfjs/backend.ts';
+import { TfjsEngine } from '../../../src/infer/engine/tfjs/engine.ts';
+import { TfjsOps } from '../../../src/infer/engine/tfjs/ops.ts';
+import {
+  architectureSchema,
+  embeddingSize,
+  type PresetName,
+  preset,
+} from '../../../src/infer/model/architecture.ts';
+import { frameEncoder, windowEncoder } from '../../../src/infer/model/ensemble.ts';
+import type { Ops } from '../../../src/infer/model/ops.ts';
+import { randomWeights, uniform } from '../../../src/infer/weights/random.ts';
+import { crops, type EnsembleFixture, fixture, furthest, partings, tapped } from './golden.ts';
+
+/**
+ * A program of its own, because TensorFlow.js has one backend per process, and native TensorFlow is found by
+ * NODE_PATH. Usage: node tfjs.ts BACKEND parity PRESET | newest PRESET | leaks HOPS; prints JSON.
+ */
+const [backend, what, argument] = process.argv.slice(2) as [TfjsBackend, string, string];
+const tf = await loadTensorflow(backend, what === 'leaks' ? 1 : 2);
+
+/** Rows of one run by name. */
+function run(compute: (ops: Ops<Tensor>) => Record<string, Tensor>): Map<string, Float32Array> {
+  const ops = new TfjsOps(tf, randomWeights);
+  const found = tf.tidy(() =>
+    Object.entries(compute(ops)).map(([name, x]): [string, Float32Array] => [
+      name,
+      x.dataSync() as Float32Array,
+    ]),
+  );
+  ops.dispose();
+  return new Map(found);
+}
+
+function parity(name: PresetName) {
+  const golden = fixture<EnsembleFixture>(name);
+  const taps = new Set(Object.keys(golden.taps));
+  const net = preset(name);
+  const frame = run((ops) => {
+    const noting = tapped(ops, taps);
+    const embeddings = frameEncoder(noting.ops, tf.tensor(crops('crops', 2), [2, 112, 112, 3], 'int32'), net);
+    return { ...Object.fromEntries(noting.found), embeddings };
+  });
+  const size = embeddingSize(net);
+  const window = uniform('window', 256 * size);
+  const scored = run((ops) => {
+    const noting = tapped(ops, taps);
+    const scores = windowEncoder(noting.ops, tf.tensor(window, [1, 256, size]), net, 256);
+    return { ...Object.fromEntries(noting.found), scores };
+  });
+  const newest = run((ops) => ({
+    scores: windowEncoder(ops, tf.tensor(window, [1, 256, size]), net, 16),
+  })).get('scores')!;
+  const found = new Map([...frame, ...scored]);
+  return {
+    missing: [...taps].filter((tap) => !found.has(tap)),
+    partings: partings(found, golden.taps, 1e-4),
+    scores: furthest(golden.newest, scored.get('scores')!.slice(-16 * 12)),
+    newest: furthest(golden.newest, newest),
+  };
+}
+
+/** Tensors and bytes after a few hops and after many, with crops and windows in changing numbers. */
+async function leaks(hops: number) {
+  const net = architectureSchema.parse({
+    stem: 4,
+    depths: [1, 1, 1, 1],
+    widths: [4, 4, 4, 4],
+    groupWidth: 2,
+    vivit: { dim: 4, heads: 1, mlp: 4, spatialLayers: 1, temporalLayers: 1 },
+  });
+  const engine = await TfjsEngine.open(net, randomWeights, { backend, threads: 1, hop: 16 });
+  const pixels = crops('leaks', 3);
+  const windows = uniform('leaks', 2 * 256 * 4);
+  const seen: { numTensors: number; numBytes: number; rss: number }[] = [];
+  for (let hop = 0; hop < hops; hop++) {
+    // Every tenth hop embeds: a leak shows as well, and the test takes a fifth of the time.
+    const n = 1 + ((hop / 10) % 3);
+    if (hop % 10 === 0) await engine.encode(pixels.subarray(0, n * CROP_BYTES), n);
+    const w = hop % 100 === 0 ? 2 : 1;
+    await engine.scoreNewest(windows.subarray(0, w * 256 * 4), w);
+    if ((hop + 1) % (hops / 10) === 0) {
+      globalThis.gc?.(); // run with --expose-gc: what JavaScript has not collected yet is no leak
+      const { numTensors, numBytes } = tf.memory();
+      seen.push({ numTensors, numBytes, rss: process.memoryUsage.rss() });
+    }
+  }
+  await engine.close();
+  return { seen, after: tf.memory().numTensors };
+}
+
+const started = performance.now();
+const result = what === 'leaks' ? await leaks(Number(argument)) : parity(argument as PresetName);
+console.log(JSON.stringify({ backend: tf.getBackend(), ms: performance.now() - started, ...result }));
+process.exit(0); // WASM's threads would hold the process
