@@ -66,7 +66,7 @@ export class CameraCard {
     const lost = Object.entries(view.drops).filter(([, count]) => count > 0);
     const lag = view.lag.at(-1);
     this.#set('frames/s', view.fps === null || mood !== 'good' ? '–' : view.fps.toFixed(1));
-    this.#set('lag', lag == null ? '–' : `${(lag / 1_000).toFixed(2)} s`);
+    this.#set('lag', lag == null || mood !== 'good' ? '–' : `${(lag / 1_000).toFixed(2)} s`);
     this.#set('lost', String(lost.reduce((sum, [, count]) => sum + count, 0)));
     this.#facts.get('lost')!.title = lost.map(([cause, count]) => `${cause}: ${count}`).join('\n');
     this.#set('restarts', String(view.restarts));
@@ -95,8 +95,9 @@ export class CameraCard {
     this.#set('faces', String(faces.length));
   }
 
-  drawScene(faces: readonly Face[], live: boolean): void {
-    this.#scene.draw(this.view.width ?? 16, this.view.height ?? 9, faces, live);
+  /** Where faces are now: boxes have no history. */
+  drawScene(faces: readonly Face[]): void {
+    this.#scene.draw(this.view.width ?? 16, this.view.height ?? 9, faces);
   }
 
   recolor(): void {

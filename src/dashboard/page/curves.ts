@@ -10,8 +10,8 @@ export const LANE = 20;
 const AXIS = 20;
 /** A hole between samples longer than this breaks the line. */
 const BREAK_MS = 1_000;
-/** Points of a curve; more would be finer than the screen. */
-const MAX_POINTS = 400;
+/** CSS pixels per point of a curve: less would be finer than the eye. */
+const POINT_PX = 1.5;
 
 /** The AU curves of one face: a lane each, raw faint, smoothed strong, threshold dashed, activations as bands. */
 export class Curves {
@@ -102,7 +102,7 @@ export class Curves {
   #data({ history }: Face, from: number, to: number): uPlot.AlignedData {
     const first = Math.max(history.oldest, history.firstSince(from) - 1);
     const last = Math.min(history.pushed - 1, history.firstSince(to));
-    const step = Math.max(1, Math.ceil((last - first) / MAX_POINTS));
+    const step = Math.max(1, Math.ceil(((last - first) * POINT_PX) / this.#plot.width));
     const times: number[] = [];
     const columns: (number | null)[][] = Array.from({ length: 2 * this.#aus.length }, () => []);
     let previous = Number.NaN;

@@ -14,6 +14,8 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 /** Numbers and words change this often at most: faster could not be read. */
 const TEXT_MS = 200;
+/** Quality and its reasons are those of the newest sample: they say nothing of an older moment. */
+const PRESENT_MS = 10_000;
 
 let panels = 0;
 
@@ -112,10 +114,17 @@ export class FacePanel {
       active & (1 << index) ? [`${ACTION_UNIT_FACTS[au]!.name} (${au})`] : [],
     );
     setText(this.#summary, names.length > 0 ? `Active: ${names.join(', ')}` : 'Active: none');
-    const badge = newest.unreliable ? REASONS[newest.unreliable]! : newest.warmup ? 'warming up' : '';
+    const present = shown > history.time(history.pushed - 1) - PRESENT_MS;
+    const badge = !present
+      ? ''
+      : newest.unreliable
+        ? REASONS[newest.unreliable]!
+        : newest.warmup
+          ? 'warming up'
+          : '';
     setText(this.#badge, badge);
     this.#badge.hidden = badge === '';
-    this.root.classList.toggle('unreliable', newest.unreliable !== null);
-    setText(this.#quality, `quality ${newest.quality.toFixed(2)}`);
+    this.root.classList.toggle('unreliable', present && newest.unreliable !== null);
+    setText(this.#quality, present ? `quality ${newest.quality.toFixed(2)}` : '');
   }
 }

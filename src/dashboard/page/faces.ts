@@ -63,7 +63,7 @@ export class Faces {
       .filter(({ newest, history }) => {
         if (newest.cameraId !== cameraId) return false;
         const last = history.time(history.pushed - 1);
-        return last > shown - LEFT_AFTER_MS && history.time(history.oldest) <= shown + LEFT_AFTER_MS;
+        return last > shown - LEFT_AFTER_MS && history.time(history.oldest) <= shown;
       })
       .sort((a, b) => a.newest.trackId - b.newest.trackId);
   }

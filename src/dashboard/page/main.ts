@@ -88,7 +88,7 @@ function animate(): void {
         (panel) => drawing.add(panel),
         (panel) => drawing.remove(panel),
       );
-      card.drawScene(inSight, playhead.live);
+      card.drawScene(playhead.live ? inSight : []);
     }
     timeline.draw(
       [...cards.values()].map(({ view }) => view),

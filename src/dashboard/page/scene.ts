@@ -18,7 +18,7 @@ export class Scene {
     this.root.setAttribute('aria-label', `Where faces are in the picture of ${cameraId}`);
   }
 
-  draw(width: number, height: number, faces: readonly Face[], live: boolean): void {
+  draw(width: number, height: number, faces: readonly Face[]): void {
     this.root.style.aspectRatio = `${width} / ${height}`;
     if (!fitCanvas(this.root)) return;
     const ctx = this.root.getContext('2d')!;
@@ -28,7 +28,7 @@ export class Scene {
     const keys = new Set(faces.map(({ newest }) => newest.key));
     for (const key of this.#pictures.keys()) if (!keys.has(key)) this.#pictures.delete(key);
     for (const face of faces) {
-      const picture = this.#showVideo && live ? this.#picture(face.newest.key) : null;
+      const picture = this.#showVideo ? this.#picture(face.newest.key) : null;
       drawFace(ctx, face, 1 / scale, picture);
     }
   }
