@@ -353,7 +353,7 @@ export interface FaceCropBatch {
   readonly crops: readonly Crop[];
   /** The track is over: no further crop of it follows. */
   readonly ended: boolean;
-  /** Every track of the epoch is over: no further crop of the epoch follows in this partition. */
+  /** The track is over because its epoch is; ended is true then, too. */
   readonly epochEnded: boolean;
 }
 

@@ -29,6 +29,8 @@ export interface ScoredHop extends HopEvents {
   readonly state: TrackState;
   /** Set when no window goes on after this hop. */
   readonly end: ActivationEnd | null;
+  /** The stage has forgotten the track. */
+  readonly over: boolean;
 }
 
 /** Windows in one run of the window encoders; bounds their memory. */
@@ -216,7 +218,13 @@ export class InferStage {
       for (const hop of some) {
         const { track, end } = hop;
         const events = track.finish(hop, hop.embeddings && scores.shift()!, inferredAt);
-        this.#sink.hop?.({ ...events, track: track.id, state: track.state(), end });
+        this.#sink.hop?.({
+          ...events,
+          track: track.id,
+          state: track.state(),
+          end,
+          over: this.#tracks.get(trackKey(track.id)) !== track,
+        });
         if (events.frames.length > 0) await this.#sink.frames(events.frames);
         if (events.activations.length > 0) await this.#sink.activations(events.activations);
       }
