@@ -2,7 +2,7 @@ import type { Micros } from '../domain.ts';
 
 const FALLBACK_FPS = 25;
 const REMEMBERED = 31;
-/** A measured rate within this of the one in use changes nothing: the unit of time shall not flicker. */
+/** Rates within this of one another count as equal: the unit of time shall not flicker. */
 const TOLERANCE = 0.1;
 
 /**
@@ -30,8 +30,9 @@ export class Cadence {
   admit(time: Micros): boolean {
     if (this.#last !== null && time > this.#last) this.#measure(time - this.#last);
     this.#last = time;
-    // A tenth of the source's interval of tolerance, so that jitter does not thin a stream of the wanted rate.
-    if (this.#due !== null && time < this.#due - this.#sourceInterval / 10) return false;
+    // A stream of the wanted rate or slower is taken whole, however much its times jitter.
+    if (this.#sourceInterval >= this.#wanted * (1 - TOLERANCE)) return true;
+    if (this.#due !== null && time < this.#due - this.#sourceInterval / 4) return false;
     const next = (this.#due ?? time) + this.#wanted;
     this.#due = next > time ? next : time + this.#wanted;
     return true;

@@ -116,7 +116,7 @@ export class Camera {
 
   #onMessage(message: BusMessage): void {
     const { type } = message;
-    if (type === 'error' || type === 'warning' || message.name === 'missing-plugin') {
+    if (type === 'error' || type === 'warning') {
       this.#messages.push(message);
       if (this.#messages.length > KEPT_MESSAGES) this.#messages.shift();
     }

@@ -6,7 +6,7 @@ import type { BusMessage } from './gstreamer.ts';
  * locale; gstreamer-superficial does not pass on error domains and codes. The caller redacts.
  */
 export function explainFailure(messages: readonly BusMessage[], url: string): AustreamError {
-  const error = messages.findLast((message) => message.type === 'error');
+  const error = messages.find((message) => message.type === 'error');
   const text = messages
     .filter(({ type }) => type === 'error' || type === 'warning' || type === 'element')
     .map(({ message, debug, details, name }) => [name, message, debug, details].filter(Boolean).join(' '))
@@ -29,8 +29,8 @@ export function explainFailure(messages: readonly BusMessage[], url: string): Au
     return new AustreamError('CAMERA_STREAM_FAILED', `${camera} answers with RTSP status ${rtspStatus}`);
   if (/certificate|tls/i.test(text))
     return new AustreamError('CAMERA_UNREACHABLE', `no secure connection: ${firstLine(error)}`);
-  const missing = messages.find(({ name }) => name === 'missing-plugin');
-  if (missing)
+  const missing = /missing decoder: ([^\n]*)/i.exec(text)?.[1];
+  if (missing !== undefined)
     return new AustreamError('CAMERA_CODEC_MISSING', `no decoder for ${codecName(missing)} is installed`, {
       fix: 'switch the camera to H.264, H.265 or MJPEG, or install the GStreamer plugin that decodes it',
     });
@@ -73,12 +73,7 @@ function reason(text: string): string {
   );
 }
 
-/** `gstreamer|1.0|…|H.265 decoder|decoder-video/x-h265, …` and the like, shortened to the codec. */
-function codecName(message: BusMessage): string {
-  const detail = String(message['name-text'] ?? message.detail ?? message['missing-detail'] ?? '');
-  return (
-    /encoding-name=\(string\)([\w-]+)/.exec(JSON.stringify(message))?.[1] ??
-    /(?:video|image)\/[\w.-]+/.exec(detail)?.[0] ??
-    'this codec'
-  );
+/** `H.265 (Main Profile) (video/x-h265, …)`, or `application/x-rtp (…, encoding-name=(string)X, …)`. */
+function codecName(missing: string): string {
+  return /encoding-name=\(string\)([\w-]+)/.exec(missing)?.[1] ?? missing.split(' (')[0]!.trim();
 }

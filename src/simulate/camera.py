@@ -8,8 +8,6 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
-import clips  # noqa: E402
-
 PAYLOADERS = {
     "h264": "rtph264pay config-interval=-1 aggregate-mode=zero-latency",
     "h265": "rtph265pay config-interval=-1",
@@ -59,7 +57,7 @@ class Camera:
             head, pay = OTHERS[self.kind]
         else:
             codec = self.clip.codec
-            head = f"appsrc name=feed is-live=true format=time max-bytes=0 caps={clips.CAPS[codec]}"
+            head = "appsrc name=feed is-live=true format=time max-bytes=0"
             pay = f"{PAYLOADERS[codec]} pt={26 if codec == 'mjpeg' else 96} ! identity name=loss"
         bin_ = Gst.Bin.new(None)
         source = Gst.parse_bin_from_description(head, True)
@@ -130,6 +128,7 @@ class Feeder:
         self.start = None  # running time of the clip's (current repetition's) first unit
         self.wait_for_key = False
         self.stopped = False
+        source.set_property("caps", Gst.Caps.from_string(self.clip.caps))
         GLib.timeout_add(1, self._tick)
 
     def stop(self):
@@ -157,6 +156,7 @@ class Feeder:
         if self.clip is not self.camera.clip and key:
             self.start += dts
             self.clip, self.index = self.camera.clip, 0
+            self.source.set_property("caps", Gst.Caps.from_string(self.clip.caps))
             data, pts, dts, key = self.clip.units[0]
         if self.camera.frozen:
             self.wait_for_key = True

@@ -37,8 +37,9 @@ class ClipError(Exception):
 class Clip:
     """Encoded access units in decoding order, times from 0 in nanoseconds."""
 
-    def __init__(self, codec, units, duration):
+    def __init__(self, codec, caps, units, duration):
         self.codec = codec
+        self.caps = caps
         self.units = units  # [(bytes, pts, dts, is_key)]
         self.duration = duration
 
@@ -79,7 +80,7 @@ def _probe(path):
 
 def _passthrough(path, codec):
     """The file's own access units, or None where late joiners would wait too long for a keyframe."""
-    units = _pull(
+    caps, units = _pull(
         f"filesrc name=file ! parsebin ! {PARSERS[codec]} ! {CAPS[codec]} ! appsink name=sink sync=false",
         path,
     )
@@ -87,7 +88,7 @@ def _passthrough(path, codec):
     ends = [*keys[1:], units[-1][2]] if units else []
     if not keys or not units[0][3] or max(b - a for a, b in zip(keys, ends)) > 2.1 * KEYFRAME_SECONDS * Gst.SECOND:
         return None
-    return _clip(codec, units)
+    return _clip(codec, caps, units)
 
 
 def _encode(path, codec, fps, size, still):
@@ -104,17 +105,17 @@ def _encode(path, codec, fps, size, still):
     head = "filesrc name=file ! decodebin ! videoconvert"
     if still:
         frames = round(fps * STILL_SECONDS)
-        units = _pull(
+        caps, units = _pull(
             f"{head} ! imagefreeze num-buffers={frames} ! video/x-raw,framerate={rate} "
             f"! compositor name=mix background=black ! videoconvert ! {tail}",
             path,
             lambda pipeline: _pan(pipeline, size),
         )
     else:
-        units = _pull(f"{head} ! videoscale add-borders=true ! videorate ! {tail}", path)
+        caps, units = _pull(f"{head} ! videoscale add-borders=true ! videorate ! {tail}", path)
     if not units:
         raise ClipError(f"{path.name}: gives no frame")
-    return _clip(codec, units)
+    return _clip(codec, caps, units)
 
 
 def _pan(pipeline, size):
@@ -155,33 +156,34 @@ def _pull(launch, path, prepare=None):
         prepare(pipeline)
     sink, bus = pipeline.get_by_name("sink"), pipeline.get_bus()
     pipeline.set_state(Gst.State.PLAYING)
-    units = []
+    caps, units = None, []
     try:
         while True:
             sample = sink.emit("try-pull-sample", 200 * Gst.MSECOND)
             if sample is not None:
-                buffer = sample.get_buffer()
+                buffer, caps = sample.get_buffer(), sample.get_caps().to_string()
                 key = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
                 dts = buffer.dts if buffer.dts != Gst.CLOCK_TIME_NONE else buffer.pts
                 units.append((buffer.extract_dup(0, buffer.get_size()), buffer.pts, dts, key))
                 if dts - units[0][2] < LONGEST_SECONDS * Gst.SECOND:
                     continue
-                return units
+                return caps, units
             message = bus.pop_filtered(Gst.MessageType.ERROR)
             if message:
                 raise ClipError(f"{path.name}: {message.parse_error()[0].message}")
             if sink.get_property("eos"):
-                return units
+                return caps, units
     finally:
         pipeline.set_state(Gst.State.NULL)
 
 
-def _clip(codec, units):
+def _clip(codec, caps, units):
     shown = sorted(pts for _, pts, _, _ in units)
     interval = (shown[-1] - shown[0]) // max(1, len(shown) - 1) or Gst.SECOND // 25
     first_pts, first_dts = shown[0], units[0][2]
     return Clip(
         codec,
+        caps,
         [(data, pts - first_pts, dts - first_dts, key) for data, pts, dts, key in units],
         shown[-1] - first_pts + interval,
     )

@@ -112,8 +112,16 @@ class Server:
         self.cameras[path].clock_offset = offset
 
     def op_resize(self, path, size):
+        self.cameras[path].clip = self._resized(path, size)
+
+    def _resized(self, path, size):
         camera = self.cameras[path]
-        camera.clip = self._load(camera.source, {"codec": camera.clip.codec, "size": size})
+        return self._load(camera.source, {"codec": camera.clip.codec, "size": size})
+
+    def prepare(self, command):
+        """What takes its time, done before the main loop gets the command: the other cameras play on."""
+        if command["op"] == "resize" and command["path"] in self.cameras:
+            self._resized(command["path"], command["size"])
 
 
 def emit(event, **fields):
@@ -134,6 +142,7 @@ def handle(server, line):
 
 def read_commands(server, loop):
     for line in sys.stdin:
+        server.prepare(json.loads(line))
         GLib.idle_add(handle, server, line)
     loop.quit()
 

@@ -1,0 +1,210 @@
+import { fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Simulator } from '../../src/simulate/simulator.ts';
+import { movingClip } from './clips.ts';
+import { Recorder } from './recorder.ts';
+
+let simulator: Simulator;
+const cameras: Recorder[] = [];
+
+function watch(...args: ConstructorParameters<typeof Recorder>): Recorder {
+  const camera = new Recorder(...args);
+  cameras.push(camera);
+  return camera;
+}
+
+/** Capture times rise within each epoch, and epochs rise. */
+function expectTimesInOrder(camera: Recorder): void {
+  for (const [index, faces] of camera.faces.slice(1).entries()) {
+    const before = camera.faces[index]!;
+    expect(faces.epoch).toBeGreaterThanOrEqual(before.epoch);
+    if (faces.epoch === before.epoch) {
+      expect(faces.captureTime).toBeGreaterThan(before.captureTime);
+      expect(faces.frame).toBeGreaterThan(before.frame);
+      expect(faces.clockSource).toBe(before.clockSource);
+    }
+  }
+}
+
+beforeAll(async () => {
+  simulator = await Simulator.start({
+    sources: [fileURLToPath(movingClip('faults.mp4', { frames: 50 }))],
+    cameras: 2,
+  });
+});
+
+afterEach(async () => {
+  await Promise.all(cameras.splice(0).map(({ supervisor }) => supervisor.stop()));
+});
+
+afterAll(() => simulator?.stop());
+
+describe('a child that is killed', () => {
+  test('comes back with a new epoch and a gap event, and no other camera loses a frame', async () => {
+    const [victim, bystander] = simulator.urls.map((url, index) =>
+      watch({ url, id: `cam${index}` }, { maxClockErrorSeconds: 0, gapSeconds: 0.2 }),
+    );
+    await Promise.all([victim!.frames(20), bystander!.frames(20)]);
+    const from = bystander!.faces.length;
+    const [epoch] = victim!.epochs;
+    const last = victim!.faces.at(-1)!;
+    process.kill(victim!.supervisor.pid!, 'SIGKILL');
+    await victim!.until('a new epoch', () => victim!.epochs.length === 2, 10_000);
+    await victim!.frames(10);
+    expect(victim!.endedEpochs).toEqual([epoch]);
+    expect(victim!.states).toEqual(['CONNECTING', 'LIVE', 'RECONNECTING', 'LIVE']);
+    expect(victim!.statuses.find(({ state }) => state === 'RECONNECTING')).toMatchObject({
+      cause: 'CAMERA_PROCESS_DIED',
+      detail: expect.stringContaining('SIGKILL'),
+    });
+    const gap = victim!.statuses.find((status) => status.gap !== null)!.gap!;
+    expect(gap.cause).toBe('CAMERA_PROCESS_DIED');
+    expect(gap.from).toBeGreaterThanOrEqual(last.captureTime);
+    expect(victim!.faces.some(({ captureTime }) => captureTime === gap.to)).toBe(true);
+    expectTimesInOrder(victim!);
+
+    const frames = bystander!.faces.slice(from).map(({ frame }) => frame);
+    expect(frames).toEqual(frames.map((_, index) => frames[0]! + index));
+    expect(bystander!.epochs).toHaveLength(1);
+  });
+
+  test('leaves no orphan when its host is killed', async () => {
+    const host = fork(fileURLToPath(new URL('children/host.ts', import.meta.url)), [simulator.urls[0]!]);
+    const child = await new Promise<number>((resolve) =>
+      host.once('message', (pid) => resolve(pid as number)),
+    );
+    expect(existsSync(`/proc/${child}`)).toBe(true);
+    host.kill('SIGKILL');
+    await new Promise<void>((resolve, reject) => {
+      const check = setInterval(() => {
+        if (!existsSync(`/proc/${child}`)) {
+          clearInterval(check);
+          resolve();
+        }
+      }, 50);
+      setTimeout(() => reject(new Error(`process ${child} outlived its host`)), 10_000).unref();
+    });
+  });
+});
+
+test('stopping is quick, also while the child is deaf', async () => {
+  const deaf = watch({ url: simulator.urls[0]! }, {}, { child: 'hanging' });
+  const living = watch({ url: simulator.urls[0]! });
+  await living.frames(3);
+  const pids = [deaf, living].map(({ supervisor }) => supervisor.pid!);
+  await Promise.all([deaf.supervisor.stop(), living.supervisor.stop()]);
+  expect(pids.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]);
+  expect([deaf.state, living.state]).toEqual(['STOPPED', 'STOPPED']);
+  expect(living.endedEpochs).toEqual(living.epochs);
+});
+
+describe('a camera that goes silent', () => {
+  test('while connected is STALLED, then taken up anew', async () => {
+    const camera = watch({ url: simulator.urls[0]! }, { stallSeconds: 1, maxClockErrorSeconds: 0 });
+    await camera.frames(10);
+    await simulator.fault({ op: 'freeze', path: '/cam1', on: true });
+    await camera.until('a stall', () => camera.states.includes('RECONNECTING'));
+    await simulator.fault({ op: 'freeze', path: '/cam1', on: false });
+    await camera.until('a new epoch', () => camera.epochs.length === 2);
+    expect(camera.states.slice(0, 4)).toEqual(['CONNECTING', 'LIVE', 'STALLED', 'RECONNECTING']);
+    expect(camera.statuses.find(({ gap }) => gap !== null)!.gap).toMatchObject({ cause: 'CAMERA_STALLED' });
+    expectTimesInOrder(camera);
+  });
+
+  test('for a moment stays connected, and the hole is told', async () => {
+    const camera = watch(
+      { url: simulator.urls[1]! },
+      { stallSeconds: 20, gapSeconds: 0.5, maxClockErrorSeconds: 0 },
+    );
+    await camera.frames(10);
+    await simulator.fault({ op: 'freeze', path: '/cam2', on: true });
+    const silent = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await simulator.fault({ op: 'freeze', path: '/cam2', on: false });
+    const silence = performance.now() - silent;
+    await camera.until('a gap event', () => camera.statuses.some(({ gap }) => gap !== null));
+    const gap = camera.statuses.find((status) => status.gap !== null)!.gap!;
+    // The clip goes on with its next keyframe, up to a second later.
+    expect((gap.to - gap.from) / 1000).toBeGreaterThan(silence - 200);
+    expect((gap.to - gap.from) / 1000).toBeLessThan(silence + 1_500);
+    expect(gap.framesLost).toBe(Math.round((gap.to - gap.from) / 40_000) - 1);
+    expect(camera.epochs).toHaveLength(1);
+  });
+
+  test('when its server goes, is found again when that is back', async () => {
+    const camera = watch({ url: simulator.urls[0]! }, { maxClockErrorSeconds: 0 });
+    await camera.frames(10);
+    await simulator.fault({ op: 'stop' });
+    await camera.until('unreachable', () => camera.statuses.at(-1)!.cause === 'CAMERA_UNREACHABLE');
+    await simulator.fault({ op: 'start' });
+    await camera.until('a new epoch', () => camera.epochs.length === 2);
+    expect(camera.state).toBe('LIVE');
+    expect(camera.endedEpochs).toEqual([camera.epochs[0]]);
+  });
+});
+
+describe('a stream that changes', () => {
+  test('its resolution begins a new epoch without a new connection', async () => {
+    const camera = watch({ url: simulator.urls[1]! }, { maxClockErrorSeconds: 0 });
+    await camera.frames(10);
+    await simulator.fault({ op: 'resize', path: '/cam2', size: [160, 120] });
+    await camera.until('a new epoch', () => camera.epochs.length === 2);
+    await camera.frames(5);
+    const [before, after] = camera.epochs.map(
+      (epoch) => camera.faces.find((faces) => faces.epoch === epoch)!,
+    );
+    expect([before!.crops[0]!.box.w, after!.crops[0]!.box.w]).toEqual([320, 160]);
+    expect(after!.frame).toBe(0);
+    expect(camera.statuses.at(-1)).toMatchObject({
+      width: 160,
+      height: 120,
+      restarts: 0,
+      cause: 'format_changed',
+    });
+    expect(camera.endedEpochs).toEqual([camera.epochs[0]]);
+    await simulator.fault({ op: 'resize', path: '/cam2', size: [320, 240] });
+  });
+
+  test('its clock within reason is followed in a new epoch', async () => {
+    const camera = watch({ url: simulator.urls[0]! }, { maxClockErrorSeconds: 7200 });
+    await camera.until('clock of the camera', () => camera.faces.at(-1)?.clockSource === 'rtcp');
+    await simulator.fault({ op: 'clock', path: '/cam1', offset: -3600 });
+    await camera.until('the step', () => camera.statuses.at(-1)!.cause === 'clock_stepped');
+    await camera.frames(5);
+    await simulator.fault({ op: 'clock', path: '/cam1', offset: 0 });
+    const { captureTime, receivedAt, clockSource } = camera.faces.at(-1)!;
+    expect(clockSource).toBe('rtcp');
+    expect(Math.abs((receivedAt - captureTime) / 1e6 - 3600)).toBeLessThan(2);
+    expectTimesInOrder(camera);
+  });
+
+  test('its clock beyond reason is not believed any more', async () => {
+    const camera = watch({ url: simulator.urls[1]! });
+    await camera.until('clock of the camera', () => camera.faces.at(-1)?.clockSource === 'rtcp');
+    await simulator.fault({ op: 'clock', path: '/cam2', offset: 3600 });
+    await camera.until('arrival times', () => camera.faces.at(-1)!.clockSource === 'arrival');
+    await camera.frames(5);
+    const { captureTime, receivedAt } = camera.faces.at(-1)!;
+    expect(Math.abs(receivedAt - captureTime)).toBeLessThan(2e6);
+    expect(camera.statuses.at(-1)!.cause).toBe('clock_source_changed');
+    expectTimesInOrder(camera);
+  });
+});
+
+test('an analysis that is slower than the camera gets the newest frame, and drops are counted', async () => {
+  const camera = watch(
+    { url: simulator.urls[0]! },
+    { maxClockErrorSeconds: 0, statusSeconds: 1 },
+    { child: 'slow' },
+  );
+  await camera.frames(20);
+  await camera.until('a status', () => (camera.statuses.at(-1)!.drops.analysis_slow ?? 0) > 20);
+  // At 25 frames a second, three or more go by during one analysis of 120 ms; a queue would hand on each of them.
+  const steps = camera.faces.slice(1).map(({ frame }, index) => frame - camera.faces[index]!.frame);
+  expect(steps.sort((a, b) => a - b)[steps.length >> 1]).toBeGreaterThanOrEqual(3);
+  const skipped = camera.faces.at(-1)!.frame + 1 - camera.faces.length;
+  expect(skipped).toBeGreaterThan(20);
+  expectTimesInOrder(camera);
+});
