@@ -33,11 +33,15 @@ def generate(a: argparse.Namespace) -> None:
     from .synthetic import generate as g
 
     paths = (a.facekit, a.portraits, a.notes)
-    for k, split in enumerate(g.SPLITS):
+    for split in a.splits:
+        k, share = g.SPLITS.index(split), 1.0 if split == "train" else a.held_share
+        count = lambda n: round(n * share)  # noqa: E731
         g.write_portraits(split, a.set, paths)
-        share = 1.0 if split == "train" else 0.12
-        g.write("stills", split, a.set, paths, round(a.people * share), round(a.invented * share), a.each, a.seed + k, a.workers)
-        g.write("clips", split, a.set, paths, round(a.clips * 0.7 * share) + 1, round(a.clips * 0.3 * share) + 1, g.WINDOW, a.seed + 10 + k, a.workers)
+        g.write("stills", split, a.set, paths, count(a.people), count(a.invented), a.each, a.seed + k, a.workers)
+        if split == "train":
+            g.write("sparse", split, a.set, paths, round(a.sparse * 0.7), round(a.sparse * 0.3), g.WINDOW // g.STRIDE, a.seed + 20, a.workers, g.STRIDE)
+        clips = a.clips if split == "train" else a.held_clips
+        g.write("clips", split, a.set, paths, round(clips * 0.7), round(clips * 0.3), g.WINDOW, a.seed + 10 + k, a.workers)
 
 
 def demo(a: argparse.Namespace) -> None:
@@ -49,41 +53,51 @@ def demo(a: argparse.Namespace) -> None:
 
 
 def train_frames(a: argparse.Namespace) -> None:
-    from . import frames
+    from . import export as exporting, frames
     from .crops import CropSet
 
     torch.manual_seed(a.seed)
-    sets = [CropSet(a.set / n) for n in ("portraits-train", "stills-train", "clips-train")]
-    mixture = frames.Mixture(sets, [a.real, (1 - a.real) * 0.65, (1 - a.real) * 0.35], a.seed)
+    model = frames.FrameModel()
+    if a.init:
+        model.edge.load_state_dict(exporting.load(a.init).state_dict())
+        frames.suspend_time(model.edge)
+    rest = 1 - a.real
+    shares = {"portraits-train": a.real, "stills-train": rest * 0.55, "sparse-train": rest * 0.38, "clips-train": rest * 0.07}
+    shares = {n: share for n, share in shares.items() if (a.set / n / "labels.npy").is_file()}
+    mixture = frames.Mixture([CropSet(a.set / n) for n in shares], list(shares.values()), a.seed)
     validation = {n: CropSet(a.set / n) for n in ("portraits-val", "stills-val")}
-    frames.train(_frame_model(), mixture, validation, a.run, steps=10**9, batch=a.batch, lr=a.lr, budget=a.minutes * 60)
+    frames.train(model, mixture, validation, a.run, steps=10**9, batch=a.batch, lr=a.lr, budget=a.minutes * 60)
 
 
 def cache(a: argparse.Namespace) -> None:
     from . import cache as c
+    from .frames import FrameModel
+    from .windows import STRIDE, WINDOW
 
-    model = _frame_model()
+    model, out = FrameModel(), a.run / "features"
     c.load_average(model, a.run / "last.pt")
-    for folder in sorted(a.set.iterdir()):
-        c.write(model, folder, a.run / "features")
-    c.write(model, a.set / "portraits-train", a.run / "features", repeats=a.repeats)
+    for name in ("clips-val", "stills-val", "portraits-val"):
+        c.write(model, a.set / name, out)
+    if (a.set / "clips-train" / "labels.npy").is_file():
+        c.write(model, a.set / "clips-train", out)
+    c.write(model, a.set / "sparse-train", out, repeats=a.repeats, track=WINDOW // STRIDE)
+    c.write(model, a.set / "stills-train", out, repeats=a.repeats)
+    c.write(model, a.set / "portraits-train", out, repeats=4 * a.repeats)
 
 
 def train_windows(a: argparse.Namespace) -> None:
-    from . import cache as c, losses, windows
-    from .edge import EdgeModel
+    from . import cache as c, labels, losses, windows
+    from .frames import FrameModel
 
     torch.manual_seed(a.seed)
-    model, source = EdgeModel(), a.run / "features"
-    frame = _frame_model()
+    frame, source = FrameModel(), a.run / "features"
     c.load_average(frame, a.run / "last.pt")
-    model.backbone.load_state_dict(frame.backbone.state_dict())
-    windows.start_from(model, frame.head)
-    clips = windows.FeatureSet(source, "clips-train")
-    stills = [windows.FeatureSet(source, n) for n in ("stills-train", "portraits-train-augmented")]
-    frequency = losses.frequencies(clips.labels >= 0.3)
-    validation = [windows.FeatureSet(source, f"{n}-val") for n in ("clips", "stills", "portraits")]
-    windows.train(model, windows.Sampler(clips, stills, a.seed), validation, a.out, a.minutes * 60, beta=a.beta, frequency=frequency)
+    read = lambda *names: [windows.FeatureSet(source, n) for n in names]  # noqa: E731
+    clips = read(*(n for n in ("clips-train", "sparse-train-augmented") if (source / f"{n}-groups.npy").is_file()))
+    sampler = windows.Sampler(clips, read("stills-train-augmented"), read("portraits-train-augmented"), a.seed)
+    frequency = losses.frequencies(np.concatenate([s.labels for s in clips]) >= labels.ACTIVE)
+    validation = read("clips-val", "stills-val", "portraits-val")
+    windows.train(frame.edge, sampler, validation, a.out, a.minutes * 60, lr=a.lr, beta=a.beta, frequency=frequency)
 
 
 def export(a: argparse.Namespace) -> None:
@@ -112,13 +126,6 @@ def table2(a: argparse.Namespace) -> None:
     print(f"{a.row}: macro-F1 {f1:.4f}")
 
 
-def _frame_model():
-    from .edge import EDGE, RegNet
-    from .frames import FrameModel
-
-    return FrameModel(RegNet(EDGE["stem"], EDGE["depths"], EDGE["widths"], EDGE["groupWidth"]), EDGE["widths"][-1])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m austream_training", description=__doc__)
     parser.add_argument("--threads", type=int, default=0, help="of PyTorch; 0 takes one per core")
@@ -127,7 +134,7 @@ def main() -> None:
     def command(run, *arguments: tuple[str, dict]) -> None:
         p = commands.add_parser(run.__name__.replace("_", "-"))
         for name, options in arguments:
-            p.add_argument(f"--{name}", **({"required": "default" not in options} | options))
+            p.add_argument(f"--{name.replace('_', '-')}", **({"required": "default" not in options} | options))
         p.set_defaults(run_command=run)
 
     path, number, real = {"type": Path}, {"type": int}, {"type": float}
@@ -135,18 +142,21 @@ def main() -> None:
     notes = ("notes", path | {"help": "what annotate wrote"})
     command(annotate, *kit, ("landmarker", path), ("out", path))
     command(
-        generate, *kit, notes, ("set", path), ("people", number | {"default": 700}), ("invented", number | {"default": 260}),
-        ("each", number | {"default": 26}), ("clips", number | {"default": 120}), ("workers", number | {"default": 2}), ("seed", number | {"default": 1}),
+        generate, *kit, notes, ("set", path), ("people", number | {"default": 1000}), ("invented", number | {"default": 400}),
+        ("each", number | {"default": 16, "help": "stills of one head"}), ("sparse", number | {"default": 400, "help": "clips of which every fourth frame is drawn"}), ("clips", number | {"default": 20}),
+        ("held_clips", number | {"default": 20}), ("held_share", real | {"default": 0.08, "help": "stills held out, of those for training"}),
+        ("workers", number | {"default": 2}), ("seed", number | {"default": 1}), ("splits", {"nargs": "+", "default": ["test", "val", "train"]}),
     )
     command(demo, *kit, notes, ("out", path), ("seed", number | {"default": 106}))
     command(
-        train_frames, ("set", path), ("run", path), ("minutes", real), ("batch", number | {"default": 64}), ("lr", real | {"default": 2e-3}),
+        train_frames, ("set", path), ("run", path), ("minutes", real), ("init", path | {"default": None, "help": "a model directory to start from"}),
+        ("batch", number | {"default": 64}), ("lr", real | {"default": 1.5e-3}),
         ("real", real | {"default": 0.22, "help": "share of photographs"}), ("seed", number | {"default": 1}),
     )
-    command(cache, ("set", path), ("run", path), ("repeats", number | {"default": 6}))
+    command(cache, ("set", path), ("run", path), ("repeats", number | {"default": 1, "help": "augmented views of each training crop"}))
     command(
         train_windows, ("run", path), ("out", path), ("minutes", real), ("seed", number | {"default": 0}),
-        ("beta", real | {"default": 0.0, "help": "of Robin Hood label smoothing"}),
+        ("lr", real | {"default": 1e-3}), ("beta", real | {"default": 0.0, "help": "of Robin Hood label smoothing"}),
     )
     command(
         export, ("run", path | {"help": "of train-windows"}), ("set", path), ("out", path), ("version", {}),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .crops import CropSet, normalised
+from .crops import CropSet, draw_view, normalised, shaken
 from .frames import FrameModel
 
 
@@ -28,18 +28,27 @@ def features(backbone: torch.nn.Module, crops: np.ndarray) -> np.ndarray:
     return f.float().flatten(2).transpose(1, 2).half().numpy()
 
 
-def write(model: FrameModel, folder: Path, out: Path, repeats: int = 0, seed: int = 5, batch: int = 128) -> None:
-    """`repeats` 0: every crop as it is; otherwise each that many times, augmented, as `<name>-augmented`."""
+def write(model: FrameModel, folder: Path, out: Path, repeats: int = 0, track: int = 1, seed: int = 5, batch: int = 128) -> None:
+    """`repeats` 0: every crop as it is; otherwise each that many times, augmented, as `<name>-augmented`; `track`
+    crops in a row are then one face's and share an augmentation but for a little shaking."""
     model.eval().to(memory_format=torch.channels_last)
     s, rng = CropSet(folder), np.random.default_rng(seed)
     f, order = [], np.tile(np.arange(len(s)), max(1, repeats))
+    view: dict = {}
     for k in range(0, len(order), batch):
         index = order[k : k + batch]
-        crops = np.stack([s.augmented(int(i), rng)[0] for i in index]) if repeats else s.centre(index)
-        f.append(features(model.backbone, crops))
+        if repeats:
+            crops = []
+            for n, i in enumerate(index, start=k):
+                view = draw_view(rng) if n % track == 0 else view
+                crops.append(s.augmented(int(i), rng, shaken(view, rng) if track > 1 else view)[0])
+            f.append(features(model.edge.backbone, np.stack(crops)))
+        else:
+            f.append(features(model.edge.backbone, s.centre(index)))
     out.mkdir(parents=True, exist_ok=True)
     name = folder.name + ("-augmented" if repeats else "")
     np.save(out / f"{name}-features.npy", np.concatenate(f))
     np.save(out / f"{name}-labels.npy", s.labels[order])
     np.save(out / f"{name}-weights.npy", s.weights[order])
+    np.save(out / f"{name}-groups.npy", s.groups[order])
     print(f"{name}: {len(order)} crops", flush=True)

@@ -40,26 +40,45 @@ class CropSet:
         m = (CANVAS - SIZE) // 2
         return np.stack([self.crops[i][m : m + SIZE, m : m + SIZE] for i in index])
 
-    def augmented(self, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """One crop moved, turned, scaled, mirrored, recoloured, and its landmarks in −1…1 of the crop; a real photo
-        also goes through a camera."""
+    def augmented(self, i: int, rng: np.random.Generator, view: dict | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """One crop moved, turned, scaled, mirrored, recoloured (`view`, drawn unless given), and its landmarks in
+        −1…1 of the crop; a real photo also goes through a camera."""
+        view = view or draw_view(rng)
         image, marks = np.asarray(self.crops[i]), self.marks[i]
         if self.real and rng.random() < 0.85:
             image = camera.shoot(image.astype(np.float32), camera.draw_optics(rng), rng)
-        angle, scale = np.radians(rng.normal(0, 3.5)), np.exp(rng.normal(0, 0.075))
-        c, s = np.cos(angle) * scale, np.sin(angle) * scale
-        if rng.random() < 0.5:
+        c, s = np.cos(view["angle"]) * view["scale"], np.sin(view["angle"]) * view["scale"]
+        if view["mirror"]:
             image = image[:, ::-1]
             marks = marks[_MIRROR] * [-1, 1] + [CANVAS - 1, 0]
-        shift = SIZE / 2 + rng.normal(0, 2.5, 2)
         move = np.array([[c, -s, 0], [s, c, 0]])
-        move[:, 2] = shift - move[:, :2] @ [CANVAS / 2, CANVAS / 2]
+        move[:, 2] = SIZE / 2 + view["shift"] - move[:, :2] @ [CANVAS / 2, CANVAS / 2]
         image = cv2.warpAffine(np.ascontiguousarray(image), move, (SIZE, SIZE), borderMode=cv2.BORDER_CONSTANT)
-        out = image.astype(np.float32)
-        out = out * rng.uniform(0.8, 1.2) + rng.uniform(-15, 15)
-        out *= np.exp(rng.normal(0, 0.04, 3)).astype(np.float32)
+        out = (image.astype(np.float32) * view["gain"] + view["lift"]) * view["white"]
         marks = (marks @ move[:, :2].T + move[:, 2]) / (SIZE / 2) - 1
         return np.clip(out, 0, 255), marks.astype(np.float32)
+
+
+def draw_view(rng: np.random.Generator) -> dict:
+    """How one crop of a track differs from an ideal one: the detector's errors, exposure and colour."""
+    return {
+        "angle": np.radians(rng.normal(0, 3.5)),
+        "scale": np.exp(rng.normal(0, 0.075)),
+        "mirror": rng.random() < 0.5,
+        "shift": rng.normal(0, 2.5, 2),
+        "gain": rng.uniform(0.8, 1.2),
+        "lift": rng.uniform(-15, 15),
+        "white": np.exp(rng.normal(0, 0.04, 3)).astype(np.float32),
+    }
+
+
+def shaken(view: dict, rng: np.random.Generator) -> dict:
+    """The same track a frame later: keypoints move a little from one detection to the next."""
+    return view | {
+        "angle": view["angle"] + np.radians(rng.normal(0, 0.5)),
+        "scale": view["scale"] * np.exp(rng.normal(0, 0.01)),
+        "shift": view["shift"] + rng.normal(0, 0.6, 2),
+    }
 
 
 def normalised(crops: np.ndarray) -> np.ndarray:

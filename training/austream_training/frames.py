@@ -1,40 +1,75 @@
-"""Stage one: the frame encoder's backbone learns AUs from single crops, with a linear head on pooled features.
+"""Stage one: everything of the ensemble that sees one frame learns from single crops: the backbone, the ViViT's
+spatial encoder and head, the Nguyen member's branches and fusion. What sees time is the identity meanwhile.
 
-The window encoders learn afterwards on its cached features (windows.py): on a CPU this costs a fraction of
-training through 256 frames at once.
+The rest learns afterwards on cached features (windows.py): on a CPU this costs a fraction of training through 256
+frames at once, and batches of unrelated faces teach more than windows of one face.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from . import labels, metrics
 from .crops import CropSet, normalised
-from .losses import sigmoid_focal
+from .edge import EDGE, EdgeModel
+from .losses import branched, sigmoid_focal
 
 
 class FrameModel(nn.Module):
-    def __init__(self, backbone: nn.Module, width: int):
+    """The ensemble at a window of one frame, with landmarks as an auxiliary task: where lips, lids and brows are is
+    most of what AUs are read from."""
+
+    def __init__(self):
         super().__init__()
-        self.backbone, self.drop, self.head = backbone, nn.Dropout(0.2), nn.Linear(width, 12)
-        # Landmarks are an auxiliary task: where lips, lids and brows are is most of what AUs are read from.
-        self.marks = nn.Linear(width * 16, 136)
+        self.edge = EdgeModel()
+        suspend_time(self.edge)
+        self.drop, self.marks = nn.Dropout(0.1), nn.Linear(EDGE["widths"][-1] * 16, 136)
         nn.init.normal_(self.marks.weight, std=0.002)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.both(x)[0]
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor], torch.Tensor]:
+        """(n, 3, 112, 112) → logits (n, 12) of the ViViT, of the Nguyen member and of its branches, and landmarks
+        (n, 136) in −1…1."""
+        m = self.edge
+        f = m.backbone(x).float().flatten(2).transpose(1, 2)
+        first = m.vivit.head(m.vivit.temporal_norm(m.vivit.encode(self.drop(f))))
+        fused, branches = m.nguyen.score(self.drop(f.mean(1))[:, None])
+        return first, fused[:, 0], [b[:, 0] for b in branches], self.marks(f.flatten(1))
 
-    def both(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(n, 3, 112, 112) → AU logits (n, 12), landmarks (n, 136) in −1…1."""
-        f = self.backbone(x).float()
-        return self.head(self.drop(f.mean((2, 3)))), self.marks(f.flatten(1))
+
+@torch.no_grad()
+def suspend_time(model: EdgeModel) -> None:
+    """Makes every temporal block the identity, which residual blocks are with their last layers at zero, and keeps
+    them out of training. `resume_time` ends it."""
+    for part in _temporal(model):
+        for block in part:
+            for name in ("attn", "cross"):
+                if hasattr(block, name):
+                    nn.init.zeros_(getattr(block, name).proj.weight)
+                    nn.init.zeros_(getattr(block, name).proj.bias)
+            nn.init.zeros_(block.fc2.weight)
+            nn.init.zeros_(block.fc2.bias)
+        part.requires_grad_(False)
+    nn.init.normal_(model.vivit.temporal_pos, std=0.02).requires_grad_(False)
+    for branch in (model.nguyen.branch1, model.nguyen.branch3):
+        nn.init.normal_(branch.frequency, std=0.15).requires_grad_(False)
+
+
+def resume_time(model: EdgeModel) -> None:
+    model.requires_grad_(True)
+
+
+def _temporal(model: EdgeModel) -> list[nn.ModuleList]:
+    n = model.nguyen
+    return [model.vivit.temporal, n.branch1.encoder, n.branch1.decoder, n.branch3.encoder, n.branch3.decoder]
 
 
 class _Stream(IterableDataset):
@@ -44,7 +79,7 @@ class _Stream(IterableDataset):
     def __iter__(self):
         info = get_worker_info()
         if info is not None:
-            self.mixture.rng = np.random.default_rng([self.mixture.seed, info.id, int(time.time())])
+            self.mixture.rng = np.random.default_rng([*np.atleast_1d(self.mixture.seed), info.id])
         while True:
             yield self.mixture.batch(self.size)
 
@@ -69,6 +104,7 @@ class Mixture:
                 self.odds.append(odds / odds.sum())
 
         self.edges = [np.cumsum(o)[:-1] for o in self.odds]
+        self.weight = labels.rarity(np.concatenate([s.labels for s in sets if not s.real]))
 
     def batch(self, size: int) -> tuple[torch.Tensor, ...]:
         """Crops (n, 3, 112, 112), soft targets (n, 12), trust (n, 12), landmarks (n, 136)."""
@@ -80,7 +116,7 @@ class Mixture:
             x.append(crop)
             m.append(marks.reshape(-1))
             y.append(s.labels[i])
-            w.append(s.weights[i])
+            w.append(s.weights[i] * self.weight)
         return (
             torch.from_numpy(normalised(np.stack(x))),
             torch.from_numpy(labels.targets(np.stack(y))),
@@ -90,17 +126,18 @@ class Mixture:
 
 
 @torch.no_grad()
-def scores(model: nn.Module, crops: CropSet, index: np.ndarray, batch: int = 128) -> np.ndarray:
+def scores(model: FrameModel, crops: CropSet, index: np.ndarray, batch: int = 128) -> np.ndarray:
     model.eval()
     out = []
     for k in range(0, len(index), batch):
         x = torch.from_numpy(normalised(crops.centre(index[k : k + batch])))
         with torch.autocast("cpu", torch.bfloat16):
-            out.append(torch.sigmoid(model(x.to(memory_format=torch.channels_last)).float()).numpy())
+            first, fused, *_ = model(x.to(memory_format=torch.channels_last))
+        out.append(((torch.sigmoid(first.float()) + torch.sigmoid(fused.float())) / 2).numpy())
     return np.concatenate(out)
 
 
-def evaluate(model: nn.Module, sets: dict[str, CropSet], limit: int = 1600) -> dict[str, dict[str, list[float]]]:
+def evaluate(model: FrameModel, sets: dict[str, CropSet], limit: int = 1600) -> dict[str, dict[str, list[float]]]:
     out = {}
     for name, s in sets.items():
         index = np.linspace(0, len(s) - 1, min(limit, len(s))).astype(int)
@@ -115,54 +152,79 @@ def evaluate(model: nn.Module, sets: dict[str, CropSet], limit: int = 1600) -> d
 
 def train(
     model: FrameModel, mixture: Mixture, validation: dict[str, CropSet], out: Path, steps: int, batch: int = 64, lr: float = 2e-3,
-    gamma: float = 1.0, every: int = 500, budget: float = 1e9, marks_weight: float = 1.0, workers: int = 1,
+    gamma: float = 0.0, every: int = 500, budget: float = 1e9, marks_weight: float = 1.0, workers: int = 1, sync: int = 10,
 ) -> None:
     """AdamW with one cosine; resumes from out/last.pt; stops at `steps` or after `budget` seconds, whichever the
-    schedule's clock says first: progress is the larger of the two shares, so that the cosine always ends."""
+    schedule's clock says first: progress is the larger of the two shares, so that the cosine always ends.
+
+    Under torchrun each process draws its own batches, and every `sync` steps their weights are averaged (local SGD):
+    on shared CPU cores far fewer stalls than averaging gradients at every step."""
+    rank, world = (int(os.environ.get(k, d)) for k, d in (("RANK", 0), ("WORLD_SIZE", 1)))
+    if world > 1 and not dist.is_initialized():
+        dist.init_process_group("gloo")
     out.mkdir(parents=True, exist_ok=True)
-    optimizer = torch.optim.AdamW(_groups(model), lr=lr)
-    average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True)
+    model.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(groups_of(model), lr=lr)
+    average = torch.optim.swa_utils.AveragedModel(
+        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998**sync), use_buffers=True
+    )
     step, spent = 0, 0.0
     if (out / "last.pt").is_file():
-        saved = torch.load(out / "last.pt")
+        saved = torch.load(out / "last.pt", weights_only=True)
         model.load_state_dict(saved["model"])
         average.load_state_dict(saved["average"])
         optimizer.load_state_dict(saved["optimizer"])
         step, spent = saved["step"], saved["spent"]
-    began = time.time() - spent
-    running = 0.0
+    began, share, running = time.time() - spent, 0.0, 0.0
+    mixture.seed = [*np.atleast_1d(mixture.seed), rank, step]
     batches = iter(DataLoader(_Stream(mixture, batch), batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))
-    while True:
-        share = max(step / steps, (time.time() - began) / budget)
-        if share >= 1:
-            break
+    while share < 1:
         rate = float(lr * min(1, (step + 1) / 200) * (0.5 * (1 + np.cos(np.pi * share)) + 0.002))
         for g in optimizer.param_groups:
             g["lr"] = rate
         x, y, w, m = next(batches)
         model.train()
         with torch.autocast("cpu", torch.bfloat16):
-            logits, marks = model.both(x.to(memory_format=torch.channels_last))
-        loss = (sigmoid_focal(logits.float(), y, gamma) * w).sum() / w.sum()
+            first, fused, branches, marks = model(x.to(memory_format=torch.channels_last))
+        focal = lambda z: (sigmoid_focal(z.float(), y, gamma) * w).sum() / w.sum()  # noqa: E731
+        loss = (focal(first) + branched(focal(fused), [focal(b) for b in branches], 0.3)) / 2
         loss = loss + marks_weight * nn.functional.smooth_l1_loss(marks.float(), m, beta=0.05)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
         optimizer.step()
-        average.update_parameters(model)
         step += 1
         running += loss.item()
-        if step % 100 == 0:
-            print(f"step {step} loss {running / 100:.4f} lr {rate:.5f} {step * batch / (time.time() - began):.0f} img/s share {share:.2f}", flush=True)
+        if step % sync == 0:
+            share = _average(model, max(step / steps, (time.time() - began) / budget), world)
+            average.update_parameters(model)
+        if step % 100 == 0 and rank == 0:
+            print(f"step {step} loss {running / 100:.4f} lr {rate:.5f} {world * step * batch / (time.time() - began):.0f} img/s share {share:.2f}", flush=True)
             running = 0.0
-        if step % every == 0:
+        if step % every == 0 and rank == 0:
             _save(model, average, optimizer, step, time.time() - began, out, validation)
-    _save(model, average, optimizer, step, time.time() - began, out, validation)
+    if rank == 0:
+        _save(model, average, optimizer, step, time.time() - began, out, validation)
 
 
-def _groups(model: nn.Module) -> list[dict]:
-    decay = [p for p in model.parameters() if p.ndim > 1]
-    return [{"params": decay, "weight_decay": 0.05}, {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0}]
+@torch.no_grad()
+def _average(model: nn.Module, share: float, world: int) -> float:
+    """Averages weights, statistics and the clock over the processes."""
+    if world == 1:
+        return share
+    values = [t for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()]
+    flat = torch.cat([*(t.reshape(-1) for t in values), torch.tensor([share])])
+    dist.all_reduce(flat)
+    flat /= world
+    for t, part in zip(values, flat[:-1].split([t.numel() for t in values])):
+        t.copy_(part.view(t.shape))
+    return float(flat[-1])
+
+
+def groups_of(model: nn.Module) -> list[dict]:
+    """Parameter groups of what is to learn: matrices decay, vectors do not."""
+    learned = [p for p in model.parameters() if p.requires_grad]
+    return [{"params": [p for p in learned if p.ndim > 1], "weight_decay": 0.05}, {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0}]
 
 
 def _save(model, average, optimizer, step, spent, out: Path, validation) -> None:

@@ -13,3 +13,9 @@ def targets(intensity: np.ndarray) -> np.ndarray:
     rise = 1 / (1 + np.exp((ACTIVE - intensity) / _SOFT))
     floor = 1 / (1 + np.exp(ACTIVE / _SOFT))
     return np.clip((rise - floor) / (1 - floor), 0, 1).astype(np.float32)
+
+
+def rarity(intensity: np.ndarray) -> np.ndarray:
+    """Loss weight per AU (12,): rare AUs weigh more, active or not alike, so that scores stay probabilities."""
+    common = (intensity >= ACTIVE).mean(0)
+    return np.clip(np.sqrt(common.mean() / np.maximum(common, 1e-3)), 0.7, 2.0).astype(np.float32)

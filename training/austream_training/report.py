@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from . import calibrate as calibration
 from . import export as exporting
 from . import labels, metrics, smoothing
 from .crops import CropSet, normalised
@@ -18,24 +19,38 @@ WINDOW = 256
 MEMBERS = ("regnet-vit", "nguyen", "ensemble")
 
 
+def some(total: int, most: int | None) -> np.ndarray:
+    """Evenly spaced indices; a still costs a whole window, so that reports take a sample of them."""
+    return np.arange(total) if most is None or most >= total else np.linspace(0, total - 1, most).astype(int)
+
+
 @torch.no_grad()
-def embed(model: EdgeModel, crops: CropSet, batch: int = 128) -> torch.Tensor:
+def embed(model: EdgeModel, crops: CropSet, index: np.ndarray | None = None, batch: int = 128) -> torch.Tensor:
     """(N, d + c) in fp32, from unaugmented crops: the product's own way."""
-    index = np.arange(len(crops))
+    index = np.arange(len(crops)) if index is None else index
     return torch.cat(
         [model.encode(torch.from_numpy(normalised(crops.centre(index[k : k + batch])))) for k in range(0, len(index), batch)]
     )
 
 
 @torch.no_grad()
-def scores(model: EdgeModel, embeddings: torch.Tensor, moving: bool) -> dict[str, np.ndarray]:
-    """Each member's and the ensemble's sigmoid scores (N, 12): clips by whole windows, stills edge-padded."""
+def scores(model: EdgeModel, embeddings: torch.Tensor, moving: bool, hop: int = 16) -> dict[str, np.ndarray]:
+    """Each member's and the ensemble's sigmoid scores (N, 12) as the product publishes them. Clips: every `hop`
+    frames the window of the newest 256, edge-padded on the left, gives its newest scores. Stills: one frame,
+    edge-padded."""
     d = model.vivit.embed.out_features
     parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for k in range(0, len(embeddings), WINDOW if moving else 16):
-        e = embeddings[k : k + WINDOW][None] if moving else embeddings[k : k + 16][:, None].expand(-1, WINDOW, -1)
-        for part, z in zip(parts, (model.vivit.score(e[..., :d]), model.nguyen.score(e[..., d:])[0])):
-            part.append(torch.sigmoid(z[0] if moving else z[:, -1]).numpy())
+        e = embeddings[k : k + WINDOW]
+        if moving:
+            ends = [*range(hop, len(e), hop), len(e)]
+            index = torch.stack([torch.clamp(torch.arange(n - WINDOW, n), min=0) for n in ends])
+            fresh = np.diff([0, *ends])
+            x = e[index]
+        else:
+            fresh, x = np.ones(len(e), int), e[:, None].expand(-1, WINDOW, -1)
+        for part, z in zip(parts, (model.vivit.score(x[..., :d]), model.nguyen.score(x[..., d:])[0])):
+            part += [torch.sigmoid(row[WINDOW - n :]).numpy() for row, n in zip(z, fresh)]
     first, second = (np.concatenate(p) for p in parts)
     return {"regnet-vit": first, "nguyen": second, "ensemble": (first + second) / 2}
 
@@ -57,21 +72,24 @@ def smoothed(p: np.ndarray, sigma: float, kernel: int, causal: bool) -> np.ndarr
     return np.concatenate([smoothing.smooth(p[k : k + WINDOW], sigma, kernel, causal) for k in range(0, len(p), WINDOW)])
 
 
-def choose_thresholds(model: EdgeModel, folder: Path) -> np.ndarray:
-    """Per AU the threshold of best F1 on the validation people's clips (smoothed) and stills."""
-    clips, stills = CropSet(folder / "clips-val"), CropSet(folder / "stills-val")
-    p = np.concatenate(
-        [
-            smoothed(scores(model, embed(model, clips), moving=True)["ensemble"], 3, 51, True),
-            scores(model, embed(model, stills), moving=False)["ensemble"],
-        ]
+def calibrate(model: EdgeModel, folder: Path, stills: int = 480) -> None:
+    """Folds a calibration on the validation people's clips and stills into the model (calibrate.py)."""
+    sets, members, truth = (CropSet(folder / "clips-val"), CropSet(folder / "stills-val")), ([], []), []
+    for s, moving in zip(sets, (True, False)):
+        index = some(len(s), None if moving else stills)
+        p = scores(model, embed(model, s, index), moving)
+        for part, name in zip(members, MEMBERS):
+            part.append(p[name])
+        truth.append(s.labels[index] >= labels.ACTIVE)
+    split = len(truth[0])
+    calibration.calibrate(
+        model, [np.concatenate(p) for p in members], np.concatenate(truth), [slice(0, split), slice(split, None)]
     )
-    return metrics.best_thresholds(np.concatenate([clips.labels, stills.labels]) >= labels.ACTIVE, p)
 
 
-def evaluate(model: EdgeModel, folder: Path, split: str, thresholds: np.ndarray | float = 0.5) -> dict:
-    """Table 2's rows on clips (σ 3, 51 taps), and the ensemble on stills and on photographs (weak truth). Members
-    are measured at 0.5, rows that end in `@` at the model's own thresholds."""
+def evaluate(model: EdgeModel, folder: Path, split: str, thresholds: np.ndarray | float = 0.5, stills: int = 480) -> dict:
+    """Table 2's rows on clips as they are streamed (σ 3, 51 taps), and the ensemble on stills and on photographs
+    (weak truth). Members are measured at 0.5, rows that end in `@` at the model's own thresholds."""
     out: dict = {}
     clips = CropSet(folder / f"clips-{split}")
     by_member = scores(model, embed(model, clips), moving=True)
@@ -83,23 +101,24 @@ def evaluate(model: EdgeModel, folder: Path, split: str, thresholds: np.ndarray 
     out["clips/ensemble+centered"] = figures(clips.labels, smoothed(e, 3, 51, False))
     for kind in ("stills", "portraits"):
         s = CropSet(folder / f"{kind}-{split}")
-        p = scores(model, embed(model, s), moving=False)["ensemble"]
-        out[kind], out[kind + "@"] = figures(s.labels, p), figures(s.labels, p, thresholds)
+        index = some(len(s), stills)
+        p, truth = scores(model, embed(model, s, index), moving=False)["ensemble"], s.labels[index]
+        out[kind], out[kind + "@"] = figures(truth, p), figures(truth, p, thresholds)
     return out
 
 
 def export(run: Path, sets: Path, out: Path, version: str, training: dict) -> dict:
-    """Checkpoint `run`/last.pt → model directory `out`. Weights are rounded to fp16 before anything is measured.
-    Reliability of an AU: 2·AUC − 1 of the ensemble, the lower of held-out clips and stills."""
+    """Checkpoint `run`/last.pt → model directory `out`. Calibrated, then rounded to fp16 before anything is
+    measured. Reliability of an AU: 2·AUC − 1 of the ensemble, the lower of held-out clips and stills."""
     model = EdgeModel()
-    model.load_state_dict(torch.load(run / "last.pt")["model"])
-    model.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in model.state_dict().items()})
+    model.load_state_dict(torch.load(run / "last.pt", weights_only=True)["model"])
     model.eval()
-    limits = choose_thresholds(model, sets)
-    test = evaluate(model, sets, "test", limits)
+    calibrate(model, sets)
+    model.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in model.state_dict().items()})
+    test = evaluate(model, sets, "test")
     auc = np.minimum(*(np.array(test[k]["auc"], float) for k in ("clips/ensemble+causal", "stills")))
     reliability = np.clip(2 * auc - 1, 0, 1)
-    exporting.write(model, out, version, {"aus": list(NAMES), "test": test}, reliability, limits, training)
+    exporting.write(model, out, version, {"aus": list(NAMES), "test": test}, reliability, np.full(12, 0.5), training)
     return test
 
 
@@ -135,15 +154,3 @@ def members(test: dict) -> str:
 
 def read(folder: Path) -> dict:
     return json.loads((folder / "model.json").read_text())["metrics"]["test"]
-
-
-@torch.no_grad()
-def stream(model: EdgeModel, embeddings: torch.Tensor, hop: int = 16, sigma: float = 3.0) -> np.ndarray:
-    """Scores (T, 12) as the product publishes them: every `hop` frames the window of the newest 256, edge-padded
-    on the left, gives its newest scores; then causal smoothing."""
-    out, total = [], len(embeddings)
-    for end in range(hop, total + hop, hop):
-        end, first = min(end, total), len(out) and sum(map(len, out))
-        index = torch.clamp(torch.arange(end - WINDOW, end), min=0)
-        out.append(model.score(embeddings[index][None])[0, WINDOW - (end - first) :].numpy())
-    return smoothing.smooth(np.concatenate(out), sigma)

@@ -1,139 +1,168 @@
-"""Stage two: the window encoders learn on the frame encoder's cached features.
+"""Stage two: what sees time learns on the frame encoder's cached features; what sees one frame goes on learning.
 
-Half of what they see are clips, some with a padded start (a face that has just appeared) or at half speed; the
-other half are stills repeated over the whole window, because that is what the product makes of a photograph.
+A window is a path through the cached crops of one face: a clip at some speed, with a padded start as of a face that
+has just appeared; stills of one head held and cross-faded, which shows the temporal layers many more people than
+clips do; or one crop held throughout, which is what the product makes of a photograph. The newest positions weigh
+more in the loss, because the product publishes those.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from . import labels, losses, metrics, smoothing
+from .edge import EdgeModel
+from .frames import groups_of, resume_time
+from .synthetic.generate import STRIDE
 
 WINDOW = 256
+NEWEST, NEWEST_WEIGHT = 32, 3.0
 
 
 class FeatureSet:
-    """Features (N, 16, C) float16 with intensities and trust (N, 12), as `cache` writes them."""
+    """Features (N, 16, C) float16 with intensities and trust (N, 12) and people (N,), as `cache` writes them."""
 
     def __init__(self, folder: Path, name: str):
         self.name = name
         self.features = np.load(folder / f"{name}-features.npy", mmap_mode="r")
         self.labels = np.load(folder / f"{name}-labels.npy")
         self.weights = np.load(folder / f"{name}-weights.npy")
+        self.stride = STRIDE if name.startswith("sparse") else 1
+        groups = np.load(folder / f"{name}-groups.npy")
+        self.heads = np.split(np.arange(len(groups)), np.flatnonzero(np.diff(groups)) + 1)
 
     @property
     def clips(self) -> int:
         return len(self.labels) // WINDOW
 
 
+@dataclass
+class Path256:
+    """Which crops a window shows: crop indices (U,) of a set, and the course (256,) between them, in 0…U − 1."""
+
+    source: FeatureSet
+    crops: np.ndarray
+    course: np.ndarray
+
+    def blend(self, values: np.ndarray) -> np.ndarray:
+        """values (U, …) → (256, …) along the course, linear between neighbours."""
+        low = np.floor(self.course).astype(int)
+        high, share = np.minimum(low + 1, len(self.crops) - 1), (self.course - low).astype(np.float32)
+        return values[low] * (1 - share[:, None]) + values[high] * share[:, None]
+
+    def labels(self) -> np.ndarray:
+        return self.blend(self.source.labels[self.crops])
+
+    def weights(self) -> np.ndarray:
+        return self.blend(self.source.weights[self.crops]).astype(np.float32)
+
+
 class Sampler:
-    def __init__(self, clips: FeatureSet, stills: list[FeatureSet], seed: int):
-        self.clips, self.stills, self.rng = clips, stills, np.random.default_rng(seed)
+    """`clips`: sets whose rows are 256 // stride consecutive frames a clip; `stills`: several moments of each head;
+    `photos`: single pictures."""
 
-    def clip(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        rng, start = self.rng, int(self.rng.integers(self.clips.clips)) * WINDOW
-        index = np.arange(WINDOW)
-        if rng.random() < 0.4:  # edge-padded on the left, as during warm-up
-            pad = int(rng.integers(1, WINDOW - 1))
-            index = np.r_[np.zeros(pad, int), np.arange(WINDOW - pad)] + int(rng.integers(0, pad + 1))
-        if rng.random() < 0.25:
-            index = index // 2 + int(rng.integers(0, WINDOW // 2))
-        index = np.minimum(index, WINDOW - 1) + start
-        return np.asarray(self.clips.features[index]), self.clips.labels[index], self.clips.weights[index]
+    def __init__(self, clips: list[FeatureSet], stills: list[FeatureSet], photos: list[FeatureSet], seed: int):
+        self.clips, self.stills, self.photos, self.rng = clips, stills, photos, np.random.default_rng(seed)
 
-    def still(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        s = self.stills[int(self.rng.integers(len(self.stills)))]
-        i = int(self.rng.integers(len(s.labels)))
-        return np.asarray(s.features[i]), s.labels[i], s.weights[i]
+    def clip(self) -> Path256:
+        rng = self.rng
+        s = self.clips[int(rng.integers(len(self.clips)))]
+        n = WINDOW // s.stride
+        rows = int(rng.integers(len(s.labels) // n)) * n + np.arange(n)
+        speed = float(rng.choice([1.0, 0.5, 2.0], p=[0.6, 0.2, 0.2]))
+        begin = -float(rng.integers(1, WINDOW)) if rng.random() < 0.4 else float(rng.integers(0, WINDOW))
+        if rng.random() < 0.3:
+            begin, speed = 0.0, 1.0
+        at = np.maximum((begin + np.arange(WINDOW)) * speed, 0) / s.stride
+        at = np.abs((at + n - 1) % (2 * (n - 1)) - (n - 1))  # past the clip's end it runs back
+        return Path256(s, rows, np.minimum(at, n - 1))
 
+    def acted(self) -> Path256:
+        rng = self.rng
+        s = self.stills[int(rng.integers(len(self.stills)))]
+        head = s.heads[int(rng.integers(len(s.heads)))]
+        rows = rng.permutation(head)[: int(rng.integers(3, 9))]
+        at = [np.zeros(int(rng.integers(0, 120)))]
+        for k in range(len(rows)):
+            at += [np.full(int(rng.integers(6, 60)), k), k + np.linspace(0, 1, int(rng.integers(4, 16)), endpoint=False)]
+        course = np.minimum(np.concatenate(at), len(rows) - 1)
+        return Path256(s, rows, np.pad(course, (0, max(0, WINDOW - len(course))), mode="edge")[-WINDOW:])
 
-@torch.no_grad()
-def start_from(model: nn.Module, frame_head: nn.Linear) -> None:
-    """Starts the Nguyen member where the frame stage ended: branch 2 passes the features on and reads them with
-    the frame stage's head, the fusion takes mostly branch 2. (Features are ≥ 0, and a bias keeps the fusion's
-    ReLU in its linear part.)"""
-    n, c = model.nguyen, frame_head.in_features
-    for layer, rows in ((n.branch2[0], slice(0, c)), (n.branch2[2], slice(None))):
-        layer.weight.mul_(0.1)
-        layer.weight[rows, :c] += torch.eye(c)
-        layer.bias.zero_()
-    n.heads[1].load_state_dict(frame_head.state_dict())
-    prior = frame_head.bias.mean()
-    for head in (n.heads[0], n.heads[2], model.vivit.head):
-        head.weight.mul_(0.3)
-        head.bias.fill_(prior)
-    n.fusion[0].weight.mul_(0.1)
-    for branch, share in enumerate((0.2, 0.6, 0.2)):
-        n.fusion[0].weight[:12, branch * 12 : branch * 12 + 12] += share * torch.eye(12)
-    n.fusion[0].bias[:12] = 8.0
-    n.fusion[2].weight.mul_(0.1)
-    n.fusion[2].weight[:, :12] = torch.eye(12)
-    n.fusion[2].bias.fill_(-8.0)
+    def held(self) -> Path256:
+        rng = self.rng
+        s = (self.photos if rng.random() < 0.5 else self.stills)[0]
+        return Path256(s, rng.integers(len(s.labels), size=1), np.zeros(WINDOW))
 
 
-def score(model: nn.Module, clips: torch.Tensor | None, stills: torch.Tensor | None):
-    """Clips (b, 256, 16, C) and stills (s, 16, C) → logits of both members over (b + s, 256, 12) and the second
-    member's branches."""
-    parts, pooled = [], []
-    if clips is not None:
-        b = len(clips)
-        parts.append(model.vivit.encode(clips.reshape(-1, *clips.shape[2:])).view(b, WINDOW, -1))
-        pooled.append(clips.mean(2))
-    if stills is not None:
-        parts.append(model.vivit.encode(stills)[:, None].expand(-1, WINDOW, -1))
-        pooled.append(stills.mean(1)[:, None].expand(-1, WINDOW, -1))
-    fused, branches = model.nguyen.score(torch.cat(pooled))
-    return model.vivit.score(torch.cat(parts)), fused, branches
+def score(model: EdgeModel, paths: list[Path256]) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Logits (b, 256, 12) of both members, and the second one's branches. Each crop is encoded once."""
+    f = torch.from_numpy(np.concatenate([p.source.features[p.crops] for p in paths])).float()
+    both = torch.cat([model.vivit.encode(f).float(), f.mean(1)], 1)
+    parts, first = [], 0
+    for p in paths:
+        own, first = both[first : first + len(p.crops)], first + len(p.crops)
+        low = np.floor(p.course).astype(int)
+        share = torch.from_numpy((p.course - low).astype(np.float32))[:, None]
+        parts.append(own[low] * (1 - share) + own[np.minimum(low + 1, len(p.crops) - 1)] * share)
+    x, d = torch.stack(parts), model.vivit.embed.out_features
+    fused, branches = model.nguyen.score(x[..., d:])
+    return model.vivit.score(x[..., :d]), fused, branches
 
 
 def train(
-    model: nn.Module, sampler: Sampler, validation: list[FeatureSet], out: Path, seconds: float, lr: float = 1.5e-3,
-    clips: int = 2, stills: int = 4, gamma: float = 0.0, branch_weight: float = 0.3, beta: float = 0.0,
-    frequency: np.ndarray | None = None,
+    model: EdgeModel, sampler: Sampler, validation: list[FeatureSet], out: Path, seconds: float, lr: float = 1e-3,
+    mix: tuple[int, int, int] = (4, 2, 2), gamma: float = 0.0, branch_weight: float = 0.3, beta: float = 0.0,
+    frequency: np.ndarray | None = None, every: int = 100, steps: int = 10**9,
 ) -> None:
-    """AdamW and one cosine over `seconds`; beta > 0 adds Robin Hood smoothing of the soft targets. gamma 0 is plain
-    cross-entropy: on soft targets focusing leaves scores too timid for a threshold of 0.5."""
+    """AdamW and one cosine over `steps` or `seconds`, whichever ends first; goes on from out/last.pt; keeps a running average of the weights. `mix`
+    counts the clips, acted and held windows of a step. beta > 0 adds Robin Hood smoothing of the soft targets.
+    gamma 0 is plain cross-entropy: on soft targets focusing leaves scores too timid for a threshold of 0.5."""
     out.mkdir(parents=True, exist_ok=True)
-    parameters = [*model.vivit.parameters(), *model.nguyen.parameters()]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.05},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=lr,
-    )
-    began, step, running = time.time(), 0, 0.0
-    while (share := (time.time() - began) / seconds) < 1:
+    resume_time(model)
+    model.backbone.requires_grad_(False)
+    optimizer = torch.optim.AdamW(groups_of(model), lr=lr)
+    average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
+    step, spent, running = 0, 0.0, 0.0
+    if (out / "last.pt").is_file():
+        saved = torch.load(out / "last.pt", weights_only=True)
+        model.load_state_dict(saved["raw"])
+        average.module.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        step, spent = saved["step"], saved["spent"]
+    began = time.time() - spent
+    newest = torch.where(torch.arange(WINDOW) >= WINDOW - NEWEST, NEWEST_WEIGHT, 1.0)[None, :, None]
+    rarity = torch.from_numpy(labels.rarity(np.concatenate([s.labels for s in sampler.clips])))
+    model.train()
+    while (share := max(step / steps, (time.time() - began) / seconds)) < 1:
         for g in optimizer.param_groups:
-            g["lr"] = float(lr * min(1, (step + 1) / 100) * (0.5 * (1 + np.cos(np.pi * share)) + 0.002))
-        many, single = [sampler.clip() for _ in range(clips)], [sampler.still() for _ in range(stills)]
-        spread = lambda k: np.concatenate(  # noqa: E731
-            [np.stack([m[k] for m in many]), np.repeat(np.stack([s[k] for s in single])[:, None], WINDOW, 1)]
-        ).astype(np.float32)
-        y, w = torch.from_numpy(labels.targets(spread(1))), torch.from_numpy(spread(2))
+            g["lr"] = float(lr * min(1, (step + 1) / 50) * (0.5 * (1 + np.cos(np.pi * share)) + 0.002))
+        paths = [draw() for draw, n in zip((sampler.clip, sampler.acted, sampler.held), mix) for _ in range(n)]
+        y = torch.from_numpy(labels.targets(np.stack([p.labels() for p in paths])))
+        w = torch.from_numpy(np.stack([p.weights() for p in paths])) * newest * rarity
         if beta > 0:
             y = losses.robin_hood(y, torch.from_numpy(frequency), beta)
         with torch.autocast("cpu", torch.bfloat16):
-            first, fused, branches = score(
-                model, torch.from_numpy(np.stack([m[0] for m in many])).float(), torch.from_numpy(np.stack([s[0] for s in single])).float()
-            )
+            first, fused, branches = score(model, paths)
         focal = lambda z: (losses.sigmoid_focal(z.float(), y, gamma) * w).sum() / w.sum()  # noqa: E731
         loss = focal(first) + losses.branched(focal(fused), [focal(b) for b in branches], branch_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+        average.update_parameters(model)
         step, running = step + 1, running + loss.item()
-        if step % 50 == 0:
-            print(f"step {step} loss {running / 50:.4f} share {share:.2f}", flush=True)
+        if step % every == 0:
+            print(f"step {step} loss {running / every:.4f} share {share:.2f}", flush=True)
             running = 0.0
-    torch.save({"model": model.state_dict(), "step": step}, out / "last.pt")
+            _save(model, average.module, optimizer, step, time.time() - began, out)
+    _save(model, average.module, optimizer, step, time.time() - began, out)
+    model.load_state_dict(average.module.state_dict())
     for s in validation:
         for member, p in predict(model, s).items():
             truth = s.labels >= labels.ACTIVE
@@ -141,24 +170,28 @@ def train(
             print(f"  {s.name} {member}: macro-F1 {f1.mean():.3f} AUC {np.nanmean(auc):.3f}", flush=True)
 
 
+def _save(model, average, optimizer, step, spent, out: Path) -> None:
+    saved = {"raw": model.state_dict(), "model": average.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent": spent}
+    torch.save(saved, out / "next.pt")
+    (out / "next.pt").replace(out / "last.pt")
+
+
 @torch.no_grad()
-def predict(model: nn.Module, s: FeatureSet, sigma: float | None = None) -> dict[str, np.ndarray]:
+def predict(model: EdgeModel, s: FeatureSet, sigma: float | None = None) -> dict[str, np.ndarray]:
     """Sigmoid scores (N, 12) of each member and of their mean. Clips by whole windows (smoothed causally where
     `sigma` is given), stills as constant windows read at their newest frame."""
     was_training = model.training
     model.eval()
     members: list[list[np.ndarray]] = [[], []]
     moving = s.name.startswith("clips")
-    for k in range(0, s.clips if moving else len(s.labels), 1 if moving else 16):
+    for k in range(s.clips) if moving else range(0, len(s.labels), 16):
         if moving:
-            x = torch.from_numpy(np.array(s.features[k * WINDOW : (k + 1) * WINDOW])).float()[None]
-            first, fused, _ = score(model, x, None)
+            paths = [Path256(s, np.arange(k * WINDOW, (k + 1) * WINDOW), np.arange(WINDOW))]
         else:
-            first, fused, _ = score(model, None, torch.from_numpy(np.array(s.features[k : k + 16])).float())
-            first, fused = first[:, -1], fused[:, -1]
+            paths = [Path256(s, np.array([i]), np.zeros(WINDOW)) for i in range(k, min(k + 16, len(s.labels)))]
+        first, fused, _ = score(model, paths)
         for member, z in zip(members, (first, fused)):
-            p = torch.sigmoid(z).reshape(-1, 12).numpy()
-            member.append(p)
+            member.append(torch.sigmoid(z[0] if moving else z[:, -1]).numpy())
     out = {"regnet-vit": members[0], "nguyen": members[1], "ensemble": [(a + b) / 2 for a, b in zip(*members)]}
     if sigma is not None and moving:
         out = {name: [smoothing.smooth(p, sigma) for p in parts] for name, parts in out.items()}

@@ -5,36 +5,40 @@ from austream_training import windows
 from austream_training.edge import EdgeModel
 
 
-def feature_set(folder, name, n, seed=0):
+def feature_set(folder, name, n, heads=1, seed=0):
     rng = np.random.default_rng(seed)
     np.save(folder / f"{name}-features.npy", np.abs(rng.normal(0, 1, (n, 16, 320))).astype(np.float16))
     np.save(folder / f"{name}-labels.npy", rng.random((n, 12)).astype(np.float32))
     np.save(folder / f"{name}-weights.npy", np.ones((n, 12), np.float32))
+    np.save(folder / f"{name}-groups.npy", np.repeat(np.arange(heads), n // heads))
     return windows.FeatureSet(folder, name)
 
 
-def test_the_nguyen_member_starts_at_the_frame_stages_head(tmp_path):
-    torch.manual_seed(0)
-    model, head = EdgeModel().eval(), torch.nn.Linear(320, 12)
-    torch.nn.init.normal_(head.weight, std=0.2)
-    windows.start_from(model, head)
-    x = torch.rand(2, 256, 320)
-    with torch.no_grad():
-        _, branches = model.nguyen.score(x)
-        fused = model.nguyen.score(x)[0]
-    expected = head(x)
-    both = torch.stack([branches[1].flatten(), expected.flatten()])
-    assert torch.corrcoef(both)[0, 1] > 0.9
-    assert torch.corrcoef(torch.stack([fused.flatten(), expected.flatten()]))[0, 1] > 0.8
-
-
-def test_a_clip_never_leaves_its_256_frames(tmp_path):
+def test_a_clip_never_leaves_its_own_frames_and_moves_steadily(tmp_path):
     clips = feature_set(tmp_path, "clips-train", 512)
-    sampler = windows.Sampler(clips, [clips], 0)
-    for _ in range(60):
-        f, y, _ = sampler.clip()
-        rows = [int(np.flatnonzero((clips.labels == row).all(1))[0]) for row in y]
-        assert len(rows) == 256 and (np.diff(rows) >= 0).all() and rows[0] // 256 == rows[-1] // 256
+    sparse = feature_set(tmp_path, "sparse-train", 256)
+    sampler = windows.Sampler([clips, sparse], [clips], [clips], 0)
+    for _ in range(200):
+        p = sampler.clip()
+        n = 256 // p.source.stride
+        assert len(p.crops) == n and p.crops[0] // n == p.crops[-1] // n
+        assert p.course.shape == (256,) and 0 <= p.course.min() and p.course.max() <= n - 1
+        assert np.abs(np.diff(p.course)).max() <= 2 / p.source.stride + 1e-9
+
+
+def test_labels_follow_the_course_between_crops(tmp_path):
+    s = feature_set(tmp_path, "stills-train", 8, heads=2)
+    p = windows.Path256(s, np.array([5, 2]), np.linspace(0, 1, 256))
+    np.testing.assert_allclose(p.labels()[[0, -1]], s.labels[[5, 2]], atol=1e-6)
+    np.testing.assert_allclose(p.labels()[51], 0.8 * s.labels[5] + 0.2 * s.labels[2], atol=1e-6)
+
+
+def test_acted_windows_show_one_head(tmp_path):
+    s = feature_set(tmp_path, "stills-train", 32, heads=4)
+    sampler = windows.Sampler([s], [s], [s], 1)
+    for _ in range(50):
+        p = sampler.acted()
+        assert len(set(p.crops // 8)) == 1 and p.course.shape == (256,) and p.course.max() <= len(p.crops) - 1
 
 
 def test_stills_are_scored_as_constant_windows(tmp_path):
@@ -47,3 +51,19 @@ def test_stills_are_scored_as_constant_windows(tmp_path):
         e = torch.cat([model.vivit.encode(f[None])[0], f.mean(0)])
         expected = model.score(e.expand(1, 256, -1))[0, -1]
     np.testing.assert_allclose(got[1], expected, atol=1e-5)
+
+
+def test_training_lowers_the_loss_and_a_cut_off_run_goes_on(tmp_path, capsys):
+    torch.manual_seed(0)
+    s = feature_set(tmp_path, "stills-train", 16, heads=2)
+    sampler = windows.Sampler([s], [s], [s], 0)
+    run = lambda steps: windows.train(  # noqa: E731
+        EdgeModel(), sampler, [], tmp_path / "run", seconds=1e9, mix=(0, 1, 1), every=2, steps=steps
+    )
+    run(12)
+    lost = [float(line.split()[3]) for line in capsys.readouterr().out.splitlines()]
+    assert len(lost) == 6 and lost[-1] < lost[0]
+    run(12)
+    assert capsys.readouterr().out == ""  # finished: nothing is left to do
+    run(14)
+    assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["step"] == 14

@@ -55,7 +55,7 @@ def draw_optics(rng: np.random.Generator) -> dict:
         "gain": float(rng.uniform(0.7, 1.25)),
         "white": np.exp(rng.normal(0, 0.06, 3)).astype(np.float32),
         "grey": float(rng.random() < 0.06),
-        "size": int(rng.choice([36, 48, 64, 80, 96, 112, 144], p=[0.04, 0.08, 0.13, 0.15, 0.2, 0.2, 0.2])),
+        "size": int(rng.choice([36, 48, 64, 80, 96, 112, 144], p=[0.03, 0.06, 0.12, 0.15, 0.2, 0.2, 0.24])),
         "blur": float(rng.choice([0, rng.uniform(0.3, 1.3)])),
         "motion": int(rng.choice([0, 0, 0, 0, rng.integers(3, 7)])),
         "angle": float(rng.uniform(0, 180)),

@@ -11,6 +11,7 @@ import numpy as np
 from . import camera, facekit, head, moods, portraits, raster, weak
 from .aus import NAMES, Rig
 
+_MOST_POSE = np.array([35.0, 58.0, 25.0])  # degrees of pitch, yaw, roll
 _KEEP = ("jaw", "mouth", "cheek", "eyeSquint", "noseSneer")
 
 
@@ -112,6 +113,11 @@ def draw_light(rng: np.random.Generator, change: float = 1.0) -> dict:
     }
 
 
+def draw_spread(rng: np.random.Generator) -> float:
+    """Standard deviation of yaw in degrees: mostly near the camera, often well turned away."""
+    return float(rng.choice([7.0, 14.0, 26.0], p=[0.35, 0.35, 0.3]))
+
+
 class Actor:
     """One head in front of one camera: keeps look, light, optics, strength of each AU, and rest face."""
 
@@ -136,13 +142,19 @@ class Actor:
                 self.base_label = studio.weak[person].copy()
                 self.base_label[[0, 1, 2]] = 0
 
+    def surround(self, rng: np.random.Generator) -> None:
+        """Invented surroundings for half of the portraits: behind a turned head the photo shows its own face."""
+        if self.person is not None:
+            self.look.backdrop = backdrop(rng, head.CANVAS * head.SUPERSAMPLE) if rng.random() < 0.5 else None
+
     def frame(
         self, left: dict, right: dict, pose: tuple[float, float, float], gaze: tuple[float, float]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """→ crop (144, 144, 3) uint8, intensities (12,), landmarks (68, 2) in canvas pixels."""
         s, kit = self.studio, self.studio.kit
-        amplify = lambda side: {k: v * self.strength[k] for k, v in side.items()}
-        weights = np.clip(s.rig.weights(amplify(left), amplify(right)) + self.base, 0, 1.7)
+        # The label is what shows: people differ in how far a muscle moves their skin, and nobody sees the effort.
+        left, right = ({k: v * self.strength[k] for k, v in side.items()} for side in (left, right))
+        weights = np.clip(s.rig.weights(left, right) + self.base, 0, 1.7)
         for name, value in (("In", gaze[0]), ("Out", -gaze[0])):
             weights[kit.index(f"eyeLook{name}_L")] = max(0.0, value)
             weights[kit.index(f"eyeLook{'Out' if name == 'In' else 'In'}_R")] = max(0.0, value)
@@ -163,7 +175,6 @@ class Actor:
 def still(studio: Studio, person: int | None, rng: np.random.Generator, count: int):
     """`count` unrelated moments of one head."""
     actor = Actor(studio, person, rng)
-    spread = 11.0 if person is not None else 18.0
     for _ in range(count):
         apex = moods.draw(rng)
         if actor.keeps:  # upper face moves over the photo's own mouth
@@ -174,23 +185,28 @@ def still(studio: Studio, person: int | None, rng: np.random.Generator, count: i
         actor.light, actor.optics = draw_light(rng), camera.draw_optics(rng)
         actor.aim = rng.normal(0, 1.0, (4, 2))
         left, right = moods.sides(apex, rng)
-        pose = tuple(rng.normal(0, [spread * 0.7, spread, 2.0]))
+        actor.surround(rng)
+        spread = draw_spread(rng)
+        pose = tuple(np.clip(rng.normal(0, [spread * 0.6, spread, 0.3 * spread]), -_MOST_POSE, _MOST_POSE))
         gaze = tuple(rng.normal(0, 0.25, 2)) if rng.random() < 0.7 else tuple(rng.uniform(-0.8, 0.8, 2))
         yield actor.frame(left, right, pose, gaze)
 
 
-def clip(studio: Studio, person: int | None, rng: np.random.Generator, length: int):
-    """`length` consecutive moments of one head."""
+def clip(studio: Studio, person: int | None, rng: np.random.Generator, length: int, stride: int = 1):
+    """One head for `length` consecutive moments, of which every `stride`-th is drawn."""
     actor = Actor(studio, person, rng)
+    actor.surround(rng)
     fps = float(rng.choice([15.0, 25.0, 30.0]))
     acts = moods.course(length, fps, rng)
     if actor.keeps:
         acts = {k: v if k in ("au01", "au02", "au04", "au07", "au05", "au26", "au45") else v * 0 for k, v in acts.items()}
-    spread = 8.0 if person is not None else 13.0
-    path = [moods.wander(length, fps, x, 2.0, rng) for x in (spread * 0.6, spread, 2.0)]
+    spread = 0.75 * draw_spread(rng)
+    rest = np.clip(rng.normal(0, [spread * 0.5, spread * 0.8, spread * 0.2]), -_MOST_POSE, _MOST_POSE)
+    path = [moods.wander(length, fps, x, 2.0, rng) for x in (spread * 0.5, spread * 0.8, spread * 0.2)]
     look = [moods.wander(length, fps, 0.25, 1.0, rng) for _ in range(2)]
     skew = {k: rng.normal(0, 0.08) for k in acts}
-    for t in range(length):
+    for t in range(0, length, stride):
         left = {k: float(v[t]) * (1 + skew[k]) for k, v in acts.items() if v[t] > 0}
         right = {k: float(v[t]) * (1 - skew[k]) for k, v in acts.items() if v[t] > 0}
-        yield actor.frame(left, right, tuple(p[t] for p in path), (look[0][t], look[1][t]))
+        pose = np.clip([r + p[t] for r, p in zip(rest, path)], -_MOST_POSE, _MOST_POSE)
+        yield actor.frame(left, right, tuple(pose), (look[0][t], look[1][t]))

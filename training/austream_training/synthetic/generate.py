@@ -1,7 +1,8 @@
 """Writes the data sets of the default weights: stills, clips and the unmodified portraits, per split.
 
 Each set is a folder `<kind>-<split>` with crops.npy (N, 144, 144, 3) uint8, labels.npy (N, 12) intensities,
-marks.npy (N, 68, 2) landmarks in pixels and groups.npy (N,), the person (−1−k for the k-th invented head); of clips, N = clips × 256 in order.
+marks.npy (N, 68, 2) landmarks in pixels and groups.npy (N,), the person (−1−k for the k-th invented head); of clips,
+N = clips × 256 in order. `sparse` are clips of which every fourth frame is drawn: four times the people for the price.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from . import dataset, head, portraits, weak
 
 _studio: dataset.Studio | None = None
 SPLITS = ("train", "val", "test")
-WINDOW = 256
+WINDOW, STRIDE = 256, 4
 
 
 def _enter(args: tuple[Path, Path, Path]) -> None:
@@ -36,17 +37,18 @@ def skin_model(studio: dataset.Studio, cache: Path) -> tuple[np.ndarray, np.ndar
         return z["mean"], z["basis"]
 
 
-def _job(kind: str, person: int, seed: int, count: int) -> tuple[np.ndarray, ...]:
-    rng = np.random.default_rng([seed, person + 1_000_000, kind == "clips"])
-    make = dataset.clip if kind == "clips" else dataset.still
-    out = list(make(_studio, person if person >= 0 else None, rng, count))
+def _job(kind: str, person: int, seed: int, count: int, stride: int) -> tuple[np.ndarray, ...]:
+    rng, who = np.random.default_rng([seed, person + 1_000_000, kind != "stills"]), person if person >= 0 else None
+    out = list(dataset.still(_studio, who, rng, count) if kind == "stills" else dataset.clip(_studio, who, rng, count * stride, stride))
     return tuple(np.stack(part) for part in zip(*out))
 
 
 def write(
-    kind: str, split: str, out: Path, paths: tuple[Path, Path, Path], people: int, invented: int, each: int, seed: int, workers: int
+    kind: str, split: str, out: Path, paths: tuple[Path, Path, Path], people: int, invented: int, each: int, seed: int, workers: int,
+    stride: int = 1,
 ) -> Path:
-    """`people` portraits of the split and `invented` heads, `each` moments of every one. Ready folders are kept."""
+    """`people` portraits of the split and `invented` heads, `each` moments of every one (of clips, every `stride`-th
+    is drawn). Ready folders are kept."""
     folder = out / f"{kind}-{split}"
     if (folder / "labels.npy").is_file():
         return folder
@@ -60,10 +62,11 @@ def write(
     crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (n, head.CANVAS, head.CANVAS, 3))
     labels, marks, groups = np.zeros((n, 12), np.float32), np.zeros((n, 68, 2), np.float32), np.repeat(np.array(heads), each)
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_enter, initargs=(paths,)) as pool:
-        jobs = [pool.submit(_job, kind, p, seed + 1000 * k, each) for k, p in enumerate(heads)]
+        jobs = [pool.submit(_job, kind, p, seed + 1000 * k, each, stride) for k, p in enumerate(heads)]
         for k, job in enumerate(jobs):
             rows = slice(k * each, (k + 1) * each)
             crops[rows], labels[rows], marks[rows] = job.result()
+            jobs[k] = None  # a finished job would keep its pixels
             if k % 20 == 0:
                 print(f"{kind}-{split}: {k}/{len(heads)}", flush=True)
     crops.flush()
@@ -98,4 +101,4 @@ def write_portraits(split: str, out: Path, paths: tuple[Path, Path, Path]) -> Pa
     return folder
 
 
-__all__ = ["SPLITS", "WINDOW", "weak", "write", "write_portraits"]
+__all__ = ["SPLITS", "STRIDE", "WINDOW", "weak", "write", "write_portraits"]

@@ -1,0 +1,116 @@
+"""Clips and photographs of real people as the product sees them: found and aligned by BlazeFace, with an
+independent landmark model's reading of the same frame beside it.
+
+Both come from MediaPipe's face_landmarker.task. Here they measure; training never sees these clips.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .crops import SIZE
+from .synthetic import head, weak
+
+
+@dataclass
+class RealClip:
+    crops: np.ndarray  # (T, 112, 112, 3) uint8, the frames in which a face was found
+    frames: np.ndarray  # (T,) frame numbers
+    fps: float
+    teacher: np.ndarray  # (T, 12) the landmark model's intensities (weak.py)
+    shapes: np.ndarray  # (T, 52) its blendshapes
+    points: np.ndarray  # (T, 478, 2) pixels
+    names: list[str]
+
+
+class Finder:
+    """Largest face of a picture: BlazeFace's keypoints, found again in a tight cut-out, and the landmark model."""
+
+    def __init__(self, task: Path):
+        import mediapipe as mp
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        self.mp = mp
+        detector = zipfile.ZipFile(task).read("face_detector.tflite")
+        self.detector = vision.FaceDetector.create_from_options(
+            vision.FaceDetectorOptions(base_options=BaseOptions(model_asset_buffer=detector), min_detection_confidence=0.3)
+        )
+        self.landmarker = vision.FaceLandmarker.create_from_options(
+            vision.FaceLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=str(task)), output_face_blendshapes=True, num_faces=1,
+                min_face_detection_confidence=0.3,
+            )
+        )
+
+    def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Largest face → box (x, y, w, h) and keypoints (4, 2): image left eye, right eye, nose, mouth; pixels."""
+        found = self.detector.detect(self.mp.Image(image_format=self.mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))).detections
+        if not found:
+            return None
+        best = max(found, key=lambda d: d.bounding_box.width)
+        b = best.bounding_box
+        points = np.array([(k.x * image.shape[1], k.y * image.shape[0]) for k in best.keypoints[:4]])
+        return np.array([b.origin_x, b.origin_y, b.width, b.height], float), points
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]] | None:
+        """RGB picture → aligned crop, landmarks (478, 2), blendshapes (52,) and their names; None without a face."""
+        first = self._detect(image)
+        if first is None:
+            return None
+        (x, y, w, h), points = first
+        side = 2.0 * max(w, h)
+        cut = np.array([[256 / side, 0, 128 - (x + w / 2) * 256 / side], [0, 256 / side, 128 - (y + h / 2) * 256 / side]])
+        tight = cv2.warpAffine(image, cut, (256, 256), flags=cv2.INTER_AREA if side > 256 else cv2.INTER_LINEAR)
+        again = self._detect(tight)
+        if again is not None:
+            points = (again[1] - cut[:, 2]) / cut[0, 0]
+        big = cv2.warpAffine(image, cut * 2, (512, 512), flags=cv2.INTER_LINEAR)
+        r = self.landmarker.detect(self.mp.Image(image_format=self.mp.ImageFormat.SRGB, data=np.ascontiguousarray(big)))
+        if not r.face_landmarks:
+            return None
+        marks = (np.array([(p.x, p.y) for p in r.face_landmarks[0]]) * 512 - 2 * cut[:, 2]) / (2 * cut[0, 0])
+        return (
+            align(image, points), marks, np.array([c.score for c in r.face_blendshapes[0]]),
+            [c.category_name for c in r.face_blendshapes[0]],
+        )
+
+
+def align(image: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+    """The product's crop: a similarity from four keypoints to the template, smoothed before it shrinks."""
+    move = head.similarity(keypoints, head.TEMPLATE)
+    scale = float(np.hypot(*move[0, :2]))
+    if scale < 0.7:
+        image = cv2.GaussianBlur(image, (0, 0), 0.4 / scale)
+    return cv2.warpAffine(image, move, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+
+def _frames(video: cv2.VideoCapture):
+    while (got := video.read())[0]:
+        yield got[1]
+
+
+def read(files: list[Path], finder: Finder) -> RealClip:
+    """One video (mp4, mov, gif), or photographs one frame each, in the order given."""
+    rows, fps = [], 0.0
+    if len(files) == 1 and files[0].suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        video = cv2.VideoCapture(str(files[0]))
+        fps = video.get(cv2.CAP_PROP_FPS) or 25.0
+        pictures = _frames(video)
+    else:
+        pictures = (cv2.imread(str(f)) for f in files)
+    for t, picture in enumerate(pictures):
+        seen = finder(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+        if seen is not None:
+            rows.append((t, *seen))
+    if not rows:
+        raise ValueError(f"no face in {files[0]}")
+    frames, crops, points, shapes, names = zip(*rows)
+    shapes, points = np.stack(shapes), np.stack(points)
+    return RealClip(
+        np.stack(crops), np.array(frames), fps, weak.intensities(names[0], shapes, points), shapes, points, names[0]
+    )

@@ -1,0 +1,56 @@
+import numpy as np
+import torch
+
+from austream_training import frames
+from austream_training.crops import CropSet
+
+
+def crop_set(folder, n=24):
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    np.save(folder / "crops.npy", rng.integers(0, 255, (n, 144, 144, 3)).astype(np.uint8))
+    np.save(folder / "labels.npy", rng.random((n, 12)).astype(np.float32))
+    np.save(folder / "groups.npy", np.arange(n))
+    np.save(folder / "marks.npy", rng.uniform(20, 120, (n, 68, 2)).astype(np.float32))
+    return CropSet(folder)
+
+
+def test_with_time_suspended_a_window_is_its_frames():
+    torch.manual_seed(0)
+    model = frames.FrameModel().eval().edge
+    e = model.encode(torch.randn(4, 3, 112, 112))
+    with torch.no_grad():
+        model.vivit.temporal_pos.zero_()
+        for branch in (model.nguyen.branch1, model.nguyen.branch3):
+            branch.frequency.zero_()
+        alone = torch.cat([model.score(x.expand(1, 256, -1))[:, -1] for x in e])
+        together = model.score(e.repeat(64, 1)[None])[0, -4:]
+    assert torch.allclose(alone, together, atol=1e-5)
+    frozen = [n for n, p in model.named_parameters() if not p.requires_grad]
+    assert any("temporal" in n for n in frozen) and any("branch3" in n for n in frozen) and not any("backbone" in n for n in frozen)
+
+
+def test_a_run_goes_on_where_it_was_cut_off(tmp_path):
+    torch.manual_seed(0)
+    s = crop_set(tmp_path / "stills-train")
+    run = lambda steps: frames.train(  # noqa: E731
+        frames.FrameModel(), frames.Mixture([s], [1], 0), {"stills": s}, tmp_path / "run", steps=steps, batch=4, workers=0, sync=2
+    )
+    run(2)
+    first = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    run(4)
+    second = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    assert (first["step"], second["step"]) == (2, 4)
+    assert len((tmp_path / "run" / "log.ndjson").read_text().splitlines()) == 2
+    assert not torch.equal(first["model"]["edge.backbone.stem.conv.weight"], second["model"]["edge.backbone.stem.conv.weight"])
+
+
+def test_mirrored_landmarks_stay_on_the_face(tmp_path):
+    """A mirrored crop's left eye must lie where the right one's mirror image is."""
+    s = crop_set(tmp_path / "stills-train")
+    view = {"angle": 0.0, "scale": 1.0, "mirror": False, "shift": np.zeros(2), "gain": 1.0, "lift": 0.0, "white": np.ones(3, np.float32)}
+    plain, marks = s.augmented(0, np.random.default_rng(0), view)
+    turned, mirrored = s.augmented(0, np.random.default_rng(0), view | {"mirror": True})
+    np.testing.assert_allclose(marks[36, 0] + mirrored[45, 0], -2 / 112, atol=1e-5)  # pixel centres: 143 − x
+    np.testing.assert_allclose(marks[36, 1], mirrored[45, 1], atol=1e-5)
+    np.testing.assert_allclose(plain, turned[:, ::-1], atol=1)
