@@ -90,7 +90,7 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
           epochEnded: (cameraId, epoch) => stage.endEpoch(cameraId, epoch),
           status: (status) => {
             const counted = counter.status(status);
-            diagnostics.status.publish(counted);
+            diagnostics.status.publish(status);
             publisher.status(counted);
             onlooker.status?.(counted);
           },

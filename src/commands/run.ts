@@ -5,6 +5,7 @@ import { serveHealth } from '../health.ts';
 import { log } from '../log.ts';
 import { type Onlooker, openPipeline } from '../pipeline.ts';
 import type { Summary } from '../summary.ts';
+import { openTelemetry } from '../telemetry/index.ts';
 import { parseDuration } from './duration.ts';
 import { type Ending, lifetime } from './lifetime.ts';
 
@@ -80,11 +81,15 @@ export async function run(
       }
     },
   };
+  const http = dashboard?.http ?? config.http;
+  const telemetry = await openTelemetry(http);
   const pipeline = await openPipeline(config, together(states, onlooker, dashboard?.onlooker ?? {}));
   let ending: Ending;
   try {
-    const http = dashboard?.http ?? config.http;
-    const routes = dashboard ? [dashboard.routes(pipeline.thresholds)] : [];
+    telemetry?.watch(pipeline.stats);
+    const routes = [telemetry?.routes, dashboard?.routes(pipeline.thresholds)].filter(
+      (some) => some !== undefined,
+    );
     const health = await serveHealth(http, pipeline.missing, ...routes);
     const page = dashboard && health ? `http://${urlHost(http.host)}:${health.port}/` : null;
     const served = { http: health?.port, ...(page ? { page } : {}) };
@@ -96,7 +101,11 @@ export async function run(
     await pipeline.stop(0).catch(() => {});
     throw error;
   }
-  return { ending, summary: await pipeline.stop(FLUSH_MS, audience?.delivered) };
+  try {
+    return { ending, summary: await pipeline.stop(FLUSH_MS, audience?.delivered) };
+  } finally {
+    await telemetry?.close();
+  }
 }
 
 function together(...onlookers: readonly Onlooker[]): Onlooker {

@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { Meter } from '@opentelemetry/api';
+
+const QUERY = ['--query-gpu=index,utilization.gpu,memory.used,memory.total', '--format=csv,noheader,nounits'];
+const FRESH_MS = 5_000;
+const run = promisify(execFile);
+
+export interface Gpu {
+  readonly index: string;
+  /** 0…1. */
+  readonly utilization: number;
+  readonly usedBytes: number;
+  readonly totalBytes: number;
+}
+
+/** What nvidia-smi says, asked when somebody reads the metrics; a host without it is asked once. */
+export class GpuReader {
+  readonly #command: string;
+  #absent = false;
+  #read: { at: number; gpus: readonly Gpu[] } = { at: Number.NEGATIVE_INFINITY, gpus: [] };
+
+  constructor(command = 'nvidia-smi') {
+    this.#command = command;
+  }
+
+  /** Names of OpenTelemetry's semantic conventions for hardware. */
+  record(meter: Meter): void {
+    const utilization = meter.createObservableGauge('hw.gpu.utilization', {
+      unit: '1',
+      description: 'Share of the GPU’s time in use',
+    });
+    const usage = meter.createObservableGauge('hw.gpu.memory.usage', {
+      unit: 'By',
+      description: 'GPU memory in use',
+    });
+    const limit = meter.createObservableGauge('hw.gpu.memory.limit', {
+      unit: 'By',
+      description: 'GPU memory',
+    });
+    meter.addBatchObservableCallback(
+      async (result) => {
+        for (const gpu of await this.gpus()) {
+          const attributes = { 'hw.id': gpu.index };
+          result.observe(utilization, gpu.utilization, attributes);
+          result.observe(usage, gpu.usedBytes, attributes);
+          result.observe(limit, gpu.totalBytes, attributes);
+        }
+      },
+      [utilization, usage, limit],
+    );
+  }
+
+  async gpus(): Promise<readonly Gpu[]> {
+    if (this.#absent || performance.now() - this.#read.at < FRESH_MS) return this.#read.gpus;
+    try {
+      const { stdout } = await run(this.#command, QUERY, { timeout: 2_000 });
+      this.#read = { at: performance.now(), gpus: parseGpus(stdout) };
+    } catch (error) {
+      this.#absent = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      this.#read = { at: performance.now(), gpus: [] };
+    }
+    return this.#read.gpus;
+  }
+}
+
+/** `0, 37, 1024, 81559` a line: index, per cent, MiB, MiB; what a GPU does not tell (`[N/A]`) counts as 0. */
+export function parseGpus(csv: string): Gpu[] {
+  return csv
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => {
+      const [index = '', ...cells] = line.split(',').map((cell) => cell.trim());
+      const [utilization = 0, used = 0, total = 0] = cells.map((cell) => Number(cell) || 0);
+      return {
+        index,
+        utilization: utilization / 100,
+        usedBytes: used * 2 ** 20,
+        totalBytes: total * 2 ** 20,
+      };
+    });
+}

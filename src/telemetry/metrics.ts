@@ -1,0 +1,212 @@
+import type { Attributes, Meter } from '@opentelemetry/api';
+import { diagnostics } from '../diagnostics.ts';
+import type { CameraState, CameraStatus } from '../domain.ts';
+import { GpuReader } from './gpu.ts';
+import type { Gauges } from './index.ts';
+
+const STATES: readonly CameraState[] = [
+  'CONNECTING',
+  'LIVE',
+  'STALLED',
+  'RECONNECTING',
+  'REFUSED',
+  'STOPPED',
+];
+const SECONDS = {
+  unit: 's',
+  advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] },
+};
+const CROPS = { unit: '{crop}', advice: { explicitBucketBoundaries: [1, 2, 4, 8, 16, 32, 64, 128, 256] } };
+
+/** Makes metrics of what the stages say. Every name here stands in docs/metrics.md and in deploy/'s queries. */
+export function recordMetrics(meter: Meter): { watch(gauges: () => Gauges): void; end(): void } {
+  const cameras = new CameraMetrics(meter);
+  const ends = [...cameras.listen(), ...listenToInference(meter), ...listenToPublishing(meter)];
+  recordProcess(meter);
+  new GpuReader().record(meter);
+  return {
+    watch: (gauges) => watchQueues(meter, gauges),
+    end: () => {
+      for (const end of ends) end();
+    },
+  };
+}
+
+/** What is known of each camera, and what it has lost. */
+class CameraMetrics {
+  readonly #statuses = new Map<string, CameraStatus>();
+  readonly #faces = new Map<string, number>();
+  readonly #frames;
+  readonly #detect;
+  readonly #dropped;
+
+  constructor(meter: Meter) {
+    this.#frames = meter.createCounter('austream.camera.frames', {
+      unit: '{frame}',
+      description: 'Analysed frames that reached the host process',
+    });
+    this.#detect = meter.createHistogram('austream.detect.duration', {
+      ...SECONDS,
+      description: 'Finding, tracking and aligning the faces of one frame',
+    });
+    this.#dropped = meter.createCounter('austream.dropped', {
+      unit: '{item}',
+      description: 'Frames, crops and events lost, by cause',
+    });
+    const gauge = (
+      name: string,
+      unit: string,
+      description: string,
+      read: (status: CameraStatus) => number | null,
+    ) =>
+      meter.createObservableGauge(name, { unit, description }).addCallback((result) => {
+        for (const [camera, status] of this.#statuses) {
+          const value = read(status);
+          if (value !== null) result.observe(value, { camera });
+        }
+      });
+    meter
+      .createObservableGauge('austream.camera.state', { description: '1 for the state that a camera is in' })
+      .addCallback((result) => {
+        for (const [camera, { state }] of this.#statuses)
+          for (const each of STATES) result.observe(each === state ? 1 : 0, { camera, state: each });
+      });
+    gauge('austream.camera.fps', '{frame}/s', 'Analysed frames a second', ({ fps }) => fps);
+    gauge(
+      'austream.camera.restarts',
+      '{restart}',
+      'Restarts of a camera’s process',
+      ({ restarts }) => restarts,
+    );
+    gauge(
+      'austream.camera.faces',
+      '{face}',
+      'Faces in the newest frame',
+      ({ cameraId }) => this.#faces.get(cameraId) ?? null,
+    );
+  }
+
+  listen(): (() => void)[] {
+    return [
+      diagnostics.frame.subscribe(({ faces }) => {
+        const attributes = { camera: faces.cameraId };
+        this.#frames.add(1, attributes);
+        this.#faces.set(faces.cameraId, faces.crops.length);
+        if (faces.analysed) this.#detect.record((faces.analysed.to - faces.analysed.from) / 1e6, attributes);
+      }),
+      diagnostics.status.subscribe((status) => this.#status(status)),
+      diagnostics.lost.subscribe(({ cameraId, count, cause }) =>
+        this.#dropped.add(count, { camera: cameraId, cause }),
+      ),
+    ];
+  }
+
+  /** A status counts drops since its epoch began. */
+  #status(status: CameraStatus): void {
+    const known = this.#statuses.get(status.cameraId);
+    for (const [cause, count] of Object.entries(status.drops)) {
+      const before = known?.epoch === status.epoch ? (known.drops[cause] ?? 0) : 0;
+      if (count > before) this.#dropped.add(count - before, { camera: status.cameraId, cause });
+    }
+    this.#statuses.set(status.cameraId, status);
+    if (status.state !== 'LIVE') this.#faces.set(status.cameraId, 0);
+  }
+}
+
+function listenToInference(meter: Meter): (() => void)[] {
+  const wait = meter.createHistogram('austream.infer.wait.duration', {
+    ...SECONDS,
+    description: 'Longest wait of a crop for its batch',
+  });
+  const encode = meter.createHistogram('austream.infer.encode.duration', {
+    ...SECONDS,
+    description: 'The frame encoder over one batch',
+  });
+  const score = meter.createHistogram('austream.infer.score.duration', {
+    ...SECONDS,
+    description: 'The window encoders over the windows that were due',
+  });
+  const batch = meter.createHistogram('austream.infer.batch.size', {
+    ...CROPS,
+    description: 'Crops in one batch',
+  });
+  return [
+    diagnostics.encoded.subscribe(({ from, to, faces, longestWaitMs }) => {
+      wait.record(longestWaitMs / 1_000);
+      encode.record((to - from) / 1e6);
+      batch.record(faces.length);
+    }),
+    diagnostics.scored.subscribe(({ from, to }) => score.record((to - from) / 1e6)),
+  ];
+}
+
+function listenToPublishing(meter: Meter): (() => void)[] {
+  const produced = meter.createCounter('austream.events.produced', {
+    unit: '{event}',
+    description: 'Scored faces handed to the publisher',
+  });
+  const acknowledged = meter.createCounter('austream.events.acknowledged', {
+    unit: '{event}',
+    description: 'Scored faces that the broker has',
+  });
+  const latency = meter.createHistogram('austream.latency', {
+    ...SECONDS,
+    description: 'From capture (of files: from reading) to the broker’s acknowledgement',
+  });
+  return [
+    diagnostics.published.subscribe(({ frames }) => {
+      for (const { cameraId } of frames) produced.add(1, { camera: cameraId });
+    }),
+    diagnostics.acknowledged.subscribe(({ frame, at }) => {
+      const attributes: Attributes = { camera: frame.cameraId };
+      acknowledged.add(1, attributes);
+      const since = frame.clockSource === 'file' ? frame.receivedAt : frame.captureTime;
+      latency.record(Math.max(0, at - since) / 1e6, { ...attributes, clock: frame.clockSource });
+    }),
+  ];
+}
+
+function watchQueues(meter: Meter, gauges: () => Gauges): void {
+  const queue = meter.createObservableGauge('austream.infer.queue.length', {
+    unit: '{crop}',
+    description: 'Crops that wait for the model',
+  });
+  const pending = meter.createObservableGauge('austream.publish.pending', {
+    unit: '{event}',
+    description: 'Events that no broker has acknowledged yet',
+  });
+  const spool = meter.createObservableGauge('austream.publish.spool.size', {
+    unit: 'By',
+    description: 'Events on disk',
+  });
+  const connected = meter.createObservableGauge('austream.publish.connected', {
+    description: '1 while a broker answers',
+  });
+  meter.addBatchObservableCallback(
+    (result) => {
+      const { waitingCrops, publisher } = gauges();
+      result.observe(queue, waitingCrops);
+      result.observe(pending, publisher.pending);
+      result.observe(spool, publisher.spoolBytes);
+      result.observe(connected, publisher.connected ? 1 : 0);
+    },
+    [queue, pending, spool, connected],
+  );
+}
+
+/** Names of OpenTelemetry's semantic conventions. */
+function recordProcess(meter: Meter): void {
+  meter
+    .createObservableGauge('process.memory.usage', {
+      unit: 'By',
+      description: 'Resident memory of the host process',
+    })
+    .addCallback((result) => result.observe(process.memoryUsage.rss()));
+  meter
+    .createObservableCounter('process.cpu.time', { unit: 's', description: 'CPU time of the host process' })
+    .addCallback((result) => {
+      const { user, system } = process.cpuUsage();
+      result.observe(user / 1e6, { 'cpu.mode': 'user' });
+      result.observe(system / 1e6, { 'cpu.mode': 'system' });
+    });
+}
