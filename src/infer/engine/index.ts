@@ -91,7 +91,7 @@ export function openEngine(
   net: Architecture,
   weights: Weights,
   choice: EngineChoice,
-  { hop, threads }: ModelOptions,
+  { hop, threads }: Pick<ModelOptions, 'hop' | 'threads'>,
   progress: Progress | undefined,
 ): Promise<Engine> {
   const { device, precision } = choice;

@@ -3,10 +3,18 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { log } from '../../../log.ts';
+import type { Architecture } from '../../model/architecture.ts';
+import type { Weights } from '../../model/ops.ts';
 import { ExternalInitializers } from './initializers.ts';
+import type { GraphPrecision } from './ops.ts';
 
 /** Part of every cached graph's place: raise it when emitted graphs change. */
 const EMITTER = 1;
+
+/** Everything that decides the content of a model's graphs. */
+export function graphOrigin(net: Architecture, weights: Weights, precision: GraphPrecision): unknown {
+  return [weights.sha256, net, precision];
+}
 
 /**
  * Emitted graphs on the disk, by what they were made from: XDG's cache folder, or one that goes with the process where

@@ -2,7 +2,7 @@ import { AU_COUNT, CROP_SIZE } from '../../../domain.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
 import type { Weights } from '../../model/ops.ts';
 import type { Engine, Progress } from '../model.ts';
-import { GraphCache } from './cache.ts';
+import { GraphCache, graphOrigin } from './cache.ts';
 import { emitModelGraph, type GraphKind, graphName } from './graphs.ts';
 import type { GraphPrecision } from './ops.ts';
 import { OnnxSession, type SessionOptions } from './session.ts';
@@ -25,7 +25,7 @@ export class OnnxEngine implements Engine {
     this.#net = net;
     this.#weights = weights;
     this.#options = options;
-    this.#cache = new GraphCache([weights.sha256, net, options.precision]);
+    this.#cache = new GraphCache(graphOrigin(net, weights, options.precision));
   }
 
   /** What a hop needs is loaded when this resolves. The weights must stay open as long as the engine. */

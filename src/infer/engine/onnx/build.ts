@@ -1,0 +1,39 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Architecture, WINDOW_SIZE } from '../../model/architecture.ts';
+import type { Weights } from '../../model/ops.ts';
+import type { Progress } from '../model.ts';
+import { GraphCache, graphOrigin, writeGraph } from './cache.ts';
+import { emitModelGraph, type GraphKind, graphName } from './graphs.ts';
+import type { GraphPrecision } from './ops.ts';
+
+/**
+ * Writes all graphs of a model: the frame encoder, the window encoder for a hop's newest frames and for whole windows.
+ * Without `out` they go to the cache, where a process that runs the model finds them.
+ *
+ * @returns the paths of the .onnx files
+ */
+export function buildGraphs(
+  net: Architecture,
+  weights: Weights,
+  options: {
+    precision: GraphPrecision;
+    hop: number;
+    out?: string | undefined;
+    progress?: Progress | undefined;
+  },
+): string[] {
+  const { precision, hop, out, progress } = options;
+  const kinds: GraphKind[] = ['frame', { newest: hop }];
+  if (hop !== WINDOW_SIZE) kinds.push({ newest: WINDOW_SIZE });
+  const cache = out === undefined ? new GraphCache(graphOrigin(net, weights, precision)) : null;
+  if (out !== undefined) mkdirSync(out, { recursive: true });
+  return kinds.map((kind) => {
+    const name = graphName(kind);
+    const emit = (initializers: Parameters<typeof emitModelGraph>[3]['initializers']) =>
+      emitModelGraph(kind, net, weights, { precision, initializers, progress });
+    if (cache) return cache.graph(name, emit);
+    writeGraph(out!, name, emit);
+    return join(out!, `${name}.onnx`);
+  });
+}

@@ -1,0 +1,46 @@
+import { type Architecture, type PresetName, preset } from '../model/architecture.ts';
+import type { Weights } from '../model/ops.ts';
+import { Checkpoint } from '../weights/checkpoint.ts';
+import { type Manifest, readManifest } from '../weights/manifest.ts';
+import { randomWeights } from '../weights/random.ts';
+
+/** An architecture with weights: a model's folder, or a preset with weights by formula. */
+export interface ModelSource {
+  readonly name: string;
+  readonly net: Architecture;
+  readonly weights: Weights;
+  /** Null where the weights are a formula's. */
+  readonly manifest: Manifest | null;
+  /** Null where the weights are a formula's. */
+  readonly checkpoint: Checkpoint | null;
+  close(): void;
+}
+
+/** Which model: a folder (default: the one that ships) or a preset's name. */
+export interface ModelChoice {
+  readonly folder?: string | undefined;
+  readonly preset?: PresetName | undefined;
+}
+
+/** Throws MODEL_NOT_FOUND or MODEL_INVALID. */
+export async function openSource({ folder, preset: name }: ModelChoice): Promise<ModelSource> {
+  if (name !== undefined)
+    return {
+      name: `${name}, random weights`,
+      net: preset(name),
+      weights: randomWeights,
+      manifest: null,
+      checkpoint: null,
+      close: () => {},
+    };
+  const manifest = readManifest(folder);
+  const checkpoint = await Checkpoint.open(manifest);
+  return {
+    name: `${manifest.name} ${manifest.version}`,
+    net: manifest.architecture,
+    weights: checkpoint,
+    manifest,
+    checkpoint,
+    close: () => checkpoint.close(),
+  };
+}
