@@ -116,13 +116,22 @@ def evaluate(a: argparse.Namespace) -> None:
     print(report.members(test), report.table(test), sep="\n\n")
 
 
+def crop(a: argparse.Namespace) -> None:
+    from . import real
+
+    finder = real.Finder(a.landmarker)
+    for file in sorted(f for f in a.videos.iterdir() if f.is_file()):
+        count = real.write_crops(file, a.out / "cropped_aligned" / a.name.format(file.stem), finder)
+        print(f"{file.name}: {count} crops", flush=True)
+
+
 def table2(a: argparse.Namespace) -> None:
     from . import paper, table2 as t
 
     recipe = paper.Recipe(
         preset=a.preset, window=a.window, batch=a.batch, epochs=a.epochs, lr=a.lr, restart=a.restart, beta=a.beta, gamma=a.gamma, seed=a.seed
     )
-    f1 = t.run(a.row, a.data, a.run, recipe, a.pretrained, causal=a.smoothing == "causal")
+    f1 = t.run(a.row, a.data, a.run, recipe, a.pretrained, causal=a.smoothing == "causal", layout=a.layout)
     print(f"{a.row}: macro-F1 {f1:.4f}")
 
 
@@ -164,7 +173,11 @@ def main() -> None:
     )
     command(evaluate, ("model", path), ("set", path), ("split", {"default": "test"}))
     command(
-        table2, ("row", {"choices": ["regnet-vit", "nguyen", "kfold", "smoothing", "ensemble"]}), ("data", path | {"help": "Aff-Wild2's root"}),
+        crop, ("videos", path), ("landmarker", path), ("out", path), ("name", {"default": "{}", "help": "of a video's folder; {} is its file's stem"}),
+    )
+    command(
+        table2, ("row", {"choices": ["regnet-vit", "nguyen", "kfold", "smoothing", "ensemble"]}), ("data", path | {"help": "root of Aff-Wild2, DISFA or BP4D"}),
+        ("layout", {"choices": ["abaw", "disfa", "bp4d"], "default": "abaw"}),
         ("run", path), ("pretrained", path | {"default": None, "help": "ImageNet weights of regnety_004"}),
         ("preset", {"choices": ["paper", "paper-compact"], "default": "paper-compact"}), ("window", number | {"default": 256}),
         ("batch", number | {"default": 4}), ("epochs", number | {"default": 20}), ("lr", real | {"default": 0.9}),

@@ -13,6 +13,12 @@ def f1(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.where(total > 0, 2 * hit / np.maximum(total, 1), 0.0)
 
 
+def macro_f1(labels: np.ndarray, score: np.ndarray, threshold: float = 0.5) -> float:
+    """Mean F1 over the AUs that labels (N, 12) of 0, 1 and −1 (not coded) hold, pooled over frames."""
+    each = [f1(l[c, None] > 0, s[c, None] >= threshold)[0] for l, s in zip(labels.T, score.T) if (c := l >= 0).any()]
+    return float(np.mean(each))
+
+
 def auc(truth: np.ndarray, score: np.ndarray) -> np.ndarray:
     return _each(roc_auc_score, truth, score)
 

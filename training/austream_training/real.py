@@ -89,6 +89,16 @@ def align(image: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
     return cv2.warpAffine(image, move, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
 
+def write_crops(file: Path, folder: Path, finder: Finder) -> int:
+    """Aligned crops of a video's largest face as `00001.jpg` …, frames from 1, none where no face is found: what the
+    readers in data/ expect. → how many."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clip = read([file], finder)
+    for t, crop in zip(clip.frames, clip.crops):
+        cv2.imwrite(str(folder / f"{t + 1:05d}.jpg"), crop[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+    return len(clip.frames)
+
+
 def _frames(video: cv2.VideoCapture):
     while (got := video.read())[0]:
         yield got[1]

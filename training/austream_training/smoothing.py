@@ -21,10 +21,11 @@ def smooth(scores: np.ndarray, sigma: float, kernel: int = 51, causal: bool = Tr
 def search(
     truth: list[np.ndarray], scores: list[np.ndarray], sigmas: tuple[float, ...], kernels: tuple[int, ...], causal: bool
 ) -> dict[tuple[float, int], float]:
-    """Macro-F1 at threshold 0.5 for each (σ, kernel) over clips; choose on validation data only."""
+    """Macro-F1 at threshold 0.5 for each (σ, kernel) over clips' labels (0, 1, −1) and scores; choose on validation
+    data only."""
     whole = np.concatenate(truth)
     return {
-        (s, k): float(metrics.f1(whole, np.concatenate([smooth(c, s, k, causal) for c in scores]) >= 0.5).mean())
+        (s, k): metrics.macro_f1(whole, np.concatenate([smooth(c, s, k, causal) for c in scores]))
         for s in sigmas
         for k in kernels
     }

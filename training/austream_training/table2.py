@@ -13,14 +13,26 @@ from pathlib import Path
 import numpy as np
 
 from . import paper, smoothing
-from .data import abaw, folds
+from .data import abaw, bp4d, disfa, folds
 
+LAYOUTS = ("abaw", "disfa", "bp4d")
 ROWS = ("regnet-vit", "nguyen", "kfold", "smoothing", "ensemble")
 
 
-def run(row: str, data: Path, out: Path, recipe: paper.Recipe, pretrained: Path | None, causal: bool, k: int = 5) -> float:
-    """Macro-F1 of the row on the official validation set; appends it to out/table2.json."""
-    videos, validation = abaw.read(data, "train"), abaw.read(data, "val")
+def read(data: Path, layout: str, k: int, seed: int) -> tuple[list[abaw.Video], list[abaw.Video]]:
+    """Training and validation videos: Aff-Wild2's official split, elsewhere the first of k folds over subjects."""
+    if layout == "abaw":
+        return abaw.read(data, "train"), abaw.read(data, "val")
+    videos = {"disfa": disfa, "bp4d": bp4d}[layout].read(data)
+    parts = folds.by_subject([v.subject for v in videos], [v.labels for v in videos], k, seed)
+    return [videos[i] for part in parts[1:] for i in part], [videos[i] for i in parts[0]]
+
+
+def run(
+    row: str, data: Path, out: Path, recipe: paper.Recipe, pretrained: Path | None, causal: bool, k: int = 5, layout: str = "abaw"
+) -> float:
+    """Macro-F1 of the row on the validation set; appends it to out/table2.json."""
+    videos, validation = read(data, layout, k, recipe.seed)
     note: dict = {}
     if row in ("regnet-vit", "nguyen"):
         recipe.member = row
@@ -68,4 +80,4 @@ def _log(folder: Path):
     return SummaryWriter(str(folder / "tensorboard"))
 
 
-__all__ = ["ROWS", "run"]
+__all__ = ["LAYOUTS", "ROWS", "run"]

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from austream_training.data import abaw, folds
+from austream_training.data import abaw, bp4d, disfa, folds
+
+disfa_aus = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 
 
 def miniature(tmp_path, rows, images, name="7-60-1920x1080_left", split="Train_Set"):
@@ -65,3 +67,38 @@ def test_folds_share_no_subject_and_cover_all():
     assert max(sizes) < 1.6 * min(sizes)
     with pytest.raises(ValueError, match="cannot make"):
         folds.by_subject(["a", "b"], labels[:2], 5)
+
+
+def test_disfa_leaves_uncoded_aus_open(tmp_path):
+    labels = tmp_path / "ActionUnit_Labels" / "SN001"
+    labels.mkdir(parents=True)
+    for au in disfa_aus:
+        (labels / f"SN001_au{au}.txt").write_text("".join(f"{t},{(t if au == 12 else 0)}\n" for t in range(1, 5)))
+    crops = tmp_path / "cropped_aligned" / "SN001"
+    crops.mkdir(parents=True)
+    for t in (1, 2, 4):
+        (crops / f"{t:05d}.jpg").touch()
+    (video,) = disfa.read(tmp_path)
+    assert video.frames.tolist() == [1, 2, 4] and video.subject == "SN001"
+    assert video.labels[:, 6].tolist() == [0, 1, 1]  # AU12, active from intensity 2
+    assert (video.labels[:, [4, 5, 8, 9]] == -1).all() and (video.labels[:, 0] == 0).all()
+    (labels / "SN001_au12.txt").write_text("1,7\n")
+    with pytest.raises(ValueError, match="au12.txt:1"):
+        disfa.read(tmp_path)
+
+
+def test_bp4d_reads_nine_as_not_coded(tmp_path):
+    codes = tmp_path / "AUCoding" / "AU_OCC"
+    codes.mkdir(parents=True)
+    (codes / "F001_T1.csv").write_text("0,1,2,6,12,17\n2440,0,1,1,9,0\n2441,1,0,0,1,1\n2442,1,1,1,1,1\n")
+    crops = tmp_path / "cropped_aligned" / "F001_T1"
+    crops.mkdir(parents=True)
+    for t in (2440, 2441):
+        (crops / f"{t:05d}.jpg").touch()
+    (video,) = bp4d.read(tmp_path)
+    assert video.subject == "F001" and video.frames.tolist() == [2440, 2441]
+    assert video.labels[:, [0, 1, 3, 6]].tolist() == [[0, 1, 1, -1], [1, 0, 0, 1]]
+    assert (video.labels[:, [2, 4, 5, 7, 8, 9, 10, 11]] == -1).all()
+    (codes / "F001_T1.csv").write_text("0,1,2\n2440,0,3\n")
+    with pytest.raises(ValueError, match="F001_T1.csv:2"):
+        bp4d.read(tmp_path)

@@ -42,3 +42,10 @@ def test_best_threshold_finds_the_gap():
     score = np.array([[0.1], [0.62], [0.7], [0.9]])
     t = metrics.best_thresholds(truth, score)[0]
     assert 0.62 < t <= 0.7
+
+
+def test_aus_that_are_not_coded_do_not_count():
+    labels = np.array([[1, -1, 0], [0, -1, -1], [1, -1, 1]])
+    score = np.array([[0.9, 0.9, 0.9], [0.1, 0.9, 0.9], [0.9, 0.9, 0.9]])
+    # AU a: 1; b: not coded at all; c: two coded frames, one hit, one false alarm: 2/3
+    np.testing.assert_allclose(metrics.macro_f1(labels, score), (1 + 2 / 3) / 2)

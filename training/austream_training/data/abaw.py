@@ -23,7 +23,7 @@ class Video:
     subject: str
     frames: np.ndarray  # (N,) 1-based frame numbers, ascending
     files: tuple[Path, ...]  # (N,)
-    labels: np.ndarray  # (N, 12) 0/1 uint8
+    labels: np.ndarray  # (N, 12) int8: 0, 1; −1 where a data set does not code an AU (never in Aff-Wild2)
 
 
 def read_video(annotation: Path, crops: Path) -> Video:
@@ -51,7 +51,7 @@ def read_video(annotation: Path, crops: Path) -> Video:
         subject_of(annotation.stem),
         np.array(frames, np.int64),
         tuple(files),
-        np.array(rows, np.uint8).reshape(-1, 12),
+        np.array(rows, np.int8).reshape(-1, 12),
     )
 
 

@@ -13,7 +13,7 @@ def by_subject(subjects: list[str], labels: list[np.ndarray], k: int, seed: int 
         raise ValueError(f"{len(people)} subjects cannot make {k} folds")
     mass = {p: np.zeros(13) for p in people}
     for s, l in zip(subjects, labels):
-        mass[s] += np.r_[l.sum(0), len(l)]
+        mass[s] += np.r_[(l > 0).sum(0), len(l)]
     total = sum(mass.values())
     order = np.random.default_rng(seed).permutation(people)
     held, fold_of = np.zeros((k, 13)), {}
