@@ -1,0 +1,130 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fastify } from 'fastify';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { diagnostics } from '../../src/diagnostics.ts';
+import { parseGpus } from '../../src/telemetry/gpu.ts';
+import { openTelemetry, type Telemetry } from '../../src/telemetry/index.ts';
+import { generatedFrame, generatedStatus } from '../dashboard/generated.ts';
+import { faceCrop, frameOf } from '../infer/faces.ts';
+
+let telemetry: Telemetry;
+let scrape: () => Promise<string>;
+const folder = mkdtempSync(join(tmpdir(), 'austream-metrics-'));
+
+beforeAll(async () => {
+  // Stands for the driver's tool, which this machine may lack.
+  const smi = join(folder, 'nvidia-smi');
+  writeFileSync(smi, '#!/bin/sh\necho "0, 37, 1024, 81559"\n');
+  chmodSync(smi, 0o755);
+  process.env.PATH = `${folder}:${process.env.PATH}`;
+  telemetry = (await openTelemetry({ host: '127.0.0.1', port: 0 }))!;
+  telemetry.watch(() => ({
+    waitingCrops: 7,
+    publisher: {
+      connected: true,
+      pending: 11,
+      waiting: 0,
+      spooling: false,
+      spoolBytes: 4096,
+      acknowledged: 0,
+      dropped: 0,
+    },
+  }));
+  const server = fastify();
+  await telemetry.routes(server);
+  scrape = async () => (await server.inject('/metrics')).body;
+  sayEverything();
+});
+afterAll(async () => {
+  await telemetry.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** One message on each channel, so that each instrument has a value. */
+function sayEverything(): void {
+  const at = Date.now() * 1_000;
+  const frame = generatedFrame({ cameraId: 'cam', trackId: 1, frame: 1, receivedAt: at - 300_000 });
+  const faces = { ...frameOf([faceCrop({ frame: 1 })]), analysed: { from: at - 30_000, to: at - 10_000 } };
+  diagnostics.frame.publish({ faces, at });
+  diagnostics.status.publish(generatedStatus('cam', 'LIVE', { drops: { analysis_slow: 3 }, restarts: 2 }));
+  diagnostics.encoded.publish({ from: at, to: at + 20_000, faces: [frame], longestWaitMs: 40 });
+  diagnostics.scored.publish({ from: at, to: at + 20_000, faces: [frame], windows: 1 });
+  diagnostics.published.publish({ frames: [frame, frame], at });
+  diagnostics.acknowledged.publish({ frame, at });
+  diagnostics.lost.publish({ cameraId: 'cam', count: 5, cause: 'spool_full' });
+}
+
+test('counts what the stages say', async () => {
+  const lines = (await scrape()).split('\n');
+  for (const line of [
+    'austream_camera_frames_total{camera="cam"} 1',
+    'austream_camera_state{camera="cam",state="LIVE"} 1',
+    'austream_camera_state{camera="cam",state="STALLED"} 0',
+    'austream_camera_restarts{camera="cam"} 2',
+    'austream_camera_faces{camera="cam"} 1',
+    'austream_dropped_total{camera="cam",cause="analysis_slow"} 3',
+    'austream_dropped_total{camera="cam",cause="spool_full"} 5',
+    'austream_detect_duration_sum{camera="cam"} 0.02',
+    'austream_infer_batch_size_sum 1',
+    'austream_infer_queue_length 7',
+    'austream_events_produced_total{camera="cam"} 2',
+    'austream_events_acknowledged_total{camera="cam"} 1',
+    'austream_latency_sum{camera="cam",clock="arrival"} 0.3',
+    'austream_publish_pending 11',
+    'austream_publish_spool_size 4096',
+    'austream_publish_connected 1',
+    'hw_gpu_utilization{hw_id="0"} 0.37',
+    'hw_gpu_memory_usage{hw_id="0"} 1073741824',
+  ])
+    expect(lines).toContain(line);
+});
+
+test('a camera’s drops are counted once, across repeated states and new epochs', async () => {
+  const drops = (epoch: number, count: number) =>
+    diagnostics.status.publish(generatedStatus('door', 'LIVE', { epoch, drops: { decode: count } }));
+  for (const [epoch, count] of [
+    [1, 4],
+    [1, 4],
+    [1, 6],
+    [2, 1],
+  ] as const)
+    drops(epoch, count);
+  expect(await scrape()).toContain('austream_dropped_total{camera="door",cause="decode"} 7');
+});
+
+describe('every metric that is asked for exists', () => {
+  const NAME = /\b(?:austream|hw_gpu|process)_[a-z_]+\b/g;
+  test.each(['deploy/grafana/austream.json', 'deploy/prometheus/rules.yaml', 'docs/metrics.md'])(
+    '%s',
+    async (file) => {
+      const exposed = await scrape();
+      const wanted = new Set(readFileSync(file, 'utf8').match(NAME));
+      expect(wanted.size).toBeGreaterThan(3);
+      for (const name of wanted)
+        expect(exposed, name).toMatch(new RegExp(`^${name}(_total|_bucket)?[ {]`, 'm'));
+    },
+  );
+
+  test('and every one that exists is in docs/metrics.md', async () => {
+    const docs = readFileSync('docs/metrics.md', 'utf8');
+    const exposed = (await scrape()).match(/^# TYPE (\S+)/gm)!.map((line) => line.slice('# TYPE '.length));
+    for (const name of exposed.filter((name) => name !== 'target_info'))
+      expect(docs).toContain(`\`${name}\``);
+  });
+});
+
+test('a GPU that keeps a figure to itself is still read', () => {
+  expect(parseGpus('0, [N/A], 512, 1024\n1, 100, 0, 1024\n')).toEqual([
+    { index: '0', utilization: 0, usedBytes: 512 * 2 ** 20, totalBytes: 2 ** 30 },
+    { index: '1', utilization: 1, usedBytes: 0, totalBytes: 2 ** 30 },
+  ]);
+});
+
+test('nobody who wants it, no telemetry', async () => {
+  expect(await openTelemetry({ host: '127.0.0.1', port: null })).toBeNull();
+  process.env.OTEL_TRACES_EXPORTER = 'none';
+  expect(await openTelemetry({ host: '127.0.0.1', port: null })).toBeNull();
+  delete process.env.OTEL_TRACES_EXPORTER;
+});

@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { OtlpReceiver, type ReceivedSpan } from './receiver.ts';
+
+/** Every stage of one frame with a face, in the order of their beginnings. */
+const STAGES = [
+  'capture',
+  'detect',
+  'transfer',
+  'infer.wait',
+  'infer.encode',
+  'infer.hop',
+  'infer.score',
+  'publish',
+];
+
+let receiver: OtlpReceiver;
+let summary: { events: number };
+const folder = mkdtempSync(join(tmpdir(), 'austream-otlp-'));
+
+beforeAll(async () => {
+  receiver = await OtlpReceiver.start();
+  const config = join(folder, 'config.yaml');
+  const clip = pathToFileURL(resolve('models/demo/clip.mp4')).href;
+  writeFileSync(config, JSON.stringify({ cameras: [{ id: 'clip', url: clip }], kafka: { embedded: true } }));
+  const { stdout } = await promisify(execFile)(
+    'bin/austream',
+    ['run', '-c', config, '--json', '--duration', '8s'],
+    {
+      env: {
+        ...process.env,
+        OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+        OTEL_TRACES_SAMPLER: 'always_on',
+        OTEL_BSP_MAX_QUEUE_SIZE: '100000',
+      },
+      maxBuffer: 1 << 28,
+    },
+  );
+  summary = JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
+}, 60_000);
+
+afterAll(async () => {
+  await receiver.stop();
+  rmSync(folder, { recursive: true });
+});
+
+test('a frame’s way from the camera to the broker’s acknowledgement is one trace', () => {
+  expect([...receiver.services]).toEqual(['austream']);
+  expect(summary.events).toBeGreaterThan(20);
+  const traces = Map.groupBy(receiver.spans, ({ traceId }) => traceId);
+  const complete = [...traces.values()].filter((spans) => spans.some(({ name }) => name === 'publish'));
+  expect(complete.length).toBeGreaterThan(20);
+  for (const spans of complete) {
+    const root = spans.find(({ parent }) => parent === '')!;
+    const children = spans.filter((span) => span !== root).sort(byStart);
+    expect(root.name).toBe('frame');
+    expect(root.attributes).toMatchObject({ 'austream.camera.id': 'clip', 'austream.faces': '1' });
+    expect(children.map(({ name }) => name)).toEqual(STAGES);
+    for (const child of children) {
+      expect(child.parent).toBe(root.spanId);
+      expect(child.end >= child.start && child.start >= root.start && child.end <= root.end, child.name).toBe(
+        true,
+      );
+    }
+    const published = children.at(-1)!.attributes['austream.event.id'];
+    expect(published).toBe(`clip/0/1/${root.attributes['austream.frame']}`);
+  }
+});
+
+test('metrics come by OTLP, too', () => {
+  for (const name of ['austream.camera.frames', 'austream.latency', 'austream.publish.pending'])
+    expect(receiver.metrics).toContain(name);
+});
+
+function byStart(a: ReceivedSpan, b: ReceivedSpan): number {
+  return a.start === b.start ? STAGES.indexOf(a.name) - STAGES.indexOf(b.name) : a.start < b.start ? -1 : 1;
+}
