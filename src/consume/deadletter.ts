@@ -4,6 +4,7 @@ import type { DeadLetter } from './events.ts';
 import type { ConsumeOptions, PoisonMessage } from './options.ts';
 
 const DEFAULT_TOPIC = 'au.deadletter';
+const MAX_REQUEST_BYTES = 512 * 1024;
 
 /** Where messages go that cannot be decoded: to the program's own callback, or to the dead-letter topic. */
 export class DeadLetters {
@@ -17,28 +18,54 @@ export class DeadLetters {
     this.#options = options;
   }
 
-  /** Resolves when the message is taken care of. */
-  async take(message: PoisonMessage): Promise<void> {
-    const { onPoison, groupId, deadLetterTopic = DEFAULT_TOPIC } = this.#options;
-    if (onPoison) return onPoison(message);
+  /** Resolves when the messages are taken care of. */
+  async take(messages: readonly PoisonMessage[]): Promise<void> {
+    const { onPoison, deadLetterTopic = DEFAULT_TOPIC } = this.#options;
+    if (onPoison) for (const message of messages) await onPoison(message);
+    else await this.#write(deadLetterTopic, messages);
+  }
+
+  async #write(topic: string, messages: readonly PoisonMessage[]): Promise<void> {
     if (!this.#producer) {
       const producer = this.#kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
       await producer.connect();
       this.#producer = producer;
     }
+    for (const part of parts(messages))
+      await this.#producer.send({
+        topic,
+        messages: part.map((message) => ({ key: message.key, value: this.#letter(message) })),
+      });
+  }
+
+  #letter(message: PoisonMessage): Buffer {
     const letter: DeadLetter = {
       at: Date.now() * 1000,
-      group: groupId,
+      group: this.#options.groupId,
       ...message,
       offset: Number(message.offset),
     };
-    await this.#producer.send({
-      topic: deadLetterTopic,
-      messages: [{ key: message.key, value: this.#encoder.encode(letter) }],
-    });
+    return this.#encoder.encode(letter);
   }
 
   async close(): Promise<void> {
     await this.#producer?.disconnect().catch(() => {});
   }
+}
+
+/** Brokers take requests of up to a megabyte by default. */
+function* parts(messages: readonly PoisonMessage[]): Generator<PoisonMessage[]> {
+  let part: PoisonMessage[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    const size = (message.value?.length ?? 0) + (message.key?.length ?? 0) + 512;
+    if (part.length > 0 && bytes + size > MAX_REQUEST_BYTES) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(message);
+    bytes += size;
+  }
+  if (part.length > 0) yield part;
 }

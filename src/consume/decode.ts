@@ -75,13 +75,14 @@ export class RecordDecoder {
     const id = message.readUInt32BE(1);
     const writer = this.#byId.get(id);
     if (writer) return read(writer, message, CONFLUENT_HEADER_BYTES);
-    return this.#fetch(id).then((fetched) => read(fetched, message, CONFLUENT_HEADER_BYTES));
+    const registry = this.#registry;
+    if (!registry)
+      throw new PoisonError('unknown_schema', `needs schema ${id} of a registry, and none is configured`);
+    return this.#fetch(registry, id).then((fetched) => read(fetched, message, CONFLUENT_HEADER_BYTES));
   }
 
-  async #fetch(id: number): Promise<Writer> {
-    if (!this.#registry)
-      throw new PoisonError('unknown_schema', `needs schema ${id} of a registry, and none is configured`);
-    const text = await this.#registry.schema(id);
+  async #fetch(registry: SchemaRegistry, id: number): Promise<Writer> {
+    const text = await registry.schema(id);
     if (text === null) throw new PoisonError('unknown_schema', `the registry has no schema ${id}`);
     let type: avro.Type;
     try {

@@ -4,7 +4,7 @@ import { SchemaRegistry } from '../publish/registry.ts';
 import { DeadLetters } from './deadletter.ts';
 import { type DecodedRecord, PoisonError, RecordDecoder } from './decode.ts';
 import { Handoff } from './handoff.ts';
-import type { ConsumeOptions } from './options.ts';
+import type { ConsumeOptions, PoisonMessage } from './options.ts';
 import { RecentIds } from './recent.ts';
 
 export type * from './events.ts';
@@ -49,7 +49,7 @@ export async function* consume(options: ConsumeOptions): AsyncGenerator<Consumed
       handoff.done();
     }
   } catch (error) {
-    throw kafkaFailure(error, options.brokers);
+    throw kafkaFailure(error, options.brokers, options.topics);
   } finally {
     options.signal?.removeEventListener('abort', stop);
     handoff.end();
@@ -116,38 +116,52 @@ class TopicReader {
   }: EachBatchPayload) {
     // A body may take its time: the group must not think that this member has died.
     const alive = setInterval(() => heartbeat().catch(() => {}), HEARTBEAT_MS);
+    const { topic, partition } = batch;
+    /** A run of messages that cannot be decoded goes together, before anything after it counts as read. */
+    let poison: PoisonMessage[] = [];
     try {
       for (const message of batch.messages) {
         if (!isRunning() || isStale()) return;
-        if (!(await this.#message(batch.topic, batch.partition, message))) return;
+        const decoded = await this.#decode(topic, partition, message);
+        if ('reason' in decoded) {
+          poison.push(decoded);
+          continue;
+        }
+        if (poison.length > 0) await this.#deadLetters.take(poison);
+        poison = [];
+        if (!(await this.#offer(decoded, topic, partition, message))) return;
         resolveOffset(message.offset);
         await commitOffsetsIfNecessary();
       }
+      if (poison.length > 0) await this.#deadLetters.take(poison);
+      resolveOffset(batch.lastOffset());
       await heartbeat();
     } finally {
       clearInterval(alive);
     }
   }
 
-  /** Sees one message through; false where the receiver left. */
-  async #message(topic: string, partition: number, message: KafkaMessage): Promise<boolean> {
-    let decoded: DecodedRecord;
+  async #decode(
+    topic: string,
+    partition: number,
+    message: KafkaMessage,
+  ): Promise<DecodedRecord | PoisonMessage> {
+    const { offset, key, value } = message;
     try {
-      const result = this.#decoder.decode(message.value);
-      decoded = result instanceof Promise ? await result : result;
+      return await this.#decoder.decode(value);
     } catch (error) {
       if (!(error instanceof PoisonError)) throw error;
-      await this.#deadLetters.take({
-        topic,
-        partition,
-        offset: message.offset,
-        key: message.key,
-        value: message.value,
-        reason: error.reason,
-        detail: error.message,
-      });
-      return true;
+      return { topic, partition, offset, key, value, reason: error.reason, detail: error.message };
     }
+  }
+
+  /** Hands an event over and waits for it to be dealt with; false where the receiver left. */
+  async #offer(
+    decoded: DecodedRecord,
+    topic: string,
+    partition: number,
+    message: KafkaMessage,
+  ): Promise<boolean> {
     const id = 'eventId' in decoded.value ? decoded.value.eventId : null;
     if (id !== null && this.#seen?.has(id)) return true;
     const key = message.key?.toString() ?? null;

@@ -3,11 +3,24 @@ import { AustreamError } from '../errors.ts';
 const REJECTED =
   /^(KafkaJSSASLAuthenticationError|KafkaJSProtocolError|KafkaJSCreateTopicError|KafkaJSAggregateError)$/;
 
-/** What kafkajs threw, as a sentence for a person. */
-export function kafkaFailure(error: unknown, brokers: readonly string[]): AustreamError {
+/** What kafkajs threw, as a sentence for a person. `topics` are those that were asked for. */
+export function kafkaFailure(
+  error: unknown,
+  brokers: readonly string[],
+  topics: readonly string[] = [],
+): AustreamError {
   if (error instanceof AustreamError) return error;
   const failure = rootOf(error);
   const where = brokers.join(', ');
+  if ((failure as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION')
+    return new AustreamError(
+      'KAFKA_REJECTED',
+      `Kafka at ${where} has no topic ${topics.join(' or no topic ')}`,
+      {
+        fix: 'check the topic prefix; austream run creates its topics, as does austream topics create',
+        cause: error,
+      },
+    );
   const rejected = REJECTED.test(failure.name);
   return rejected
     ? new AustreamError('KAFKA_REJECTED', `Kafka at ${where} refuses: ${failure.message}`, {

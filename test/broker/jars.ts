@@ -1,44 +1,58 @@
 import { execFile } from 'node:child_process';
-import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { cached } from './cache.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const CACHE = fileURLToPath(new URL('../../.cache/', import.meta.url));
-const COPY = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
+const PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1';
+const run = promisify(execFile);
 
-/**
- * The folder with Apache Kafka's jars. The first call brings them from Maven Central (43 MB) and checks each
- * against jars.sha256; later ones, of any process, find them in `.cache/`.
- */
-export async function kafkaJars(): Promise<string> {
+const REGISTRY = 'io.apicurio:apicurio-registry-app:2.6.13.Final:tar.gz:all';
+const REGISTRY_FILE = 'apicurio-registry-app-2.6.13.Final-all.tar.gz';
+const REGISTRY_SHA256 = '3cda1b34aa020fb4ac4dd6a66018d757e81e437f97e20a1f92d366b70091c6ba';
+
+/** The folder with Apache Kafka's jars: from Maven Central (43 MB), each checked against jars.sha256. */
+export function kafkaJars(): Promise<string> {
   const list = readFileSync(join(HERE, 'jars.sha256'), 'utf8');
-  const folder = join(CACHE, `kafka-${createHash('sha256').update(list).digest('hex').slice(0, 12)}`);
-  if (existsSync(folder)) return folder;
-  const stage = `${folder}.${randomUUID()}`;
-  mkdirSync(stage, { recursive: true });
-  try {
-    await promisify(execFile)('mvn', [
+  return cached('kafka', list, async (dir) => {
+    await run('mvn', [
       '-q',
       '-B',
       '-f',
       join(HERE, 'pom.xml'),
-      COPY,
-      `-DoutputDirectory=${stage}`,
+      `${PLUGIN}:copy-dependencies`,
+      `-DoutputDirectory=${dir}`,
     ]);
     for (const line of list.trim().split('\n')) {
-      const [want, name] = line.split(/\s+/) as [string, string];
-      const found = createHash('sha256')
-        .update(readFileSync(join(stage, name)))
-        .digest('hex');
-      if (found !== want) throw new Error(`${name} is not the jar that jars.sha256 names`);
+      const [sha256, name] = line.split(/\s+/) as [string, string];
+      check(join(dir, name), sha256);
     }
-    // Another process may have been faster: then its folder stands, and is the same.
-    if (!existsSync(folder)) renameSync(stage, folder);
-  } finally {
-    rmSync(stage, { recursive: true, force: true });
-  }
-  return folder;
+  });
+}
+
+/** The folder with Apicurio Registry (from Maven Central, 142 MB), a registry with Confluent's API. */
+export function registryJars(): Promise<string> {
+  return cached('apicurio', REGISTRY_SHA256, async (dir) => {
+    // The plugin's `copy` wants a project around it; `get` and the local repository do not.
+    await run('mvn', [
+      '-q',
+      '-B',
+      `-Dmaven.repo.local=${dir}/m2`,
+      `${PLUGIN}:get`,
+      `-Dartifact=${REGISTRY}`,
+      '-Dtransitive=false',
+    ]);
+    const file = join(dir, 'm2/io/apicurio/apicurio-registry-app/2.6.13.Final', REGISTRY_FILE);
+    check(file, REGISTRY_SHA256);
+    await run('tar', ['-xzf', file, '-C', dir]);
+    await run('rm', ['-rf', join(dir, 'm2')]);
+  });
+}
+
+function check(file: string, sha256: string): void {
+  const found = createHash('sha256').update(readFileSync(file)).digest('hex');
+  if (found !== sha256) throw new Error(`${file} is not what was expected: its sha256 is ${found}`);
 }

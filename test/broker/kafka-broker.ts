@@ -1,14 +1,12 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { type ChildProcess, execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Kafka, logLevel } from 'kafkajs';
 import { kafkaJars } from './jars.ts';
+import { freePorts, kill9, startJava } from './java.ts';
 
-const START_MS = 60_000;
 const CLUSTER_ID = 'YXVzdHJlYW0tdGVzdC1icg';
 
 export interface BrokerOptions {
@@ -83,35 +81,21 @@ export class KafkaBroker {
 
   /** Ends the broker like a power cut of its process. */
   async kill9(): Promise<void> {
-    await end(this.#process, 'SIGKILL');
+    await kill9(this.#process);
     this.#process = null;
   }
 
   /** Starts the broker on the data that it had; resolves when it serves. */
   async restart(): Promise<void> {
-    const log = openSync(join(this.#dir, 'broker.log'), 'a');
-    // The broker dies with the test process, however that ends.
-    const broker = spawn(
-      'setpriv',
-      [
-        ...['--pdeathsig', 'KILL', 'java', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
-        ...['-cp', this.#classpath, 'kafka.Kafka', join(this.#dir, 'server.properties')],
-      ],
-      { stdio: ['ignore', log, log] },
+    this.#process = await startJava(
+      ['-cp', this.#classpath, 'kafka.Kafka', join(this.#dir, 'server.properties')],
+      join(this.#dir, 'broker.log'),
+      () => this.#serves(),
     );
-    this.#process = broker;
-    const until = Date.now() + START_MS;
-    while (!(await this.#serves())) {
-      if (broker.exitCode !== null || Date.now() > until)
-        throw new Error(
-          `the broker does not start:\n${readFileSync(join(this.#dir, 'broker.log'), 'utf8').slice(-2000)}`,
-        );
-      await sleep(200);
-    }
   }
 
   async stop(): Promise<void> {
-    await end(this.#process, 'SIGKILL');
+    await kill9(this.#process);
     this.#process = null;
     rmSync(this.#dir, { recursive: true, force: true });
   }
@@ -131,25 +115,4 @@ export class KafkaBroker {
       await admin.disconnect();
     }
   }
-}
-
-async function end(child: ChildProcess | null, signal: NodeJS.Signals): Promise<void> {
-  if (!child || child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill(signal);
-  await gone;
-}
-
-/** Ports that nobody listens on now. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

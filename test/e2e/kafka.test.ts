@@ -1,0 +1,360 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import fc from 'fast-check';
+import { Kafka, logLevel } from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type ConsumedEvent,
+  type ConsumeOptions,
+  consume,
+  type PoisonMessage,
+} from '../../src/consume/index.ts';
+import type { AuFrame } from '../../src/domain.ts';
+import { RecordEncoder } from '../../src/publish/avro.ts';
+import { kafkaOptions } from '../../src/publish/options.ts';
+import { openPublisher } from '../../src/publish/publisher.ts';
+import { KafkaBroker } from '../broker/kafka-broker.ts';
+import { python } from '../broker/python.ts';
+import { TestRegistry } from '../broker/registry.ts';
+import { anyActivation, anyFrame, anyStatus, delivered, frameNumber } from '../publish/samples.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const run = promisify(execFile);
+const quiet = { acknowledged: () => {}, dropped: () => expect.unreachable('nothing may be lost') };
+
+let broker: KafkaBroker;
+let registry: TestRegistry;
+let dir: string;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'austream-e2e-'));
+  broker = await KafkaBroker.start();
+  registry = await TestRegistry.start();
+  await python();
+}, 600_000);
+afterAll(async () => {
+  await broker?.stop();
+  await registry?.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const options = (topicPrefix: string, rest: object = {}) =>
+  kafkaOptions.parse({ brokers: [broker.address], topicPrefix, topics: { partitions: 3 }, ...rest });
+
+async function publish(frames: readonly AuFrame[], topicPrefix: string): Promise<void> {
+  const publisher = await openPublisher(options(topicPrefix), quiet);
+  publisher.frames(frames);
+  await publisher.flush(30_000);
+  await publisher.close();
+}
+
+/** The first `count` events, or all until nothing comes for a while. */
+async function read(
+  count: number,
+  rest: Partial<ConsumeOptions> & Pick<ConsumeOptions, 'topics' | 'groupId'>,
+) {
+  const events: ConsumedEvent[] = [];
+  const leave = new AbortController();
+  const consuming = consume({
+    brokers: [broker.address],
+    fromBeginning: true,
+    ...rest,
+    signal: leave.signal,
+  });
+  for await (const event of consuming) {
+    events.push(event);
+    if (events.length === count) leave.abort();
+  }
+  return events;
+}
+
+/** What kcat gets from a topic and fastavro makes of it. */
+async function kcatAndFastavro(topic: string, schema: string): Promise<object[]> {
+  const { stdout } = await run(
+    'bash',
+    [
+      ...[
+        '-c',
+        'set -o pipefail; kcat -q -C -e -b "$1" -t "$2" -o beginning -f "%R%s" | "$3" "$4" "$5" "$6"',
+        '-',
+      ],
+      ...[
+        broker.address,
+        topic,
+        await python(),
+        join(ROOT, 'test/broker/read_avro.py'),
+        join(ROOT, schema),
+        registry.url,
+      ],
+    ],
+    { maxBuffer: 1 << 28 },
+  );
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+const byText = (events: readonly object[]) => events.map((event) => JSON.stringify(sorted(event))).sort();
+const sorted = (value: unknown): unknown =>
+  value !== null && typeof value === 'object'
+    ? Object.fromEntries(
+        Object.entries(value)
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([key, item]) => [key, sorted(item)]),
+      )
+    : value;
+
+describe('a publisher at a real broker', () => {
+  for (const encoding of ['single-object encoding', 'Confluent wire format'])
+    test(`in ${encoding} writes what kcat gets and fastavro reads: 1,000 random events`, async () => {
+      const prefix = encoding.startsWith('single') ? 'single.' : 'confluent.';
+      const kafka = options(prefix, prefix === 'confluent.' ? { registry: { url: registry.url } } : {});
+      const frames = fc.sample(anyFrame, 600);
+      const activations = fc.sample(anyActivation, 200);
+      const statuses = fc.sample(anyStatus, 200);
+      const acknowledged: object[] = [];
+      const publisher = await openPublisher(kafka, {
+        ...quiet,
+        acknowledged: (frame) => acknowledged.push(frame),
+      });
+      expect(publisher.brokers).toBe(broker.address);
+      publisher.frames(frames);
+      publisher.activations(activations);
+      for (const status of statuses) publisher.status(status);
+      await publisher.flush(30_000);
+      expect(publisher.stats()).toMatchObject({
+        connected: true,
+        pending: 0,
+        acknowledged: 1000,
+        dropped: 0,
+      });
+      await publisher.close();
+      expect(acknowledged).toHaveLength(600);
+      const expected: [string, string, object[]][] = [
+        ['frames', 'AuFrame', frames.map(delivered)],
+        ['activations', 'AuActivation', activations],
+        ['cameras', 'CameraStatus', statuses],
+      ];
+      for (const [topic, record, written] of expected)
+        expect(byText(await kcatAndFastavro(`${prefix}${topic}`, `schemas/${record}.avsc`))).toEqual(
+          byText(written),
+        );
+      const events = await read(600, {
+        topics: [`${prefix}frames`],
+        groupId: `reader-${prefix}`,
+        registry: { url: registry.url },
+      });
+      expect(byText(events.map(({ value }) => value))).toEqual(byText(frames.map(delivered)));
+    }, 60_000);
+
+  test('creates its topics as the config says, and compacts the cameras', async () => {
+    await (
+      await openPublisher(options('made.', { topics: { partitions: 2, retentionHours: 1 } }), quiet)
+    ).close();
+    const config = join(dir, 'made.yaml');
+    const kafka = `brokers: ["${broker.address}"], topicPrefix: made.`;
+    writeFileSync(config, `kafka: {${kafka}, topics: {partitions: 2, retentionHours: 1}}`);
+    const topics = async (...args: string[]) =>
+      (await run(join(ROOT, 'bin/austream'), ['topics', ...args, '-c', config])).stdout;
+    const states = JSON.parse(await topics('describe', '--json'));
+    expect(
+      states.map(({ topic, partitions, config, differs }: never) => [
+        topic,
+        partitions,
+        config['cleanup.policy'],
+        differs,
+      ]),
+    ).toEqual([
+      ['made.frames', 2, 'delete', []],
+      ['made.activations', 2, 'delete', []],
+      ['made.cameras', 2, 'compact', []],
+      ['made.deadletter', 1, 'delete', []],
+    ]);
+    expect(states[0].config['retention.ms']).toBe('3600000');
+    expect(await topics('create')).toMatch(/^made.frames: as it should be$/m);
+
+    writeFileSync(config, `kafka: {${kafka}, topics: {partitions: 4, retentionHours: 2}}`);
+    expect(await topics('describe')).toMatch(/partitions is 2, the config says 4/);
+    expect(await topics('create')).toMatch(
+      /^made.frames: partitions 2 → 4, retention.ms 3600000 → 7200000$/m,
+    );
+    expect(await topics('create')).toMatch(/^made.frames: as it should be$/m);
+    expect(await topics('create', '--crops')).toMatch(/^made.crops: created$/m);
+
+    writeFileSync(config, `kafka: {${kafka}, topics: {partitions: 3}}`);
+    await expect(topics('create')).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('made.frames has 4 partitions and cannot shrink to 3'),
+    });
+  }, 60_000);
+
+  test('says so where no broker answers', async () => {
+    const kafka = kafkaOptions.parse({ brokers: ['127.0.0.1:1'], connectSeconds: 1 });
+    await expect(openPublisher(kafka, quiet)).rejects.toMatchObject({
+      code: 'KAFKA_UNREACHABLE',
+      message: expect.stringContaining('Kafka at 127.0.0.1:1 does not answer'),
+    });
+  });
+});
+
+describe('a consumer', () => {
+  const frames = Array.from({ length: 300 }, (_, index) =>
+    frameNumber(index >> 2, { trackId: 1 + (index & 3) }),
+  );
+
+  beforeAll(() => publish(frames, 'consumer.'));
+
+  test('reads each event, in order per key, with its place', async () => {
+    const events = await read(300, { topics: ['consumer.frames'], groupId: 'order' });
+    for (const trackId of [1, 2, 3, 4]) {
+      const track = events.flatMap((event) =>
+        event.record === 'AuFrame' && event.value.trackId === trackId ? [event.value.frame] : [],
+      );
+      expect(track).toEqual(Array.from({ length: 75 }, (_, index) => index));
+    }
+    expect(events[0]).toMatchObject({
+      topic: 'consumer.frames',
+      key: expect.stringMatching(/^lobby\/[1-4]$/),
+    });
+  });
+
+  test('goes on where the group was: an event whose body did not end comes again', async () => {
+    const group = {
+      brokers: [broker.address],
+      topics: ['consumer.frames'],
+      groupId: 'resume',
+      fromBeginning: true,
+    };
+    const first: string[] = [];
+    for await (const event of consume(group)) {
+      if (first.length === 120) break;
+      first.push(`${event.partition}@${event.offset}`);
+    }
+    const body = async () => {
+      for await (const _ of consume(group)) throw new Error('the body failed');
+    };
+    await expect(body()).rejects.toThrow('the body failed');
+    const rest = await read(180, { topics: group.topics, groupId: 'resume' });
+    const places = [...first, ...rest.map((event) => `${event.partition}@${event.offset}`)];
+    expect(new Set(places).size).toBe(300);
+  }, 60_000);
+
+  test('drops redeliveries where it is told to', async () => {
+    await publish(frames.slice(0, 50), 'twice.');
+    await publish(frames.slice(0, 60), 'twice.');
+    const all = await read(110, { topics: ['twice.frames'], groupId: 'all' });
+    expect(all).toHaveLength(110);
+    const events = await read(60, { topics: ['twice.frames'], groupId: 'once', dedupe: true });
+    expect(new Set(events.map(({ value }) => 'eventId' in value && value.eventId)).size).toBe(60);
+  });
+
+  test('ends where it is told to, and refuses to wait for ever for a broker that is not there', async () => {
+    expect(await read(1, { topics: ['consumer.frames'], groupId: 'one' })).toHaveLength(1);
+    const events = consume({ brokers: ['127.0.0.1:1'], topics: ['consumer.frames'], groupId: 'nobody' });
+    await expect(events.next()).rejects.toMatchObject({ code: 'KAFKA_UNREACHABLE' });
+  }, 60_000);
+
+  test('names a topic that does not exist', async () => {
+    const events = consume({ brokers: [broker.address], topics: ['no.such.topic'], groupId: 'nothing' });
+    await expect(events.next()).rejects.toMatchObject({
+      code: 'KAFKA_REJECTED',
+      message: expect.stringContaining('no.such.topic'),
+    });
+  }, 60_000);
+});
+
+test('100,000 mutated messages pass the consumer: each is an event or a dead letter', async () => {
+  await publish([frameNumber(0)], 'fuzz.');
+  const encoder = new RecordEncoder('AuFrame');
+  const statuses = new RecordEncoder('CameraStatus');
+  const whole = [
+    ...fc.sample(anyFrame, 50).map((frame) => encoder.encode(frame)),
+    ...fc.sample(anyStatus, 50).map((status) => statuses.encode(status)),
+  ];
+  const mutated = (round: number): Buffer => {
+    const message = Buffer.from(whole[round % whole.length]!);
+    const at = Math.imul(round, 2654435761) >>> 0;
+    if (round % 7 === 0) return message.subarray(0, at % message.length);
+    message[at % message.length]! ^= 1 + (at % 255);
+    return message;
+  };
+  const producer = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).producer();
+  await producer.connect();
+  for (let round = 0; round < 100_000; round += 5000)
+    await producer.send({
+      topic: 'fuzz.frames',
+      messages: Array.from({ length: 5000 }, (_, index) => ({
+        key: `k${index % 9}`,
+        value: mutated(round + index),
+      })),
+    });
+  // Partition by partition, a sound message ends it.
+  for (const partition of [0, 1, 2])
+    await producer.send({
+      topic: 'fuzz.frames',
+      messages: [{ partition, value: encoder.encode(frameNumber(-1)) }],
+    });
+  await producer.disconnect();
+
+  const events: ConsumedEvent[] = [];
+  let ends = 0;
+  for await (const event of consume({
+    ...{ brokers: [broker.address], topics: ['fuzz.frames'], groupId: 'fuzz', fromBeginning: true },
+    deadLetterTopic: 'fuzz.deadletter',
+  })) {
+    if (event.record === 'AuFrame' && event.value.frame === -1 && ++ends === 3) break;
+    events.push(event);
+  }
+  const letters = 100_000 + 1 + 2 - events.length;
+  expect(letters).toBeGreaterThan(1000);
+  let damaged = 0;
+  const poison: PoisonMessage[] = [];
+  const dead = await read(letters, {
+    topics: ['fuzz.deadletter'],
+    groupId: 'graves',
+    onPoison: (message) => void poison.push(message),
+  });
+  for (const { record, value } of dead) {
+    expect(record).toBe('DeadLetter');
+    if (record === 'DeadLetter' && value.reason === 'corrupt') damaged += 1;
+  }
+  expect(poison).toEqual([]);
+  expect(damaged).toBeGreaterThan(1000);
+}, 180_000);
+
+test('austream tail shows a topic’s events to people and to programs', async () => {
+  await publish(
+    Array.from({ length: 30 }, (_, index) => frameNumber(index)),
+    'tail.',
+  );
+  const args = [
+    'tail',
+    '--brokers',
+    broker.address,
+    '--topic-prefix',
+    'tail.',
+    '--from-beginning',
+    '--duration',
+    '8s',
+  ];
+  const [json, text] = await Promise.all([
+    run(join(ROOT, 'bin/austream'), [...args, '--json']),
+    run(join(ROOT, 'bin/austream'), args),
+  ]);
+  const lines = json.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines).toEqual(
+    Array.from({ length: 30 }, (_, index) => ({ type: 'frame', ...delivered(frameNumber(index)) })),
+  );
+  expect(text.stdout).toMatch(
+    /^22:13:20\.\d{3} lobby\/1 +01. 02. 04. 06. 07. 10. 12. 15. 23. 24. 25. 26. warming up$/m,
+  );
+  expect(json.stderr + text.stderr).toBe('');
+}, 60_000);
