@@ -20,7 +20,7 @@ interface SimulateFlags {
 export function simulateCommand(): Command {
   return new Command('simulate')
     .description('Serve video files or still images as RTSP cameras that play in a loop')
-    .argument('<files...>', 'video files, GIFs or still images')
+    .argument('<files...>', 'video files or still images')
     .option('--cameras <n>', 'number of cameras (default: one per file)', whole(1, 256))
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0 takes a free one', whole(0, 65_535), 8554)
@@ -34,15 +34,17 @@ export function simulateCommand(): Command {
     .action(async (files: string[], flags: SimulateFlags) => {
       const { json, duration, ...options } = flags;
       const simulator = await Simulator.start({ sources: files, ...options });
+      // Before anything is printed: whoever reads it may interrupt at once.
+      const ending = lifetime(simulator.exited, duration);
       process.stdout.write(
         json
           ? `${JSON.stringify({ type: 'cameras', urls: simulator.urls })}\n`
           : `${simulator.urls.map((url, index) => `camera ${index + 1}: ${url}`).join('\n')}\n`,
       );
-      const ending = await lifetime(simulator.exited, duration);
+      const why = await ending;
       await simulator.stop();
-      if (ending === 'interrupted') process.exitCode = 130;
-      if (ending === 'done') process.exitCode = 1;
+      if (why === 'interrupted') process.exitCode = 130;
+      if (why === 'done') process.exitCode = 1;
     });
 }
 

@@ -1,3 +1,4 @@
+import { nowMicros } from '../diagnostics.ts';
 import type { Frame, FrameFaces } from '../domain.ts';
 import type { AustreamError } from '../errors.ts';
 import { explainFailure } from './failure.ts';
@@ -23,6 +24,8 @@ export interface CameraOutput {
 const KEPT_MESSAGES = 30;
 /** After an error of a file, what was decoded before still comes; this long after the last of it, nothing will. */
 const DRAIN_MS = 2_000;
+/** A file is at hand: a decoder that gives nothing of it for so long hangs (GStreamer 1.22 at the end of a GIF). */
+const FILE_HANG_MS = 30_000;
 
 /** One run of one camera inside its child process: pipeline → frames → finder → output. */
 export class Camera {
@@ -68,7 +71,7 @@ export class Camera {
     this.#pipeline.onMessage((message) => this.#onMessage(message));
     this.#reader.start(this.#pipeline.play());
     for (;;) {
-      const frame = await Promise.race([this.#reader.next(), this.#failed()]);
+      const frame = await this.#next();
       if (frame === null) break;
       if (this.#live) this.#offer(frame);
       else await this.#analyse(frame);
@@ -108,9 +111,10 @@ export class Camera {
   async #analyse(frame: Frame): Promise<void> {
     if (this.#analysedEpoch !== null && this.#analysedEpoch !== frame.epoch) this.#finder.end();
     this.#analysedEpoch = frame.epoch;
+    const from = nowMicros();
     const faces = await this.#finder.analyse(frame);
     this.#reader.analysed();
-    const sent = this.#output.faces(faces);
+    const sent = this.#output.faces({ ...faces, analysed: { from, to: nowMicros() } });
     if (!this.#live) await sent;
   }
 
@@ -123,10 +127,25 @@ export class Camera {
     if (type === 'error' || type === 'eos') this.#busEnd.resolve();
   }
 
+  async #next(): Promise<Frame | null> {
+    const hang = Promise.withResolvers<null>();
+    const timer = this.#live ? undefined : setTimeout(() => this.#onHang(hang.resolve), FILE_HANG_MS);
+    try {
+      return await Promise.race([this.#reader.next(), this.#failed(), hang.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #onHang(give: (end: null) => void): void {
+    this.#messages.push({ type: 'error', debug: 'the decoder gives no more frames, and no end either' });
+    give(null);
+  }
+
   /** Resolves some time after an error, for pipelines whose sink hears nothing of it. */
   async #failed(): Promise<null> {
     await this.#busEnd.promise;
-    if (!this.#live) await delay(DRAIN_MS);
+    if (!this.#live && this.#analysedEpoch !== null) await delay(DRAIN_MS);
     return null;
   }
 }

@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+import time
 
 import gi
 
@@ -15,6 +16,8 @@ KEYFRAME_SECONDS = 1
 # A clip is held in memory; longer ones are cut here.
 LONGEST_SECONDS = 300
 STILL_SECONDS = 12
+# A decoder that gives nothing for so long hangs: GStreamer 1.22 does so at the end of a GIF.
+HANG_SECONDS = 10
 STILL_SIZE = (640, 360)
 
 CAPS = {
@@ -50,7 +53,8 @@ def load(source, codec=None, fps=None, size=None):
     if not path.is_file():
         raise ClipError(f"{source}: no such file")
     info = _probe(path)
-    if fps is None and size is None and not info["still"] and info["codec"] in (codec, codec or info["codec"]):
+    fits = info["codec"] is not None and codec in (None, info["codec"])
+    if fits and fps is None and size is None and not info["still"]:
         clip = _passthrough(path, info["codec"])
         if clip is not None:
             return clip
@@ -156,11 +160,12 @@ def _pull(launch, path, prepare=None):
         prepare(pipeline)
     sink, bus = pipeline.get_by_name("sink"), pipeline.get_bus()
     pipeline.set_state(Gst.State.PLAYING)
-    caps, units = None, []
+    caps, units, quiet_since = None, [], time.monotonic()
     try:
         while True:
             sample = sink.emit("try-pull-sample", 200 * Gst.MSECOND)
             if sample is not None:
+                quiet_since = time.monotonic()
                 buffer, caps = sample.get_buffer(), sample.get_caps().to_string()
                 key = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
                 dts = buffer.dts if buffer.dts != Gst.CLOCK_TIME_NONE else buffer.pts
@@ -171,6 +176,8 @@ def _pull(launch, path, prepare=None):
             message = bus.pop_filtered(Gst.MessageType.ERROR)
             if message:
                 raise ClipError(f"{path.name}: {message.parse_error()[0].message}")
+            if time.monotonic() - quiet_since > HANG_SECONDS:
+                raise ClipError(f"{path.name}: GStreamer cannot read it to its end")
             if sink.get_property("eos"):
                 return caps, units
     finally:

@@ -7,7 +7,7 @@ export const SIMULATED_CODECS = ['h264', 'h265', 'mjpeg'] as const;
 export type SimulatedCodec = (typeof SIMULATED_CODECS)[number];
 
 export interface SimulatorOptions {
-  /** Video files, GIFs or still images; camera n shows source (n − 1) modulo their number. */
+  /** Video files or still images; camera n shows source (n − 1) modulo their number. */
   readonly sources: readonly string[];
   /** Default: one per source. */
   readonly cameras?: number;

@@ -1,0 +1,152 @@
+import { execFileSync, fork, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { Simulator, type SimulatorOptions } from '../../src/simulate/simulator.ts';
+import { makeClip, movingClip } from '../ingest/clips.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const file = (url: string) => fileURLToPath(url);
+const moving = (name: string, options = {}) => file(movingClip(name, options));
+
+async function start(options: SimulatorOptions): Promise<Simulator> {
+  const simulator = await Simulator.start(options);
+  onTestFinished(() => simulator.stop());
+  return simulator;
+}
+
+/** Plays a stream with GStreamer's own client; returns the caps and presentation times (ns) of so many frames. */
+function play(url: string, frames: number): { caps: string; times: bigint[] } {
+  const output = execFileSync(
+    'gst-launch-1.0',
+    [
+      '-v',
+      ...`rtspsrc location=${url} protocols=tcp buffer-mode=none ! application/x-rtp,media=video ! decodebin ! identity name=tap silent=false eos-after=${frames + 1} ! fakesink`.split(
+        ' ',
+      ),
+    ],
+    { encoding: 'utf8', timeout: 25_000, maxBuffer: 1 << 26 },
+  );
+  const times = [...output.matchAll(/tap: last-message = chain .*?pts: (\d+):(\d\d):(\d\d)\.(\d{9})/g)].map(
+    ([, hours, minutes, seconds, nanos]) =>
+      BigInt((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1_000_000_000n + BigInt(nanos!),
+  );
+  return { caps: /tap.*?src: caps = (video\/x-raw.*)/.exec(output)?.[1] ?? '', times };
+}
+
+describe('the simulator', () => {
+  test('loops a clip without a seam: times go on at the same distance', async () => {
+    const simulator = await start({ sources: [moving('looped.mp4', { frames: 30 })] });
+    const { times } = play(simulator.urls[0]!, 80);
+    expect(times.length).toBeGreaterThanOrEqual(80);
+    const distances = times.slice(1).map((time, index) => Number(time - times[index]!) / 1e6);
+    for (const distance of distances) expect(Math.abs(distance - 40)).toBeLessThan(0.1);
+  });
+
+  test.each([
+    [
+      'a photograph',
+      'photo.png',
+      'videotestsrc num-buffers=1 ! video/x-raw,width=400,height=300 ! pngenc',
+      {},
+      [640, 360],
+    ],
+    [
+      'a clip in another codec',
+      'clip.webm',
+      'videotestsrc num-buffers=20 ! video/x-raw,width=320,height=240 ! vp8enc ! webmmux',
+      {},
+      [320, 240],
+    ],
+    [
+      'a clip at another size',
+      'clip.avi',
+      'videotestsrc num-buffers=20 ! video/x-raw,width=320,height=240 ! jpegenc ! avimux',
+      { size: [480, 270] as const, codec: 'h265' as const },
+      [480, 270],
+    ],
+  ])('plays %s', async (_, name, launch, options, [width, height]) => {
+    const simulator = await start({ sources: [file(makeClip(name, launch))], ...options });
+    const { caps, times } = play(simulator.urls[0]!, 15);
+    expect(caps).toContain(`width=(int)${width}, height=(int)${height}`);
+    expect(times.length).toBeGreaterThanOrEqual(15);
+  });
+
+  test('gives each camera its source in turn', async () => {
+    const sources = [
+      moving('wide.mp4', { width: 320, height: 180 }),
+      moving('square.mp4', { width: 200, height: 200 }),
+    ];
+    const simulator = await start({ sources, cameras: 3 });
+    expect(simulator.urls.map((url) => new URL(url).pathname)).toEqual(['/cam1', '/cam2', '/cam3']);
+    const widths = simulator.urls.map((url) => /width=\(int\)(\d+)/.exec(play(url, 2).caps)?.[1]);
+    expect(widths).toEqual(['320', '200', '320']);
+  });
+
+  test('says what is wrong with its sources and its port', async () => {
+    await expect(Simulator.start({ sources: ['/nowhere.mp4'] })).rejects.toMatchObject({
+      code: 'ARGUMENT_INVALID',
+      message: expect.stringContaining('/nowhere.mp4'),
+    });
+    await expect(Simulator.start({ sources: [fileURLToPath(import.meta.url)] })).rejects.toMatchObject({
+      code: 'ARGUMENT_INVALID',
+    });
+    const { port } = await start({ sources: [moving('port.mp4')] });
+    await expect(Simulator.start({ sources: [moving('port.mp4')], port })).rejects.toMatchObject({
+      code: 'PORT_IN_USE',
+    });
+  });
+
+  test('dies with its parent', async () => {
+    const parent = fork(fileURLToPath(new URL('parent.ts', import.meta.url)), [moving('orphan.mp4')]);
+    const pid = await new Promise<number>((resolve) =>
+      parent.once('message', (message) => resolve(message as number)),
+    );
+    parent.kill('SIGKILL');
+    while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+});
+
+describe('austream simulate', () => {
+  test('prints its cameras as JSON and ends after the duration', () => {
+    const output = execFileSync(
+      `${root}/bin/austream`,
+      ['simulate', moving('cli.mp4'), '--cameras', '2', '--port', '0', '--json', '--duration', '200ms'],
+      { encoding: 'utf8' },
+    );
+    const { type, urls } = JSON.parse(output);
+    expect(type).toBe('cameras');
+    expect(urls).toHaveLength(2);
+  });
+
+  test('ends with 130 when interrupted', async () => {
+    const command = spawn(
+      `${root}/bin/austream`,
+      ['simulate', moving('cli.mp4'), '--port', '0', '--user', 'u', '--password', 'c4nary'],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const [shown] = await command.stdout.setEncoding('utf8').take(1).toArray();
+    expect(shown).toMatch(/^camera 1: rtsp:\/\/127\.0\.0\.1:\d+\/cam1$/m);
+    expect(shown).not.toContain('c4nary');
+    command.kill('SIGINT');
+    expect(await new Promise((resolve) => command.once('exit', resolve))).toBe(130);
+  });
+
+  test.each([
+    [['--fps', 'many'], /whole number/],
+    [['--size', '10'], /640x|1280x720/],
+    [['--codec', 'divx'], /h264, h265, mjpeg/],
+  ])('rejects %j', (flags, message) => {
+    const run = () =>
+      execFileSync(`${root}/bin/austream`, ['simulate', 'x.mp4', ...flags], {
+        encoding: 'utf8',
+        stdio: 'pipe',
+      });
+    expect(run).toThrow(message);
+    try {
+      run();
+    } catch (error) {
+      expect((error as { status: number }).status).toBe(2);
+    }
+  });
+});
