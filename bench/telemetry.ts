@@ -1,0 +1,83 @@
+/**
+ * What telemetry costs: CPU time per analysed frame of its listeners (metrics and traces at the default sampling, no
+ * receiver), against CPU time per frame of a whole run of the demo's clip (camera process included).
+ * Usage: node bench/telemetry.ts
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { diagnostics } from '../src/diagnostics.ts';
+import { openTelemetry } from '../src/telemetry/index.ts';
+import { generatedFrame } from '../test/dashboard/generated.ts';
+import { faceCrop, frameOf } from '../test/infer/faces.ts';
+
+const FRAMES = 100_000;
+const BATCH = 8;
+
+/** Says what the stages say of `FRAMES` frames with a face each, in batches of `BATCH`. */
+function say(from: number): void {
+  for (let frame = from; frame < from + FRAMES; frame += BATCH) {
+    const at = Date.now() * 1_000;
+    const crops = Array.from({ length: BATCH }, (_, n) => ({ ...CROP, frame: frame + n, captureTime: at }));
+    for (const crop of crops) {
+      const faces = { ...FACES, frame: crop.frame, crops: [crop], analysed: { from: at, to: at } };
+      if (diagnostics.frame.heard) diagnostics.frame.publish({ faces, at });
+    }
+    if (!diagnostics.encoded.heard) continue;
+    diagnostics.encoded.publish({ from: at, to: at, faces: crops, longestWaitMs: 1 });
+    diagnostics.scored.publish({ from: at, to: at, faces: crops, windows: 1 });
+    const frames = crops.map((crop) => ({ ...SCORED, frame: crop.frame }));
+    diagnostics.published.publish({ frames, at });
+    for (const scored of frames) diagnostics.acknowledged.publish({ frame: scored, at });
+  }
+}
+
+const CROP = faceCrop({ frame: 0 });
+const FACES = frameOf([CROP]);
+const SCORED = generatedFrame({ cameraId: 'cam', trackId: 1, frame: 0, receivedAt: 0, epoch: 0 });
+
+function cpuMicros(work: () => void): number {
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / FRAMES;
+}
+
+say(0);
+const silent = cpuMicros(() => say(FRAMES));
+process.env.OTEL_EXPORTER_OTLP_ENDPOINT = 'http://127.0.0.1:9';
+const telemetry = (await openTelemetry({ host: '127.0.0.1', port: 0 }))!;
+say(2 * FRAMES);
+const heard = cpuMicros(() => say(3 * FRAMES));
+await telemetry.close();
+
+const folder = mkdtempSync(join(tmpdir(), 'austream-bench-'));
+const config = join(folder, 'config.yaml');
+const url = pathToFileURL(resolve('models/demo/clip.mp4')).href;
+writeFileSync(config, JSON.stringify({ cameras: [{ id: 'clip', url }], kafka: { embedded: true } }));
+const output = execFileSync('bash', ['-c', `bin/austream run -c ${config} --json | tail -n 1; times`], {
+  encoding: 'utf8',
+  env: { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: '' },
+});
+rmSync(folder, { recursive: true });
+const [summary = '', , children = ''] = output.trim().split('\n');
+const { framesIn } = JSON.parse(summary) as { framesIn: number };
+const seconds = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
+  (sum, [, m, s]) => sum + 60 * Number(m) + Number(s),
+  0,
+);
+const run = (seconds * 1e6) / framesIn;
+
+console.table({
+  'nobody listens': {
+    'CPU µs per frame': silent.toFixed(1),
+    'share of a run': `${((100 * silent) / run).toFixed(2)} %`,
+  },
+  telemetry: {
+    'CPU µs per frame': heard.toFixed(1),
+    'share of a run': `${((100 * heard) / run).toFixed(2)} %`,
+  },
+  'run, 1 face': { 'CPU µs per frame': run.toFixed(0), 'share of a run': '100 %' },
+});
