@@ -124,29 +124,22 @@ export class Camera {
       this.#messages.push(message);
       if (this.#messages.length > KEPT_MESSAGES) this.#messages.shift();
     }
-    if (type === 'error' || type === 'eos') this.#busEnd.resolve();
+    if (type !== 'error' && type !== 'eos') return;
+    this.#busEnd.resolve();
+    // Not every error reaches the sink, and the sink is where the next frame is waited for.
+    if (type === 'error')
+      setTimeout(() => this.#pipeline.stop(), this.#live || this.#analysedEpoch === null ? 0 : DRAIN_MS);
   }
 
   async #next(): Promise<Frame | null> {
-    const hang = Promise.withResolvers<null>();
-    const timer = this.#live ? undefined : setTimeout(() => this.#onHang(hang.resolve), FILE_HANG_MS);
-    try {
-      return await Promise.race([this.#reader.next(), this.#failed(), hang.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+    const timer = this.#live ? undefined : setTimeout(() => this.#hangs(), FILE_HANG_MS);
+    const frame = await this.#reader.next();
+    clearTimeout(timer);
+    return frame;
   }
 
-  #onHang(give: (end: null) => void): void {
-    this.#messages.push({ type: 'error', debug: 'the decoder gives no more frames, and no end either' });
-    give(null);
-  }
-
-  /** Resolves some time after an error, for pipelines whose sink hears nothing of it. */
-  async #failed(): Promise<null> {
-    await this.#busEnd.promise;
-    if (!this.#live && this.#analysedEpoch !== null) await delay(DRAIN_MS);
-    return null;
+  #hangs(): void {
+    this.#onMessage({ type: 'error', debug: 'the decoder gives no more frames, and no end either' });
   }
 }
 
