@@ -5,8 +5,8 @@ export const detectOptions = z.strictObject({
   minScore: z.number().min(0).max(1).default(0.6),
   /** Smallest face searched for, in source pixels of height. */
   minFaceHeight: z.number().int().min(16).max(1000).default(32),
-  /** Tracked faces are detected again every so many analysed frames; the Kalman filter carries them between. */
-  every: z.number().int().min(1).max(30).default(3),
+  /** A tracked face at rest is measured again every so many analysed frames; the Kalman filter carries it between. */
+  every: z.number().int().min(1).max(30).default(1),
   /** The whole frame is searched for new faces at least this often. */
   scanSeconds: z.number().min(0.1).max(10).default(1),
   /** A track without a detection for this long is over. */

@@ -38,8 +38,6 @@ export class Track implements FaceTrack {
   lost = false;
   /** Frames since the newest measurement. */
   age = 0;
-  /** Measurements so far. */
-  hits = 1;
   #measured: Measurement;
   readonly #x: KalmanFilter;
   readonly #y: KalmanFilter;
@@ -90,6 +88,11 @@ export class Track implements FaceTrack {
     return this.#measured.pose;
   }
 
+  /** Whether the newest measurement is a mesh's. */
+  get fitted(): boolean {
+    return this.#measured.mesh;
+  }
+
   /** How far the face may be from where it is expected, in frame pixels: one standard deviation. */
   get uncertainty(): number {
     return Math.hypot(this.#x.sigma, this.#y.sigma);
@@ -125,7 +128,6 @@ export class Track implements FaceTrack {
     this.#measured = measured;
     this.seenAt = at;
     this.age = 0;
-    this.hits++;
   }
 
   /** The detector saw this face too. */

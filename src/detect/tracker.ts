@@ -17,7 +17,10 @@ import { type Measurement, Track } from './track.ts';
 
 /** Presence from which a mesh is believed. */
 const PRESENT = 0.5;
-/** A first detection this good, with a mesh that fits, needs no second one. */
+/**
+ * A first detection this good, with a mesh that fits, needs no second one; twice this good it needs no mesh, which
+ * fits neither profiles nor the smallest faces. (Lettering in cartoons reached 0.69, and fooled the mesh as well.)
+ */
 const STRONG = 0.75;
 /** Part of `minScore` from which detections may continue a track, though not begin one. */
 const LOW = 0.5;
@@ -83,9 +86,7 @@ export class Tracker {
   /** Fits the mesh of every face that is due for it. */
   async #refit(image: I420Image, at: Micros): Promise<void> {
     const due = this.#tracks.filter(
-      (track) =>
-        !track.lost &&
-        (track.trackId === 0 || track.age >= this.#options.every || track.restlessness > RESTLESS),
+      (track) => !track.lost && (track.age >= this.#options.every || track.restlessness > RESTLESS),
     );
     const meshes = await this.#mesh.fit(
       image,
@@ -95,13 +96,13 @@ export class Tracker {
       const measured = fromMesh(meshes[i]!);
       if (measured && !slipped(track.square, measured.square)) {
         track.measure(measured, at);
-        this.#confirm(track);
       } else track.lost = true;
     });
   }
 
-  /** Whether the detector shall look where this track should be: it is lost, or long unconfirmed by the detector. */
+  /** Whether the detector shall look where this track should be: new, lost, or long unseen by the detector. */
   #wanted(track: Track, at: Micros): boolean {
+    if (track.trackId === 0) return true;
     if (track.lost) return track.age % this.#options.every === 0 || track.age <= this.#options.every;
     return at - track.detectedAt > 2e6 * this.#options.scanSeconds;
   }
@@ -117,7 +118,7 @@ export class Tracker {
     const rest: Detection[] = [];
     for (const detection of detections) {
       const track = inSight.find((other) => sameFace(other.box, detection.box));
-      if (track) track.detect(detection.score, at);
+      if (track) this.#saw(track, detection.score, at);
       else rest.push(detection);
     }
     for (const track of sought) if (!track.lost && track.detectedAt !== at) track.lost = true;
@@ -142,23 +143,30 @@ export class Tracker {
     );
     matched.forEach(([track, detection], i) => {
       track.measure(fromMesh(meshes[i]!) ?? fromDetection(detection), at);
-      track.detect(detection.score, at);
       track.lost = false;
-      this.#confirm(track);
+      this.#saw(track, detection.score, at);
     });
     fresh.forEach((detection, i) => {
-      const measured = fromMesh(meshes[matched.length + i]!);
+      const fitted = fromMesh(meshes[matched.length + i]!);
+      if (!fitted && detection.score < STRONG) return;
+      const measured = fitted ?? fromDetection(detection);
       // A mesh may settle on a face that is followed already.
-      if (!measured || inSight.some((track) => sameFace(track.box, measured.box))) return;
+      if (this.#tracks.some((track) => !track.lost && sameFace(track.box, measured.box))) return;
       const track = new Track(measured, detection.score, at);
       this.#tracks.push(track);
-      if (detection.score >= STRONG) this.#confirm(track);
+      if (fitted && detection.score >= STRONG) track.trackId = ++this.#ids;
     });
   }
 
-  /** A face that was seen twice, or well, gets its id. */
-  #confirm(track: Track): void {
-    if (track.trackId === 0 && (track.hits > 1 || track.score >= STRONG)) track.trackId = ++this.#ids;
+  /** The detector saw a track again; a new one is confirmed by that. */
+  #saw(track: Track, score: number, at: Micros): void {
+    if (
+      track.trackId === 0 &&
+      at > track.detectedAt &&
+      score >= (track.fitted ? this.#options.minScore : STRONG)
+    )
+      track.trackId = ++this.#ids;
+    track.detect(score, at);
   }
 
   /** Drops what is over: faces long unseen, doubtful ones not seen again, second tracks of one face. */
@@ -166,7 +174,8 @@ export class Tracker {
     const ended: number[] = [];
     const kept: Track[] = [];
     for (const track of this.#tracks) {
-      const over = track.lost && (track.trackId === 0 || at - track.seenAt > 1e6 * this.#options.lostSeconds);
+      const doubtful = track.trackId === 0 && track.detectedAt < at;
+      const over = doubtful || (track.lost && at - track.seenAt > 1e6 * this.#options.lostSeconds);
       const second = !track.lost && kept.some((other) => !other.lost && sameFace(other.box, track.box));
       if (!over && !second && track.within(width, height)) kept.push(track);
       else if (track.trackId > 0) ended.push(track.trackId);
