@@ -153,7 +153,7 @@ export class FrameReader {
     this.#clockReadAt = now;
     const text = (element: string, property: string) =>
       String(this.#pipeline.property(element, property) ?? '');
-    const depay = Object.values(CODECS).find((name) => this.#pipeline.property(name, 'name'));
+    const depay = this.#depayloader();
     if (depay === undefined) return;
     const before = text('tap', 'last-message');
     const packet = parsePacket(before, text(depay, 'stats'), text('tap', 'last-message'));
@@ -168,8 +168,15 @@ export class FrameReader {
     }
   }
 
+  #depayloader(): string | undefined {
+    return Object.values(CODECS).find((name) => this.#pipeline.property(name, 'name'));
+  }
+
   #begin(cause: EpochCause, captureTime: Micros, clockSource: ClockSource, receivedAt: Micros): void {
     this.#beginCause = null;
+    // A picture that refers to lost packets shows what is not there: nothing comes until the next keyframe.
+    const depay = this.#depayloader();
+    if (depay !== undefined) this.#pipeline.set(depay, 'wait-for-keyframe', true);
     this.#epoch = this.#options.live ? Math.max(Date.now(), this.#epoch + 1) : this.#epoch + 1;
     this.#decoded = 0;
     this.#analysed = 0;

@@ -32,7 +32,7 @@ export function sourceLaunch(camera: CameraOptions): SourceLaunch {
       // buffer-mode=none: PTS by the RTP time alone. The default bends it by the packets' arrival, which under load
       // or with B-frames makes frames of equal distance jump about; `CaptureClock` follows the drift instead.
       return {
-        launch: `rtspsrc name=src protocols=${camera.transport} latency=200 buffer-mode=none drop-on-latency=true tcp-timeout=10000000 ! application/x-rtp,media=video ! ${TAP} ! ${TO_I420} ! ${LIVE_SINK}`,
+        launch: `rtspsrc name=src protocols=${camera.transport} latency=200 buffer-mode=none tcp-timeout=10000000 ! application/x-rtp,media=video ! ${TAP} ! ${TO_I420} ! ${LIVE_SINK}`,
         properties: {
           src: {
             location: url,

@@ -193,6 +193,34 @@ describe('a stream that changes', () => {
   });
 });
 
+test.each(['tcp', 'udp'] as const)(
+  'lost packets over %s cost frames, and never show a false picture',
+  async (transport) => {
+    const clip = movingClip('lossy.mp4', { frames: 50, width: 640, height: 480 });
+    const original = new Recorder({ url: clip });
+    await original.supervisor.done;
+    const lossy = await Simulator.start({ sources: [fileURLToPath(clip)] });
+    try {
+      const camera = watch({ url: lossy.urls[0]!, transport }, { maxClockErrorSeconds: 0 });
+      await camera.frames(5);
+      await lossy.fault({ op: 'loss', path: '/cam1', probability: 0.02 });
+      await camera.frames(60);
+      const truth = new Set(original.checksums);
+      const shown = camera.faces.map(({ crops, captureTime }, index) => ({
+        captureTime,
+        true: truth.has(camera.checksums[index]!) || crops[0]!.quality.unreliable === 'corrupt_video',
+      }));
+      expect(shown.filter((frame) => !frame.true)).toEqual([]);
+      const first = camera.faces[0]!.captureTime;
+      const sent = (camera.faces.at(-1)!.captureTime - first) / 40_000 + 1;
+      expect(Math.round(sent)).toBeGreaterThan(camera.faces.length);
+      expectTimesInOrder(camera);
+    } finally {
+      await lossy.stop();
+    }
+  },
+);
+
 test('an analysis that is slower than the camera gets the newest frame, and drops are counted', async () => {
   const camera = watch(
     { url: simulator.urls[0]! },
