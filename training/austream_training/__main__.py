@@ -76,13 +76,13 @@ def cache(a: argparse.Namespace) -> None:
 
     model, out = FrameModel(), a.run / "features"
     c.load_average(model, a.run / "last.pt")
-    for name in ("clips-val", "stills-val", "portraits-val"):
+    for name in ("clips-test", "clips-val", "stills-val", "portraits-val"):
         c.write(model, a.set / name, out)
     if (a.set / "clips-train" / "labels.npy").is_file():
         c.write(model, a.set / "clips-train", out)
-    c.write(model, a.set / "sparse-train", out, repeats=a.repeats, track=WINDOW // STRIDE)
-    c.write(model, a.set / "stills-train", out, repeats=a.repeats)
-    c.write(model, a.set / "portraits-train", out, repeats=4 * a.repeats)
+    c.write(model, a.set / "sparse-train", out, repeats=a.repeats, track=WINDOW // STRIDE, share=a.share)
+    c.write(model, a.set / "stills-train", out, repeats=a.repeats, share=a.share)
+    c.write(model, a.set / "portraits-train", out, repeats=2 * a.repeats)
 
 
 def train_windows(a: argparse.Namespace) -> None:
@@ -114,6 +114,20 @@ def evaluate(a: argparse.Namespace) -> None:
     limits = np.array(list(json.loads((a.model / "model.json").read_text())["thresholds"].values()))
     test = report.evaluate(exporting.load(a.model), a.set, a.split, limits)
     print(report.members(test), report.table(test), sep="\n\n")
+
+
+def report(a: argparse.Namespace) -> None:
+    from . import field, page, real
+    from .synthetic.dataset import held
+
+    with np.load(a.notes) as z:
+        files, points = z["files"], z["points"]
+    finder = real.Finder(a.landmarker)
+    people = {part: held(len(files), part) for part in ("val", "test")}
+    photos = real.read([a.portraits / str(files[i]) for i in np.concatenate(list(people.values()))], finder)
+    clips = {f.stem: real.read([f], finder) for f in a.clips}
+    tones = field.tones(a.portraits, files, points, people["test"])
+    page.write(a.model, a.set, a.features, photos, clips, tones, a.out)
 
 
 def crop(a: argparse.Namespace) -> None:
@@ -162,7 +176,7 @@ def main() -> None:
         ("batch", number | {"default": 64}), ("lr", real | {"default": 1.5e-3}),
         ("real", real | {"default": 0.22, "help": "share of photographs"}), ("seed", number | {"default": 1}),
     )
-    command(cache, ("set", path), ("run", path), ("repeats", number | {"default": 1, "help": "augmented views of each training crop"}))
+    command(cache, ("set", path), ("run", path), ("repeats", number | {"default": 1, "help": "augmented views of each training crop"}), ("share", real | {"default": 1.0, "help": "of the training heads"}))
     command(
         train_windows, ("run", path), ("out", path), ("minutes", real), ("seed", number | {"default": 0}),
         ("lr", real | {"default": 1e-3}), ("beta", real | {"default": 0.0, "help": "of Robin Hood label smoothing"}),
@@ -172,6 +186,10 @@ def main() -> None:
         ("training", path | {"default": None, "help": "JSON on data and licences, kept in model.json"}),
     )
     command(evaluate, ("model", path), ("set", path), ("split", {"default": "test"}))
+    command(
+        report, ("model", path), ("set", path), ("features", path | {"help": "what cache wrote"}), ("portraits", path), notes, ("landmarker", path),
+        ("clips", path | {"nargs": "+", "help": "videos of real faces"}), ("out", path),
+    )
     command(
         crop, ("videos", path), ("landmarker", path), ("out", path), ("name", {"default": "{}", "help": "of a video's folder; {} is its file's stem"}),
     )

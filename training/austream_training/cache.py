@@ -28,12 +28,15 @@ def features(backbone: torch.nn.Module, crops: np.ndarray) -> np.ndarray:
     return f.float().flatten(2).transpose(1, 2).half().numpy()
 
 
-def write(model: FrameModel, folder: Path, out: Path, repeats: int = 0, track: int = 1, seed: int = 5, batch: int = 128) -> None:
+def write(model: FrameModel, folder: Path, out: Path, repeats: int = 0, track: int = 1, share: float = 1.0, seed: int = 5, batch: int = 128) -> None:
     """`repeats` 0: every crop as it is; otherwise each that many times, augmented, as `<name>-augmented`; `track`
-    crops in a row are then one face's and share an augmentation but for a little shaking."""
+    crops in a row are then one face's and share an augmentation but for a little shaking. `share`: how many heads of
+    the set, evenly spread."""
     model.eval().to(memory_format=torch.channels_last)
     s, rng = CropSet(folder), np.random.default_rng(seed)
-    f, order = [], np.tile(np.arange(len(s)), max(1, repeats))
+    heads = np.split(np.arange(len(s)), np.flatnonzero(np.diff(s.groups)) + 1)
+    chosen = np.concatenate([heads[i] for i in np.linspace(0, len(heads) - 1, round(len(heads) * share)).astype(int)])
+    f, order = [], np.tile(chosen, max(1, repeats))
     view: dict = {}
     for k in range(0, len(order), batch):
         index = order[k : k + batch]

@@ -17,13 +17,14 @@ from .edge import EdgeModel
 
 
 def platt(z: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and classes (N, A) → scale, shift (A,). The scale stays in 0.5…3: a weak AU must not turn around."""
+    """Logits and classes (N, A) → scale, shift (A,). The scale stays in 0.5…2: a weak AU must not
+    turn around, and scores that saturate no longer follow an intensity."""
     scale, shift = np.ones(z.shape[1]), np.zeros(z.shape[1])
     for a in range(z.shape[1]):
         if not 0 < truth[:, a].sum() < len(truth):
             continue
         fitted = LogisticRegression(C=1e4).fit(z[:, a : a + 1], truth[:, a])
-        scale[a] = np.clip(fitted.coef_[0, 0], 0.5, 3.0)
+        scale[a] = np.clip(fitted.coef_[0, 0], 0.5, 2.0)
         # the shift again, with the scale as it is now
         low, high = -12.0, 12.0
         for _ in range(40):

@@ -1,5 +1,5 @@
-"""Clips and photographs of real people as the product sees them: found and aligned by BlazeFace, with an
-independent landmark model's reading of the same frame beside it.
+"""Clips and photographs of real people as the product sees them: found by BlazeFace, aligned by a face mesh, with
+the landmark model's reading of the same frame beside it.
 
 Both come from MediaPipe's face_landmarker.task. Here they measure; training never sees these clips.
 """
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from .crops import SIZE
-from .synthetic import head, weak
+from .synthetic import head, portraits, weak
 
 
 @dataclass
@@ -29,7 +29,7 @@ class RealClip:
 
 
 class Finder:
-    """Largest face of a picture: BlazeFace's keypoints, found again in a tight cut-out, and the landmark model."""
+    """The largest face of a picture: where BlazeFace finds it, the landmark model reads its mesh and blendshapes."""
 
     def __init__(self, task: Path):
         import mediapipe as mp
@@ -47,35 +47,30 @@ class Finder:
             )
         )
 
-    def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """Largest face → box (x, y, w, h) and keypoints (4, 2): image left eye, right eye, nose, mouth; pixels."""
+    def _detect(self, image: np.ndarray) -> np.ndarray | None:
+        """Largest face → box (x, y, w, h), pixels."""
         found = self.detector.detect(self.mp.Image(image_format=self.mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))).detections
         if not found:
             return None
-        best = max(found, key=lambda d: d.bounding_box.width)
-        b = best.bounding_box
-        points = np.array([(k.x * image.shape[1], k.y * image.shape[0]) for k in best.keypoints[:4]])
-        return np.array([b.origin_x, b.origin_y, b.width, b.height], float), points
+        b = max(found, key=lambda d: d.bounding_box.width).bounding_box
+        return np.array([b.origin_x, b.origin_y, b.width, b.height], float)
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]] | None:
         """RGB picture → aligned crop, landmarks (478, 2), blendshapes (52,) and their names; None without a face."""
-        first = self._detect(image)
-        if first is None:
+        box = self._detect(image)
+        if box is None:
             return None
-        (x, y, w, h), points = first
+        x, y, w, h = box
         side = 2.0 * max(w, h)
-        cut = np.array([[256 / side, 0, 128 - (x + w / 2) * 256 / side], [0, 256 / side, 128 - (y + h / 2) * 256 / side]])
-        tight = cv2.warpAffine(image, cut, (256, 256), flags=cv2.INTER_AREA if side > 256 else cv2.INTER_LINEAR)
-        again = self._detect(tight)
-        if again is not None:
-            points = (again[1] - cut[:, 2]) / cut[0, 0]
-        big = cv2.warpAffine(image, cut * 2, (512, 512), flags=cv2.INTER_LINEAR)
+        scale = 512 / side
+        cut = np.array([[scale, 0, 256 - (x + w / 2) * scale], [0, scale, 256 - (y + h / 2) * scale]])
+        big = cv2.warpAffine(image, cut, (512, 512), flags=cv2.INTER_LINEAR)
         r = self.landmarker.detect(self.mp.Image(image_format=self.mp.ImageFormat.SRGB, data=np.ascontiguousarray(big)))
         if not r.face_landmarks:
             return None
-        marks = (np.array([(p.x, p.y) for p in r.face_landmarks[0]]) * 512 - 2 * cut[:, 2]) / (2 * cut[0, 0])
+        marks = (np.array([(p.x, p.y) for p in r.face_landmarks[0]]) * 512 - cut[:, 2]) / scale
         return (
-            align(image, points), marks, np.array([c.score for c in r.face_blendshapes[0]]),
+            align(image, head.keypoints(marks[portraits.IBUG])), marks, np.array([c.score for c in r.face_blendshapes[0]]),
             [c.category_name for c in r.face_blendshapes[0]],
         )
 

@@ -35,12 +35,7 @@ class Studio:
         return Studio(kit, Rig(kit), portrait_folder, notes, labels)
 
     def split(self, part: str) -> np.ndarray:
-        """People of a split; every fifth is held out, half of them for validation. A person is in one only."""
-        i = np.arange(len(self.notes["files"]))
-        order = np.random.default_rng(7).permutation(i)
-        slot = np.empty_like(i)
-        slot[order] = i % 10
-        return i[{"train": slot < 8, "val": slot == 8, "test": slot == 9}[part]]
+        return held(len(self.notes["files"]), part)
 
     def portrait(self, i: int, rng: np.random.Generator) -> head.Look:
         """A person's photo on their own fitted head."""
@@ -88,6 +83,15 @@ class Studio:
         alpha = np.clip(rng.normal(0, 0.8, len(self.kit.identity)), -2, 2).astype(np.float32)
         rest = (self.kit.neutral + np.tensordot(alpha, self.kit.identity, 1)).astype(np.float32)
         return head.Look(rest, head.paint(self.kit, skin, rng), backdrop=backdrop(rng, head.CANVAS * head.SUPERSAMPLE))
+
+
+def held(people: int, part: str) -> np.ndarray:
+    """Indices of a split's people; every fifth is held out, half of them for validation. A person is in one only."""
+    i = np.arange(people)
+    order = np.random.default_rng(7).permutation(i)
+    slot = np.empty_like(i)
+    slot[order] = i % 10
+    return i[{"train": slot < 8, "val": slot == 8, "test": slot == 9}[part]]
 
 
 def backdrop(rng: np.random.Generator, size: int) -> np.ndarray:

@@ -1,0 +1,83 @@
+"""Figures on real faces never trained on, as the product would score them: courses of clips against the landmark
+model's reading, smiles on held-out photographs, and differences between skin tones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from . import labels, metrics, real, smoothing
+from .crops import CropSet, normalised
+from .edge import EdgeModel
+from .report import embed, scores, some
+from .synthetic.aus import NAMES
+
+SMILING, NOT_SMILING = 0.5, 0.2  # of the landmark model's mouthSmile
+
+
+@torch.no_grad()
+def read(model: EdgeModel, clip: real.RealClip) -> np.ndarray:
+    """Causally smoothed scores (T, 12), streamed. A clip longer than a window starts its window anew."""
+    e = model.encode(torch.from_numpy(normalised(clip.crops)))
+    return smoothing.smooth(scores(model, e, moving=True)["ensemble"], 3)
+
+
+def courses(p: np.ndarray, clip: real.RealClip) -> str:
+    """Markdown: per AU the correlation with the landmark model, and both ranges. Correlation means little where the
+    landmark model's own range is below 0.2: nothing happened."""
+    r = metrics.correlation(p, clip.teacher)
+    lines = ["| AU | r | score | landmark model |", "|---|---|---|---|"]
+    for k, name in enumerate(NAMES):
+        t = clip.teacher[:, k]
+        shown = "–" if np.ptp(t) < 0.2 else f"{r[k]:.2f}"
+        lines.append(f"| {name} | {shown} | {p[:, k].min():.2f}…{p[:, k].max():.2f} | {t.min():.2f}…{t.max():.2f} |")
+    return "\n".join(lines)
+
+
+@torch.no_grad()
+def photographs(model: EdgeModel, photos: real.RealClip) -> dict[str, float]:
+    """AUC of AU6, AU12 and AU25 between smiling and unsmiling photographs, and how they sit around 0.5."""
+    e = model.encode(torch.from_numpy(normalised(photos.crops)))
+    p = scores(model, e, moving=False)["ensemble"]
+    smile = np.mean([photos.shapes[:, photos.names.index(f"mouthSmile{s}")] for s in ("Left", "Right")], 0)
+    keep = (smile >= SMILING) | (smile <= NOT_SMILING)
+    truth = smile >= SMILING
+    out: dict[str, float] = {"smiling": int(truth.sum()), "not smiling": int((smile <= NOT_SMILING).sum())}
+    for name in ("au06", "au12", "au25"):
+        k = NAMES.index(name)
+        out[f"{name} AUC"] = metrics.auc(truth[keep, None], p[keep, k : k + 1])[0]
+        out[f"{name} share ≥ 0.5, smiling"] = float((p[truth, k] >= 0.5).mean())
+        out[f"{name} share ≥ 0.5, not smiling"] = float((p[smile <= NOT_SMILING, k] >= 0.5).mean())
+    out["au04 share ≥ 0.5, smiling"] = float((p[truth, NAMES.index("au04")] >= 0.5).mean())
+    return out
+
+
+def tone(photo: np.ndarray, points: np.ndarray) -> float:
+    """Individual typology angle in degrees (larger is lighter) of both cheeks; points (478, 2)."""
+    lab = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    spots = points[[50, 280, 205, 425]].astype(int)
+    patch = np.concatenate([lab[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3) for x, y in spots])
+    light, _, yellow = np.median(patch, 0)
+    return float(np.degrees(np.arctan2(light - 50, yellow)))
+
+
+def by_tone(model: EdgeModel, stills: CropSet, tones: dict[int, float], most: int = 600) -> str:
+    """Markdown: macro-F1 and mean AUC on animated portraits of held-out people, thirds of them by their photo's tone."""
+    index = np.flatnonzero(np.isin(stills.groups, list(tones)))
+    index = index[some(len(index), most)]
+    p = scores(model, embed(model, stills, index), moving=False)["ensemble"]
+    t = np.array([tones[g] for g in stills.groups[index]])
+    edges = np.quantile(list(tones.values()), [1 / 3, 2 / 3])
+    lines = ["| third by ITA | people | crops | macro-F1 | mean AUC |", "|---|---|---|---|---|"]
+    for name, m in (("lightest", t > edges[1]), ("middle", (t > edges[0]) & (t <= edges[1])), ("darkest", t <= edges[0])):
+        truth = stills.labels[index[m]] >= labels.ACTIVE
+        row = f"{metrics.f1(truth, p[m] >= 0.5).mean():.3f} | {np.nanmean(metrics.auc(truth, p[m])):.3f}"
+        lines.append(f"| {name} | {len(set(stills.groups[index[m]]))} | {m.sum()} | {row} |")
+    return "\n".join(lines)
+
+
+def tones(folder: Path, files: np.ndarray, points: np.ndarray, people: np.ndarray) -> dict[int, float]:
+    return {int(i): tone(cv2.cvtColor(cv2.imread(str(folder / str(files[i]))), cv2.COLOR_BGR2RGB), points[i]) for i in people}

@@ -1,0 +1,44 @@
+import numpy as np
+import torch
+
+from austream_training import metrics, real, report
+from austream_training.edge import EdgeModel
+from austream_training.synthetic import dataset, head
+
+
+def test_clips_are_scored_as_they_are_streamed():
+    """40 frames: the first 16 come from a window padded with the first frame, the last 8 from the newest window."""
+    torch.manual_seed(0)
+    model = EdgeModel().eval()
+    e = torch.randn(40, 448)
+    got = report.scores(model, e, moving=True)["ensemble"]
+    with torch.no_grad():
+        first = model.score(torch.cat([e[:1].expand(240, -1), e[:16]])[None])[0, -16:]
+        last = model.score(torch.cat([e[:1].expand(216, -1), e])[None])[0, -8:]
+    assert got.shape == (40, 12)
+    np.testing.assert_allclose(got[:16], first, atol=1e-5)
+    np.testing.assert_allclose(got[32:], last, atol=1e-5)
+
+
+def test_held_out_people_are_nobodys_twice():
+    parts = [set(dataset.held(874, p)) for p in ("train", "val", "test")]
+    assert sum(map(len, parts)) == 874 and len(set.union(*parts)) == 874 and len(parts[0]) == 700
+
+
+def test_alignment_brings_keypoints_to_the_template():
+    """Four dots where a turned, small face has its keypoints must lie on the template in the crop."""
+    picture = np.zeros((300, 400, 3), np.uint8)
+    a = np.radians(25)
+    turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) * 1.2
+    points = head.TEMPLATE @ turn.T + [160, 60]
+    for x, y in points:
+        picture[int(round(y)) - 2 : int(round(y)) + 3, int(round(x)) - 2 : int(round(x)) + 3] = 255
+    crop = real.align(picture, points)
+    for x, y in head.TEMPLATE:
+        assert crop[int(round(y)), int(round(x)), 0] > 200
+    assert (crop > 100).sum() / 3 < 100
+
+
+def test_sampling_indices_spread_evenly():
+    assert report.some(10, None).tolist() == list(range(10)) and report.some(10, 4).tolist() == [0, 3, 6, 9]
+    assert np.isnan(metrics.correlation(np.zeros((5, 1)), np.ones((5, 1))))[0]
