@@ -11,25 +11,30 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   tail: async () => (await import('./commands/tail.ts')).tailCommand(),
   topics: async () => (await import('./commands/topics.ts')).topicsCommand(),
   model: async () => (await import('./commands/model.ts')).modelCommand(),
+  report: async () => (await import('./commands/report.ts')).reportCommand(),
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand(),
+  completion: async () => (await import('./commands/completion.ts')).completionCommand(() => wholeProgram()),
 };
 
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 export async function main(argv: readonly string[]): Promise<number> {
-  const program = new Command('austream')
-    .description('Facial Action Units of faces on IP cameras, as events on Kafka topics')
-    .exitOverride();
   const named = COMMANDS[argv[0] ?? ''];
-  for (const load of named ? [named] : Object.values(COMMANDS)) {
-    const command = await load();
-    program.addCommand(withExitOverride(command));
-  }
+  const program = await wholeProgram(named ? [named] : undefined);
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return Number(process.exitCode ?? EXIT.done);
   } catch (error) {
     return report(error);
   }
+}
+
+async function wholeProgram(commands = Object.values(COMMANDS)): Promise<Command> {
+  const program = new Command('austream')
+    .description('Facial Action Units of faces on IP cameras, as events on Kafka topics')
+    .exitOverride();
+  for (const load of commands) program.addCommand(withExitOverride(await load()));
+  return program;
 }
 
 function withExitOverride(command: Command): Command {

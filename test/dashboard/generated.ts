@@ -93,20 +93,19 @@ export function generate(
   const HOP = 16;
   const began = Date.now() * 1_000;
   let hop = 0;
-  const timer = setInterval(
-    () => {
-      for (const cameraId of cameraIds)
-        for (let trackId = 1; trackId <= faces; trackId++)
-          sink(
-            Array.from({ length: HOP }, (_, index) => {
-              const frame = hop * HOP + index;
-              const receivedAt = began + (frame * 1e6) / FPS - HOP * 40_000;
-              return generatedFrame({ cameraId, trackId, frame, receivedAt });
-            }),
-          );
-      hop += 1;
-    },
-    (HOP * 1_000) / FPS,
-  );
+  const timer = setInterval(() => {
+    // By the clock, not by the timer, which drifts.
+    if (began / 1_000 + (hop * HOP * 1_000) / FPS > Date.now()) return;
+    for (const cameraId of cameraIds)
+      for (let trackId = 1; trackId <= faces; trackId++)
+        sink(
+          Array.from({ length: HOP }, (_, index) => {
+            const frame = hop * HOP + index;
+            const receivedAt = began + (frame * 1e6) / FPS - HOP * 40_000;
+            return generatedFrame({ cameraId, trackId, frame, receivedAt });
+          }),
+        );
+    hop += 1;
+  }, 100);
   return () => clearInterval(timer);
 }

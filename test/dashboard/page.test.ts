@@ -139,6 +139,20 @@ test('the keyboard goes back in time and on to the present', async () => {
   await page.getByText('No face in sight').waitFor();
 });
 
+test('scores that come many seconds late are shown all the same', async () => {
+  const { hub, page } = await openPage();
+  hub.status(generatedStatus('lobby', 'LIVE'));
+  let frame = 0;
+  const timer = setInterval(() => {
+    const receivedAt = (Date.now() - 15_000) * 1_000;
+    hub.frames([generatedFrame({ cameraId: 'lobby', trackId: 1, frame: frame++, receivedAt })]);
+  }, 40);
+  ends.push(() => clearInterval(timer));
+  await page.getByRole('heading', { name: 'Face 1' }).waitFor();
+  const value = page.locator('.value').first();
+  await expect.poll(() => value.textContent()).toMatch(/^\d/);
+});
+
 test('an unreliable face says so and shows no scores', async () => {
   const { hub, page } = await openPage();
   hub.status(generatedStatus('lobby', 'LIVE'));

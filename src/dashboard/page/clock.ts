@@ -1,7 +1,9 @@
 const MIN_DELAY = 300;
-const MAX_DELAY = 8_000;
+const MAX_DELAY = 120_000;
 /** How fast the playhead may run ahead or behind to follow a changed delay, ms per ms. */
 const SLEW = 0.1;
+/** A delay that changed by more is followed at once. */
+const JUMP_MS = 2_000;
 
 /**
  * Which moment the page shows. Scores come in bursts (a hop of frames at a time); shown at the pace at which they
@@ -15,11 +17,11 @@ export class Playhead {
   /** Null: live. */
   #held: number | null = null;
 
-  /** Takes a message's server time, and how old the newest sample known before it was by then. */
+  /** Takes a message's server time, and how old what the page knew had become by then. */
   heard(now: number, late: number): void {
     const here = performance.now();
     this.#offset = Math.max(this.#offset - 0.01, now - here);
-    if (late < MAX_DELAY) this.#wanted.push({ at: here, late });
+    this.#wanted.push({ at: here, late: Math.min(late, MAX_DELAY) });
     this.#wanted = this.#wanted.filter(({ at }) => at > here - 10_000);
   }
 
@@ -31,8 +33,9 @@ export class Playhead {
   tick(): void {
     const here = performance.now();
     const wanted = Math.max(MIN_DELAY, ...this.#wanted.map(({ late }) => late + 50));
-    const most = (here - this.#last) * SLEW;
-    this.#delay += Math.min(most, Math.max(-most, wanted - this.#delay));
+    const change = wanted - this.#delay;
+    const most = Math.abs(change) > JUMP_MS ? MAX_DELAY : (here - this.#last) * SLEW;
+    this.#delay += Math.min(most, Math.max(-most, change));
     this.#last = here;
   }
 

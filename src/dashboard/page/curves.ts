@@ -1,6 +1,6 @@
 import uPlot from 'uplot';
+import { ACTION_UNIT_FACTS } from '../../action-units.ts';
 import { NO_SCORE } from '../history.ts';
-import { ACTION_UNIT_FACTS } from './action-units.ts';
 import { clockTime } from './dom.ts';
 import type { Face } from './faces.ts';
 import { palette } from './theme.ts';

@@ -1,6 +1,6 @@
+import { ACTION_UNIT_FACTS } from '../../action-units.ts';
 import { NO_SCORE } from '../history.ts';
 import type { Hello } from '../protocol.ts';
-import { ACTION_UNIT_FACTS } from './action-units.ts';
 import { Curves } from './curves.ts';
 import { element, setText } from './dom.ts';
 import type { Face } from './faces.ts';

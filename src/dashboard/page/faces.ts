@@ -4,6 +4,8 @@ import type { FaceSamples } from '../protocol.ts';
 /** A face that gave no sample for this long has left. */
 const LEFT_AFTER_MS = 4_000;
 const MAX_FACES = 128;
+/** Samples that come together span less. */
+const BURST_MS = 2_000;
 
 /** One face as the page knows it. */
 export interface Face {
@@ -23,7 +25,7 @@ export class Faces {
     this.#historyMs = historySeconds * 1_000;
   }
 
-  /** Takes new samples; gives how long before `now` the newest one known until then was. */
+  /** Takes new samples; gives how old what was known became before they came, ms. */
   push(samples: FaceSamples, now: number): number {
     let face = this.#faces.get(samples.key);
     if (face) this.#faces.delete(samples.key);
@@ -35,7 +37,7 @@ export class Faces {
       };
     this.#faces.set(samples.key, face);
     const { history } = face;
-    const late = history.pushed > 0 ? now - history.time(history.pushed - 1) : 0;
+    const before = history.pushed > 0 ? history.time(history.pushed - 1) : Number.NEGATIVE_INFINITY;
     const n = this.#aus;
     samples.times.forEach((time, i) => {
       history.push(
@@ -46,11 +48,13 @@ export class Faces {
       );
     });
     face.newest = samples;
+    const newest = history.time(history.pushed - 1);
     for (const [key, { history: old }] of this.#faces) {
       if (this.#faces.size <= MAX_FACES && old.time(old.pushed - 1) > now - this.#historyMs) break;
       this.#faces.delete(key);
     }
-    return late;
+    // A face that comes back after a while was not late all that time.
+    return now - (newest - before < BURST_MS ? before : newest);
   }
 
   all(): Iterable<Face> {

@@ -1,4 +1,4 @@
-/** What the page says about one Action Unit (Ekman, Friesen & Hager, FACS 2002). */
+/** What a person is told about one Action Unit (Ekman, Friesen & Hager, FACS 2002). */
 export interface ActionUnit {
   readonly name: string;
   readonly muscle: string;

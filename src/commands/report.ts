@@ -1,0 +1,90 @@
+import { createWriteStream, existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import { loadConfig } from '../config.ts';
+import { AustreamError } from '../errors.ts';
+import { type KafkaOptions, kafkaOptions } from '../publish/options.ts';
+import { reportHtml } from '../report/html.ts';
+import { openFaceCsv } from '../report/openface.ts';
+import { Recording } from '../report/recording.ts';
+import { readFile } from '../report/source.ts';
+import { readTopic } from '../report/topic.ts';
+
+interface ReportFlags {
+  from: string;
+  out?: string;
+  openface?: string;
+  camera?: string;
+  track?: number;
+  config?: string;
+  brokers?: string;
+}
+
+/** `austream report`: what a researcher sends to a colleague. */
+export function reportCommand(): Command {
+  return new Command('report')
+    .description('Make a report (HTML), or a table in the columns of OpenFace, of recorded events')
+    .requiredOption(
+      '--from <source>',
+      'file of events (.ndjson, .avro, - for standard input) or topic (au.frames)',
+    )
+    .option('-o, --out <file>', 'where the report goes: a self-contained HTML file')
+    .option('--openface <file>', 'where the table goes: CSV with OpenFace’s column names')
+    .option('--camera <id>', 'only this camera')
+    .option('--track <n>', 'only this face', track)
+    .option('-c, --config <file>', 'take the brokers from this config file')
+    .option('--brokers <host:port,…>', 'brokers of the topic')
+    .action(async (flags: ReportFlags) => {
+      if (!flags.out && !flags.openface)
+        throw new AustreamError('ARGUMENT_INVALID', 'report has nowhere to go', {
+          fix: 'give --out report.html, --openface table.csv, or both',
+        });
+      const recording = await record(flags);
+      if (flags.openface) await writeTable(recording, flags.openface);
+      if (flags.out)
+        await writeFile(flags.out, reportHtml(recording, { source: flags.from, made: new Date() }));
+      const frames = [...recording.tracks.values()].reduce((sum, { frames }) => sum + frames, 0);
+      process.stderr.write(
+        `${recording.cameras.length} camera(s), ${recording.tracks.size} face(s), ${frames} instants, ` +
+          `${recording.gaps.length} gap(s)\n`,
+      );
+    });
+}
+
+async function record(flags: ReportFlags): Promise<Recording> {
+  const recording = new Recording({ camera: flags.camera, track: flags.track });
+  const file = flags.from === '-' || existsSync(flags.from) || (!flags.brokers && !flags.config);
+  if (file) await readFile(flags.from, recording);
+  else await readTopic(flags.from, brokersOf(flags), recording);
+  if (recording.tracks.size === 0)
+    throw new AustreamError('ARGUMENT_INVALID', `${flags.from} holds no scored face that was asked for`, {
+      fix: 'check --from, --camera and --track',
+    });
+  return recording;
+}
+
+function brokersOf({ config, brokers }: ReportFlags): KafkaOptions {
+  const kafka = config ? loadConfig(config).kafka : kafkaOptions.parse({ embedded: true });
+  return brokers ? { ...kafka, brokers: brokers.split(',').map((each) => each.trim()) } : kafka;
+}
+
+/** OpenFace writes a table per video. */
+async function writeTable(recording: Recording, path: string): Promise<void> {
+  if (recording.cameras.length > 1)
+    throw new AustreamError('ARGUMENT_INVALID', `--openface: there are ${recording.cameras.length} cameras`, {
+      fix: `choose one with --camera: ${recording.cameras.join(', ')}`,
+    });
+  await pipeline(Readable.from(lines(openFaceCsv(recording))), createWriteStream(path));
+}
+
+function* lines(rows: Iterable<string>): Generator<string> {
+  for (const row of rows) yield `${row}\n`;
+}
+
+function track(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be a face’s number.');
+  return value;
+}

@@ -1,0 +1,91 @@
+import { ACTION_UNIT_FACTS } from '../action-units.ts';
+import { ACTION_UNITS } from '../domain.ts';
+import type { RecordedTrack } from './recording.ts';
+import { activationsOf, HOLE_SECONDS } from './statistics.ts';
+
+const WIDTH = 1000;
+const LANE = 34;
+const AXIS = 24;
+const STEPS = [0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200];
+
+/** The AU time courses of one face as an SVG: a lane each, raw faint, smoothed strong, activations as bands. */
+export function timeCourses(track: RecordedTrack): string {
+  const start = track.time.at(0);
+  const seconds = Math.max(track.seconds, 0.001);
+  const x = (time: number) => ((time - start) / seconds) * WIDTH;
+  const height = ACTION_UNITS.length * LANE;
+  const lanes = ACTION_UNITS.map((number, au) => {
+    const { region, name } = ACTION_UNIT_FACTS[number]!;
+    const bands = activationsOf(track, au)
+      .map(({ from, to }) => {
+        const width = Math.max(1, x(to) - x(from));
+        return `<rect x="${x(from).toFixed(1)}" y="0" width="${width.toFixed(1)}" height="${LANE}"/>`;
+      })
+      .join('');
+    return (
+      `<g class="${region}" transform="translate(0 ${au * LANE})"><title>AU${number} ${name}</title>` +
+      `<g class="active">${bands}</g><path class="grid" d="M0 ${LANE}H${WIDTH}"/>` +
+      `<path class="raw" d="${envelope(track, au, 'raw', x)}"/>` +
+      `<path class="smoothed" d="${envelope(track, au, 'smoothed', x)}"/></g>`
+    );
+  }).join('');
+  return (
+    `<svg viewBox="0 0 ${WIDTH} ${height + AXIS}" preserveAspectRatio="none" role="img" ` +
+    `aria-label="Scores of 12 Action Units over time">${axis(seconds, height)}${lanes}</svg>`
+  );
+}
+
+/**
+ * A path that shows every peak: of the frames that fall on one pixel, their lowest and highest score. Lines break at
+ * holes and where the face was unreliable.
+ */
+function envelope(
+  track: RecordedTrack,
+  au: number,
+  kind: 'raw' | 'smoothed',
+  x: (time: number) => number,
+): string {
+  const scores = track[kind][au]!;
+  const y = (score: number) => (LANE - 2 - score * (LANE - 4)).toFixed(1);
+  let path = '';
+  let pen: 'M' | 'L' = 'M';
+  for (let index = 0; index < track.frames; ) {
+    const time = track.time.at(index);
+    const pixel = Math.round(x(time));
+    if (index > 0 && time - track.time.at(index - 1) > HOLE_SECONDS) pen = 'M';
+    if (Number.isNaN(scores.at(index))) {
+      pen = 'M';
+      index += 1;
+      continue;
+    }
+    let [low, high] = [scores.at(index), scores.at(index)];
+    for (index += 1; index < track.frames; index += 1) {
+      const score = scores.at(index);
+      if (Number.isNaN(score) || Math.round(x(track.time.at(index))) !== pixel) break;
+      low = Math.min(low, score);
+      high = Math.max(high, score);
+    }
+    path += `${pen}${pixel} ${y(low)}`;
+    if (high !== low) path += `V${y(high)}`;
+    pen = 'L';
+  }
+  return path;
+}
+
+function axis(seconds: number, height: number): string {
+  const step = STEPS.find((each) => seconds / each <= 12) ?? seconds / 12;
+  const marks: string[] = [];
+  for (let at = 0; at <= seconds; at += step) {
+    const x = ((at / seconds) * WIDTH).toFixed(1);
+    marks.push(
+      `<path class="grid" d="M${x} 0V${height}"/><text x="${x}" y="${height + 16}">${clock(at)}</text>`,
+    );
+  }
+  return marks.join('');
+}
+
+function clock(seconds: number): string {
+  if (seconds < 60) return `${Number(seconds.toFixed(1))} s`;
+  const minutes = Math.floor(seconds / 60);
+  return `${minutes}:${String(Math.round(seconds % 60)).padStart(2, '0')}`;
+}

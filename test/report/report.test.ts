@@ -1,0 +1,244 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import avro from 'avsc';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { AU_NAMES, type AuFrame } from '../../src/domain.ts';
+import { recordType } from '../../src/publish/avro.ts';
+import { kafkaOptions } from '../../src/publish/options.ts';
+import { openPublisher } from '../../src/publish/publisher.ts';
+import { reportHtml } from '../../src/report/html.ts';
+import { OPENFACE_COLUMNS, openFaceCsv } from '../../src/report/openface.ts';
+import { Recording } from '../../src/report/recording.ts';
+import { readFile } from '../../src/report/source.ts';
+import { activationsOf, auStatistics } from '../../src/report/statistics.ts';
+import { readTopic } from '../../src/report/topic.ts';
+import { generatedFrame } from '../dashboard/generated.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'austream-report-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** `seconds` of one face at 25 frames a second; `skip` frames are missing, `unreliable` ones have no scores. */
+function frames(
+  seconds: number,
+  given: {
+    cameraId?: string;
+    trackId?: number;
+    skip?: (n: number) => boolean;
+    unreliable?: (n: number) => boolean;
+  } = {},
+): AuFrame[] {
+  const { cameraId = 'cam', trackId = 1, skip = () => false, unreliable = () => false } = given;
+  return Array.from({ length: seconds * 25 }, (_, frame) => frame)
+    .filter((frame) => !skip(frame))
+    .map((frame) =>
+      generatedFrame({
+        cameraId,
+        trackId,
+        frame,
+        receivedAt: 1.7e15 + frame * 40_000,
+        unreliable: unreliable(frame),
+      }),
+    );
+}
+
+function recordingOf(...lists: AuFrame[][]): Recording {
+  const recording = new Recording();
+  for (const frame of lists.flat()) recording.frame(frame);
+  return recording;
+}
+
+const only = (recording: Recording) => [...recording.tracks.values()][0]!;
+
+describe('statistics', () => {
+  test('agree with a frame-by-frame count, whatever the pattern of activity', () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { minLength: 2, maxLength: 200 }), (pattern) => {
+        const recording = recordingOf(
+          pattern.map((active, frame) => {
+            const made = generatedFrame({ cameraId: 'c', trackId: 1, frame, receivedAt: frame * 40_000 });
+            const state = { raw: 0.5, p: active ? 0.8 : 0.2, active, reliability: null };
+            return {
+              ...made,
+              aus: Object.fromEntries(AU_NAMES.map((name) => [name, state])) as AuFrame['aus'],
+            };
+          }),
+        );
+        const [of] = auStatistics(only(recording));
+        const runs = pattern.map(Number).join('').split('0').filter(Boolean);
+        expect(of!.activations.length).toBe(runs.length);
+        expect(of!.activeShare).toBeCloseTo(pattern.filter(Boolean).length / pattern.length, 10);
+        // A run of n frames lasts until the frame after it, or until the end.
+        const total = of!.activations.reduce((sum, { from, to }) => sum + to - from, 0);
+        const open = pattern.at(-1) ? 1 : 0;
+        expect(total).toBeCloseTo((runs.join('').length - open) * 0.04, 6);
+      }),
+    );
+  });
+
+  test('no activation spans a hole', () => {
+    const hole = (frame: number) => frame >= 100 && frame < 200;
+    const track = only(recordingOf(frames(12, { skip: hole })));
+    for (let au = 0; au < AU_NAMES.length; au++)
+      for (const { from, to } of activationsOf(track, au)) {
+        const [before, after] = [1.7e9 + 99 * 0.04, 1.7e9 + 200 * 0.04];
+        expect(from <= before && to >= after).toBe(false);
+      }
+  });
+});
+
+test('a redelivered frame counts once', () => {
+  const some = frames(2);
+  expect(only(recordingOf(some, some.slice(10, 20))).frames).toBe(50);
+});
+
+describe('the table in OpenFace’s columns', () => {
+  test('has them, ordered by frame and face; an unreliable face is no success', () => {
+    const recording = recordingOf(
+      frames(2, { trackId: 2, skip: (n) => n < 10 }),
+      frames(2, { trackId: 1, unreliable: (n) => n === 5 }),
+    );
+    const [head, ...rows] = [...openFaceCsv(recording)].map((line) => line.split(','));
+    expect(head).toEqual([...OPENFACE_COLUMNS]);
+    expect(head!.slice(0, 6)).toEqual(['frame', 'face_id', 'timestamp', 'confidence', 'success', 'AU01_r']);
+    expect(rows).toHaveLength(90);
+    expect(rows.every((row) => row.length === head!.length)).toBe(true);
+    const order = rows.map(([frame, face]) => Number(frame) * 10 + Number(face));
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+    const unreliable = rows.filter((row) => row[4] === '0');
+    expect(unreliable.map(([frame, face]) => [frame, face])).toEqual([['5', '1']]);
+    expect(new Set(unreliable[0]!.slice(5))).toEqual(new Set(['0']));
+    const at = rows.find(([frame, face]) => frame === '20' && face === '1')!;
+    expect(at[2]).toBe('0.800');
+    const expected = frames(1)[20]!.aus.au12!;
+    expect(Number(at[head!.indexOf('AU12_r')])).toBeCloseTo(expected.p, 4);
+    expect(at[head!.indexOf('AU12_c')]).toBe(String(Number(expected.active)));
+  });
+});
+
+describe('the report', () => {
+  const html = () =>
+    reportHtml(recordingOf(frames(20), frames(20, { trackId: 2, skip: (n) => n > 100 && n < 160 })), {
+      source: '<script>alert(1)</script>.ndjson',
+      made: new Date(0),
+    });
+
+  test('stands alone: no script, nothing to fetch', () => {
+    expect(html()).not.toMatch(/<script|<link|<img|https?:|@import|url\(/);
+  });
+
+  test('shows every face, every AU and the holes', () => {
+    expect(html().match(/<h2>cam, face \d<\/h2>/g)).toHaveLength(2);
+    expect(html().match(/<path class="smoothed"/g)).toHaveLength(24);
+    expect(html()).toContain('1: 2.4 s in all');
+  });
+
+  test('a long recording keeps its peaks and stays small', () => {
+    const long = frames(3_000);
+    const peak = { raw: 1, p: 1, active: true, reliability: null };
+    long[40_000] = { ...long[40_000]!, aus: { ...long[40_000]!.aus, au01: peak } };
+    const page = reportHtml(recordingOf(long), { source: 'x', made: new Date(0) });
+    expect(page.length).toBeLessThan(1_500_000);
+    const au01 = /<path class="smoothed" d="([^"]+)"/.exec(page)![1]!;
+    // Lane height 34 with a margin of 2: a score of 1 lies at 2.
+    expect(au01).toMatch(/[V ]2\.0/);
+  });
+});
+
+describe('sources', () => {
+  const wanted = frames(4);
+
+  test('JSON lines, of run and of score', async () => {
+    const path = join(folder, 'events.ndjson');
+    const gap = { from: 1, to: 2, cause: 'CAMERA_STALLED', framesLost: null };
+    const lines: object[] = wanted.map((frame) => ({ type: 'frame', ...frame }));
+    lines.splice(
+      3,
+      0,
+      { type: 'activation', eventId: 'x' },
+      { type: 'camera', cameraId: 'cam', at: 1, state: 'LIVE', gap },
+    );
+    lines.push({ source: 'clip.mp4', ...wanted[0]! }, { type: 'summary' });
+    writeFileSync(path, lines.map((line) => JSON.stringify(line)).join('\n'));
+    const recording = new Recording();
+    await readFile(path, recording);
+    expect(recording.cameras).toEqual(['cam', 'clip.mp4']);
+    expect(only(recording).frames).toBe(100);
+    expect(recording.gaps).toEqual([{ cameraId: 'cam', ...gap }]);
+  });
+
+  test('an Avro container file', async () => {
+    const path = join(folder, 'events.avro');
+    const encoder = avro.createFileEncoder(path, recordType('AuFrame'));
+    for (const frame of wanted) encoder.write(frame);
+    await new Promise((resolve) => encoder.end(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const recording = new Recording();
+    await readFile(path, recording);
+    expect(only(recording).frames).toBe(100);
+  });
+
+  test('a topic, all that it holds', async () => {
+    const options = kafkaOptions.parse({ embedded: true });
+    const publisher = await openPublisher(options, { acknowledged: () => {}, dropped: () => {} });
+    try {
+      publisher.frames(wanted);
+      await publisher.flush(20_000);
+      const recording = new Recording();
+      const brokers = publisher.brokers.split(',');
+      await readTopic('au.frames', { ...options, embedded: false, brokers }, recording);
+      expect(only(recording).frames).toBe(100);
+      expect(only(recording).smoothed[0]!.at(7)).toBeCloseTo(wanted[7]!.aus.au01!.p, 5);
+    } finally {
+      await publisher.close();
+    }
+  }, 60_000);
+
+  test('what is neither is named', async () => {
+    await expect(readFile(join(folder, 'nothing.ndjson'), new Recording())).rejects.toMatchObject({
+      code: 'ARGUMENT_INVALID',
+    });
+    const path = join(folder, 'bad.ndjson');
+    writeFileSync(path, '{"a":1}\nnot json\n');
+    await expect(readFile(path, new Recording())).rejects.toThrow(/line 2/);
+  });
+});
+
+describe('the command', () => {
+  const austream = (...args: string[]) => promisify(execFile)('bin/austream', args);
+  const events = join(folder, 'two.ndjson');
+  beforeAll(() => {
+    const both = [...frames(2), ...frames(2, { cameraId: 'door' })];
+    writeFileSync(events, both.map((frame) => JSON.stringify(frame)).join('\n'));
+  });
+
+  test('writes both files of one camera', async () => {
+    const [out, table] = [join(folder, 'r.html'), join(folder, 't.csv')];
+    const { stderr } = await austream(
+      'report',
+      '--from',
+      events,
+      '--camera',
+      'door',
+      '--out',
+      out,
+      '--openface',
+      table,
+    );
+    expect(stderr).toContain('1 camera(s), 1 face(s), 50 instants');
+    expect(readFileSync(out, 'utf8')).toContain('<h2>door, face 1</h2>');
+    expect(readFileSync(table, 'utf8').trim().split('\n')).toHaveLength(51);
+  });
+
+  test('asks which camera’s table is meant', async () => {
+    await expect(
+      austream('report', '--from', events, '--openface', join(folder, 'x.csv')),
+    ).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--camera: cam, door'),
+    });
+  });
+});
