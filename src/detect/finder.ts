@@ -22,7 +22,7 @@ export class FaceFinder {
   readonly #detector: FaceDetector;
   readonly #mesh: FaceMesh;
   readonly #tracker: Tracker;
-  readonly #sampler = new Sampler();
+  readonly #sampler = new Sampler(true);
   #plan: ScanPlan | undefined;
   #previous: Frame | undefined;
 

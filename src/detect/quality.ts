@@ -9,9 +9,12 @@ const FACE = { top: 24, bottom: 104, left: 20, right: 92 };
 /** Steps between pixels whose differences are compared. */
 const FINE = 1;
 const COARSE = 4;
-/** Ratio of fine to coarse contrast of a thoroughly blurred face, and of a crisp one (measured on portraits). */
-const BLURRED = 0.26;
-const CRISP = 0.5;
+/**
+ * Ratio of fine to coarse contrast of a thoroughly blurred face, and of a crisp one. Measured on 60 portraits: crisp
+ * 0.45; enlarged from 36 px 0.30, from 24 px 0.28; Gaussian blur of 2 crop pixels 0.275, of 3 0.263.
+ */
+const BLURRED = 0.255;
+const CRISP = 0.45;
 
 /** What is known of one crop before it is scored. */
 export interface Evidence {

@@ -13,6 +13,9 @@ const FIRST_SPEED = 0.5;
 /** An unseen face keeps this part of its speed after a second. */
 const KEPT_SPEED = 0.05;
 
+/** Part of a new measurement that the box around the face takes over. */
+const BOX_GAIN = 0.3;
+
 /** What one frame says about one face. */
 export interface Measurement {
   /** The square that becomes the crop. */
@@ -39,6 +42,8 @@ export class Track implements FaceTrack {
   /** Frames since the newest measurement. */
   age = 0;
   #measured: Measurement;
+  /** In crop sides, from the crop's centre. */
+  #box: Box;
   readonly #x: KalmanFilter;
   readonly #y: KalmanFilter;
   readonly #logSide: KalmanFilter;
@@ -46,6 +51,7 @@ export class Track implements FaceTrack {
 
   constructor(measured: Measurement, score: number, at: Micros) {
     this.#measured = measured;
+    this.#box = relativeBox(measured);
     this.score = score;
     this.seenAt = at;
     this.detectedAt = at;
@@ -67,17 +73,11 @@ export class Track implements FaceTrack {
     };
   }
 
-  /** The newest measured box, carried along with the crop. */
+  /** The box around the face: its smoothed place relative to the crop, carried along with it. */
   get box(): Box {
-    const { square, box } = this.#measured;
-    const now = this.square;
-    const scale = now.side / square.side;
-    return {
-      x: now.centre.x + (box.x - square.centre.x) * scale,
-      y: now.centre.y + (box.y - square.centre.y) * scale,
-      w: box.w * scale,
-      h: box.h * scale,
-    };
+    const { centre, side } = this.square;
+    const { x, y, w, h } = this.#box;
+    return { x: centre.x + x * side, y: centre.y + y * side, w: w * side, h: h * side };
   }
 
   get keypoints(): FaceKeypoints {
@@ -125,6 +125,9 @@ export class Track implements FaceTrack {
     // Angles wrap: the nearest turn is meant.
     const turn = 2 * Math.PI * Math.round((this.#roll.value - roll) / (2 * Math.PI));
     this.#roll.update(roll + turn, sigma ** 2);
+    const box = relativeBox(measured);
+    const blend = (key: keyof Box) => this.#box[key] + BOX_GAIN * (box[key] - this.#box[key]);
+    this.#box = { x: blend('x'), y: blend('y'), w: blend('w'), h: blend('h') };
     this.#measured = measured;
     this.seenAt = at;
     this.age = 0;
@@ -145,4 +148,8 @@ export class Track implements FaceTrack {
 
 function noise({ mesh, square }: Measurement): number {
   return Math.hypot(mesh ? NOISE.mesh : NOISE.detector, NOISE.pixels / square.side);
+}
+
+function relativeBox({ square: { centre, side }, box: { x, y, w, h } }: Measurement): Box {
+  return { x: (x - centre.x) / side, y: (y - centre.y) / side, w: w / side, h: h / side };
 }

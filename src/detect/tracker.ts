@@ -18,10 +18,12 @@ import { type Measurement, Track } from './track.ts';
 /** Presence from which a mesh is believed. */
 const PRESENT = 0.5;
 /**
- * A first detection this good, with a mesh that fits, needs no second one; twice this good it needs no mesh, which
- * fits neither profiles nor the smallest faces. (Lettering in cartoons reached 0.69, and fooled the mesh as well.)
+ * A first detection this good, with a mesh that fits, needs no second one. (Cartoon lettering reached 0.69, and
+ * fooled the mesh as well; a cat's face 0.72, which the mesh refused.)
  */
 const STRONG = 0.75;
+/** Seen twice this well, a face needs no mesh, which fits neither profiles nor the smallest faces. */
+const EVIDENT = 0.8;
 /** Part of `minScore` from which detections may continue a track, though not begin one. */
 const LOW = 0.5;
 /** Movement, in sides a second, from which a face is measured in every frame. */
@@ -148,7 +150,7 @@ export class Tracker {
     });
     fresh.forEach((detection, i) => {
       const fitted = fromMesh(meshes[matched.length + i]!);
-      if (!fitted && detection.score < STRONG) return;
+      if (!fitted && detection.score < EVIDENT) return;
       const measured = fitted ?? fromDetection(detection);
       // A mesh may settle on a face that is followed already.
       if (this.#tracks.some((track) => !track.lost && sameFace(track.box, measured.box))) return;
@@ -163,7 +165,7 @@ export class Tracker {
     if (
       track.trackId === 0 &&
       at > track.detectedAt &&
-      score >= (track.fitted ? this.#options.minScore : STRONG)
+      score >= (track.fitted ? this.#options.minScore : EVIDENT)
     )
       track.trackId = ++this.#ids;
     track.detect(score, at);

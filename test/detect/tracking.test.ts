@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { associate } from '../../src/detect/association.ts';
+import type { Detection } from '../../src/detect/detector.ts';
+import { KalmanFilter } from '../../src/detect/kalman.ts';
+import type { Track } from '../../src/detect/track.ts';
+
+const SIGMA = 0.01;
+const STEP = 1 / 25;
+
+/** Normal noise, the same in every run. */
+function* noise(): Generator<number> {
+  let state = 12345;
+  const uniform = () => {
+    state = (state * 1103515245 + 12345) % 2 ** 31;
+    return (state + 0.5) / 2 ** 31;
+  };
+  while (true) yield Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+}
+
+/** Runs the filter over `truth` measured with noise; the errors of the second half. */
+function errors(truth: (t: number) => number, frames = 200): number[] {
+  const random = noise();
+  const filter = new KalmanFilter(truth(0), SIGMA ** 2, 0.25, 0.02);
+  const result: number[] = [];
+  for (let i = 1; i < frames; i++) {
+    filter.predict(STEP);
+    filter.update(truth(i * STEP) + SIGMA * random.next().value!, SIGMA ** 2);
+    if (i > frames / 2) result.push(filter.value - truth(i * STEP));
+  }
+  return result;
+}
+
+const rms = (values: number[]) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length);
+
+describe('the Kalman filter', () => {
+  test('makes a resting face steadier than its measurements', () => {
+    expect(rms(errors(() => 3))).toBeLessThan(0.65 * SIGMA);
+  });
+
+  test('follows a steady movement without lag', () => {
+    const moving = errors((t) => 3 + 1.5 * t);
+    expect(Math.abs(moving.reduce((a, b) => a + b) / moving.length)).toBeLessThan(0.3 * SIGMA);
+  });
+
+  test('follows a jump at once', () => {
+    const filter = new KalmanFilter(0, SIGMA ** 2, 0.25, 0.02);
+    for (let i = 0; i < 100; i++) {
+      filter.predict(STEP);
+      filter.update(0, SIGMA ** 2);
+    }
+    filter.predict(STEP);
+    filter.update(0.5, SIGMA ** 2);
+    expect(filter.value).toBeGreaterThan(0.49);
+  });
+
+  test('predicts through frames that were not measured', () => {
+    const filter = new KalmanFilter(0, SIGMA ** 2, 0.25, 0.02);
+    for (let i = 1; i <= 50; i++) {
+      filter.predict(STEP);
+      filter.update(0.8 * i * STEP, SIGMA ** 2);
+    }
+    const sigma = filter.sigma;
+    for (let i = 0; i < 5; i++) filter.predict(STEP);
+    expect(filter.value).toBeCloseTo(0.8 * 55 * STEP, 2);
+    expect(filter.sigma).toBeGreaterThan(sigma);
+  });
+});
+
+test('association pairs each track and each detection at most once, cheapest first', () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.array(fc.option(fc.double({ min: 0, max: 1, noNaN: true })), { minLength: 4, maxLength: 4 }),
+      ),
+      (table) => {
+        const tracks = table.map((_, i) => ({ trackId: i + 1 }) as Track);
+        const detections = [0, 1, 2, 3].map((score) => ({ score }) as Detection);
+        const cost = (track: Track, { score }: Detection) => table[track.trackId - 1]![score] ?? undefined;
+        const { pairs, tracks: idle, detections: rest } = associate(tracks, detections, cost);
+        expect(new Set(pairs.map(([track]) => track)).size).toBe(pairs.length);
+        expect(new Set(pairs.map(([, detection]) => detection)).size).toBe(pairs.length);
+        expect(pairs.length + idle.length).toBe(tracks.length);
+        expect(pairs.length + rest.length).toBe(4);
+        for (const track of idle)
+          for (const detection of rest) expect(cost(track, detection)).toBeUndefined();
+        const cheapest = Math.min(...table.flat().filter((value) => value !== null));
+        if (pairs.length > 0) expect(Math.min(...pairs.map((pair) => cost(...pair)!))).toBe(cheapest);
+      },
+    ),
+  );
+});
