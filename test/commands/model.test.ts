@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OnnxSession } from '../../src/infer/engine/onnx/session.ts';
+import { modelFolder, tinyTensors } from '../infer/weights/files.ts';
+
+const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+let scratch: string;
+let folder: string;
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'austream-model-command-'));
+  folder = modelFolder();
+});
+afterAll(() => {
+  for (const made of [scratch, folder]) rmSync(made, { recursive: true, force: true });
+});
+
+function austream(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const env = { ...process.env, XDG_CACHE_HOME: scratch };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [program, 'model', ...args], { env }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+  });
+}
+
+describe('austream model', () => {
+  it('info says what the model that ships is and what it costs', async () => {
+    const { code, stdout } = await austream('info', '--json', '--tensors');
+    expect(code).toBe(0);
+    const info = JSON.parse(stdout);
+    const manifest = JSON.parse(readFileSync('models/edge/model.json', 'utf8'));
+    expect(info).toMatchObject({
+      preset: 'edge',
+      trained: true,
+      sha256: manifest.weights[0].sha256,
+      parameters: 5_206_384,
+      embeddingSize: 448,
+      thresholds: manifest.thresholds,
+      runsOn: { engine: 'onnx' },
+    });
+    expect(info.tensors['vivit.head.weight']).toEqual([12, 128]);
+    const text = (await austream('info')).stdout;
+    expect(text).toContain('5.21 M');
+    expect(text).toContain('RegNet-ViT + Nguyen (fused), one backbone');
+  });
+
+  it('verify passes whole weights and refuses others with exit code 1, naming cause and cure', async () => {
+    const passed = await austream('verify', folder);
+    expect(passed).toMatchObject({ code: 0, stderr: '' });
+    expect(passed.stdout).toMatch(/^tiny 1 is whole: sha256 [0-9a-f]{64}\n$/);
+    const tensors = tinyTensors();
+    tensors.delete('vivit.head.bias');
+    const broken = modelFolder({ tensors });
+    const refused = await austream('verify', broken);
+    expect(refused.code).toBe(1);
+    expect(refused.stdout).toBe('');
+    expect(refused.stderr).toMatch(/1 missing:\n\s+vivit\.head\.bias \[12\]\n\s+→ check/);
+    rmSync(broken, { recursive: true });
+  });
+
+  it('build writes graphs that ONNX Runtime opens, and nothing else', async () => {
+    const out = join(scratch, 'graphs');
+    const { code, stdout } = await austream('build', folder, '--out', out, '--hop', '8', '--json');
+    expect(code).toBe(0);
+    const { files } = JSON.parse(stdout);
+    const graphs = ['frame', 'window-8', 'window-256'];
+    expect(files).toEqual(graphs.map((name) => join(out, `${name}.onnx`)));
+    expect(readdirSync(out).sort()).toEqual(graphs.flatMap((name) => [`${name}.bin`, `${name}.onnx`]).sort());
+    for (const file of files) await (await OnnxSession.open(file)).close();
+  });
+
+  it('bench measures every way to run a model, or says why one failed', async () => {
+    const { code, stdout } = await austream('bench', folder, '--seconds', '1', '--json');
+    expect(code).toBe(0);
+    const { results } = JSON.parse(stdout);
+    const ways = results.map((r: Record<string, string>) => `${r.engine} ${r.device} ${r.precision}`);
+    for (const way of ['onnx cpu fp32', 'onnx cpu fp16', 'onnx cpu int8', 'tfjs wasm fp32'])
+      expect(ways).toContain(way);
+    for (const result of results.filter((r: Record<string, string>) => r.device === 'cpu'))
+      for (const figure of ['framesPerSecond', 'hopMs', 'fullMs', 'peakMemoryMb'])
+        expect(result[figure], figure).toBeGreaterThan(0);
+  }, 180_000);
+
+  it.each([[['bench', '--hop', '0']], [['build', '--precision', 'fp8']], [['info', '--preset', 'huge']]])(
+    'refuses %j with exit code 2',
+    async (args) => {
+      const { code, stderr } = await austream(...args);
+      expect(code).toBe(2);
+      expect(stderr).toContain(args[1]);
+    },
+  );
+});
