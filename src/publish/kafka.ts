@@ -62,9 +62,9 @@ export class KafkaProducer {
       // The outbox decides what is given up, never a timer.
       { acks: -1, 'message.timeout.ms': 0 } as rdkafka.ProducerTopicConfig,
     );
-    const watch = { refused: '', open: false };
+    const watch = { open: false, refused: (_: string) => {} };
     client.on('event.error', (error) => {
-      if (REFUSED.has(error.code)) watch.refused = error.message;
+      if (REFUSED.has(error.code)) watch.refused(error.message);
       if (!watch.open) return;
       if (error.code === FATAL || error.isFatal) events.broken(error.message);
       else if (AWAY.has(error.code)) events.away(error.message);
@@ -75,21 +75,31 @@ export class KafkaProducer {
       else if (!NOT_DECIDED.has(error.code)) events.rejected(tag, causeOf(error));
       else if (watch.open) events.broken(error.message);
     });
-    const metadata = await new Promise<rdkafka.Metadata>((resolve, reject) => {
-      client.connect({ timeout: timeoutMs }, (error, data) => {
-        if (!error) return resolve(data);
-        reject(connectError(options, watch.refused, error.message));
+    // Errors are told only to who polls.
+    const polling = setInterval(() => client.isConnected() && client.poll(), POLL_MS);
+    try {
+      const metadata = await new Promise<rdkafka.Metadata>((resolve, reject) => {
+        watch.refused = (why) => reject(refused(options, why));
+        client.connect({ timeout: timeoutMs }, (error, data) => {
+          if (error) reject(unreachable(options, error.message));
+          else resolve(data);
+        });
       });
-    });
-    watch.open = true;
-    client.setPollInterval(POLL_MS);
-    return new KafkaProducer(client, metadata);
+      watch.open = true;
+      client.setPollInterval(POLL_MS);
+      return new KafkaProducer(client, metadata);
+    } catch (error) {
+      if (client.isConnected()) client.disconnect();
+      throw error;
+    } finally {
+      clearInterval(polling);
+    }
   }
 
   /** Hands a message to librdkafka's queue; false where that is full. `tag` comes back in the events. */
-  produce(topic: string, key: string, value: Buffer, tag: number): boolean {
+  produce(topic: string, key: string, value: Buffer, tag: number, partition?: number): boolean {
     try {
-      this.#client.produce(topic, null, value, key, null, tag);
+      this.#client.produce(topic, partition ?? null, value, key, null, tag);
       return true;
     } catch (error) {
       if ((error as rdkafka.LibrdKafkaError).code === CODES.ERRORS.ERR__QUEUE_FULL) return false;
@@ -126,13 +136,18 @@ function causeOf(error: rdkafka.LibrdKafkaError): string {
     .replace(/[^a-z0-9]+/g, '_')}`.slice(0, 64);
 }
 
-function connectError(options: KafkaOptions, refused: string, message: string): AustreamError {
-  const where = options.brokers?.join(', ') ?? 'the embedded broker';
-  if (refused)
-    return new AustreamError('KAFKA_REJECTED', `Kafka at ${where} refuses the connection: ${refused}`, {
-      fix: 'check kafka.sasl (mechanism, username, password) and kafka.tls (ca, certificate) in the config',
-    });
-  return new AustreamError('KAFKA_UNREACHABLE', `Kafka at ${where} does not answer: ${message}`, {
+function nameOf(options: KafkaOptions): string {
+  return `Kafka at ${options.brokers?.join(', ') ?? 'the embedded broker'}`;
+}
+
+function refused(options: KafkaOptions, why: string): AustreamError {
+  return new AustreamError('KAFKA_REJECTED', `${nameOf(options)} refuses the connection: ${why}`, {
+    fix: 'check kafka.sasl (mechanism, username, password) and kafka.tls (ca, certificate) in the config',
+  });
+}
+
+function unreachable(options: KafkaOptions, why: string): AustreamError {
+  return new AustreamError('KAFKA_UNREACHABLE', `${nameOf(options)} does not answer: ${why}`, {
     fix: 'check kafka.brokers in the config, and that the brokers run and advertise an address reachable from here',
   });
 }

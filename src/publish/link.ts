@@ -4,7 +4,7 @@ import { createMissingTopics, withAdmin } from './admin.ts';
 import { KafkaProducer } from './kafka.ts';
 import type { KafkaOptions } from './options.ts';
 import type { Outbox, OutboxEntry } from './outbox.ts';
-import { topicSpecs } from './topics.ts';
+import { type TopicSpec, topicSpecs } from './topics.ts';
 
 /** Messages in flight and none delivered for this long: the brokers count as away. */
 const SILENCE_MS = 2000;
@@ -20,6 +20,8 @@ const BACKOFF_MS = { first: 250, max: 5000 };
 export class BrokerLink {
   readonly #options: KafkaOptions;
   readonly #outbox: Outbox;
+  /** Created where they are missing. */
+  readonly #topics: readonly TopicSpec[];
   readonly #report: (state: 'connected' | 'away', detail: string) => void;
   readonly #closing = new AbortController();
   readonly #watch: NodeJS.Timeout;
@@ -32,8 +34,10 @@ export class BrokerLink {
     options: KafkaOptions,
     outbox: Outbox,
     report: (state: 'connected' | 'away', detail: string) => void,
+    topics: readonly TopicSpec[] = topicSpecs(options),
   ) {
     this.#options = options;
+    this.#topics = topics;
     this.#outbox = outbox;
     this.#report = report;
     this.#brokers = options.brokers?.join(',') ?? '';
@@ -65,7 +69,7 @@ export class BrokerLink {
   send(entry: OutboxEntry): boolean {
     if (!this.#producer) return false;
     if (this.#outbox.inFlight === 0) this.#lastSign = Date.now();
-    return this.#producer.produce(entry.topic, entry.key, entry.value, entry.seq);
+    return this.#producer.produce(entry.topic, entry.key, entry.value, entry.seq, entry.partition);
   }
 
   async close(): Promise<void> {
@@ -103,7 +107,7 @@ export class BrokerLink {
   }
 
   async #seeToTopics(producer: KafkaProducer, timeoutMs: number): Promise<void> {
-    const specs = topicSpecs(this.#options);
+    const specs = this.#topics;
     if (this.#options.embedded) for (const { name } of specs) await producer.touch(name, timeoutMs);
     else if (this.#options.topics.create)
       await withAdmin(this.#options, (admin) => createMissingTopics(admin, specs));

@@ -6,6 +6,8 @@ export interface OutboxEntry {
   readonly topic: string;
   readonly key: string;
   readonly value: Buffer;
+  /** Overrides what the key says; not kept on disk. */
+  readonly partition?: number | undefined;
   /** Whatever the owner wants to have back with the delivery; not kept on disk. */
   readonly context?: unknown;
 }
@@ -105,13 +107,7 @@ export class Outbox {
 
   /** Takes messages over. Never waits and never throws for want of room: the oldest go. */
   add(messages: readonly Omit<OutboxEntry, 'seq'>[]): void {
-    const entries = messages.map(({ topic, key, value, context }) => ({
-      seq: ++this.#lastSeq,
-      topic,
-      key,
-      value,
-      context,
-    }));
+    const entries = messages.map((message) => ({ ...message, seq: ++this.#lastSeq }));
     if (this.#onDisk) {
       this.#disk!.append(entries, this.#sentSeq);
       this.#diskSeq = this.#lastSeq;

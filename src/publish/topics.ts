@@ -1,10 +1,9 @@
 import type { RecordName } from './avro.ts';
 import type { KafkaOptions } from './options.ts';
 
-/** What a topic carries and how it is kept. */
+/** A topic and how it is kept. */
 export interface TopicSpec {
   readonly name: string;
-  readonly record: RecordName;
   readonly partitions: number;
   /** -1: the brokers' default. */
   readonly replication: number;
@@ -37,7 +36,6 @@ export function topicSpecs(kafka: KafkaOptions, use: { crops: boolean } = { crop
     partitions = topics.partitions,
   ): TopicSpec => ({
     name: names[record],
-    record,
     partitions,
     replication: topics.replication ?? -1,
     config,
