@@ -4,6 +4,9 @@ import { AustreamError } from './errors.ts';
 /** Commands load when they are called: `austream check` should not pay for an inference library. */
 const COMMANDS: Record<string, () => Promise<Command>> = {
   run: async () => (await import('./commands/run.ts')).runCommand(),
+  ingest: async () => (await import('./commands/ingest.ts')).ingestCommand(),
+  infer: async () => (await import('./commands/infer.ts')).inferCommand(),
+  cameras: async () => (await import('./commands/cameras.ts')).camerasCommand(),
   demo: async () => (await import('./commands/demo.ts')).demoCommand(),
   check: async () => (await import('./commands/check.ts')).checkCommand(),
   simulate: async () => (await import('./commands/simulate.ts')).simulateCommand(),

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
+import { clusterOptions } from './cluster/options.ts';
 import { detectOptions } from './detect/options.ts';
 import { AustreamError } from './errors.ts';
 import { inferOptions } from './infer/options.ts';
@@ -14,6 +15,7 @@ export const configSchema = z
     detect: detectOptions.prefault({}),
     infer: inferOptions.prefault({}),
     kafka: kafkaOptions,
+    cluster: clusterOptions.prefault({}),
     http: z
       .strictObject({
         host: z.string().default('127.0.0.1'),

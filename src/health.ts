@@ -6,6 +6,12 @@ import { AustreamError } from './errors.ts';
 /** What keeps a process from being ready, e.g. `Kafka is not reachable`; empty when it is ready. */
 export type Readiness = () => readonly string[];
 
+export interface Probes {
+  readonly missing: Readiness;
+  /** Rejects where the process can do its work no more and should be replaced. */
+  alive(): Promise<void>;
+}
+
 /** Further routes on the same server: metrics, the dashboard. */
 export type Routes = (server: FastifyInstance) => void | Promise<void>;
 
@@ -14,18 +20,28 @@ export interface HealthServer {
   close(): Promise<void>;
 }
 
+/** Platforms ask often, and each answer may cost an inference: one serves for a while. */
+const ALIVE_FOR_MS = 5_000;
+
 /**
- * `/healthz`: the process answers. `/readyz`: models are loaded and Kafka is reachable; a dead camera is a matter of
- * its status, not of readiness. Null where the config serves nothing.
+ * `/healthz`: the process answers, and `alive` does where there is one. `/readyz`: models are loaded and Kafka is
+ * reachable; a dead camera is a matter of its status, not of readiness. Null where the config serves nothing.
  */
 export async function serveHealth(
   http: Config['http'],
-  missing: Readiness,
+  probes: Readiness | Probes,
   ...more: readonly Routes[]
 ): Promise<HealthServer | null> {
   if (http.port === null) return null;
+  const { missing, alive } = typeof probes === 'function' ? { missing: probes, alive: undefined } : probes;
   const server = fastify();
-  server.get('/healthz', () => ({ status: 'ok' }));
+  const health = alive ? keep(ALIVE_FOR_MS, alive) : async () => {};
+  server.get('/healthz', (_, reply) =>
+    health().then(
+      () => ({ status: 'ok' }),
+      (error: Error) => reply.code(503).send({ status: 'failed', why: error.message }),
+    ),
+  );
   server.get('/readyz', (_, reply) => {
     const reasons = missing();
     return reply
@@ -40,6 +56,21 @@ export async function serveHealth(
     throw listenError(http, cause as NodeJS.ErrnoException);
   }
   return { port: (server.server.address() as AddressInfo).port, close: () => server.close() };
+}
+
+/** Asks again only after `ms`. */
+function keep(ms: number, ask: () => Promise<void>): () => Promise<void> {
+  let answer: Promise<void> | null = null;
+  let until = 0;
+  return () => {
+    if (answer === null || performance.now() > until) {
+      answer = ask().finally(() => {
+        until = performance.now() + ms;
+      });
+      until = Number.POSITIVE_INFINITY;
+    }
+    return answer;
+  };
 }
 
 function listenError({ host, port }: Config['http'], cause: NodeJS.ErrnoException): Error {

@@ -76,6 +76,7 @@ export class PartitionInference {
   /** What may be done when everything up to an offset is dealt with, for until then it may come again. */
   #afterwards: { readonly offset: number; readonly act: () => void }[] = [];
   #givenOffset: number | null;
+  #abandoned = false;
 
   constructor(model: AuModel, options: PartitionOptions) {
     this.#options = options;
@@ -104,6 +105,12 @@ export class PartitionInference {
   /** Crops that wait for the model. */
   get waiting(): number {
     return this.#stage.waiting;
+  }
+
+  /** Gives up all that waits; nothing comes out any more. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#stage.abandon();
   }
 
   /** Takes the next record; null: it could not be decoded. `now`: ms. */
@@ -246,6 +253,7 @@ export class PartitionInference {
   }
 
   #onHop({ track: id, state, end, over, frames, activations }: ScoredHop): void {
+    if (this.#abandoned) return;
     const key = stateKey(id);
     const track = this.#tracks.get(key)!;
     this.#frames.push(...frames);

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { clusterTopicSpecs } from '../cluster/topics.ts';
 import { loadConfig } from '../config.ts';
 import { AustreamError } from '../errors.ts';
 import {
@@ -9,7 +10,7 @@ import {
   withAdmin,
 } from '../publish/admin.ts';
 import type { KafkaOptions } from '../publish/options.ts';
-import { topicSpecs } from '../publish/topics.ts';
+import { type TopicSpec, topicSpecs } from '../publish/topics.ts';
 
 interface TopicsOptions {
   config: string;
@@ -25,9 +26,7 @@ export function topicsCommand(): Command {
       sub('create', 'Create what is missing and adapt what differs; never takes partitions away').action(
         async (options: TopicsOptions) => {
           const kafka = brokersOf(options);
-          const changes = await withAdmin(kafka, (admin) =>
-            createTopics(admin, topicSpecs(kafka, { crops: options.crops === true })),
-          );
+          const changes = await withAdmin(kafka, (admin) => createTopics(admin, specsOf(kafka, options)));
           if (options.json) process.stdout.write(`${JSON.stringify(changes)}\n`);
           else for (const change of changes) process.stdout.write(`${sentence(change)}\n`);
         },
@@ -37,9 +36,7 @@ export function topicsCommand(): Command {
       sub('describe', 'Show the topics as they are, and where they differ from the config').action(
         async (options: TopicsOptions) => {
           const kafka = brokersOf(options);
-          const states = await withAdmin(kafka, (admin) =>
-            describeTopics(admin, topicSpecs(kafka, { crops: options.crops === true })),
-          );
+          const states = await withAdmin(kafka, (admin) => describeTopics(admin, specsOf(kafka, options)));
           if (options.json) process.stdout.write(`${JSON.stringify(states)}\n`);
           else for (const state of states) process.stdout.write(`${description(state)}\n`);
         },
@@ -51,8 +48,12 @@ function sub(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .requiredOption('-c, --config <file>', 'config file (YAML)')
-    .option('--crops', 'also the crops topic, which only a cluster with infer pods needs')
+    .option('--crops', 'also the topics that only a cluster of ingest and infer workers needs')
     .option('--json', 'print the result as JSON');
+}
+
+function specsOf(kafka: KafkaOptions, { crops }: TopicsOptions): TopicSpec[] {
+  return crops === true ? clusterTopicSpecs(kafka) : topicSpecs(kafka);
 }
 
 function brokersOf({ config }: TopicsOptions): KafkaOptions {

@@ -106,6 +106,11 @@ export class InferStage {
     this.#tracks.set(trackKey(track), new TrackInference(track, this.#model, this.#options, state));
   }
 
+  /** Forgets all that waits, unscored. */
+  abandon(): void {
+    this.#line.take(Number.POSITIVE_INFINITY);
+  }
+
   /** Scores everything that waits. Hops that are not full yet go on waiting. */
   flush(): Promise<void> {
     return this.#barrier(() => {});

@@ -1,0 +1,115 @@
+import { Kafka, Partitioners } from 'kafkajs';
+import { AustreamError } from '../errors.ts';
+import { type CameraOptions, cameraOptions } from '../ingest/options.ts';
+import { createMissingTopics, withAdmin } from '../publish/admin.ts';
+import { kafkajsConnection } from '../publish/connection.ts';
+import { kafkaFailure } from '../publish/failure.ts';
+import type { KafkaOptions } from '../publish/options.ts';
+import { requireBrokers } from './prerequisites.ts';
+import { isReference, passwordOf, resolveReferences } from './secrets.ts';
+import { TableReader } from './table-reader.ts';
+import { clusterTopicSpecs, clusterTopics } from './topics.ts';
+
+/** A camera as the topic has it: secrets are references, resolved by the worker that runs the camera. */
+export type CameraDefinition = CameraOptions;
+
+/** Checks a camera for the topic. Throws ARGUMENT_INVALID, also where a secret is given by value. */
+export function defineCamera(given: unknown): CameraDefinition {
+  const result = cameraOptions.safeParse(given);
+  if (!result.success) {
+    const why = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
+    throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${why}`);
+  }
+  const { password, url, id } = result.data;
+  const inUrl = passwordOf(url);
+  const literal =
+    password !== undefined && !isReference(password)
+      ? 'password'
+      : inUrl !== null && !isReference(inUrl)
+        ? 'url'
+        : null;
+  if (literal !== null)
+    throw new AustreamError('ARGUMENT_INVALID', `camera ${id}: ${literal} holds a password by value`, {
+      fix: "refer to it, as '${NAME}' (environment of the ingest workers) or '${file:/path}'; the topic is readable by others",
+    });
+  return result.data;
+}
+
+/** The camera with its secrets. Throws CONFIG_INVALID where one is missing on this host. */
+export function resolveCamera(camera: CameraDefinition): CameraOptions {
+  const what = (key: string) => `camera ${camera.id}, ${key}`;
+  const { username, password, url } = camera;
+  return {
+    ...camera,
+    url: resolveReferences(url, what('url')),
+    ...(username === undefined ? {} : { username: resolveReferences(username, what('username')) }),
+    ...(password === undefined ? {} : { password: resolveReferences(password, what('password')) }),
+  };
+}
+
+export function encodeCamera(camera: CameraDefinition): Buffer {
+  return Buffer.from(JSON.stringify(camera));
+}
+
+/** Throws where the record is not a camera of this version. */
+export function decodeCamera(value: Buffer): CameraDefinition {
+  return cameraOptions.parse(JSON.parse(value.toString()));
+}
+
+/** Writes cameras to the topic; null takes one away. Ingest workers follow at once. */
+export async function writeCameras(
+  kafka: KafkaOptions,
+  cameras: ReadonlyMap<string, CameraDefinition | null>,
+): Promise<void> {
+  const topic = await topicOf(kafka);
+  const producer = new Kafka(kafkajsConnection(kafka)).producer({
+    createPartitioner: Partitioners.DefaultPartitioner,
+    idempotent: true,
+  });
+  try {
+    await producer.connect();
+    const messages = [...cameras].map(([key, camera]) => ({ key, value: camera && encodeCamera(camera) }));
+    await producer.send({ topic, acks: -1, messages });
+  } catch (error) {
+    throw kafkaFailure(error, kafka.brokers ?? []);
+  } finally {
+    await producer.disconnect().catch(() => {});
+  }
+}
+
+/** Every camera of the topic, by id. What cannot be read is left out and told to `unreadable`. */
+export async function readCameras(
+  kafka: KafkaOptions,
+  unreadable: (id: string, why: string) => void,
+): Promise<CameraDefinition[]> {
+  const topic = await topicOf(kafka);
+  const partitions = await withAdmin(kafka, async (admin) => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]!.partitions.map(({ partitionId }) => partitionId);
+  });
+  const reader = await TableReader.open(kafka, topic);
+  try {
+    const cameras: CameraDefinition[] = [];
+    for (const partition of partitions)
+      for (const [id, value] of await reader.read(partition)) {
+        try {
+          cameras.push(decodeCamera(value));
+        } catch (error) {
+          unreadable(id, (error as Error).message);
+        }
+      }
+    return cameras.sort((a, b) => (a.id < b.id ? -1 : 1));
+  } finally {
+    await reader.close();
+  }
+}
+
+async function topicOf(kafka: KafkaOptions): Promise<string> {
+  requireBrokers(kafka);
+  const { cameraConfig } = clusterTopics(kafka.topicPrefix);
+  if (kafka.topics.create) {
+    const specs = clusterTopicSpecs(kafka).filter(({ name }) => name === cameraConfig);
+    await withAdmin(kafka, (admin) => createMissingTopics(admin, specs));
+  }
+  return cameraConfig;
+}

@@ -1,0 +1,239 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import rdkafka from 'node-rdkafka';
+import { AustreamError } from '../errors.ts';
+import { log } from '../log.ts';
+import { rdkafkaConnection } from '../publish/connection.ts';
+import type { KafkaOptions } from '../publish/options.ts';
+
+const { CODES } = rdkafka;
+
+const POLL_MS = 100;
+/** Few at once: a record of crops has up to 900 kB. */
+const MESSAGES_AT_ONCE = 16;
+const CALL_MS = 5_000;
+const SEEK_MS = 10_000;
+const RETRY_MS = 200;
+/** What librdkafka fetches ahead, over all partitions. */
+const AHEAD_KBYTES = 32 * 1024;
+/** Longest time for which a member may keep the group waiting while it lets go of partitions. */
+const REVOKE_MS = 5_000;
+
+const ASSIGN = CODES.ERRORS.ERR__ASSIGN_PARTITIONS;
+const REVOKE = CODES.ERRORS.ERR__REVOKE_PARTITIONS;
+const HOPELESS = new Set<number>([
+  CODES.ERRORS.ERR_TOPIC_AUTHORIZATION_FAILED,
+  CODES.ERRORS.ERR_GROUP_AUTHORIZATION_FAILED,
+  CODES.ERRORS.ERR__AUTHENTICATION,
+  CODES.ERRORS.ERR__FATAL,
+]);
+
+export interface GroupReaderOptions {
+  readonly topic: string;
+  readonly group: string;
+  readonly sessionSeconds: number;
+  /** Where newly assigned partitions begin; `end`: at the next record, until `seek` says otherwise. */
+  readonly from: 'beginning' | 'end';
+}
+
+export interface GroupReaderEvents {
+  assigned(partition: number): void;
+  /** Others get the partition when the promise is resolved, or after a few seconds. */
+  revoked(partition: number): Promise<void>;
+  message(message: rdkafka.Message): void;
+  /** Everything that the partition holds has come. */
+  caughtUp(partition: number): void;
+}
+
+/**
+ * A member of a consumer group: cooperative rebalancing, committed data only, never commits by itself. Partitions come
+ * and go by themselves, as members do.
+ */
+export class GroupReader {
+  /** For transactions: the group must know the consumer whose offsets they carry. */
+  readonly consumer: rdkafka.KafkaConsumer;
+  /** Rejects when the brokers refuse this consumer for good. */
+  readonly failed: Promise<never>;
+  readonly #fail: (error: AustreamError) => void;
+  readonly #options: GroupReaderOptions;
+  readonly #events: GroupReaderEvents;
+  readonly #owned = new Set<number>();
+  #betweenPolls: (() => Promise<void>)[] = [];
+  #ends: number[] = [];
+  #open = true;
+  #loop: Promise<void> = Promise.resolve();
+
+  private constructor(kafka: KafkaOptions, options: GroupReaderOptions, events: GroupReaderEvents) {
+    this.#options = options;
+    this.#events = events;
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.failed = promise;
+    this.#fail = reject;
+    promise.catch(() => {});
+    const sessionMs = Math.round(options.sessionSeconds * 1000);
+    this.consumer = new rdkafka.KafkaConsumer(
+      {
+        ...rdkafkaConnection(kafka),
+        'group.id': options.group,
+        'session.timeout.ms': sessionMs,
+        'heartbeat.interval.ms': Math.max(500, Math.round(sessionMs / 5)),
+        // One that lives, but no longer works, is as bad as dead.
+        'max.poll.interval.ms': Math.max(60_000, 3 * sessionMs),
+        'partition.assignment.strategy': 'cooperative-sticky',
+        'isolation.level': 'read_committed',
+        'enable.auto.commit': false,
+        'enable.auto.offset.store': false,
+        'enable.partition.eof': true,
+        'queued.max.messages.kbytes': AHEAD_KBYTES,
+        rebalance_cb: (error: rdkafka.LibrdKafkaError, partitions: rdkafka.TopicPartition[]) =>
+          void this.#onRebalance(error.code, partitions),
+      } as rdkafka.ConsumerGlobalConfig,
+      { 'auto.offset.reset': 'earliest' },
+    );
+    this.consumer.on('partition.eof', ({ partition }) => this.#ends.push(partition));
+    this.consumer.on('event.error', (error) => this.#onError(error));
+  }
+
+  /** Connects and joins the group. Throws KAFKA_UNREACHABLE where no broker answers in time. */
+  static async open(
+    kafka: KafkaOptions,
+    options: GroupReaderOptions,
+    events: GroupReaderEvents,
+  ): Promise<GroupReader> {
+    const reader = new GroupReader(kafka, options, events);
+    await new Promise<void>((resolve, reject) => {
+      reader.consumer.connect({ timeout: kafka.connectSeconds * 1000 }, (error) => {
+        if (!error) return resolve();
+        const where = kafka.brokers?.join(', ');
+        reject(
+          new AustreamError('KAFKA_UNREACHABLE', `Kafka at ${where} does not answer: ${error.message}`, {
+            fix: 'check kafka.brokers in the config, and that the brokers run and advertise an address reachable from here',
+          }),
+        );
+      });
+    });
+    reader.consumer.setDefaultConsumeTimeout(POLL_MS);
+    reader.consumer.subscribe([options.topic]);
+    reader.#loop = reader.#poll();
+    return reader;
+  }
+
+  get owned(): ReadonlySet<number> {
+    return this.#owned;
+  }
+
+  /** Offset of the group in a partition, stable: no transaction can change it any more. Null: none yet. */
+  async committed(partition: number): Promise<number | null> {
+    const found = await call<rdkafka.TopicPartitionOffset[]>((done) =>
+      this.consumer.committed([{ topic: this.#options.topic, partition }], CALL_MS, done),
+    );
+    const offset = found[0]?.offset;
+    return offset === undefined || offset < 0 ? null : offset;
+  }
+
+  /** From here on messages of the partition come from `offset` on; null: from the oldest. */
+  async seek(partition: number, offset: number | null): Promise<void> {
+    const BEGINNING = -2;
+    const place = { topic: this.#options.topic, partition, offset: offset ?? BEGINNING };
+    const until = Date.now() + SEEK_MS;
+    for (;;) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      // While nothing is polled, nothing from before the seek can come after it.
+      this.#betweenPolls.push(() =>
+        call<void>((done) => this.consumer.seek(place, CALL_MS, done)).then(resolve, reject),
+      );
+      try {
+        await promise;
+        return;
+      } catch (error) {
+        // Right after the assignment librdkafka has not begun with the partition yet.
+        const early = (error as rdkafka.LibrdKafkaError).code === CODES.ERRORS.ERR__STATE;
+        if (!early || Date.now() > until || !this.#owned.has(partition)) throw error;
+      }
+    }
+  }
+
+  pause(): void {
+    if (this.#owned.size > 0) this.consumer.pause(this.#partitions());
+  }
+
+  resume(): void {
+    if (this.#owned.size > 0) this.consumer.resume(this.#partitions());
+  }
+
+  /** Leaves the group: others get its partitions at once. */
+  async close(): Promise<void> {
+    this.#open = false;
+    await this.#loop;
+    await new Promise<void>((resolve) => {
+      this.consumer.disconnect(() => resolve());
+    });
+  }
+
+  #partitions(): { topic: string; partition: number }[] {
+    return [...this.#owned].map((partition) => ({ topic: this.#options.topic, partition }));
+  }
+
+  async #poll(): Promise<void> {
+    while (this.#open) {
+      for (const act of this.#betweenPolls.splice(0)) await act();
+      try {
+        const messages = await call<rdkafka.Message[]>((done) =>
+          this.consumer.consume(MESSAGES_AT_ONCE, done),
+        );
+        for (const message of messages) if (this.#owned.has(message.partition)) this.#events.message(message);
+      } catch (error) {
+        this.#onError(error as rdkafka.LibrdKafkaError);
+        await sleep(RETRY_MS);
+      }
+      for (const partition of this.#ends.splice(0))
+        if (this.#owned.has(partition)) this.#events.caughtUp(partition);
+    }
+  }
+
+  async #onRebalance(code: number, partitions: readonly rdkafka.TopicPartition[]): Promise<void> {
+    const numbers = partitions.map(({ partition }) => partition);
+    log.debug({ topic: this.#options.topic, partitions: numbers, lost: code === REVOKE }, 'rebalance');
+    try {
+      if (code === ASSIGN) {
+        const offset = this.#options.from === 'end' ? -1 : -2;
+        this.consumer.incrementalAssign(partitions.map((one) => ({ ...one, offset })) as never);
+        for (const partition of numbers) {
+          this.#owned.add(partition);
+          this.#events.assigned(partition);
+        }
+      } else if (code === REVOKE) {
+        for (const partition of numbers) this.#owned.delete(partition);
+        await Promise.race([
+          Promise.allSettled(numbers.map((partition) => this.#events.revoked(partition))),
+          sleep(REVOKE_MS),
+        ]);
+        this.consumer.incrementalUnassign(partitions as never);
+      }
+    } catch (error) {
+      // The consumer was closed or has lost the group meanwhile: it joins again by itself.
+      log.warn({ topic: this.#options.topic }, `rebalance: ${(error as Error).message}`);
+    }
+  }
+
+  #onError(error: rdkafka.LibrdKafkaError): void {
+    const { topic, group } = this.#options;
+    if (!this.#open) return;
+    if (HOPELESS.has(error.code))
+      this.#fail(
+        new AustreamError('KAFKA_REJECTED', `Kafka refuses group ${group} on ${topic}: ${error.message}`, {
+          fix: 'check kafka.sasl and kafka.tls in the config, and the rights of this user on topic and group',
+          cause: error,
+        }),
+      );
+    else log.debug({ topic, group }, error.message);
+  }
+}
+
+/** A callback of node-rdkafka as a promise. */
+export function call<T>(
+  work: (done: (error: rdkafka.LibrdKafkaError | null, result: T) => void) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    work((error, result) => (error ? reject(error) : resolve(result)));
+  });
+}

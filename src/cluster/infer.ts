@@ -1,0 +1,229 @@
+import type { Config } from '../config.ts';
+import { RecordDecoder } from '../consume/decode.ts';
+import { diagnostics, nowMicros } from '../diagnostics.ts';
+import type { AuActivation, AuFrame } from '../domain.ts';
+import { openModel } from '../infer/engine/index.ts';
+import { log } from '../log.ts';
+import { createMissingTopics, withAdmin } from '../publish/admin.ts';
+import { RecordEncoder } from '../publish/avro.ts';
+import type { KafkaOptions } from '../publish/options.ts';
+import { SchemaRegistry } from '../publish/registry.ts';
+import { openRegistry } from '../publish/subjects.ts';
+import { topicNames } from '../publish/topics.ts';
+import { GroupReader } from './group-reader.ts';
+import { type OwnerOptions, PartitionOwner } from './owner.ts';
+import type { PassedOver } from './partition.ts';
+import { CropDecoder } from './pixels.ts';
+import { requireBrokers } from './prerequisites.ts';
+import { SharedModel } from './shared-model.ts';
+import { TableReader } from './table-reader.ts';
+import { clusterTopicSpecs, clusterTopics } from './topics.ts';
+import { Turns } from './turns.ts';
+
+export interface InferOnlooker {
+  /** These events are on their topics. */
+  frames?(frames: readonly AuFrame[]): void;
+  activations?(activations: readonly AuActivation[]): void;
+}
+
+export interface InferSummary {
+  readonly events: number;
+  readonly activations: number;
+  /** Crops that gave no event because they came again, came too late, or could not be read. */
+  readonly passedOver: Readonly<Record<PassedOver, number>>;
+}
+
+export interface InferWorker {
+  /** Rejects when the model fails or the brokers refuse. */
+  readonly done: Promise<never>;
+  /** What keeps it from being ready; empty when nothing does. */
+  missing(): string[];
+  /** A real inference. Rejects with ENGINE_FAILED. */
+  alive(): Promise<void>;
+  stop(): Promise<InferSummary>;
+}
+
+/** libuv's threads are shared with the model and the consumer. */
+const TRANSACTIONS_AT_ONCE = 6;
+const CHECK_MS = 50;
+
+/**
+ * An inference worker: crops from the topic, events to their topics, each with the offset and the state that belong to
+ * it in one transaction. Workers of a group share the partitions out among themselves.
+ */
+export async function openInferWorker(config: Config, onlooker: InferOnlooker = {}): Promise<InferWorker> {
+  const { kafka, cluster, infer } = config;
+  requireBrokers(kafka);
+  const model = new SharedModel(await openModel(infer), infer.batch.max);
+  const closers: (() => Promise<void>)[] = [() => model.close()];
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    await model.warmUp();
+    await seeToTopics(kafka);
+    const states = await TableReader.open(kafka, clusterTopics(kafka.topicPrefix).inferState);
+    closers.push(() => states.close());
+    const tools = { ...(await formats(kafka)), states, model, kafka, cluster, infer };
+    const worker = new Worker(tools, onlooker);
+    await worker.join();
+    closers.push(() => worker.leave());
+    return {
+      done: worker.failed,
+      missing: () => worker.missing(),
+      alive: () => model.alive(),
+      stop: async () => {
+        await closeAll();
+        return worker.summary();
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function seeToTopics(kafka: KafkaOptions): Promise<void> {
+  if (!kafka.topics.create) return;
+  await withAdmin(kafka, (admin) => createMissingTopics(admin, clusterTopicSpecs(kafka)));
+}
+
+/** How records are read and written. */
+async function formats(kafka: KafkaOptions) {
+  const records = ['AuFrame', 'AuActivation', 'DeadLetter'] as const;
+  const headers = kafka.registry && (await openRegistry(kafka.registry, kafka.topicPrefix, records));
+  const encoders = Object.fromEntries(
+    records.map((record) => [record, new RecordEncoder(record, headers?.get(record))]),
+  ) as OwnerOptions['encoders'];
+  const names = topicNames(kafka.topicPrefix);
+  const { crops, inferState } = clusterTopics(kafka.topicPrefix);
+  return {
+    encoders,
+    decoder: new RecordDecoder(kafka.registry && new SchemaRegistry(kafka.registry)),
+    pixels: new CropDecoder(),
+    topics: {
+      frames: names.AuFrame,
+      activations: names.AuActivation,
+      deadletter: names.DeadLetter,
+      crops,
+      state: inferState,
+    },
+  };
+}
+
+type Tools = Omit<OwnerOptions, 'reader' | 'turns'>;
+
+/** The partitions that this worker has, and how much of them it takes at once. */
+class Worker {
+  readonly failed: Promise<never>;
+  readonly #fail: (error: unknown) => void;
+  readonly #tools: Tools;
+  readonly #onlooker: InferOnlooker;
+  readonly #owners = new Map<number, PartitionOwner>();
+  readonly #turns = new Turns(TRANSACTIONS_AT_ONCE);
+  readonly #passedOver: Record<PassedOver, number> = { late: 0, old_epoch: 0, undecodable: 0 };
+  #events = 0;
+  #activations = 0;
+  #reader: GroupReader | null = null;
+  #paused = false;
+  #watch: NodeJS.Timeout | undefined;
+
+  constructor(tools: Tools, onlooker: InferOnlooker) {
+    this.#tools = tools;
+    this.#onlooker = onlooker;
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.failed = promise;
+    this.#fail = reject;
+    promise.catch(() => {});
+  }
+
+  async join(): Promise<void> {
+    const { kafka, cluster, topics } = this.#tools;
+    this.#reader = await GroupReader.open(
+      kafka,
+      {
+        topic: topics.crops,
+        group: `${cluster.group}-infer`,
+        sessionSeconds: cluster.sessionSeconds,
+        from: 'end',
+      },
+      {
+        assigned: (partition) => this.#own(partition),
+        revoked: (partition) => this.#letGo(partition),
+        message: (message) => this.#owners.get(message.partition)?.take(message),
+        caughtUp: (partition) => this.#owners.get(partition)?.caughtUp(),
+      },
+    );
+    this.#reader.failed.catch(this.#fail);
+    this.#watch = setInterval(() => this.#balance(), CHECK_MS);
+  }
+
+  async leave(): Promise<void> {
+    clearInterval(this.#watch);
+    await Promise.all([...this.#owners.keys()].map((partition) => this.#letGo(partition)));
+    await this.#reader?.close();
+  }
+
+  missing(): string[] {
+    const starting = [...this.#owners].filter(([, owner]) => !owner.ready).map(([partition]) => partition);
+    return starting.length === 0 ? [] : [`partitions ${starting.join(', ')} are being taken over`];
+  }
+
+  summary(): InferSummary {
+    return {
+      events: this.#events,
+      activations: this.#activations,
+      passedOver: { ...this.#passedOver },
+    };
+  }
+
+  #own(partition: number): void {
+    const owner = new PartitionOwner(
+      partition,
+      { ...this.#tools, reader: this.#reader!, turns: this.#turns },
+      {
+        committed: (frames, activations) => {
+          this.#events += frames.length;
+          this.#activations += activations.length;
+          if (frames.length > 0 && diagnostics.published.heard)
+            diagnostics.published.publish({ frames, at: nowMicros() });
+          if (frames.length > 0) this.#onlooker.frames?.(frames);
+          if (activations.length > 0) this.#onlooker.activations?.(activations);
+        },
+        passedOver: (cause, crops) => {
+          this.#passedOver[cause] += crops;
+          log.debug({ partition, cause, crops }, 'crops passed over');
+        },
+        failed: this.#fail,
+      },
+    );
+    this.#owners.set(partition, owner);
+    // What was paused stays so until the next look; a new partition begins unpaused.
+    this.#paused = false;
+  }
+
+  async #letGo(partition: number): Promise<void> {
+    const owner = this.#owners.get(partition);
+    this.#owners.delete(partition);
+    await owner?.close();
+  }
+
+  /** Backpressure: reads no further while as many crops wait as the config allows. */
+  #balance(): void {
+    const { maxWaiting } = this.#tools.infer;
+    let waiting = 0;
+    for (const owner of this.#owners.values()) waiting += owner.waiting;
+    try {
+      if (!this.#paused && waiting >= maxWaiting) {
+        this.#reader!.pause();
+        this.#paused = true;
+      } else if (this.#paused && waiting < maxWaiting / 2) {
+        this.#reader!.resume();
+        this.#paused = false;
+      }
+    } catch (error) {
+      // A partition may just have gone: the next look sees.
+      log.debug(`backpressure: ${(error as Error).message}`);
+    }
+  }
+}

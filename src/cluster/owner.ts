@@ -1,0 +1,252 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type rdkafka from 'node-rdkafka';
+import { PoisonError, type RecordDecoder } from '../consume/decode.ts';
+import type { DeadLetterReason } from '../consume/events.ts';
+import { type AuActivation, type AuFrame, faceKey } from '../domain.ts';
+import type { AuModel } from '../infer/engine/index.ts';
+import type { InferOptions } from '../infer/options.ts';
+import { log } from '../log.ts';
+import type { RecordEncoder } from '../publish/avro.ts';
+import type { KafkaOptions } from '../publish/options.ts';
+import type { GroupReader } from './group-reader.ts';
+import type { ClusterOptions } from './options.ts';
+import { type Output, PartitionInference, type PassedOver } from './partition.ts';
+import type { CropDecoder } from './pixels.ts';
+import { decodeState, encodeState, type StateRecord } from './state.ts';
+import type { TableReader } from './table-reader.ts';
+import { type OutgoingRecord, type ProducerGone, TransactionalProducer } from './transaction.ts';
+import type { Turns } from './turns.ts';
+
+export interface OwnerOptions {
+  readonly kafka: KafkaOptions;
+  readonly cluster: ClusterOptions;
+  readonly infer: InferOptions;
+  readonly model: AuModel;
+  readonly reader: GroupReader;
+  readonly states: TableReader;
+  readonly decoder: RecordDecoder;
+  readonly pixels: CropDecoder;
+  readonly encoders: Readonly<Record<'AuFrame' | 'AuActivation' | 'DeadLetter', RecordEncoder>>;
+  readonly topics: Readonly<Record<'frames' | 'activations' | 'deadletter' | 'crops' | 'state', string>>;
+  /** Transactions at once: each keeps one of libuv's threads. */
+  readonly turns: Turns;
+}
+
+export interface OwnerEvents {
+  /** These events are on their topics. */
+  committed(frames: readonly AuFrame[], activations: readonly AuActivation[]): void;
+  passedOver(cause: PassedOver, crops: number): void;
+  /** The model failed: nothing can go on. */
+  failed(error: unknown): void;
+}
+
+const BACKOFF_MS = { first: 100, max: 5_000 };
+/** Offsets that carry no events can wait. */
+const QUIET_COMMIT_MS = 1_000;
+/** Longest wait for the transaction that is under way when the partition goes. */
+const FAREWELL_MS = 3_000;
+
+/** One partition of the crops from the moment this worker has it until it goes. */
+export class PartitionOwner {
+  readonly #partition: number;
+  readonly #options: OwnerOptions;
+  readonly #events: OwnerEvents;
+  readonly #closing = new AbortController();
+  readonly #life: Promise<void>;
+  #current: { inference: PartitionInference; producer: TransactionalProducer } | null = null;
+  /** Records are decoded one after another. */
+  #taking: Promise<void> = Promise.resolve();
+  #undecoded = 0;
+  #letters: OutgoingRecord[] = [];
+  #caughtUp = false;
+  #wake: () => void = () => {};
+
+  constructor(partition: number, options: OwnerOptions, events: OwnerEvents) {
+    this.#partition = partition;
+    this.#options = options;
+    this.#events = events;
+    this.#life = this.#live();
+  }
+
+  /** Whether it has begun to work. */
+  get ready(): boolean {
+    return this.#current !== null;
+  }
+
+  /** Crops that wait for the model. */
+  get waiting(): number {
+    return (this.#current?.inference.waiting ?? 0) + this.#undecoded;
+  }
+
+  take(message: rdkafka.Message): void {
+    const current = this.#current;
+    if (!current) return;
+    this.#caughtUp = false;
+    this.#undecoded += this.#options.infer.hop;
+    this.#taking = this.#taking.then(async () => {
+      const batch = await this.#decode(message);
+      this.#undecoded -= this.#options.infer.hop;
+      if (this.#current === current) current.inference.take(message.offset, batch, Date.now());
+    });
+  }
+
+  caughtUp(): void {
+    this.#caughtUp = true;
+  }
+
+  /** Commits what is there, then lets go. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#wake();
+    await Promise.race([this.#life, sleep(FAREWELL_MS)]);
+    await this.#drop();
+  }
+
+  async #live(): Promise<void> {
+    let wait = BACKOFF_MS.first;
+    while (!this.#closing.signal.aborted) {
+      try {
+        await this.#takeOver();
+        wait = BACKOFF_MS.first;
+        await this.#commit();
+      } catch (error) {
+        if (this.#closing.signal.aborted) break;
+        const { message, fenced } = error as ProducerGone;
+        log.warn(
+          { partition: this.#partition, fenced: fenced === true },
+          `partition ${this.#partition} starts again: ${message}`,
+        );
+      }
+      await this.#drop();
+      if (this.#closing.signal.aborted) break;
+      await sleep(wait * (0.5 + Math.random() / 2));
+      wait = Math.min(2 * wait, BACKOFF_MS.max);
+    }
+  }
+
+  /** Shuts the earlier owner out, then goes on where it was. */
+  async #takeOver(): Promise<void> {
+    const { kafka, cluster, infer, model, reader, states, turns } = this.#options;
+    const id = `${cluster.group}-infer-${this.#partition}`;
+    const producer = await turns.run(() => TransactionalProducer.open(kafka, id, this.#closing.signal));
+    try {
+      const committed = await reader.committed(this.#partition);
+      const table = await states.read(this.#partition);
+      const inference = new PartitionInference(model, {
+        infer,
+        states: decodeTable(table),
+        committed,
+        passedOver: this.#events.passedOver,
+        ready: () => this.#wake(),
+      });
+      inference.failed.catch((error) => this.#current?.inference === inference && this.#events.failed(error));
+      this.#letters = [];
+      this.#caughtUp = false;
+      await reader.seek(this.#partition, inference.start);
+      // At once: the next message is for this inference.
+      this.#current = { inference, producer };
+      log.info(
+        { partition: this.#partition, from: inference.start, committed, states: table.size },
+        `partition ${this.#partition} is ours`,
+      );
+    } catch (error) {
+      this.#current = null;
+      await producer.close();
+      throw error;
+    }
+  }
+
+  async #drop(): Promise<void> {
+    const current = this.#current;
+    this.#current = null;
+    current?.inference.abandon();
+    await current?.producer.close();
+  }
+
+  /** Publishes what comes together, until the partition goes. Throws ProducerGone. */
+  async #commit(): Promise<void> {
+    const { cluster } = this.#options;
+    const { inference } = this.#current!;
+    for (let last = false; !last; ) {
+      last = this.#closing.signal.aborted;
+      const output = inference.output();
+      if (output) await this.#publish(output);
+      if (last) break;
+      await Promise.race([
+        new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        }),
+        sleep(QUIET_COMMIT_MS),
+      ]);
+      if (this.#caughtUp) inference.closeSilent(Date.now() - cluster.idleSeconds * 1000);
+      if (!this.#closing.signal.aborted) await sleep(cluster.commitMs);
+    }
+  }
+
+  async #publish(output: Output): Promise<void> {
+    const { topics, encoders, reader, turns } = this.#options;
+    const records: OutgoingRecord[] = [
+      ...output.frames.map((frame) => ({
+        topic: topics.frames,
+        key: faceKey(frame),
+        value: encoders.AuFrame.encode(frame),
+      })),
+      ...output.activations.map((activation) => ({
+        topic: topics.activations,
+        key: faceKey(activation),
+        value: encoders.AuActivation.encode(activation),
+      })),
+      ...[...output.states].map(([key, state]) => ({
+        topic: topics.state,
+        partition: this.#partition,
+        key,
+        value: state && encodeState(state),
+      })),
+      ...this.#letters.splice(0),
+    ];
+    const offset = { topic: topics.crops, partition: this.#partition, offset: output.offset };
+    const { producer } = this.#current!;
+    const { signal } = this.#closing;
+    while (!(await turns.run(() => producer.publish(records, offset, reader.consumer, signal)))) {
+      if (signal.aborted) return;
+      await sleep(BACKOFF_MS.first);
+    }
+    this.#events.committed(output.frames, output.activations);
+  }
+
+  /** Null where it cannot be read, now or ever: then it goes to the dead letters. */
+  async #decode(message: rdkafka.Message) {
+    try {
+      const decoded = await this.#options.decoder.decode(message.value);
+      if (decoded.record !== 'FaceCropBatch')
+        throw new PoisonError('incompatible_schema', `is a ${decoded.record}, not a FaceCropBatch`);
+      return await this.#options.pixels.decode(decoded.value);
+    } catch (error) {
+      const reason = error instanceof PoisonError ? error.reason : 'corrupt';
+      this.#letters.push(this.#letter(message, reason, (error as Error).message));
+      return null;
+    }
+  }
+
+  #letter(message: rdkafka.Message, reason: DeadLetterReason, detail: string): OutgoingRecord {
+    const { topic, partition, offset, value } = message;
+    const key = message.key === null || message.key === undefined ? null : Buffer.from(message.key);
+    const group = `${this.#options.cluster.group}-infer`;
+    const letter = { at: Date.now() * 1000, group, topic, partition, offset, key, value, reason, detail };
+    return {
+      topic: this.#options.topics.deadletter,
+      key,
+      value: this.#options.encoders.DeadLetter.encode(letter),
+    };
+  }
+}
+
+/** Records of other versions are passed over. */
+function decodeTable(table: ReadonlyMap<string, Buffer>): Map<string, StateRecord> {
+  const states = new Map<string, StateRecord>();
+  for (const [key, value] of table) {
+    const state = decodeState(value);
+    if (state) states.set(key, state);
+  }
+  return states;
+}

@@ -1,0 +1,44 @@
+import type { FaceCropBatch } from '../consume/events.ts';
+import { CROP_SIZE } from '../domain.ts';
+import type { ClusterOptions } from './options.ts';
+
+/** Loaded where JPEG is used only. */
+async function sharp() {
+  return (await import('sharp')).default;
+}
+
+const RAW = { raw: { width: CROP_SIZE, height: CROP_SIZE, channels: 3 } } as const;
+
+/** Writes the pixels of records as the config says. */
+export class CropEncoder {
+  readonly #options: Pick<ClusterOptions['crops'], 'encoding' | 'quality'>;
+
+  constructor(options: Pick<ClusterOptions['crops'], 'encoding' | 'quality'>) {
+    this.#options = options;
+  }
+
+  /** `batch` is in RGB8. */
+  async encode(batch: FaceCropBatch): Promise<FaceCropBatch> {
+    if (this.#options.encoding === 'raw') return batch;
+    const image = await sharp();
+    const settings = { quality: this.#options.quality, chromaSubsampling: '4:4:4' };
+    const crops = batch.crops.map(async (crop) => ({
+      ...crop,
+      pixels: await image(crop.pixels, RAW).jpeg(settings).toBuffer(),
+    }));
+    return { ...batch, encoding: 'JPEG', crops: await Promise.all(crops) };
+  }
+}
+
+/** Reads pixels in any encoding that this version knows; others are left as they are. */
+export class CropDecoder {
+  async decode(batch: FaceCropBatch): Promise<FaceCropBatch> {
+    if (batch.encoding !== 'JPEG') return batch;
+    const image = await sharp();
+    const crops = batch.crops.map(async (crop) => ({
+      ...crop,
+      pixels: await image(crop.pixels).toColourspace('srgb').removeAlpha().raw().toBuffer(),
+    }));
+    return { ...batch, encoding: 'RGB8', crops: await Promise.all(crops) };
+  }
+}

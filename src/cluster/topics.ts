@@ -1,0 +1,45 @@
+import type { KafkaOptions } from '../publish/options.ts';
+import { type TopicSpec, topicNames, topicSpecs } from '../publish/topics.ts';
+
+export interface ClusterTopics {
+  readonly crops: string;
+  readonly inferState: string;
+  readonly cameraConfig: string;
+}
+
+export function clusterTopics(prefix: string): ClusterTopics {
+  return {
+    crops: topicNames(prefix).FaceCropBatch,
+    inferState: `${prefix}infer-state`,
+    cameraConfig: `${prefix}camera-config`,
+  };
+}
+
+/** Every topic that a cluster needs. */
+export function clusterTopicSpecs(kafka: KafkaOptions): TopicSpec[] {
+  const specs: TopicSpec[] = topicSpecs(kafka, { crops: true });
+  const names = clusterTopics(kafka.topicPrefix);
+  const { partitions, replication, config } = specs.find(({ name }) => name === names.crops)!;
+  const durable = config['min.insync.replicas'];
+  const compacted = {
+    'cleanup.policy': 'compact',
+    ...(durable === undefined ? {} : { 'min.insync.replicas': durable }),
+  };
+  return [
+    ...specs,
+    {
+      name: names.inferState,
+      // A partition of crops has its state in the partition of the same number.
+      partitions,
+      replication,
+      // Small segments, soon compacted: a new owner reads all of its partition before it begins.
+      config: {
+        ...compacted,
+        'segment.bytes': String(8 * 1024 * 1024),
+        'min.cleanable.dirty.ratio': '0.1',
+        'delete.retention.ms': '600000',
+      },
+    },
+    { name: names.cameraConfig, partitions, replication, config: compacted },
+  ];
+}

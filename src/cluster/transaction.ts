@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import rdkafka from 'node-rdkafka';
+import { rdkafkaConnection } from '../publish/connection.ts';
+import type { KafkaOptions } from '../publish/options.ts';
+
+const { CODES } = rdkafka;
+
+/** Where a record goes. Without a partition, its key decides. */
+export interface OutgoingRecord {
+  readonly topic: string;
+  readonly partition?: number;
+  readonly key: string | Buffer | null;
+  /** Null takes the key's record away, in compacted topics. */
+  readonly value: Buffer | null;
+}
+
+export interface ConsumedOffset {
+  readonly topic: string;
+  readonly partition: number;
+  /** The next one to be consumed. */
+  readonly offset: number;
+}
+
+/** Longest wait of one call; a call that came to nothing by then is made again. */
+const CALL_MS = 5_000;
+/** The brokers give up transactions that are open for longer. */
+const TRANSACTION_MS = 20_000;
+const RETRY_MS = 100;
+
+/** Another owner has taken over, or the client is of no further use: a new producer must begin. */
+export class ProducerGone extends Error {
+  readonly fenced: boolean;
+
+  constructor(message: string, fenced: boolean) {
+    super(message);
+    this.name = 'ProducerGone';
+    this.fenced = fenced;
+  }
+}
+
+const FENCED = new Set<number>([
+  CODES.ERRORS.ERR__FENCED,
+  CODES.ERRORS.ERR_INVALID_PRODUCER_EPOCH,
+  CODES.ERRORS.ERR_PRODUCER_FENCED,
+]);
+
+/**
+ * The transactional producer of one partition's owner. Opening it with the id of an earlier owner ends that one's
+ * transaction and refuses all that it may still send: who comes last, owns.
+ */
+export class TransactionalProducer {
+  readonly #client: rdkafka.Producer;
+  #closed = false;
+  /** The call that is under way: it must not lose its client. */
+  #running: Promise<unknown> = Promise.resolve();
+
+  private constructor(client: rdkafka.Producer) {
+    this.#client = client;
+  }
+
+  /** Waits for the brokers for as long as it takes, or until `closing`. */
+  static async open(
+    kafka: KafkaOptions,
+    transactionalId: string,
+    closing: AbortSignal,
+  ): Promise<TransactionalProducer> {
+    const client = new rdkafka.Producer(
+      {
+        ...rdkafkaConnection(kafka),
+        'transactional.id': transactionalId,
+        'transaction.timeout.ms': TRANSACTION_MS,
+        'compression.codec': kafka.compression,
+        'linger.ms': 5,
+        // Java's and kafkajs's partitioner: a topic written by both can be joined.
+        partitioner: 'murmur2_random',
+      } as rdkafka.ProducerGlobalConfig,
+      {} as rdkafka.ProducerTopicConfig,
+    );
+    // Every call says itself what became of it.
+    client.on('event.error', () => {});
+    await new Promise<void>((resolve, reject) => {
+      client.connect({ timeout: CALL_MS }, (error) => (error ? reject(error) : resolve()));
+    });
+    client.setPollInterval(100);
+    const producer = new TransactionalProducer(client);
+    try {
+      await producer.#patiently((done) => client.initTransactions(CALL_MS, done), closing);
+    } catch (error) {
+      await producer.close();
+      throw error;
+    }
+    return producer;
+  }
+
+  /**
+   * Publishes records and offsets together, or neither: false where the transaction was given up and may be tried
+   * again. Throws ProducerGone.
+   */
+  async publish(
+    records: readonly OutgoingRecord[],
+    offset: ConsumedOffset,
+    consumer: rdkafka.KafkaConsumer,
+    closing: AbortSignal,
+  ): Promise<boolean> {
+    const client = this.#client;
+    try {
+      await this.#patiently((done) => client.beginTransaction(done), closing);
+      for (const record of records) await this.#produce(record);
+      await this.#patiently(
+        (done) => client.sendOffsetsToTransaction([offset] as never, consumer as never, CALL_MS, done),
+        closing,
+      );
+      await this.#patiently((done) => client.commitTransaction(CALL_MS, done), closing);
+      return true;
+    } catch (error) {
+      const failure = error as rdkafka.LibrdKafkaError & { isTxnRequiresAbort?: boolean };
+      if (!failure.isTxnRequiresAbort) throw gone(failure);
+      await this.#patiently((done) => client.abortTransaction(CALL_MS, done), closing).catch((worse) => {
+        throw gone(worse);
+      });
+      return false;
+    }
+  }
+
+  /** Leaves at once. An open transaction is ended by the next owner. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#running;
+    await new Promise<void>((resolve) => {
+      this.#client.disconnect(0, () => resolve());
+    });
+  }
+
+  async #produce({ topic, partition, key, value }: OutgoingRecord): Promise<void> {
+    for (;;) {
+      try {
+        this.#client.produce(topic, partition ?? null, value as Buffer, key);
+        return;
+      } catch (error) {
+        if ((error as rdkafka.LibrdKafkaError).code !== CODES.ERRORS.ERR__QUEUE_FULL) throw error;
+        await sleep(RETRY_MS);
+      }
+    }
+  }
+
+  /** Makes a call again for as long as librdkafka says that this may help. */
+  async #patiently(
+    call: (done: (error: rdkafka.LibrdKafkaError) => void) => void,
+    closing: AbortSignal,
+  ): Promise<void> {
+    for (;;) {
+      if (this.#closed) throw new Error('closed');
+      const running = new Promise<rdkafka.LibrdKafkaError | null>((resolve) => call(resolve));
+      this.#running = running;
+      const error = await running;
+      if (!error) return;
+      if (!(error as { isRetriable?: boolean }).isRetriable || closing.aborted || this.#closed) throw error;
+      await sleep(RETRY_MS);
+    }
+  }
+}
+
+function gone(error: rdkafka.LibrdKafkaError): ProducerGone {
+  return new ProducerGone(error.message, FENCED.has(error.code));
+}
