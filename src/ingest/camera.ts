@@ -1,6 +1,6 @@
 import { nowMicros } from '../diagnostics.ts';
 import type { Frame, FrameFaces } from '../domain.ts';
-import type { AustreamError } from '../errors.ts';
+import { AustreamError } from '../errors.ts';
 import { explainFailure } from './failure.ts';
 import { type EpochBegin, FrameReader } from './frames.ts';
 import { type BusMessage, Pipeline } from './gstreamer.ts';
@@ -44,11 +44,11 @@ export class Camera {
 
   /** Throws CAMERA_NOT_FOUND where a file is not there. */
   constructor(
-    options: { camera: CameraOptions; ingest: IngestOptions; lastEpoch: number },
+    options: { camera: CameraOptions; ingest: IngestOptions; lastEpoch: number; proxy?: string | undefined },
     finder: Finder,
     output: CameraOutput,
   ) {
-    const { launch, properties, live } = sourceLaunch(options.camera);
+    const { launch, properties, live } = sourceLaunch(options.camera, options.proxy);
     this.#pipeline = new Pipeline(launch, properties);
     this.#reader = new FrameReader(this.#pipeline, { ...options, live }, (begin) => output.epoch(begin));
     this.#finder = finder;
@@ -73,6 +73,7 @@ export class Camera {
     for (;;) {
       const frame = await this.#next();
       if (frame === null) break;
+      if (this.#reader.lagging) return this.#giveUp();
       if (this.#live) this.#offer(frame);
       else await this.#analyse(frame);
     }
@@ -84,6 +85,13 @@ export class Camera {
     return failed || this.#live || this.#analysedEpoch === null
       ? explainFailure(this.#messages, this.#url)
       : null;
+  }
+
+  #giveUp(): AustreamError {
+    this.#pipeline.stop();
+    return new AustreamError('CAMERA_LAGGING', 'decoding does not keep up with the camera', {
+      fix: 'lower the camera’s resolution or rate, use a hardware decoder, or watch fewer cameras on this machine',
+    });
   }
 
   stop(): void {

@@ -4,8 +4,9 @@ import { AustreamError } from '../errors.ts';
 import { Camera, type Finder } from './camera.ts';
 import { REPORT_MS, type ToChild, type ToHost } from './messages.ts';
 import { Outbox } from './outbox.ts';
-import { cameraRedactor } from './redact.ts';
-import { isLive } from './source.ts';
+import { cameraRedactor, splitCredentials } from './redact.ts';
+import { isLive, isTls } from './source.ts';
+import { TlsTunnel } from './tls.ts';
 import { encodeFaces } from './wire.ts';
 
 /** The file descriptor of the pipe that carries crops to the host. */
@@ -60,18 +61,25 @@ async function live(
   );
   const finder = await openFinder(start.detect);
   const waits = !isLive(start.camera.url);
-  const running = new Camera(start, finder, {
+  let tlsError: AustreamError | null = null;
+  const tunnel = isTls(start.camera.url)
+    ? await TlsTunnel.open(splitCredentials(start.camera.url).url, start.camera.tls, (error) => {
+        tlsError = error;
+      })
+    : null;
+  const running = new Camera({ ...start, proxy: tunnel?.proxy }, finder, {
     epoch: (begin) => void send({ type: 'epoch', ...begin }),
     faces: (faces) => (waits ? outbox.deliver(faces) : outbox.offer(faces)),
   });
   camera = running;
+  const report = (): ToHost => ({ type: 'report', rss: process.memoryUsage.rss(), ...running.counts });
   await send({ type: 'opening' });
-  const report = setInterval(() => void send({ type: 'report', ...running.counts }), REPORT_MS);
+  const reports = setInterval(() => void send(report()), REPORT_MS);
   const error = await running.run();
-  clearInterval(report);
+  clearInterval(reports);
   await new Promise((resolve) => pipe.end(() => resolve(undefined)));
-  await send({ type: 'report', ...running.counts });
-  await (error === null ? send({ type: 'ended' }) : fail(error));
+  await send(report());
+  await (error === null ? send({ type: 'ended' }) : fail(tlsError ?? error));
   die();
 }
 

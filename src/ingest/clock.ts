@@ -51,6 +51,11 @@ export class CaptureClock {
     return this.#cameraZero === null ? null : this.#cameraZero - this.#arrivalZero;
   }
 
+  /** How long after its arrival a frame was decoded and taken. */
+  lag(pts: Micros, receivedAt: Micros): Micros {
+    return receivedAt - pts - this.#arrivalZero;
+  }
+
   at(pts: Micros): CaptureTime {
     const source = this.source;
     const zero = source === 'rtcp' ? this.#cameraZero! : this.#arrivalZero;
@@ -60,9 +65,13 @@ export class CaptureClock {
   /**
    * Takes note of a frame's delivery. Running times begin with the first packet, which may have come early or late,
    * and follow the camera's crystal; the fastest delivery of each window leads arrival times back to this host's
-   * clock.
+   * clock. No frame arrives after it was received: a server that begins with a burst of older frames is caught so.
    */
   delivered(pts: Micros, receivedAt: Micros): void {
+    if (receivedAt - pts < this.#arrivalZero) {
+      this.#arrivalZero = receivedAt - pts;
+      this.#correction = 0;
+    }
     const most = SLEW * Math.max(0, pts - (this.#lastPts ?? pts));
     const step = Math.max(-most, Math.min(most, this.#correction));
     this.#arrivalZero += step;

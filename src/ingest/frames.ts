@@ -21,6 +21,8 @@ export interface EpochBegin {
 
 /** How often the camera's clock is read. */
 const CLOCK_MS = 200;
+/** Frames must be late for so long before the connection is given up: one hiccup is none. */
+const LAGGING_MS = 3_000;
 /** Times that go back by more within one stream are no jitter: something began anew. */
 const BACKWARDS: Micros = 500_000;
 
@@ -42,6 +44,7 @@ export class FrameReader {
   #epoch: number;
   #beginCause: EpochCause | null = 'first_frame';
   #clockState = '';
+  #lateSince: number | null = null;
   #lastCapture: Micros = 0;
   #decoded = 0;
   #analysed = 0;
@@ -73,6 +76,11 @@ export class FrameReader {
 
   drop(cause: string): void {
     this.#drops[cause] = (this.#drops[cause] ?? 0) + 1;
+  }
+
+  /** True where decoding has been behind the camera by more than the allowed age for a while. */
+  get lagging(): boolean {
+    return this.#lateSince !== null && performance.now() - this.#lateSince > LAGGING_MS;
   }
 
   /** The next frame to analyse; null at the end. */
@@ -135,6 +143,8 @@ export class FrameReader {
       return { captureTime: pts - this.#firstPts, clockSource: 'file' };
     }
     this.#clock.delivered(pts, receivedAt);
+    const late = this.#clock.lag(pts, receivedAt) > this.#options.ingest.maxAgeSeconds * 1_000_000;
+    this.#lateSince = late ? (this.#lateSince ?? performance.now()) : null;
     this.#readClock();
     const { source, generation } = this.#clock;
     const state = `${source}/${source === 'rtcp' ? generation : 0}`;

@@ -46,7 +46,7 @@ export type ToHost =
       readonly receivedAt: Micros;
     }
   /** A sign of life, every `REPORT_MS`. */
-  | ({ readonly type: 'report' } & FrameCounts)
+  | ({ readonly type: 'report' /** Resident bytes. */; readonly rss: number } & FrameCounts)
   /** It cannot go on; the process ends. Free of credentials. */
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string; readonly fix?: string }
   /** A file came to its end, all of it is on the pipe; the process ends. */

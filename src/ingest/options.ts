@@ -18,6 +18,20 @@ export const cameraOptions = z.strictObject({
   /** Kept apart from the URL so that the URL can be shown; a user:password in the URL works too. */
   username: z.string().min(1).optional(),
   password: z.string().optional(),
+  /** A file that holds the password, read at each connection. */
+  passwordFile: z.string().min(1).optional(),
+  /** For rtsps://. Without either, the certificate must come from an authority that this machine trusts. */
+  tls: z
+    .strictObject({
+      /** A file with the certificates (PEM) of the authorities to trust instead. */
+      ca: z.string().min(1).optional(),
+      /** SHA-256 of the camera's own certificate; then nothing else about it matters. */
+      fingerprint: z
+        .string()
+        .regex(/^([0-9A-Fa-f]{2}:?){32}$/, 'must be 32 bytes in hexadecimal, with or without colons')
+        .optional(),
+    })
+    .prefault({}),
   /** RTP over the RTSP connection (tcp) or beside it (udp). */
   transport: z.enum(['tcp', 'udp']).default('tcp'),
   /** Frames analysed a second; a faster stream is thinned, a slower one taken whole. */
@@ -47,6 +61,13 @@ export const ingestOptions = z.strictObject({
    * 0 never uses it.
    */
   maxClockErrorSeconds: z.number().min(0).max(1e9).default(5),
+  /**
+   * Hard bound on age: crops that reach the host later than this after their frame was decoded are dropped, and a
+   * camera whose decoding falls behind by more is connected anew.
+   */
+  maxAgeSeconds: z.number().min(0.5).max(300).default(5),
+  /** A camera child that grows beyond this is restarted. */
+  childMemoryMb: z.number().int().min(128).max(1_048_576).default(2_048),
   /** Holes in a camera's data longer than this are gap events. */
   gapSeconds: z.number().min(0.1).max(60).default(1),
   /** How often CameraStatus is repeated while nothing changes. */

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { AustreamError } from '../errors.ts';
 import type { CameraOptions } from './options.ts';
@@ -22,7 +22,8 @@ const LIVE_SINK = 'appsink name=sink sync=false max-buffers=12 drop=true';
 const FILE_SINK = 'appsink name=sink sync=false max-buffers=4 drop=false';
 const TO_I420 = 'decodebin name=decode ! videoconvert ! video/x-raw,format=I420 ! gdppay';
 
-export function sourceLaunch(camera: CameraOptions): SourceLaunch {
+/** `proxy`: the loopback `host:port` behind which an rtsps:// camera speaks plain RTSP. */
+export function sourceLaunch(camera: CameraOptions, proxy?: string): SourceLaunch {
   const { url, ...inUrl } = splitCredentials(camera.url);
   switch (url.slice(0, url.indexOf(':'))) {
     case 'rtsp':
@@ -32,10 +33,11 @@ export function sourceLaunch(camera: CameraOptions): SourceLaunch {
       // buffer-mode=none: PTS by the RTP time alone. The default bends it by the packets' arrival, which under load
       // or with B-frames makes frames of equal distance jump about; `CaptureClock` follows the drift instead.
       return {
-        launch: `rtspsrc name=src protocols=${camera.transport} latency=200 buffer-mode=none tcp-timeout=10000000 ! application/x-rtp,media=video ! ${TAP} ! ${TO_I420} ! ${LIVE_SINK}`,
+        launch: `rtspsrc name=src protocols=${proxy === undefined ? camera.transport : 'tcp'} latency=200 buffer-mode=none tcp-timeout=10000000 ! application/x-rtp,media=video ! ${TAP} ! ${TO_I420} ! ${LIVE_SINK}`,
         properties: {
           src: {
-            location: url,
+            location: proxy === undefined ? url : url.replace(/^rtsps:/i, 'rtsp:'),
+            ...(proxy === undefined ? {} : { proxy: `http://${proxy}` }),
             ...(user === undefined ? {} : { 'user-id': user, 'user-pw': password ?? '' }),
           },
         },
@@ -71,6 +73,24 @@ function filePath(url: string): string {
   }
   if (!existsSync(path)) throw new AustreamError('CAMERA_NOT_FOUND', `there is no file ${path}`);
   return path;
+}
+
+/** The camera with its password read from where it lies. Throws CAMERA_UNAUTHORIZED. */
+export function withPassword(camera: CameraOptions): CameraOptions {
+  if (camera.passwordFile === undefined) return camera;
+  try {
+    const { passwordFile, ...rest } = camera;
+    return { ...rest, password: readFileSync(passwordFile, 'utf8').replace(/\r?\n$/, '') };
+  } catch (cause) {
+    throw new AustreamError(
+      'CAMERA_UNAUTHORIZED',
+      `the password file ${camera.passwordFile} cannot be read: ${(cause as NodeJS.ErrnoException).code}`,
+    );
+  }
+}
+
+export function isTls(url: string): boolean {
+  return /^rtsps:/i.test(url);
 }
 
 /** True where frames come at their own time and cannot be waited for. */

@@ -8,8 +8,10 @@ import type { CameraOptions, IngestOptions } from './options.ts';
 import { CameraProcess } from './process.ts';
 import { cameraRedactor, splitCredentials } from './redact.ts';
 import { RestartPolicy } from './restart.ts';
-import { isLive } from './source.ts';
+import { isLive, withPassword } from './source.ts';
+import { startGate } from './start-gate.ts';
 import { StatusKeeper } from './status.ts';
+import { Watchdog } from './watchdog.ts';
 
 export interface CameraEvents {
   /** Live sources never wait for the promise; files do, so that no frame of theirs is lost. */
@@ -27,10 +29,6 @@ export interface SupervisorOptions {
 }
 
 const ENTRY = fileURLToPath(new URL('main.ts', import.meta.url));
-/** Node, the detector's weights and GStreamer's registry: on a busy machine that takes its time. */
-const START_MS = 60_000;
-/** A child that gives no sign of life for this long hangs. */
-const HANG_MS = 10_000;
 const CHECK_MS = 250;
 
 /** One camera: runs its child, restarts it as often as need be, and tells how it fares. */
@@ -44,16 +42,12 @@ export class CameraSupervisor {
   readonly #options: SupervisorOptions;
   readonly #events: CameraEvents;
   readonly #live: boolean;
-  readonly #redact: (text: string) => string;
   readonly #restart: RestartPolicy;
   readonly #status: StatusKeeper;
   readonly #gaps: GapFinder;
   readonly #settled = Promise.withResolvers<void>();
   #child: CameraProcess | null = null;
-  #phase: 'starting' | 'connecting' | 'live' = 'starting';
-  #aliveAt = 0;
-  #progressAt = 0;
-  #decoded = -1;
+  #watchdog: Watchdog;
   #lastEpoch: number;
   /** The epoch of the frames last handed on, until it is ended. */
   #openEpoch: number | null = null;
@@ -62,6 +56,9 @@ export class CameraSupervisor {
   #stopping = false;
   #timers: NodeJS.Timeout[] = [];
   #restartTimer: NodeJS.Timeout | undefined;
+  #leaveGate: () => void = () => {};
+  #redact: (text: string) => string;
+  #tooOld = 0;
 
   constructor(camera: CameraOptions, options: SupervisorOptions, events: CameraEvents) {
     this.#camera = camera;
@@ -73,6 +70,7 @@ export class CameraSupervisor {
     this.#restart = new RestartPolicy(options.ingest.backoff);
     this.#status = new StatusKeeper(camera.id);
     this.#gaps = new GapFinder(options.ingest.gapSeconds);
+    this.#watchdog = this.#newWatchdog();
     this.done = this.#settled.promise;
     this.done.catch(() => {});
   }
@@ -92,7 +90,7 @@ export class CameraSupervisor {
       'started',
       `connecting to ${this.#redact(splitCredentials(this.#camera.url).url)}`,
     );
-    this.#spawn();
+    this.#connect();
   }
 
   /** Resolves when the child is gone. */
@@ -100,50 +98,63 @@ export class CameraSupervisor {
     if (!this.#stopping) {
       this.#stopping = true;
       clearTimeout(this.#restartTimer);
+      this.#leaveGate();
       if (this.#child) this.#child.stop();
       else this.#finish('stopped', 'stopped', null);
     }
     await this.done.catch(() => {});
   }
 
+  /** Starts a child as soon as others that start leave room. */
+  #connect(): void {
+    this.#leaveGate = startGate.pass(() => this.#spawn());
+  }
+
   #spawn(): void {
-    this.#phase = 'starting';
+    this.#watchdog = this.#newWatchdog();
     this.#failure = null;
     this.#ended = false;
-    this.#decoded = -1;
-    this.#aliveAt = this.#progressAt = performance.now();
     const { ingest, detect, entry } = this.#options;
-    this.#child = new CameraProcess(
-      { type: 'start', camera: this.#camera, ingest, detect, lastEpoch: this.#lastEpoch },
-      entry ?? ENTRY,
-      {
-        message: (message) => this.#onMessage(message),
-        faces: (faces) => this.#onFaces(faces),
-        gone: (exit) => void this.#onGone(exit),
-      },
-    );
+    try {
+      const camera = withPassword(this.#camera);
+      this.#redact = cameraRedactor(camera);
+      this.#child = new CameraProcess(
+        { type: 'start', camera, ingest, detect, lastEpoch: this.#lastEpoch },
+        entry ?? ENTRY,
+        {
+          message: (message) => this.#onMessage(message),
+          faces: (faces) => this.#onFaces(faces),
+          gone: (exit) => void this.#onGone(exit),
+        },
+      );
+    } catch (error) {
+      // Not at once: `connect` must be through with the gate.
+      queueMicrotask(() => this.#retry(error as AustreamError));
+    }
+  }
+
+  #newWatchdog(): Watchdog {
+    return new Watchdog(this.#options.ingest, this.#live, performance.now());
   }
 
   #onMessage(message: ToHost): void {
-    this.#aliveAt = performance.now();
+    const now = performance.now();
     switch (message.type) {
       case 'opening':
-        this.#phase = 'connecting';
-        this.#progressAt = performance.now();
+        this.#leaveGate();
+        this.#watchdog.opening(now);
         break;
       case 'epoch':
-        this.#phase = 'live';
-        this.#progressAt = performance.now();
-        this.#lastEpoch = message.epoch;
-        this.#decoded = -1;
+        this.#watchdog.epoch(now);
         this.#restart.succeeded();
+        this.#lastEpoch = message.epoch;
+        this.#tooOld = 0;
         this.#status.picture(message);
         this.#enter('LIVE', message.cause, `${message.width}×${message.height} ${message.codec ?? 'video'}`);
         break;
       case 'report':
-        this.#status.drops(message.drops);
-        if (message.decoded > this.#decoded) this.#progressAt = performance.now();
-        this.#decoded = message.decoded;
+        this.#watchdog.report(now, message.decoded, message.rss);
+        this.#status.drops(this.#tooOld > 0 ? { ...message.drops, too_old: this.#tooOld } : message.drops);
         break;
       case 'failed':
         this.#failure = new AustreamError(
@@ -162,25 +173,43 @@ export class CameraSupervisor {
     if (this.#openEpoch !== null && this.#openEpoch !== faces.epoch) await this.#endEpoch();
     this.#openEpoch = faces.epoch;
     this.#status.frame(faces);
+    const old = this.#live && Date.now() * 1000 - faces.receivedAt > this.#options.ingest.maxAgeSeconds * 1e6;
+    if (old) this.#tooOld += 1;
     const gap = this.#live ? this.#gaps.next(faces) : null;
     if (gap) this.#events.status(this.#status.status(gap));
-    const taken = this.#events.faces(faces);
+    // Ends of tracks count however late they come.
+    const taken = this.#events.faces(old ? { ...faces, crops: [] } : faces);
     if (!this.#live) await taken;
+    // Whoever takes the faces tells of its own failures; they must not end the cameras.
+    else if (taken) taken.catch(() => {});
   }
 
   async #endEpoch(): Promise<void> {
     const epoch = this.#openEpoch;
     this.#openEpoch = null;
-    if (epoch !== null) await this.#events.epochEnded(this.#camera.id, epoch);
+    if (epoch === null) return;
+    const ended = this.#events.epochEnded(this.#camera.id, epoch);
+    // As with faces: a failure there is told of there, and the camera goes on.
+    await ended?.catch(() => {});
   }
 
   async #onGone(exit: { signal: string | null; code: number | null; complaints: string }): Promise<void> {
     this.#child = null;
+    this.#leaveGate();
     await this.#endEpoch();
     if (this.#stopping) return this.#finish('stopped', 'stopped', null);
     if (this.#ended && !this.#live) return this.#finish('CAMERA_ENDED', 'played to its end', null);
-    const failure = this.#failure ?? this.#died(exit);
-    if (!this.#live) return this.#finish(failure.code, failure.message, failure);
+    this.#retry(this.#failure ?? this.#died(exit));
+  }
+
+  #retry(failure: AustreamError): void {
+    this.#leaveGate();
+    if (this.#stopping) this.#finish('stopped', 'stopped', null);
+    else if (!this.#live) this.#finish(failure.code, failure.message, failure);
+    else this.#tryAgain(failure);
+  }
+
+  #tryAgain(failure: AustreamError): void {
     const wait = this.#restart.next(performance.now());
     this.#gaps.interrupted(failure.code);
     this.#status.restarted();
@@ -189,7 +218,7 @@ export class CameraSupervisor {
       failure.code,
       this.#redact(failure.fix ? `${failure.message} (${failure.fix})` : failure.message),
     );
-    this.#restartTimer = setTimeout(() => this.#spawn(), wait);
+    this.#restartTimer = setTimeout(() => this.#connect(), wait);
   }
 
   #died(exit: { signal: string | null; code: number | null; complaints: string }): AustreamError {
@@ -198,27 +227,13 @@ export class CameraSupervisor {
     return new AustreamError('CAMERA_PROCESS_DIED', `the camera process ${how}${last ? `: ${last}` : ''}`);
   }
 
-  /** Notices what no message tells of: a child that hangs, a camera that gives nothing. */
   #check(): void {
     if (this.#child === null || this.#stopping || this.#failure) return;
-    const now = performance.now();
-    const { connectSeconds, stallSeconds } = this.#options.ingest;
-    const quiet = now - this.#progressAt;
-    if (this.#phase === 'starting' ? quiet > START_MS : now - this.#aliveAt > HANG_MS)
-      this.#abandon('CAMERA_PROCESS_DIED', 'the camera process does not answer');
-    // A file waits for its reader, and that may take long.
-    else if (!this.#live) return;
-    else if (this.#phase === 'connecting' && quiet > connectSeconds * 1000)
-      this.#abandon('CAMERA_UNREACHABLE', `no picture within ${connectSeconds} s of connecting`);
-    else if (this.#phase === 'live' && quiet > stallSeconds * 1000) {
-      this.#enter('STALLED', 'CAMERA_STALLED', `no picture for ${stallSeconds} s`);
-      this.#abandon('CAMERA_STALLED', `no picture for ${stallSeconds} s`);
-    }
-  }
-
-  #abandon(code: 'CAMERA_PROCESS_DIED' | 'CAMERA_UNREACHABLE' | 'CAMERA_STALLED', message: string): void {
-    this.#failure = new AustreamError(code, message);
-    this.#child?.kill();
+    const verdict = this.#watchdog.check(performance.now());
+    if (verdict === null) return;
+    if (verdict.code === 'CAMERA_STALLED') this.#enter('STALLED', verdict.code, verdict.message);
+    this.#failure = new AustreamError(verdict.code, verdict.message);
+    this.#child.kill();
   }
 
   #finish(cause: string, detail: string, error: AustreamError | null): void {

@@ -59,8 +59,7 @@ describe('a child that is killed', () => {
       cause: 'CAMERA_PROCESS_DIED',
       detail: expect.stringContaining('SIGKILL'),
     });
-    const gap = victim!.statuses.find((status) => status.gap !== null)!.gap!;
-    expect(gap.cause).toBe('CAMERA_PROCESS_DIED');
+    const gap = victim!.statuses.find((status) => status.gap?.cause === 'CAMERA_PROCESS_DIED')!.gap!;
     expect(gap.from).toBeGreaterThanOrEqual(last.captureTime);
     expect(victim!.faces.some(({ captureTime }) => captureTime === gap.to)).toBe(true);
     expectTimesInOrder(victim!);
@@ -109,7 +108,7 @@ describe('a camera that goes silent', () => {
     await simulator.fault({ op: 'freeze', path: '/cam1', on: false });
     await camera.until('a new epoch', () => camera.epochs.length === 2);
     expect(camera.states.slice(0, 4)).toEqual(['CONNECTING', 'LIVE', 'STALLED', 'RECONNECTING']);
-    expect(camera.statuses.find(({ gap }) => gap !== null)!.gap).toMatchObject({ cause: 'CAMERA_STALLED' });
+    expect(camera.statuses.some(({ gap }) => gap?.cause === 'CAMERA_STALLED')).toBe(true);
     expectTimesInOrder(camera);
   });
 
@@ -124,8 +123,10 @@ describe('a camera that goes silent', () => {
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     await simulator.fault({ op: 'freeze', path: '/cam2', on: false });
     const silence = performance.now() - silent;
-    await camera.until('a gap event', () => camera.statuses.some(({ gap }) => gap !== null));
-    const gap = camera.statuses.find((status) => status.gap !== null)!.gap!;
+    // A busy machine may make shorter holes of its own.
+    const long = () => camera.statuses.find(({ gap }) => gap !== null && gap.to - gap.from > 1_200_000)?.gap;
+    await camera.until('a gap event', () => long() !== undefined);
+    const gap = long()!;
     // The clip goes on with its next keyframe, up to a second later.
     expect((gap.to - gap.from) / 1000).toBeGreaterThan(silence - 200);
     expect((gap.to - gap.from) / 1000).toBeLessThan(silence + 1_500);

@@ -1,0 +1,76 @@
+import type { ErrorCode } from '../errors.ts';
+import type { IngestOptions } from './options.ts';
+
+/** Node, the detector's weights and GStreamer's registry: on a busy machine that takes its time. */
+const START_MS = 60_000;
+/** A child that gives no sign of life for this long hangs. */
+const HANG_MS = 10_000;
+
+export interface Verdict {
+  readonly code: Extract<ErrorCode, 'CAMERA_PROCESS_DIED' | 'CAMERA_UNREACHABLE' | 'CAMERA_STALLED'>;
+  readonly message: string;
+}
+
+/**
+ * Notices what no message tells of: a child that hangs, a camera that gives nothing. It counts decoded frames, not
+ * bytes or connections. Pure: `now` is milliseconds of a steady clock.
+ */
+export class Watchdog {
+  readonly #options: Pick<IngestOptions, 'connectSeconds' | 'stallSeconds' | 'childMemoryMb'>;
+  readonly #live: boolean;
+  #phase: 'starting' | 'connecting' | 'playing' = 'starting';
+  #aliveAt: number;
+  #progressAt: number;
+  #decoded = 0;
+  #rss = 0;
+
+  constructor(
+    options: Pick<IngestOptions, 'connectSeconds' | 'stallSeconds' | 'childMemoryMb'>,
+    live: boolean,
+    now: number,
+  ) {
+    this.#options = options;
+    this.#live = live;
+    this.#aliveAt = this.#progressAt = now;
+  }
+
+  opening(now: number): void {
+    this.#phase = 'connecting';
+    this.#aliveAt = this.#progressAt = now;
+  }
+
+  /** The first frame of an epoch was decoded. */
+  epoch(now: number): void {
+    this.#phase = 'playing';
+    this.#aliveAt = this.#progressAt = now;
+    this.#decoded = 0;
+  }
+
+  report(now: number, decoded: number, rss: number): void {
+    this.#aliveAt = now;
+    if (decoded > this.#decoded) this.#progressAt = now;
+    this.#decoded = decoded;
+    this.#rss = rss;
+  }
+
+  /** Null while all is well. */
+  check(now: number): Verdict | null {
+    const { connectSeconds, stallSeconds, childMemoryMb } = this.#options;
+    const quiet = now - this.#progressAt;
+    if (this.#phase === 'starting' ? quiet > START_MS : now - this.#aliveAt > HANG_MS)
+      return { code: 'CAMERA_PROCESS_DIED', message: 'the camera process does not answer' };
+    const megabytes = Math.round(this.#rss / 2 ** 20);
+    if (megabytes > childMemoryMb)
+      return {
+        code: 'CAMERA_PROCESS_DIED',
+        message: `the camera process uses ${megabytes} MB, more than ingest.childMemoryMb`,
+      };
+    // A file waits for its reader, and that may take long.
+    if (!this.#live) return null;
+    if (this.#phase === 'connecting' && quiet > connectSeconds * 1000)
+      return { code: 'CAMERA_UNREACHABLE', message: `no picture within ${connectSeconds} s of connecting` };
+    if (this.#phase === 'playing' && quiet > stallSeconds * 1000)
+      return { code: 'CAMERA_STALLED', message: `no picture for ${stallSeconds} s` };
+    return null;
+  }
+}
