@@ -3,6 +3,8 @@ import type { CameraView } from './protocol.ts';
 
 /** Seconds of lag that a card's sparkline shows. */
 const LAG_SECONDS = 60;
+/** Seconds without a score that need not mean that nothing is scored. */
+const SHORT_SILENCE = 5;
 const MAX_SEGMENTS = 200;
 
 /** What the page shows of one camera: its newest status, its lag, what it went through in the last minutes. */
@@ -47,7 +49,9 @@ export class CameraRecord {
       return;
     }
     const silent = this.#lagSecond === 0 ? 0 : Math.min(LAG_SECONDS, second - this.#lagSecond - 1);
-    for (let n = 0; n < silent; n++) this.#lag.push(null);
+    // A hop of a slow camera takes seconds: that is no silence.
+    const between = silent <= SHORT_SILENCE ? (this.#lag.at(-1) ?? null) : null;
+    for (let n = 0; n < silent; n++) this.#lag.push(between);
     this.#lag.push(lag);
     this.#lag = this.#lag.slice(-LAG_SECONDS);
     this.#lagSecond = second;

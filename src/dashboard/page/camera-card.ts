@@ -82,21 +82,18 @@ export class CameraCard {
       panel.remove();
       this.panels.delete(key);
     }
-    for (const face of faces) {
-      if (this.panels.has(face.newest.key)) continue;
-      const panel = new FacePanel(face, this.#hello);
-      this.panels.set(face.newest.key, panel);
-      this.#faces.append(panel.root);
-      added(panel);
-    }
+    const fresh = faces.filter(({ newest }) => !this.panels.has(newest.key));
+    for (const face of fresh) this.panels.set(face.newest.key, new FacePanel(face, this.#hello));
+    if (fresh.length > 0) this.#faces.append(...faces.map(({ newest }) => this.panels.get(newest.key)!.root));
+    for (const { newest } of fresh) added(this.panels.get(newest.key)!);
     this.#none.hidden = faces.length > 0;
     this.#faces.classList.toggle('many', faces.length > 2);
     this.root.classList.toggle('vacant', faces.length === 0);
     this.#set('faces', String(faces.length));
   }
 
-  /** Where faces are now: boxes have no history. */
-  drawScene(faces: readonly Face[]): void {
+  /** Where faces are now: boxes have no history (null). */
+  drawScene(faces: readonly Face[] | null): void {
     this.#scene.draw(this.view.width ?? 16, this.view.height ?? 9, faces);
   }
 

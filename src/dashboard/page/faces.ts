@@ -2,7 +2,7 @@ import { FaceHistory } from '../history.ts';
 import type { FaceSamples } from '../protocol.ts';
 
 /** A face that gave no sample for this long has left. */
-const LEFT_AFTER_MS = 4_000;
+const LEFT_AFTER_MS = 2_500;
 const MAX_FACES = 128;
 /** Samples that come together span less. */
 const BURST_MS = 2_000;

@@ -88,7 +88,7 @@ function animate(): void {
         (panel) => drawing.add(panel),
         (panel) => drawing.remove(panel),
       );
-      card.drawScene(playhead.live ? inSight : []);
+      card.drawScene(playhead.live ? inSight : null);
     }
     timeline.draw(
       [...cards.values()].map(({ view }) => view),

@@ -18,13 +18,22 @@ export class Scene {
     this.root.setAttribute('aria-label', `Where faces are in the picture of ${cameraId}`);
   }
 
-  draw(width: number, height: number, faces: readonly Face[]): void {
+  /** `faces`: null where the moment shown is not the present. */
+  draw(width: number, height: number, faces: readonly Face[] | null): void {
     this.root.style.aspectRatio = `${width} / ${height}`;
     if (!fitCanvas(this.root)) return;
     const ctx = this.root.getContext('2d')!;
     const scale = this.root.width / width;
     ctx.setTransform(scale, 0, 0, scale, 0, 0);
     ctx.clearRect(0, 0, width, height);
+    if (!faces) {
+      ctx.font = `${12 / (this.root.clientWidth / width)}px system-ui, sans-serif`;
+      ctx.fillStyle = palette.muted;
+      ctx.textAlign = 'center';
+      ctx.fillText('where faces are: live only', width / 2, height / 2);
+      return;
+    }
+    ctx.textAlign = 'start';
     const keys = new Set(faces.map(({ newest }) => newest.key));
     for (const key of this.#pictures.keys()) if (!keys.has(key)) this.#pictures.delete(key);
     for (const face of faces) {
