@@ -70,10 +70,13 @@ export async function run(
   audience?: Audience,
   dashboard?: Dashboard,
 ): Promise<{ ending: Ending; summary: Summary }> {
+  const told = new Map<string, string>();
   const states: Onlooker = {
     status: (status) => {
-      if (status.state !== status.previous) {
-        const { cameraId, state, previous, cause, detail } = status;
+      const { cameraId, state, previous, cause, detail } = status;
+      // Statuses repeat while nothing changes; the log has each change once.
+      if (told.get(cameraId) !== `${state} ${cause}`) {
+        told.set(cameraId, `${state} ${cause}`);
         log[state === 'LIVE' || state === 'CONNECTING' ? 'info' : 'warn'](
           { cameraId, previous, cause },
           `camera ${cameraId} is ${state}: ${detail}`,
