@@ -1,0 +1,204 @@
+import { fileURLToPath } from 'node:url';
+import type { FrameFaces, Gap } from '../../src/domain.ts';
+import { Simulator } from '../../src/simulate/simulator.ts';
+import { movingClip } from './clips.ts';
+import { Recorder } from './recorder.ts';
+
+const GAP_SECONDS = 1;
+const PASSWORD = 'ch4os-c4nary';
+
+export interface ChaosOptions {
+  readonly cameras: number;
+  readonly seconds: number;
+  readonly seed: number;
+  /** Hears of each fault. */
+  readonly log?: (line: string) => void;
+}
+
+/** What one camera went through. Times are Unix microseconds of this host. */
+interface Outage {
+  readonly path: string;
+  readonly kind: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface ChaosResult {
+  readonly faults: Readonly<Record<string, number>>;
+  readonly frames: number;
+  readonly gaps: number;
+  readonly epochs: number;
+  /** Longest time from a source's return to the camera's next frame, in seconds. */
+  readonly slowestReturn: number;
+  /** Everything that must not be; empty is well. */
+  readonly violations: readonly string[];
+}
+
+const sleep = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+const now = () => Date.now() * 1000;
+
+/**
+ * Cameras and their children under seeded random faults, one after the other on each camera: streams that stop, freeze
+ * or lose packets, resolutions and clocks that change, children that are killed. Checks afterwards what they told
+ * against what was done to them and against the frames that came.
+ */
+export async function runChaos({
+  cameras,
+  seconds,
+  seed,
+  log = () => {},
+}: ChaosOptions): Promise<ChaosResult> {
+  const source = fileURLToPath(movingClip(`chaos-${seed}.mp4`));
+  const simulator = await Simulator.start({ sources: [source], cameras, user: 'viewer', password: PASSWORD });
+  const watched = simulator.urls.map(
+    (url, index) =>
+      new Recorder(
+        {
+          url,
+          id: `cam${index + 1}`,
+          username: 'viewer',
+          password: PASSWORD,
+          transport: index % 2 ? 'udp' : 'tcp',
+        },
+        { gapSeconds: GAP_SECONDS, stallSeconds: 2, backoff: { firstSeconds: 0.5, maxSeconds: 4 } },
+      ),
+  );
+  const outages: Outage[] = [];
+  const faults: Record<string, number> = {};
+  try {
+    await Promise.all(watched.map((camera) => camera.frames(10)));
+    const end = performance.now() + seconds * 1000;
+    await Promise.all(
+      watched.map(async (camera, index) => {
+        const random = generator(seed * 1000 + index);
+        const path = `/cam${index + 1}`;
+        while (performance.now() < end) {
+          await sleep(1 + 4 * random());
+          const kind = KINDS[Math.floor(random() * KINDS.length)]!;
+          const length = 2 + 3 * random();
+          log(`${path} ${kind} ${length.toFixed(1)} s`);
+          faults[kind] = (faults[kind] ?? 0) + 1;
+          const from = now();
+          await inflict(simulator, camera, path, kind, length, random);
+          if (kind === 'stop' || kind === 'freeze' || kind === 'kill')
+            outages.push({ path, kind, from, to: now() });
+          const back = camera.faces.length;
+          await camera.until(`${path} back after ${kind}`, () => camera.faces.length > back + 5, 30_000);
+        }
+      }),
+    );
+  } finally {
+    await Promise.all(watched.map(({ supervisor }) => supervisor.stop()));
+    await simulator.stop();
+  }
+  const checked = watched.map((camera, index) =>
+    check(
+      camera,
+      outages.filter(({ path }) => path === `/cam${index + 1}`),
+    ),
+  );
+  return {
+    faults,
+    frames: watched.reduce((sum, { faces }) => sum + faces.length, 0),
+    gaps: watched.reduce((sum, camera) => sum + gapsOf(camera).length, 0),
+    epochs: watched.reduce((sum, { epochs }) => sum + epochs.length, 0),
+    slowestReturn: Math.max(0, ...checked.map((one) => one.slowestReturn)),
+    violations: checked.flatMap((one) => one.violations),
+  };
+}
+
+const KINDS = ['stop', 'freeze', 'kill', 'loss', 'resize', 'clock'] as const;
+
+async function inflict(
+  simulator: Simulator,
+  camera: Recorder,
+  path: string,
+  kind: (typeof KINDS)[number],
+  length: number,
+  random: () => number,
+): Promise<void> {
+  switch (kind) {
+    case 'stop':
+      await simulator.fault({ op: 'stop', path });
+      await sleep(length);
+      return simulator.fault({ op: 'start', path });
+    case 'freeze':
+      await simulator.fault({ op: 'freeze', path, on: true });
+      await sleep(length);
+      return simulator.fault({ op: 'freeze', path, on: false });
+    case 'kill':
+      if (camera.supervisor.pid !== undefined) process.kill(camera.supervisor.pid, 'SIGKILL');
+      return;
+    case 'loss':
+      await simulator.fault({ op: 'loss', path, probability: 0.05 });
+      await sleep(length);
+      return simulator.fault({ op: 'loss', path, probability: 0 });
+    case 'resize':
+      return simulator.fault({ op: 'resize', path, size: random() < 0.5 ? [320, 240] : [240, 180] });
+    case 'clock':
+      return simulator.fault({ op: 'clock', path, offset: [0, 3600, -3600][Math.floor(random() * 3)]! });
+  }
+}
+
+function gapsOf(camera: Recorder): Gap[] {
+  return camera.statuses.flatMap(({ gap }) => (gap === null ? [] : [gap]));
+}
+
+function check(
+  camera: Recorder,
+  outages: readonly Outage[],
+): { slowestReturn: number; violations: string[] } {
+  const violations: string[] = [];
+  const id = camera.faces[0]!.cameraId;
+  for (const [index, faces] of camera.faces.slice(1).entries()) {
+    const before = camera.faces[index]!;
+    if (faces.epoch < before.epoch) violations.push(`${id}: epoch goes back`);
+    if (faces.epoch === before.epoch && faces.captureTime <= before.captureTime)
+      violations.push(`${id}: captureTime does not rise at frame ${faces.frame} of ${faces.epoch}`);
+  }
+  // Every hole in the frames has one gap event, and there is none without a hole.
+  const holes = camera.faces
+    .slice(1)
+    .flatMap((faces, index) => (isHole(camera.faces[index]!, faces) ? [faces] : []));
+  const gaps = gapsOf(camera);
+  if (holes.length !== gaps.length)
+    violations.push(`${id}: ${holes.length} holes, ${gaps.length} gap events`);
+  let slowestReturn = 0;
+  for (const { kind, from, to } of outages) {
+    const next = camera.faces.find(({ receivedAt }) => receivedAt > to + 100_000);
+    if (next === undefined) violations.push(`${id}: never back after ${kind}`);
+    else slowestReturn = Math.max(slowestReturn, (next.receivedAt - to) / 1e6);
+    // What was on its way may still come for a moment; then there is a hole, told of within two seconds of the truth.
+    const told = gaps.some((gap) => near(gap.from, from, camera) && gap.to > gap.from);
+    if (kind !== 'kill' && !told) violations.push(`${id}: no gap event for a ${kind} at ${from}`);
+  }
+  if (slowestReturn > 15) violations.push(`${id}: ${slowestReturn.toFixed(1)} s until it was back`);
+  if (JSON.stringify(camera.statuses).includes(PASSWORD)) violations.push(`${id}: the password shows`);
+  const ended = new Set(camera.endedEpochs);
+  if (ended.size !== camera.endedEpochs.length || camera.epochs.some((epoch) => !ended.has(epoch)))
+    violations.push(`${id}: epochs and their ends differ`);
+  return { slowestReturn, violations };
+}
+
+function isHole(before: FrameFaces, after: FrameFaces): boolean {
+  return before.epoch === after.epoch
+    ? after.captureTime - before.captureTime > GAP_SECONDS * 1e6
+    : after.receivedAt - before.receivedAt > GAP_SECONDS * 1e6;
+}
+
+/** Gaps are told in capture time, which a camera's clock may shift by a few seconds before it is disbelieved. */
+function near(gapFrom: number, truth: number, camera: Recorder): boolean {
+  const before = camera.faces.findLast(
+    ({ captureTime, receivedAt }) => captureTime === gapFrom || receivedAt === gapFrom,
+  );
+  return before !== undefined && Math.abs(before.receivedAt - truth) < 2e6;
+}
+
+/** Lehmer's generator: the same faults for the same seed. */
+function generator(seed: number): () => number {
+  let state = (seed % 2_147_483_646) + 1;
+  return () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+}
