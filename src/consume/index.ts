@@ -25,6 +25,7 @@ export type ConsumedEvent = DecodedRecord & EventPlace;
 const DEDUPE_SIZE = 100_000;
 const COMMIT_INTERVAL_MS = 1000;
 const HEARTBEAT_MS = 3000;
+const REGISTRY_SECONDS = 10;
 
 /**
  * Events of austream's topics, in order per key, each at least once:
@@ -71,7 +72,7 @@ class TopicReader {
     this.#handoff = handoff;
     const { registry, dedupe } = options;
     this.#decoder = new RecordDecoder(
-      registry && new SchemaRegistry({ register: false, timeoutSeconds: 10, ...registry }),
+      registry && new SchemaRegistry({ timeoutSeconds: REGISTRY_SECONDS, ...registry }),
     );
     const kafka = new Kafka({
       brokers: [...options.brokers],

@@ -1,4 +1,5 @@
 import type { KafkaConfig } from 'kafkajs';
+import type { RegistryAccess } from '../publish/registry.ts';
 import type { DeadLetterReason } from './events.ts';
 
 /** Where and what to read. */
@@ -14,13 +15,7 @@ export interface ConsumeOptions {
   readonly ssl?: KafkaConfig['ssl'] | undefined;
   readonly sasl?: KafkaConfig['sasl'] | undefined;
   /** Needed where the producer uses a schema registry. */
-  readonly registry?: {
-    readonly url: string;
-    readonly username?: string | undefined;
-    readonly password?: string | undefined;
-    /** PEM file of the authority that signed the registry's certificate. */
-    readonly ca?: string | undefined;
-  };
+  readonly registry?: Omit<RegistryAccess, 'timeoutSeconds'>;
   /** Where a group that is new begins: at the oldest event there is (true), or with those to come (false, default). */
   readonly fromBeginning?: boolean;
   /** Keep the group's place in the topics (default). False reads without leaving a trace. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin, Kafka } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
 import { kafkajsConnection } from './connection.ts';
@@ -7,6 +8,9 @@ import type { TopicSpec } from './topics.ts';
 
 // Node finds no export of this name: kafkajs is CommonJS.
 const { ConfigResourceTypes } = kafkajs;
+
+const USABLE_TRIES = 50;
+const USABLE_WAIT_MS = 100;
 
 /** Runs `work` with an admin client of these brokers; failures come as KAFKA_UNREACHABLE or KAFKA_REJECTED. */
 export async function withAdmin<T>(kafka: KafkaOptions, work: (admin: Admin) => Promise<T>): Promise<T> {
@@ -25,13 +29,16 @@ export async function withAdmin<T>(kafka: KafkaOptions, work: (admin: Admin) => 
   }
 }
 
-/** Creates those topics that do not exist; returns their names. Leaves existing ones as they are. */
+/**
+ * Creates those topics that do not exist; returns their names. Leaves existing ones as they are. When it resolves all
+ * of them can be used, also where another process creates them at the same moment.
+ */
 export async function createMissingTopics(admin: Admin, specs: readonly TopicSpec[]): Promise<string[]> {
   const existing = new Set(await admin.listTopics());
   const missing = specs.filter(({ name }) => !existing.has(name));
   if (missing.length > 0)
     await admin.createTopics({
-      waitForLeaders: true,
+      waitForLeaders: false,
       topics: missing.map(({ name, partitions, replication, config }) => ({
         topic: name,
         numPartitions: partitions,
@@ -39,7 +46,26 @@ export async function createMissingTopics(admin: Admin, specs: readonly TopicSpe
         configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
       })),
     });
+  await usable(
+    admin,
+    specs.map(({ name }) => name),
+  );
   return missing.map(({ name }) => name);
+}
+
+/** Waits until every broker that may be asked knows the topics and their leaders. */
+async function usable(admin: Admin, topics: string[]): Promise<void> {
+  for (let left = USABLE_TRIES; ; left -= 1) {
+    try {
+      await admin.fetchTopicMetadata({ topics });
+      return;
+    } catch (error) {
+      const { type } = error as { type?: string };
+      if (left === 0 || (type !== 'UNKNOWN_TOPIC_OR_PARTITION' && type !== 'LEADER_NOT_AVAILABLE'))
+        throw error;
+      await sleep(USABLE_WAIT_MS);
+    }
+  }
 }
 
 /** One setting of a topic that is not, or was not, what the config says. */

@@ -5,13 +5,13 @@ import type { KafkaOptions } from './options.ts';
 
 const { CODES } = rdkafka;
 
-/** Errors after which a client cannot go on and must be replaced. */
-const FATAL = CODES.ERRORS.ERR__FATAL;
-const AWAY = new Set<number>([CODES.ERRORS.ERR__ALL_BROKERS_DOWN]);
-const REFUSED = new Set<number>([CODES.ERRORS.ERR__AUTHENTICATION, CODES.ERRORS.ERR__SSL]);
+/** node-rdkafka's error events have no code, only librdkafka's words for it. */
+const FATAL = 'fatal error';
+const AWAY = 'all broker connections are down';
+const REFUSED = new Set(['authentication failure', 'ssl error']);
 /** The client gave the message up, not the broker: it may be sent again. */
 const NOT_DECIDED = new Set<number>([
-  FATAL,
+  CODES.ERRORS.ERR__FATAL,
   CODES.ERRORS.ERR__PURGE_QUEUE,
   CODES.ERRORS.ERR__PURGE_INFLIGHT,
   CODES.ERRORS.ERR__MSG_TIMED_OUT,
@@ -62,12 +62,16 @@ export class KafkaProducer {
       // The outbox decides what is given up, never a timer.
       { acks: -1, 'message.timeout.ms': 0 } as rdkafka.ProducerTopicConfig,
     );
-    const watch = { open: false, refused: (_: string) => {} };
-    client.on('event.error', (error) => {
-      if (REFUSED.has(error.code)) watch.refused(error.message);
+    const watch = { open: false, failure: '', refused: (_: string) => {} };
+    client.on('event.log', ({ fac, message }: { fac: string; message: string }) => {
+      // Only the log tells why a connection failed; it names the broker, never a credential.
+      if (fac === 'FAIL' || fac === 'ERROR') watch.failure = message.replace(/^\[thrd:[^\]]*\]: /, '');
+    });
+    client.on('event.error', ({ message }) => {
+      if (REFUSED.has(message)) watch.refused(watch.failure || message);
       if (!watch.open) return;
-      if (error.code === FATAL || error.isFatal) events.broken(error.message);
-      else if (AWAY.has(error.code)) events.away(error.message);
+      if (message === FATAL) events.broken(watch.failure || message);
+      else if (message === AWAY) events.away(watch.failure || message);
     });
     client.on('delivery-report', (error, report) => {
       const tag = report.opaque as number;
@@ -81,7 +85,7 @@ export class KafkaProducer {
       const metadata = await new Promise<rdkafka.Metadata>((resolve, reject) => {
         watch.refused = (why) => reject(refused(options, why));
         client.connect({ timeout: timeoutMs }, (error, data) => {
-          if (error) reject(unreachable(options, error.message));
+          if (error) reject(unreachable(options, watch.failure || error.message));
           else resolve(data);
         });
       });

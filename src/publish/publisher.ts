@@ -4,8 +4,8 @@ import { RecordEncoder, type RecordName, recordType } from './avro.ts';
 import { BrokerLink } from './link.ts';
 import type { KafkaOptions } from './options.ts';
 import { Outbox, type OutboxEntry } from './outbox.ts';
-import { openRegistry } from './registry.ts';
 import { Spool } from './spool.ts';
+import { openRegistry } from './subjects.ts';
 import { topicNames } from './topics.ts';
 
 /** A frame as the topic has it: everything but the stream's nominal interval. */

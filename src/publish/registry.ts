@@ -2,9 +2,6 @@ import { readFileSync } from 'node:fs';
 import { request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { AustreamError } from '../errors.ts';
-import { type RecordName, schemaText } from './avro.ts';
-import type { RegistryOptions } from './options.ts';
-import { topicNames } from './topics.ts';
 
 const CONTENT_TYPE = 'application/vnd.schemaregistry.v1+json';
 /** Confluent wire format: a zero byte, then the schema's id (4 bytes, big-endian), then Avro binary. */
@@ -23,33 +20,24 @@ export function confluentHeader(id: number): Buffer {
   return header;
 }
 
-/** Registers (or looks up) the schemas of these records; returns the header of each one's messages. */
-export async function openRegistry(
-  options: RegistryOptions,
-  topicPrefix: string,
-  records: readonly RecordName[],
-): Promise<ReadonlyMap<RecordName, Buffer>> {
-  const registry = new SchemaRegistry(options);
-  const topics = topicNames(topicPrefix);
-  const headers = new Map<RecordName, Buffer>();
-  for (const record of records) {
-    const subject = `${topics[record]}-value`;
-    const id = options.register
-      ? await registry.register(subject, schemaText(record))
-      : await registry.lookup(subject, schemaText(record));
-    headers.set(record, confluentHeader(id));
-  }
-  return headers;
+/** Where a registry is and how it is used. */
+export interface RegistryAccess {
+  readonly url: string;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** PEM file of the authority that signed the registry's certificate. */
+  readonly ca?: string | undefined;
+  readonly timeoutSeconds: number;
 }
 
 /** A client of a schema registry with Confluent's API; answers are kept, for ids never change their meaning. */
 export class SchemaRegistry {
-  readonly #options: RegistryOptions;
+  readonly #options: RegistryAccess;
   readonly #ca: string | undefined;
   readonly #schemas = new Map<number, Promise<string | null>>();
   readonly #ids = new Map<string, Promise<number>>();
 
-  constructor(options: RegistryOptions) {
+  constructor(options: RegistryAccess) {
     this.#options = options;
     this.#ca = options.ca === undefined ? undefined : readFileSync(options.ca, 'utf8');
   }

@@ -1,0 +1,36 @@
+// Makes the npm package that downstream programs install: dist/package, for `npm pack` or `npm publish`. It holds the
+// consumer as JavaScript with its types (Node strips no types under node_modules) and the schemas, and needs two
+// libraries, not all that watching cameras does. Run: npm run build:consumer
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const TARGET = `${ROOT}dist/package/`;
+const NEEDED = ['avsc', 'kafkajs'] as const;
+
+const project = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
+rmSync(TARGET, { recursive: true, force: true });
+mkdirSync(TARGET, { recursive: true });
+execFileSync(`${ROOT}node_modules/.bin/tsc`, ['-p', `${ROOT}src/consume/tsconfig.json`], {
+  stdio: 'inherit',
+});
+cpSync(`${ROOT}schemas`, `${TARGET}schemas`, { recursive: true, filter: (file) => !file.endsWith('.ts') });
+cpSync(`${ROOT}LICENSE`, `${TARGET}LICENSE`);
+cpSync(`${ROOT}examples/README.md`, `${TARGET}README.md`);
+const { name, version, description, license, type, engines, dependencies } = project;
+writeFileSync(
+  `${TARGET}package.json`,
+  `${JSON.stringify(
+    {
+      ...{ name, version, description, license, type, engines },
+      exports: {
+        './consumer': { types: './dist/consume/index.d.ts', default: './dist/consume/index.js' },
+        './schemas/*': './schemas/*',
+      },
+      dependencies: Object.fromEntries(NEEDED.map((library) => [library, dependencies[library]])),
+    },
+    null,
+    2,
+  )}\n`,
+);

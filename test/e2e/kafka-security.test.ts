@@ -1,0 +1,274 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer, request, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { RecordDecoder } from '../../src/consume/decode.ts';
+import { type ConsumedEvent, consume } from '../../src/consume/index.ts';
+import { RecordEncoder, schemaText } from '../../src/publish/avro.ts';
+import { kafkajsConnection } from '../../src/publish/connection.ts';
+import { type KafkaOptions, kafkaOptions, registryOptions } from '../../src/publish/options.ts';
+import { openPublisher } from '../../src/publish/publisher.ts';
+import { SchemaRegistry } from '../../src/publish/registry.ts';
+import { openRegistry } from '../../src/publish/subjects.ts';
+import { KafkaBroker } from '../broker/kafka-broker.ts';
+import { TestRegistry } from '../broker/registry.ts';
+import { delivered, frameNumber } from '../publish/samples.ts';
+
+const PASSWORD = 'canary-5f3b';
+const quiet = { acknowledged: () => {}, dropped: () => expect.unreachable('nothing may be lost') };
+
+let dir: string;
+let ca: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'austream-security-'));
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
+  openssl(
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-keyout',
+    'ca.key',
+    '-out',
+    'ca.pem',
+    '-subj',
+    '/CN=test',
+    '-days',
+    '2',
+  );
+  for (const name of ['server', 'client']) {
+    openssl(
+      'req',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-keyout',
+      `${name}.key`,
+      '-out',
+      `${name}.csr`,
+      '-subj',
+      `/CN=${name}`,
+    );
+    writeFileSync(join(dir, 'names'), 'subjectAltName=DNS:localhost,IP:127.0.0.1');
+    openssl(
+      'x509',
+      '-req',
+      '-in',
+      `${name}.csr`,
+      '-CA',
+      'ca.pem',
+      '-CAkey',
+      'ca.key',
+      '-CAcreateserial',
+      '-out',
+      `${name}.pem`,
+      '-days',
+      '2',
+      '-extfile',
+      'names',
+    );
+  }
+  writeFileSync(
+    join(dir, 'keystore.pem'),
+    readFileSync(join(dir, 'server.key'), 'utf8') + readFileSync(join(dir, 'server.pem'), 'utf8'),
+  );
+  ca = join(dir, 'ca.pem');
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('a broker with TLS and SASL', () => {
+  let broker: KafkaBroker;
+  let tokens: Server;
+  let tokenEndpoint: string;
+
+  beforeAll(async () => {
+    const module = 'org.apache.kafka.common.security';
+    broker = await KafkaBroker.start({
+      secured: 'SASL_SSL',
+      scram: [
+        `SCRAM-SHA-256=[name=austream,password=${PASSWORD}]`,
+        `SCRAM-SHA-512=[name=austream,password=${PASSWORD}]`,
+      ],
+      properties: {
+        'ssl.keystore.type': 'PEM',
+        'ssl.keystore.location': join(dir, 'keystore.pem'),
+        'ssl.truststore.type': 'PEM',
+        'ssl.truststore.location': ca,
+        'ssl.client.auth': 'required',
+        'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
+        'listener.name.sasl_ssl.plain.sasl.jaas.config': `${module}.plain.PlainLoginModule required user_austream="${PASSWORD}";`,
+        'listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config': `${module}.scram.ScramLoginModule required;`,
+        'listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config': `${module}.scram.ScramLoginModule required;`,
+        // Kafka's own validator of unsigned tokens, meant for development.
+        'listener.name.sasl_ssl.oauthbearer.sasl.jaas.config': `${module}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
+      },
+    });
+    tokens = createHttpServer((incoming, response) => {
+      const expected = `Basic ${Buffer.from(`austream:${PASSWORD}`).toString('base64')}`;
+      if (incoming.headers.authorization !== expected) return void response.writeHead(401).end('{}');
+      const now = Math.floor(Date.now() / 1000);
+      const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+      const token = `${part({ alg: 'none' })}.${part({ sub: 'austream', iat: now, exp: now + 300 })}.`;
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ access_token: token, token_type: 'bearer', expires_in: 300 }));
+    });
+    await new Promise<void>((resolve) => tokens.listen(0, '127.0.0.1', resolve));
+    tokenEndpoint = `http://127.0.0.1:${(tokens.address() as AddressInfo).port}/token`;
+  }, 600_000);
+  afterAll(async () => {
+    await broker?.stop();
+    tokens?.close();
+  });
+
+  const options = (sasl: object, tls: object = {}) =>
+    kafkaOptions.parse({
+      ...{
+        brokers: [broker.secured],
+        topicPrefix: 'secure.',
+        connectSeconds: 8,
+        sasl,
+        topics: { partitions: 1 },
+      },
+      tls: { ca, certificate: join(dir, 'client.pem'), key: join(dir, 'client.key'), ...tls },
+    });
+  const user = { username: 'austream', password: PASSWORD };
+  const mechanisms = (): Record<string, object> => ({
+    PLAIN: { mechanism: 'PLAIN', ...user },
+    'SCRAM-SHA-256': { mechanism: 'SCRAM-SHA-256', ...user },
+    'SCRAM-SHA-512': { mechanism: 'SCRAM-SHA-512', ...user },
+    OAUTHBEARER: { mechanism: 'OAUTHBEARER', tokenEndpoint, clientId: 'austream', clientSecret: PASSWORD },
+  });
+
+  async function readFirst(kafka: KafkaOptions, groupId: string): Promise<ConsumedEvent | undefined> {
+    const { ssl, sasl, brokers } = kafkajsConnection(kafka);
+    for await (const event of consume({
+      ...{ brokers: brokers as string[], topics: ['secure.frames'], groupId, ssl, sasl, fromBeginning: true },
+    }))
+      return event;
+    return undefined;
+  }
+
+  for (const mechanism of ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'])
+    test(`takes events by ${mechanism}, and gives them back`, async () => {
+      const kafka = options(mechanisms()[mechanism]!);
+      const publisher = await openPublisher(kafka, quiet);
+      publisher.frames([frameNumber(1)]);
+      await publisher.flush(20_000);
+      await publisher.close();
+      expect((await readFirst(kafka, mechanism))?.value).toEqual(delivered(frameNumber(1)));
+    }, 60_000);
+
+  test('is named where it refuses, and no secret is', async () => {
+    const wrong = { mechanism: 'PLAIN', username: 'austream', password: `${PASSWORD}-wrong` };
+    const error = await openPublisher(options(wrong), quiet).catch((caught) => caught);
+    expect(error).toMatchObject({ code: 'KAFKA_REJECTED', message: expect.stringContaining(broker.secured) });
+    expect(`${error.message} ${error.fix}`).not.toContain(PASSWORD);
+  }, 60_000);
+
+  test('is not trusted without its authority', async () => {
+    const error = await openPublisher(
+      options(mechanisms().PLAIN!, { ca: join(dir, 'client.pem') }),
+      quiet,
+    ).catch((caught) => caught);
+    expect(error).toMatchObject({
+      code: 'KAFKA_REJECTED',
+      message: expect.stringMatching(/certificate|SSL/i),
+    });
+  }, 60_000);
+});
+
+describe('a schema registry', () => {
+  let registry: TestRegistry;
+  let front: Server;
+  let url: string;
+  let requests = 0;
+
+  beforeAll(async () => {
+    registry = await TestRegistry.start();
+    // What stands before a registry in production: TLS and basic auth.
+    const target = new URL(registry.url);
+    front = createTlsServer(
+      { key: readFileSync(join(dir, 'server.key')), cert: readFileSync(join(dir, 'server.pem')) },
+      (incoming, response) => {
+        requests += 1;
+        const expected = `Basic ${Buffer.from(`austream:${PASSWORD}`).toString('base64')}`;
+        if (incoming.headers.authorization !== expected) return void response.writeHead(401).end();
+        const { method, headers } = incoming;
+        const onward = request(
+          { host: target.hostname, port: target.port, path: incoming.url, method, headers },
+          (answer) => {
+            response.writeHead(answer.statusCode!, answer.headers);
+            answer.pipe(response);
+          },
+        );
+        incoming.pipe(onward);
+      },
+    );
+    await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+    url = `https://localhost:${(front.address() as AddressInfo).port}${target.pathname}`;
+  }, 600_000);
+  afterAll(async () => {
+    front?.close();
+    await registry?.stop();
+  });
+
+  const options = (rest: object = {}) =>
+    registryOptions.parse({ url, ca, username: 'austream', password: PASSWORD, ...rest });
+
+  test('gives each schema an id, behind TLS and basic auth; what is known is not asked again', async () => {
+    const headers = await openRegistry(options(), 'reg.', ['AuFrame', 'CameraStatus']);
+    expect([...headers.keys()]).toEqual(['AuFrame', 'CameraStatus']);
+    const client = new SchemaRegistry(options());
+    const id = await client.lookup('reg.frames-value', schemaText('AuFrame'));
+    expect(headers.get('AuFrame')).toEqual(Buffer.of(0, 0, 0, id >> 8, id & 255));
+    const compatibility = await fetch(`${registry.url}/config/reg.frames-value`).then((answer) =>
+      answer.json(),
+    );
+    expect(compatibility).toMatchObject({ compatibilityLevel: 'FULL_TRANSITIVE' });
+
+    const before = requests;
+    for (let round = 0; round < 5; round += 1) {
+      expect(await client.lookup('reg.frames-value', schemaText('AuFrame'))).toBe(id);
+      expect(JSON.parse((await client.schema(id))!)).toEqual(JSON.parse(schemaText('AuFrame')));
+    }
+    expect(requests - before).toBe(1);
+
+    const message = new RecordEncoder('AuFrame', headers.get('AuFrame')!).encode(frameNumber(5));
+    const decoded = await new RecordDecoder(client).decode(message);
+    expect(decoded).toEqual({ record: 'AuFrame', value: delivered(frameNumber(5)) });
+    expect(await client.schema(9999)).toBeNull();
+  }, 30_000);
+
+  test('refuses what consumers could not read, and is quoted', async () => {
+    const client = new SchemaRegistry(options());
+    await client.register('gate-value', schemaText('AuFrame'));
+    const broken = JSON.parse(schemaText('AuFrame'));
+    broken.fields[0].type = 'int';
+    await expect(client.register('gate-value', JSON.stringify(broken))).rejects.toMatchObject({
+      code: 'REGISTRY_REJECTED',
+      message: expect.stringMatching(/incompatible/i),
+    });
+  });
+
+  test('is named where it cannot be used, and no secret is', async () => {
+    const failures = await Promise.all(
+      [
+        options({ password: `${PASSWORD}-wrong` }),
+        options({ ca: join(dir, 'client.pem') }),
+        options({ url: 'http://127.0.0.1:1', ca: undefined }),
+      ].map((each) => openRegistry(each, 'reg.', ['AuFrame']).catch((error) => error)),
+    );
+    expect(failures.map(({ code }) => code)).toEqual([
+      ...['REGISTRY_REJECTED', 'REGISTRY_UNREACHABLE', 'REGISTRY_UNREACHABLE'],
+    ]);
+    for (const { message, fix } of failures) expect(`${message} ${fix}`).not.toContain(PASSWORD);
+    await expect(
+      openRegistry(options({ register: false }), 'unregistered.', ['AuFrame']),
+    ).rejects.toMatchObject({ code: 'REGISTRY_REJECTED' });
+  });
+});
