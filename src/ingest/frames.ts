@@ -3,21 +3,12 @@ import { Cadence } from './cadence.ts';
 import { CaptureClock } from './clock.ts';
 import { parseGdp } from './gdp.ts';
 import type { Pipeline, Pulled } from './gstreamer.ts';
-import type { EpochCause, FrameCounts } from './messages.ts';
+import type { EpochCause, FrameCounts, ToHost } from './messages.ts';
 import type { CameraOptions, IngestOptions } from './options.ts';
 import { type PictureFormat, parseCaps, viewI420 } from './picture.ts';
 import { MOST_SESSIONS, parsePacket, parseSessionStats, unixAtZero } from './rtcp.ts';
 
-export interface EpochBegin {
-  readonly epoch: number;
-  readonly cause: EpochCause;
-  readonly width: number;
-  readonly height: number;
-  readonly codec: string | null;
-  readonly clockSource: ClockSource;
-  readonly captureTime: Micros;
-  readonly receivedAt: Micros;
-}
+export type EpochBegin = Omit<Extract<ToHost, { type: 'epoch' }>, 'type'>;
 
 /** How often the camera's clock is read. */
 const CLOCK_MS = 200;
@@ -197,7 +188,18 @@ export class FrameReader {
       [...Object.entries(CODECS), ...Object.entries(PARSERS)].find(([, name]) =>
         this.#pipeline.property(name, 'name'),
       )?.[0] ?? null;
-    this.#onEpoch({ epoch: this.#epoch, cause, width, height, codec, clockSource, captureTime, receivedAt });
+    const clockErrorMs = this.#clock.error === null ? null : Math.round(this.#clock.error / 1000);
+    this.#onEpoch({
+      epoch: this.#epoch,
+      cause,
+      width,
+      height,
+      codec,
+      clockSource,
+      captureTime,
+      receivedAt,
+      clockErrorMs,
+    });
   }
 
   /** Still images have no time; neither have the frames of a few odd containers. */

@@ -42,6 +42,8 @@ export type ToHost =
       readonly height: number;
       readonly codec: string | null;
       readonly clockSource: ClockSource;
+      /** How far the camera's own clock is ahead of this host's; null while unknown. */
+      readonly clockErrorMs: number | null;
       readonly captureTime: Micros;
       readonly receivedAt: Micros;
     }

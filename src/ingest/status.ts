@@ -11,6 +11,7 @@ export class StatusKeeper {
   #previous: CameraState | null = null;
   #cause = 'started';
   #detail = '';
+  #since: number;
   #restarts = 0;
   #picture: Picture | null = null;
   #drops: Readonly<Record<string, number>> = {};
@@ -23,7 +24,7 @@ export class StatusKeeper {
   constructor(cameraId: string, now: () => number = Date.now) {
     this.#cameraId = cameraId;
     this.#now = now;
-    this.#countedSince = now();
+    this.#countedSince = this.#since = now();
   }
 
   get state(): CameraState {
@@ -37,8 +38,13 @@ export class StatusKeeper {
   /** True where that changed anything worth telling. */
   enter(state: CameraState, cause: string, detail: string): boolean {
     const changed = state !== this.#state || cause !== this.#cause || this.#detail === '';
-    if (state !== this.#state) this.#previous = this.#state;
-    [this.#state, this.#cause, this.#detail] = [state, cause, detail];
+    const seconds = ((this.#now() - this.#since) / 1000).toFixed(1);
+    const spent = state === this.#state ? '' : `, after ${seconds} s ${this.#state}`;
+    if (state !== this.#state) {
+      this.#previous = this.#state;
+      this.#since = this.#now();
+    }
+    [this.#state, this.#cause, this.#detail] = [state, cause, `${detail}${spent}`];
     if (state !== 'LIVE') {
       this.#fps = null;
       this.#lagMs = null;

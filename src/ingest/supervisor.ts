@@ -150,7 +150,7 @@ export class CameraSupervisor {
         this.#lastEpoch = message.epoch;
         this.#tooOld = 0;
         this.#status.picture(message);
-        this.#enter('LIVE', message.cause, `${message.width}×${message.height} ${message.codec ?? 'video'}`);
+        this.#enter('LIVE', message.cause, describe(message));
         break;
       case 'report':
         this.#watchdog.report(now, message.decoded, message.rss);
@@ -210,7 +210,7 @@ export class CameraSupervisor {
   }
 
   #tryAgain(failure: AustreamError): void {
-    const wait = this.#restart.next(performance.now());
+    const wait = this.#restart.next(performance.now(), failure.code === 'CAMERA_UNAUTHORIZED');
     this.#gaps.interrupted(failure.code);
     this.#status.restarted();
     this.#enter(
@@ -251,4 +251,21 @@ export class CameraSupervisor {
     this.#status.count();
     this.#events.status(this.#status.status());
   }
+}
+
+/** `1920×1080 h264, timed by the camera's clock (12 ms behind this host's)`. */
+function describe({
+  width,
+  height,
+  codec,
+  clockSource,
+  clockErrorMs,
+}: Extract<ToHost, { type: 'epoch' }>): string {
+  const picture = `${width}×${height} ${codec ?? 'video'}`;
+  if (clockSource === 'file') return picture;
+  const error =
+    clockErrorMs === null
+      ? ''
+      : ` (the camera's is ${Math.abs(clockErrorMs)} ms ${clockErrorMs < 0 ? 'behind' : 'ahead'})`;
+  return `${picture}, timed by ${clockSource === 'rtcp' ? 'the camera’s clock' : 'arrival'}${error}`;
 }

@@ -61,6 +61,7 @@ export async function runChaos({
           transport: index % 2 ? 'udp' : 'tcp',
         },
         { gapSeconds: GAP_SECONDS, stallSeconds: 2, backoff: { firstSeconds: 0.5, maxSeconds: 4 } },
+        { crops: false },
       ),
   );
   const outages: Outage[] = [];

@@ -17,7 +17,12 @@ export class Recorder {
   constructor(
     camera: { url: string; id?: string; [key: string]: unknown },
     ingest: Record<string, unknown> = {},
-    options: { child?: ChildProgram; onFaces?: (faces: FrameFaces) => void | Promise<void> } = {},
+    options: {
+      child?: ChildProgram;
+      onFaces?: (faces: FrameFaces) => void | Promise<void>;
+      /** False keeps the frames without their crops: for long runs. */
+      crops?: boolean;
+    } = {},
   ) {
     this.supervisor = new CameraSupervisor(
       cameraOptions.parse({ id: 'cam', ...camera }),
@@ -28,7 +33,7 @@ export class Recorder {
       },
       {
         faces: (faces) => {
-          this.faces.push(faces);
+          this.faces.push(options.crops === false ? { ...faces, crops: [] } : faces);
           this.#wake();
           return options.onFaces?.(faces);
         },

@@ -15,6 +15,11 @@ describe('the wait before a restart', () => {
     expect(policy.next(0)).toBe(500);
   });
 
+  test('is long for a password that is rejected again', () => {
+    const policy = new RestartPolicy(options, always(1));
+    expect([1, 2, 3].map(() => policy.next(0, true))).toEqual([500, 60_000, 60_000]);
+  });
+
   test('is anything between nothing and that ceiling', () => {
     fc.assert(
       fc.property(

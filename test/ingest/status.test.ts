@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+import type { FrameStamp } from '../../src/domain.ts';
+import { StatusKeeper } from '../../src/ingest/status.ts';
+
+const picture = { epoch: 5, width: 640, height: 360, codec: 'h264' };
+const stamp = { receivedAt: 0 } as FrameStamp;
+
+test('a status tells the state, where it came from, why, and how long the last one lasted', () => {
+  let now = 1_000_000;
+  const keeper = new StatusKeeper('hall', () => now);
+  expect(keeper.enter('CONNECTING', 'started', 'connecting')).toBe(true);
+  now += 1_500;
+  keeper.picture(picture);
+  expect(keeper.enter('LIVE', 'first_frame', '640×360 h264')).toBe(true);
+  expect(keeper.status()).toMatchObject({
+    cameraId: 'hall',
+    at: 1_001_500_000,
+    state: 'LIVE',
+    previous: 'CONNECTING',
+    cause: 'first_frame',
+    detail: '640×360 h264, after 1.5 s CONNECTING',
+    epoch: 5,
+    restarts: 0,
+    width: 640,
+    fps: null,
+    gap: null,
+  });
+  now += 30_000;
+  keeper.restarted();
+  expect(keeper.enter('RECONNECTING', 'CAMERA_UNREACHABLE', 'gone')).toBe(true);
+  expect(keeper.enter('RECONNECTING', 'CAMERA_UNREACHABLE', 'still gone')).toBe(false);
+  expect(keeper.enter('RECONNECTING', 'CAMERA_NOT_FOUND', 'other')).toBe(true);
+  expect(keeper.status()).toMatchObject({ previous: 'LIVE', restarts: 1, detail: 'other' });
+});
+
+test('the rate counts the frames of the last interval, and a camera that is not live has none', () => {
+  let now = 0;
+  const keeper = new StatusKeeper('hall', () => now);
+  keeper.enter('LIVE', 'first_frame', '');
+  for (let frame = 0; frame < 50; frame++) {
+    now += 40;
+    keeper.frame({ ...stamp, receivedAt: (now - 12) * 1000 });
+  }
+  keeper.count();
+  expect(keeper.status()).toMatchObject({ fps: 25, lagMs: 12 });
+  keeper.enter('STALLED', 'CAMERA_STALLED', '');
+  expect(keeper.status()).toMatchObject({ fps: null, lagMs: null });
+});
+
+test('drops belong to an epoch', () => {
+  const keeper = new StatusKeeper('hall', () => 0);
+  keeper.picture(picture);
+  keeper.drops({ analysis_slow: 3 });
+  expect(keeper.status().drops).toEqual({ analysis_slow: 3 });
+  keeper.picture({ ...picture, epoch: 6 });
+  expect(keeper.status().drops).toEqual({});
+});
