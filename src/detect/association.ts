@@ -1,4 +1,4 @@
-import type { Detection } from './detector.ts';
+import type { Detection } from './detections.ts';
 import { centreOf, iou } from './geometry.ts';
 import type { Track } from './track.ts';
 

@@ -1,4 +1,6 @@
 import type { I420Image } from '../domain.ts';
+import { halve, sparseMeans, spread, type Window, wholeMeans } from './blocks.ts';
+import { toRgb } from './colour.ts';
 import { type Similarity, scaleOf } from './geometry.ts';
 
 /** Shrinking by less than this is bilinear even where fine drawing is wanted. */
@@ -48,7 +50,7 @@ export class Sampler {
     this.#plane(image.y, image.strideY, image.width, image.height, toFrame, width, height, y);
     this.#plane(image.u, image.strideC, chromaWidth, chromaHeight, toChroma, width, height, u);
     this.#plane(image.v, image.strideC, chromaWidth, chromaHeight, toChroma, width, height, v);
-    convert(y, u, v, size, out, offset, image);
+    toRgb(y, u, v, size, out, offset, image);
   }
 
   #plane(
@@ -88,47 +90,29 @@ export class Sampler {
     }
     const window = reach(map, outWidth, outHeight, width, height, step);
     this.#reduce(source, stride, window, step);
+    // The middle of the pixels that stand for a block need not be the block's.
+    const aside = this.#sparse(step) ? (step - 1 - spread(step)) / 2 : 0;
     const shrunk = {
       a: map.a / step,
       b: map.b / step,
-      tx: (map.tx - window.x) / step,
-      ty: (map.ty - window.y) / step,
+      tx: (map.tx - window.x + aside) / step,
+      ty: (map.ty - window.y + aside) / step,
     };
     interpolate(this.#reduced, window.w, window.w, window.h, shrunk, outWidth, outHeight, out);
   }
 
+  /** Whether four pixels stand for a block: they are all of it at 2, too few for a picture that is looked at. */
+  #sparse(step: number): boolean {
+    return step === 2 || (!this.#fine && step >= 4);
+  }
+
   /** Means of step×step blocks; `window` is its origin in source pixels and its size in blocks. */
-  #reduce(source: Uint8Array, stride: number, { x, y, w, h }: Window, step: number): void {
-    if (this.#reduced.length < w * h) this.#reduced = new Uint8Array(w * h);
-    const reduced = this.#reduced;
-    const scale = 1 / (step * step);
-    for (let row = 0, o = 0; row < h; row++) {
-      let from = (y + row * step) * stride + x;
-      for (let column = 0; column < w; column++, o++, from += step) {
-        let sum = 0;
-        for (let k = 0, line = from; k < step; k++, line += stride)
-          for (let i = line, end = line + step; i < end; i++) sum += source[i]!;
-        reduced[o] = sum * scale + 0.5;
-      }
-    }
+  #reduce(source: Uint8Array, stride: number, window: Window, step: number): void {
+    const size = window.w * window.h;
+    if (this.#reduced.length < size) this.#reduced = new Uint8Array(size);
+    const means = this.#sparse(step) ? sparseMeans : wholeMeans;
+    means(source, stride, window, step, this.#reduced);
   }
-}
-
-/** Means of 2×2 pixels. */
-function halve(source: Uint8Array, width: number, height: number, out: Uint8Array): void {
-  const stride = 2 * width;
-  for (let row = 0, i = 0; row < height; row++) {
-    let at = 2 * row * stride;
-    for (const end = i + width; i < end; i++, at += 2)
-      out[i] = (source[at]! + source[at + 1]! + source[at + stride]! + source[at + stride + 1]! + 2) >> 2;
-  }
-}
-
-interface Window {
-  readonly x: number;
-  readonly y: number;
-  readonly w: number;
-  readonly h: number;
 }
 
 /** The blocks of the plane that a picture needs: at least one, all within the plane. */
@@ -203,34 +187,4 @@ function clamp(value: number, most: number): number {
 
 function within(from: number, to: number, size: number): boolean {
   return from >= 0 && to >= 0 && from < size && to < size;
-}
-
-/** ITU-R BT.601 or BT.709, limited or full range, to RGB. */
-function convert(
-  y: Uint8Array,
-  u: Uint8Array,
-  v: Uint8Array,
-  size: number,
-  out: Uint8Array,
-  offset: number,
-  { matrix, fullRange }: I420Image,
-): void {
-  const [kr, kb] = matrix === 'bt709' ? [0.2126, 0.0722] : [0.299, 0.114];
-  const kg = 1 - kr - kb;
-  const black = fullRange ? 0 : 16;
-  const luma = fullRange ? 1 : 255 / 219;
-  const chroma = fullRange ? 1 : 255 / 224;
-  const red = 2 * (1 - kr) * chroma;
-  const blue = 2 * (1 - kb) * chroma;
-  const greenU = (blue * kb) / kg;
-  const greenV = (red * kr) / kg;
-  const rgb = new Uint8ClampedArray(out.buffer, out.byteOffset + offset, size * 3);
-  for (let i = 0, o = 0; i < size; i++, o += 3) {
-    const l = (y[i]! - black) * luma;
-    const cb = u[i]! - 128;
-    const cr = v[i]! - 128;
-    rgb[o] = l + red * cr;
-    rgb[o + 1] = l - greenU * cb - greenV * cr;
-    rgb[o + 2] = l + blue * cb;
-  }
 }

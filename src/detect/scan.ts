@@ -1,4 +1,4 @@
-import type { Region } from './detector.ts';
+import type { Region } from './detections.ts';
 
 /**
  * Height of a face, forehead to chin, in detector pixels, from which BlazeFace finds practically every one: of
@@ -13,6 +13,8 @@ const TILE = 352;
 const OVERLAP = 48;
 /** Faces that span more than this many times the smallest one of a level are left to the next coarser level. */
 const LEVEL_RATIO = 4;
+/** Lengths in detector pixels are products of fractions. */
+const ROUNDING = 1e-6;
 /** The overview is looked at so many times as often as the tiles. */
 const OVERVIEW_RATE = 4;
 
@@ -77,8 +79,8 @@ function level(width: number, height: number, scale: number): Region[] {
 
 /** Cuts a length into the fewest strips that are multiples of 32, no longer than a tile, and overlap enough. */
 function strips(length: number): { size: number; starts: number[] } {
-  const count = length <= TILE ? 1 : Math.ceil((length - OVERLAP) / (TILE - OVERLAP));
-  const size = 32 * Math.ceil((length + (count - 1) * OVERLAP) / count / 32 - 1e-9);
+  const count = length <= TILE + ROUNDING ? 1 : Math.ceil((length - OVERLAP) / (TILE - OVERLAP));
+  const size = 32 * Math.ceil((length + (count - 1) * OVERLAP) / count / 32 - ROUNDING);
   // A single strip stands in the middle: what it has too much lies on both sides.
   if (count === 1) return { size, starts: [(length - size) / 2] };
   return { size, starts: Array.from({ length: count }, (_, i) => (i * (length - size)) / (count - 1)) };

@@ -8,7 +8,8 @@ import {
   meshSquare,
 } from './alignment.ts';
 import { associate, gated, overlapping } from './association.ts';
-import { type Detection, type FaceDetector, type Region, sameFace } from './detector.ts';
+import { type Detection, type Region, sameFace } from './detections.ts';
+import type { FaceDetector } from './detector.ts';
 import { squareTo } from './geometry.ts';
 import type { FaceMesh, Mesh, Square } from './mesh.ts';
 import type { DetectOptions } from './options.ts';

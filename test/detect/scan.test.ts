@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Region } from '../../src/detect/detector.ts';
+import type { Region } from '../../src/detect/detections.ts';
 import { ScanPlan } from '../../src/detect/scan.ts';
 
 const size = fc.record({

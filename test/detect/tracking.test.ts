@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { associate } from '../../src/detect/association.ts';
-import type { Detection } from '../../src/detect/detector.ts';
+import type { Detection } from '../../src/detect/detections.ts';
 import { KalmanFilter } from '../../src/detect/kalman.ts';
 import type { Track } from '../../src/detect/track.ts';
 
