@@ -23,7 +23,7 @@ const PARSERS = { h264: 'h264parse0', h265: 'h265parse0', mjpeg: 'jpegparse0' } 
 
 /** Turns what comes out of a pipeline into frames: format, time, epoch, number; thins them to the wanted rate. */
 export class FrameReader {
-  readonly #pipeline: Pipeline;
+  readonly #pipeline: Pick<Pipeline, 'pull' | 'property' | 'set'>;
   readonly #options: { camera: CameraOptions; ingest: IngestOptions; lastEpoch: number; live: boolean };
   readonly #onEpoch: (begin: EpochBegin) => void;
   #clock = new CaptureClock(0, 0);
@@ -42,7 +42,7 @@ export class FrameReader {
   #drops: Record<string, number> = {};
 
   constructor(
-    pipeline: Pipeline,
+    pipeline: Pick<Pipeline, 'pull' | 'property' | 'set'>,
     options: { camera: CameraOptions; ingest: IngestOptions; lastEpoch: number; live: boolean },
     onEpoch: (begin: EpochBegin) => void,
   ) {
@@ -90,7 +90,10 @@ export class FrameReader {
     const receivedAt = Date.now() * 1000;
     this.#readFormat(pulled.streamheader);
     const image = this.#format && viewI420(packet.payload, this.#format);
-    if (!image) return null;
+    if (!image) {
+      this.drop('unreadable');
+      return null;
+    }
     const pts = packet.pts ?? this.#guessPts();
     const { captureTime, clockSource } = this.#time(pts, receivedAt);
     if (this.#beginCause !== null) this.#begin(this.#beginCause, captureTime, clockSource, receivedAt);

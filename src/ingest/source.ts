@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { AustreamError } from '../errors.ts';
 import type { CameraOptions } from './options.ts';
@@ -47,7 +47,7 @@ export function sourceLaunch(camera: CameraOptions, proxy?: string): SourceLaunc
     case 'v4l2':
       return {
         launch: `v4l2src name=src ! ${TO_I420} ! ${LIVE_SINK}`,
-        properties: { src: { device: decodeURIComponent(new URL(url).pathname) } },
+        properties: { src: { device: devicePath(url) } },
         live: true,
       };
     default: {
@@ -73,6 +73,19 @@ function filePath(url: string): string {
   }
   if (!existsSync(path)) throw new AustreamError('CAMERA_NOT_FOUND', `there is no file ${path}`);
   return path;
+}
+
+/** GStreamer's own errors about a device come too early for gstreamer-superficial to pass on. */
+function devicePath(url: string): string {
+  const path = decodeURIComponent(new URL(url).pathname);
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return path;
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    const why = code === 'ENOENT' ? 'is not there' : `may not be used: ${code}`;
+    throw new AustreamError('CAMERA_UNREACHABLE', `the device ${path} ${why}`, { cause });
+  }
 }
 
 /** The camera with its password read from where it lies. Throws CAMERA_UNAUTHORIZED. */

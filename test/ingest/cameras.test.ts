@@ -90,6 +90,7 @@ describe('a camera that cannot be used says why, and is tried again', () => {
   test.each([
     ['with a wrong path', () => simulator.urls[0]!.replace('cam1', 'cam9'), 'CAMERA_NOT_FOUND'],
     ['where nobody listens', () => 'rtsp://127.0.0.1:9/cam1', 'CAMERA_UNREACHABLE'],
+    ['on a device that is not there', () => 'v4l2:///dev/video99', 'CAMERA_UNREACHABLE'],
     ['without video', () => simulator.urls[2]!, 'CAMERA_NO_VIDEO'],
     ['with a codec that is not there', () => simulator.urls[3]!, 'CAMERA_CODEC_MISSING'],
   ])('%s', async (_, url, code) => {

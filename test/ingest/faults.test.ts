@@ -222,6 +222,31 @@ test.each(['tcp', 'udp'] as const)(
   },
 );
 
+test('a host that is held up gets the newest frames afterwards; what is too old comes without crops', async () => {
+  const camera = watch(
+    { url: simulator.urls[0]! },
+    { maxClockErrorSeconds: 0, maxAgeSeconds: 0.5, statusSeconds: 1 },
+    {
+      onFaces: () => {
+        if (camera.faces.length === 20) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000);
+      },
+    },
+  );
+  await camera.frames(60);
+  const late = camera.faces.slice(20, 60);
+  const old = late.filter(({ crops }) => crops.length === 0);
+  expect(old.length).toBeGreaterThan(0);
+  // No more than the pipe holds is late; the rest of the two seconds was dropped before it.
+  expect(old.length).toBeLessThanOrEqual(10);
+  expect(late.at(-1)!.crops).toHaveLength(1);
+  expect(late.at(-1)!.frame - late[0]!.frame).toBeGreaterThan(60);
+  await camera.until('the drops', () => {
+    const drops = camera.statuses.at(-1)!.drops;
+    return drops.too_old === old.length && drops.host_slow! > 10;
+  });
+  expectTimesInOrder(camera);
+});
+
 test('an analysis that is slower than the camera gets the newest frame, and drops are counted', async () => {
   const camera = watch(
     { url: simulator.urls[0]! },
