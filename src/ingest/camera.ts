@@ -16,6 +16,8 @@ export interface Finder {
 }
 
 export interface CameraOutput {
+  /** The camera agreed to play; its first picture may still take a while. */
+  connected(): void;
   epoch(begin: EpochBegin): void;
   /** A live camera does not wait for the promise. */
   faces(faces: FrameFaces): void | Promise<void>;
@@ -128,6 +130,7 @@ export class Camera {
 
   #onMessage(message: BusMessage): void {
     const { type } = message;
+    if (type === 'GST_PROGRESS_TYPE_COMPLETE' && message.code === 'request') this.#output.connected();
     if (type === 'error' || type === 'warning') {
       this.#messages.push(message);
       if (this.#messages.length > KEPT_MESSAGES) this.#messages.shift();

@@ -68,6 +68,7 @@ async function live(
       })
     : null;
   const running = new Camera({ ...start, proxy: tunnel?.proxy }, finder, {
+    connected: () => void send({ type: 'connected' }),
     epoch: (begin) => void send({ type: 'epoch', ...begin }),
     faces: (faces) => (waits ? outbox.deliver(faces) : outbox.offer(faces)),
   });

@@ -33,6 +33,8 @@ export interface FrameCounts {
 export type ToHost =
   /** The detector is loaded, the camera is being opened. */
   | { readonly type: 'opening' }
+  /** The camera agreed to play. */
+  | { readonly type: 'connected' }
   /** The first frame of an epoch was decoded. */
   | {
       readonly type: 'epoch';

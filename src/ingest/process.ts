@@ -12,12 +12,19 @@ const PASSED_ON =
   /^(PATH|HOME|TMPDIR|LD_LIBRARY_PATH|XDG_CACHE_HOME|XDG_RUNTIME_DIR|GST_(?!PLUGIN_FEATURE_RANK).*|LIBVA_.*|CUDA_.*|NVIDIA_.*|SSL_CERT_.*)$/;
 const KEPT_COMPLAINTS = 2_000;
 
+export interface ChildExit {
+  readonly signal: string | null;
+  readonly code: number | null;
+  /** The end of its stderr, unredacted. */
+  readonly complaints: string;
+}
+
 export interface ChildEvents {
   message(message: ToHost): void;
   /** Frames in order; the next one comes when the promise is resolved, and only then the child may send more. */
   faces(faces: FrameFaces): void | Promise<void>;
-  /** The process is gone and all that it had sent was handed over. `complaints`: the end of its stderr, unredacted. */
-  gone(exit: { signal: string | null; code: number | null; complaints: string }): void;
+  /** The process is gone and all that it had sent was handed over. */
+  gone(exit: ChildExit): void;
 }
 
 /** One forked camera child: its processes' plumbing, no policy. */
@@ -93,4 +100,11 @@ export class CameraProcess {
       this.kill();
     }
   }
+}
+
+/** `the camera process was killed by SIGKILL: …`, with the last line that it wrote. Unredacted. */
+export function describeExit({ signal, code, complaints }: ChildExit): string {
+  const how = signal ? `was killed by ${signal}` : `ended with code ${code}`;
+  const last = complaints.trim().split('\n').at(-1);
+  return `the camera process ${how}${last ? `: ${last}` : ''}`;
 }

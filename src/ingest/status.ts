@@ -98,3 +98,20 @@ export class StatusKeeper {
     };
   }
 }
+
+/** `1920×1080 h264, timed by the camera's clock (12 ms behind this host's)`. */
+export function describePicture({
+  width,
+  height,
+  codec,
+  clockSource,
+  clockErrorMs,
+}: Extract<ToHost, { type: 'epoch' }>): string {
+  const picture = `${width}×${height} ${codec ?? 'video'}`;
+  if (clockSource === 'file') return picture;
+  const error =
+    clockErrorMs === null
+      ? ''
+      : ` (the camera's is ${Math.abs(clockErrorMs)} ms ${clockErrorMs < 0 ? 'behind' : 'ahead'})`;
+  return `${picture}, timed by ${clockSource === 'rtcp' ? 'the camera’s clock' : 'arrival'}${error}`;
+}

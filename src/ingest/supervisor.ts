@@ -5,12 +5,12 @@ import { AustreamError } from '../errors.ts';
 import { GapFinder } from './gaps.ts';
 import type { ToHost } from './messages.ts';
 import type { CameraOptions, IngestOptions } from './options.ts';
-import { CameraProcess } from './process.ts';
+import { CameraProcess, type ChildExit, describeExit } from './process.ts';
 import { cameraRedactor, splitCredentials } from './redact.ts';
 import { RestartPolicy } from './restart.ts';
 import { isLive, withPassword } from './source.ts';
 import { startGate } from './start-gate.ts';
-import { StatusKeeper } from './status.ts';
+import { describePicture, StatusKeeper } from './status.ts';
 import { Watchdog } from './watchdog.ts';
 
 export interface CameraEvents {
@@ -144,13 +144,16 @@ export class CameraSupervisor {
         this.#leaveGate();
         this.#watchdog.opening(now);
         break;
+      case 'connected':
+        this.#watchdog.connected();
+        break;
       case 'epoch':
         this.#watchdog.epoch(now);
         this.#restart.succeeded();
         this.#lastEpoch = message.epoch;
         this.#tooOld = 0;
         this.#status.picture(message);
-        this.#enter('LIVE', message.cause, describe(message));
+        this.#enter('LIVE', message.cause, describePicture(message));
         break;
       case 'report':
         this.#watchdog.report(now, message.decoded, message.rss);
@@ -193,13 +196,13 @@ export class CameraSupervisor {
     await ended?.catch(() => {});
   }
 
-  async #onGone(exit: { signal: string | null; code: number | null; complaints: string }): Promise<void> {
+  async #onGone(exit: ChildExit): Promise<void> {
     this.#child = null;
     this.#leaveGate();
     await this.#endEpoch();
     if (this.#stopping) return this.#finish('stopped', 'stopped', null);
     if (this.#ended && !this.#live) return this.#finish('CAMERA_ENDED', 'played to its end', null);
-    this.#retry(this.#failure ?? this.#died(exit));
+    this.#retry(this.#failure ?? new AustreamError('CAMERA_PROCESS_DIED', this.#redact(describeExit(exit))));
   }
 
   #retry(failure: AustreamError): void {
@@ -219,12 +222,6 @@ export class CameraSupervisor {
       this.#redact(failure.fix ? `${failure.message} (${failure.fix})` : failure.message),
     );
     this.#restartTimer = setTimeout(() => this.#connect(), wait);
-  }
-
-  #died(exit: { signal: string | null; code: number | null; complaints: string }): AustreamError {
-    const how = exit.signal ? `was killed by ${exit.signal}` : `ended with code ${exit.code}`;
-    const last = this.#redact(exit.complaints.trim().split('\n').at(-1) ?? '');
-    return new AustreamError('CAMERA_PROCESS_DIED', `the camera process ${how}${last ? `: ${last}` : ''}`);
   }
 
   #check(): void {
@@ -251,21 +248,4 @@ export class CameraSupervisor {
     this.#status.count();
     this.#events.status(this.#status.status());
   }
-}
-
-/** `1920×1080 h264, timed by the camera's clock (12 ms behind this host's)`. */
-function describe({
-  width,
-  height,
-  codec,
-  clockSource,
-  clockErrorMs,
-}: Extract<ToHost, { type: 'epoch' }>): string {
-  const picture = `${width}×${height} ${codec ?? 'video'}`;
-  if (clockSource === 'file') return picture;
-  const error =
-    clockErrorMs === null
-      ? ''
-      : ` (the camera's is ${Math.abs(clockErrorMs)} ms ${clockErrorMs < 0 ? 'behind' : 'ahead'})`;
-  return `${picture}, timed by ${clockSource === 'rtcp' ? 'the camera’s clock' : 'arrival'}${error}`;
 }

@@ -7,7 +7,10 @@ const START_MS = 60_000;
 const HANG_MS = 10_000;
 
 export interface Verdict {
-  readonly code: Extract<ErrorCode, 'CAMERA_PROCESS_DIED' | 'CAMERA_UNREACHABLE' | 'CAMERA_STALLED'>;
+  readonly code: Extract<
+    ErrorCode,
+    'CAMERA_PROCESS_DIED' | 'CAMERA_UNREACHABLE' | 'CAMERA_NO_VIDEO' | 'CAMERA_STALLED'
+  >;
   readonly message: string;
 }
 
@@ -19,6 +22,7 @@ export class Watchdog {
   readonly #options: Pick<IngestOptions, 'connectSeconds' | 'stallSeconds' | 'childMemoryMb'>;
   readonly #live: boolean;
   #phase: 'starting' | 'connecting' | 'playing' = 'starting';
+  #connected = false;
   #aliveAt: number;
   #progressAt: number;
   #decoded = 0;
@@ -37,6 +41,11 @@ export class Watchdog {
   opening(now: number): void {
     this.#phase = 'connecting';
     this.#aliveAt = this.#progressAt = now;
+  }
+
+  /** The camera agreed to play. */
+  connected(): void {
+    this.#connected = true;
   }
 
   /** The first frame of an epoch was decoded. */
@@ -68,7 +77,9 @@ export class Watchdog {
     // A file waits for its reader, and that may take long.
     if (!this.#live) return null;
     if (this.#phase === 'connecting' && quiet > connectSeconds * 1000)
-      return { code: 'CAMERA_UNREACHABLE', message: `no picture within ${connectSeconds} s of connecting` };
+      return this.#connected
+        ? { code: 'CAMERA_NO_VIDEO', message: `connected, but no picture came within ${connectSeconds} s` }
+        : { code: 'CAMERA_UNREACHABLE', message: `the camera does not answer within ${connectSeconds} s` };
     if (this.#phase === 'playing' && quiet > stallSeconds * 1000)
       return { code: 'CAMERA_STALLED', message: `no picture for ${stallSeconds} s` };
     return null;

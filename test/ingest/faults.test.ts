@@ -112,6 +112,17 @@ describe('a camera that goes silent', () => {
     expectTimesInOrder(camera);
   });
 
+  test('from the start says that it is connected and shows nothing', async () => {
+    // The first viewer keeps the stream going on the server's side.
+    const viewer = watch({ url: simulator.urls[1]! }, { stallSeconds: 60 });
+    await viewer.frames(5);
+    await simulator.fault({ op: 'freeze', path: '/cam2', on: true });
+    const camera = watch({ url: simulator.urls[1]! }, { connectSeconds: 2 });
+    await camera.until('a verdict', () => camera.state === 'RECONNECTING');
+    await simulator.fault({ op: 'freeze', path: '/cam2', on: false });
+    expect(camera.statuses.at(-1)!.cause).toBe('CAMERA_NO_VIDEO');
+  });
+
   test('for a moment stays connected, and the hole is told', async () => {
     const camera = watch(
       { url: simulator.urls[1]! },

@@ -12,6 +12,8 @@ test('a camera has its time to connect, then its time between frames', () => {
   expect(dog.check(74_000)).toBeNull();
   dog.report(74_100, 0, MB);
   expect(dog.check(74_100)).toMatchObject({ code: 'CAMERA_UNREACHABLE' });
+  dog.connected();
+  expect(dog.check(74_100)).toMatchObject({ code: 'CAMERA_NO_VIDEO' });
   dog.epoch(74_100);
   dog.report(74_500, 10, MB);
   for (let now = 75_000; now <= 79_000; now += 500) dog.report(now, 10, MB);
