@@ -2,7 +2,7 @@
  * The model's speed, as ratios within one run: what embedding each crop once saves, ONNX Runtime against PyTorch eager
  * with the same weights and threads, and every engine of this host.
  *
- *   node bench/model.ts [--torch PYTHON] [--rounds N]
+ *   node bench/model.ts [compare | engines] [--torch PYTHON] [--rounds N] [--threads N]
  *
  * PYTHON: an interpreter with training/requirements.txt (default: training/.venv/bin/python); without one the
  * comparison with PyTorch is left out.
@@ -22,22 +22,41 @@ import { embeddingSize, type PresetName, preset } from '../src/infer/model/archi
 import { randomWeights, uniform } from '../src/infer/weights/random.ts';
 
 const training = fileURLToPath(new URL('../training', import.meta.url));
-const { values: flags } = parseArgs({
+const {
+  values: flags,
+  positionals: [part],
+} = parseArgs({
+  allowPositionals: true,
   options: {
     torch: { type: 'string', default: `${training}/.venv/bin/python` },
     rounds: { type: 'string', default: '7' },
+    threads: { type: 'string', default: String(availableParallelism()) },
   },
 });
-const threads = availableParallelism();
+const threads = Number(flags.threads);
 const rounds = Number(flags.rounds);
 const HOP = 16;
 
-const median = (times: number[]) => times.toSorted((a, b) => a - b)[times.length >> 1]!;
+/**
+ * Milliseconds by the clock, and of processor time: where other programs share the machine, only the latter is
+ * comparable, and only with one thread, because threads that wait for each other may spin.
+ */
+interface Cost {
+  readonly wall: number;
+  readonly cpu: number;
+}
 
-async function timed(work: () => Promise<unknown>): Promise<number> {
+function median(costs: readonly Cost[], of: keyof Cost): number {
+  const sorted = costs.map((cost) => cost[of]).sort((a, b) => a - b);
+  return sorted[sorted.length >> 1]!;
+}
+
+async function timed(work: () => Promise<unknown>): Promise<Cost> {
+  const before = process.cpuUsage();
   const start = performance.now();
   await work();
-  return performance.now() - start;
+  const { user, system } = process.cpuUsage(before);
+  return { wall: performance.now() - start, cpu: (user + system) / 1_000 };
 }
 
 /** Incremental and full, and PyTorch's frame and window encoder, in turns. */
@@ -53,7 +72,7 @@ async function compare(name: PresetName, torch: Torch | null): Promise<void> {
     }
   };
   const oneWindow = windows.subarray(0, windows.length / 4);
-  const work: Record<string, () => Promise<number>> = {
+  const work: Record<string, () => Promise<Cost>> = {
     hop: () =>
       timed(async () => {
         await embed(HOP);
@@ -73,31 +92,34 @@ async function compare(name: PresetName, torch: Torch | null): Promise<void> {
     work[`window ${n}`] = () => timed(() => engine.score(windows.subarray(0, (windows.length / 4) * n), n));
     if (torch) work[`torch window ${n}`] = () => torch.run(`window ${n}`);
   }
-  const times: Record<string, number[]> = Object.fromEntries(Object.keys(work).map((key) => [key, []]));
+  const costs: Record<string, Cost[]> = Object.fromEntries(Object.keys(work).map((key) => [key, []]));
   for (let round = -1; round < rounds; round++)
     for (const [key, run] of Object.entries(work)) {
-      const ms = await run();
-      if (round >= 0) times[key]!.push(ms);
+      const cost = await run();
+      if (round >= 0) costs[key]!.push(cost);
     }
   await engine.close();
-  const ms = (key: string) => median(times[key]!);
-  console.log(`\n### ${name}: one hop of ${HOP} crops\n`);
-  console.log('| | ms | ratio |\n|---|---|---|');
-  console.log(`| full recompute (256 crops, whole window) | ${ms('full').toFixed(1)} | 1 |`);
+  const ratio = (slow: string, fast: string, of: keyof Cost) =>
+    `${(median(costs[slow]!, of) / median(costs[fast]!, of)).toFixed(2)}×`;
+  const row = (label: string, slow: string, fast: string) => {
+    const figures = [slow, fast].map(
+      (key) => `${median(costs[key]!, 'wall').toFixed(1)} (${median(costs[key]!, 'cpu').toFixed(1)})`,
+    );
+    return `| ${label} | ${figures.join(' | ')} | ${ratio(slow, fast, 'wall')} | ${ratio(slow, fast, 'cpu')} |`;
+  };
   console.log(
-    `| incremental (${HOP} crops, newest scores) | ${ms('hop').toFixed(1)} | **${(ms('full') / ms('hop')).toFixed(1)}×** |`,
+    `\n### ${name}, fp32, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ms by the clock (of processor time)\n`,
   );
+  console.log(
+    '| | full recompute | incremental | ratio by the clock | of processor time |\n|---|---|---|---|---|',
+  );
+  console.log(row(`one hop of ${HOP} crops`, 'full', 'hop'));
   if (!torch) return;
   console.log(
-    `\n### ${name}: ONNX Runtime against PyTorch ${torch.version} eager, fp32, ${threads} threads\n`,
+    `\n| | PyTorch ${torch.version} eager | ONNX Runtime | ratio by the clock | of processor time |\n|---|---|---|---|---|`,
   );
-  console.log('| work | PyTorch ms | ONNX Runtime ms | ratio |\n|---|---|---|---|');
-  for (const key of ['frame 1', 'frame 16', 'frame 64', 'window 1', 'window 4']) {
-    const [theirs, ours] = [ms(`torch ${key}`), ms(key)];
-    console.log(
-      `| ${key} | ${theirs.toFixed(1)} | ${ours.toFixed(1)} | **${(theirs / ours).toFixed(2)}×** |`,
-    );
-  }
+  for (const n of [1, 16, 64]) console.log(row(`${n} crops embedded`, `torch frame ${n}`, `frame ${n}`));
+  for (const n of [1, 4]) console.log(row(`${n} windows scored whole`, `torch window ${n}`, `window ${n}`));
 }
 
 /** PyTorch in a process of its own, asked for one run at a time. */
@@ -121,9 +143,12 @@ class Torch {
     return new Torch(child, lines, String(value).split(' ')[1] ?? '');
   }
 
-  async run(what: string): Promise<number> {
+  async run(what: string): Promise<Cost> {
     this.#process.stdin!.write(`${what}\n`);
-    return Number((await this.#lines.next()).value);
+    const [wall = NaN, cpu = NaN] = String((await this.#lines.next()).value)
+      .split(' ')
+      .map(Number);
+    return { wall, cpu };
   }
 
   async stop(): Promise<void> {
@@ -132,15 +157,18 @@ class Torch {
   }
 }
 
-for (const name of ['paper-compact', 'edge'] as const) {
-  const torch = await Torch.start(flags.torch, name);
-  await compare(name, torch);
-  await torch?.stop();
-}
-for (const name of ['edge', 'paper-compact', 'paper'] as const) {
-  const results = [];
-  for (const way of waysOf())
-    if (name !== 'paper' || way.engine === 'onnx')
-      results.push(await benchWay(way, { preset: name, hop: HOP, threads, seconds: 2 }));
-  console.log(`\n### ${name}: engines of this host, hop ${HOP}\n\n\`\`\`\n${benchTable(results)}\n\`\`\``);
-}
+if (part !== 'engines')
+  for (const name of ['paper-compact', 'edge'] as const) {
+    const torch = await Torch.start(flags.torch, name);
+    await compare(name, torch);
+    await torch?.stop();
+  }
+if (part !== 'compare')
+  for (const name of ['edge', 'paper-compact', 'paper'] as const) {
+    const results = [];
+    // TensorFlow.js on the processor takes minutes for what the large presets ask.
+    for (const way of waysOf())
+      if (name === 'edge' || way.device !== 'wasm')
+        results.push(await benchWay(way, { preset: name, hop: HOP, threads, seconds: 1 }));
+    console.log(`\n### ${name}: engines of this host, hop ${HOP}\n\n\`\`\`\n${benchTable(results)}\n\`\`\``);
+  }

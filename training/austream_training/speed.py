@@ -2,8 +2,8 @@
 
     python -m austream_training.speed PRESET THREADS
 
-A line "frame N" or "window N" on standard input is answered by the milliseconds of one run of the frame encoder over
-N crops, or of the window encoders over N windows; the asker alternates, so that both sides see the same machine.
+A line "frame N" or "window N" on standard input is answered by one run of the frame encoder over N crops, or of
+the window encoders over N windows: milliseconds by the clock, and of processor time; the asker alternates, so that both sides see the same machine.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def main(preset: str, threads: int) -> None:
         kind, n = line.split()
         shape = (int(n), 256, dim + width)
         x = crops("crops", int(n)) if kind == "frame" else torch.from_numpy(uniform("window", shape[0] * 256 * shape[2])).float().view(shape)
-        start = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.process_time()
         (frame if kind == "frame" else window)(x)
-        print((time.perf_counter() - start) * 1000, flush=True)
+        print((time.perf_counter() - wall) * 1000, (time.process_time() - cpu) * 1000, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import type { Ops, Parameters, Shape } from '../../model/ops.ts';
+import { GraphBuilder } from './builder.ts';
 import { type Initializers, inline } from './initializers.ts';
 import { type GraphPrecision, OnnxOps, type Value } from './ops.ts';
 import { encodeModel } from './proto.ts';
@@ -24,17 +25,19 @@ export function emitGraph<Inputs extends string>(
   options: GraphOptions<Inputs>,
   describe: (ops: Ops<Value>, inputs: Readonly<Record<Inputs, Value>>) => Readonly<Record<string, Value>>,
 ): Uint8Array {
-  const ops = new OnnxOps(options.parameters, options.initializers ?? inline, options.precision ?? 'fp32');
+  const { parameters, initializers = inline, precision = 'fp32' } = options;
+  const graph = new GraphBuilder(initializers, precision === 'fp16' ? 'float16' : 'float');
+  const ops = new OnnxOps(graph, parameters, precision);
   const declared = Object.entries(options.inputs) as [Inputs, { element: 'uint8' | 'float'; shape: Shape }][];
   const inputs = Object.fromEntries(
     declared.map(([name, { element, shape }]) => [name, ops.input(name, element, shape)]),
   ) as Record<Inputs, Value>;
   const outputs = Object.entries(describe(ops, inputs));
-  for (const [name, value] of outputs) ops.output(value, name);
+  for (const [name, value] of outputs) graph.cast(value.name, 'float', name);
   return encodeModel({
     name: options.name,
-    nodes: ops.nodes,
-    initializers: ops.initializers,
+    nodes: graph.nodes,
+    initializers: graph.initializers,
     inputs: declared.map(([name, { element, shape }]) => ({ name, element, shape })),
     outputs: outputs.map(([name, { shape }]) => ({ name, element: 'float', shape })),
     metadata: options.metadata ?? {},

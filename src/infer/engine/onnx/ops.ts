@@ -1,10 +1,9 @@
 import { convParameters } from '../../model/batchnorm.ts';
 import type { ConvOptions, Ops, Parameters, Shape } from '../../model/ops.ts';
 import * as shapes from '../../model/shapes.ts';
-import { toHalf } from '../../weights/half.ts';
 import { causalMask, quantizeColumns, rowsOf, transposed } from '../matrix.ts';
-import type { Initializers } from './initializers.ts';
-import { type AttributeValue, attribute, type Element, type NodeProto, type TensorProto } from './proto.ts';
+import { bytes, type GraphBuilder } from './builder.ts';
+import type { Element } from './proto.ts';
 
 /** A value of the graph: images are (n, c, h, w) in the graph, though `shape` is the logical (n, h, w, c). */
 export interface Value {
@@ -21,22 +20,14 @@ export type GraphPrecision = 'fp32' | 'fp16' | 'int8';
 
 /** Emits ONNX: each operator appends nodes and initialisers, and answers with a value's name and shape. */
 export class OnnxOps implements Ops<Value> {
-  readonly nodes: NodeProto[] = [];
-  readonly initializers: TensorProto[] = [];
+  readonly #graph: GraphBuilder;
   readonly #parameters: Parameters;
-  readonly #store: Initializers;
-  readonly #precision: GraphPrecision;
-  readonly #known = new Map<string, string>();
+  readonly #integers: boolean;
 
-  constructor(parameters: Parameters, store: Initializers, precision: GraphPrecision) {
+  constructor(graph: GraphBuilder, parameters: Parameters, precision: GraphPrecision) {
+    this.#graph = graph;
     this.#parameters = parameters;
-    this.#store = store;
-    this.#precision = precision;
-  }
-
-  /** Element type in which the graph computes. */
-  get element(): Element {
-    return this.#precision === 'fp16' ? 'float16' : 'float';
+    this.#integers = precision === 'int8';
   }
 
   shape(x: Value): Shape {
@@ -45,14 +36,14 @@ export class OnnxOps implements Ops<Value> {
 
   parameter(name: string, shape: Shape): Value {
     return this.#rows(
-      this.#floats(name, shape, () => this.#parameters.read(name, shape)),
+      this.#graph.floats(name, shape, () => this.#parameters.read(name, shape)),
       shape,
     );
   }
   constant(values: ArrayLike<number>, shape: Shape): Value {
     const data = Float32Array.from(values);
     return this.#rows(
-      this.#floats(`constant.${data.join()}`, shape, () => data),
+      this.#graph.floats(`constant.${data.join()}`, shape, () => data),
       shape,
     );
   }
@@ -60,25 +51,25 @@ export class OnnxOps implements Ops<Value> {
   image(pixels: Value, scale: readonly number[], shift: readonly number[]): Value {
     // In fp32 whatever the graph's precision: bytes times fine scales would lose bits in half precision.
     const vector = (values: readonly number[]) =>
-      this.#initializer(`fp32.${values.join()}`, 'float', [values.length], () =>
+      this.#graph.initializer(`fp32.${values.join()}`, 'float', [values.length], () =>
         bytes(Float32Array.from(values)),
       );
-    let x = this.#node('Cast', [pixels.name], { to: 1 });
-    x = this.#node('Add', [this.#node('Mul', [x, vector(scale)]), vector(shift)]);
-    x = this.#node('Transpose', [x], { perm: [0, 3, 1, 2] });
-    if (this.element === 'float16') x = this.#node('Cast', [x], { to: 10 });
+    let x = this.#graph.cast(pixels.name, 'float');
+    x = this.#graph.node('Add', [this.#graph.node('Mul', [x, vector(scale)]), vector(shift)]);
+    x = this.#graph.node('Transpose', [x], { perm: [0, 3, 1, 2] });
+    if (this.#graph.element === 'float16') x = this.#graph.cast(x, 'float16');
     return { name: x, shape: pixels.shape, image: true };
   }
 
   conv(x: Value, name: string, options: ConvOptions): Value {
     const kernel = shapes.kernelShape(x.shape, options);
     const { weight, bias } = convParameters(this.#parameters, name, kernel, options);
-    const inputs = [x.name, this.#floats(`${name}.weight`, kernel, () => weight)];
-    if (bias) inputs.push(this.#floats(`${name}.bias`, [options.out], () => bias));
+    const inputs = [x.name, this.#graph.floats(`${name}.weight`, kernel, () => weight)];
+    if (bias) inputs.push(this.#graph.floats(`${name}.bias`, [options.out], () => bias));
     const [top, bottom] = shapes.convPadding(x.shape[1]!, options);
     const [left, right] = shapes.convPadding(x.shape[2]!, options);
     const stride = options.stride ?? 1;
-    const y = this.#node('Conv', inputs, {
+    const y = this.#graph.node('Conv', inputs, {
       kernel_shape: [options.kernel, options.kernel],
       strides: [stride, stride],
       pads: [top, left, bottom, right],
@@ -87,22 +78,29 @@ export class OnnxOps implements Ops<Value> {
     return { name: y, shape: shapes.convShape(x.shape, options), image: true };
   }
   maxPool(x: Value, size: number, stride: number): Value {
-    const y = this.#node('MaxPool', [x.name], { kernel_shape: [size, size], strides: [stride, stride] });
+    const y = this.#graph.node('MaxPool', [x.name], {
+      kernel_shape: [size, size],
+      strides: [stride, stride],
+    });
     return { name: y, shape: shapes.maxPoolShape(x.shape, size, stride), image: true };
   }
   pool(x: Value): Value {
     const [n = 0, , , c = 0] = x.shape;
-    return { name: this.#node('GlobalAveragePool', [x.name]), shape: [n, 1, 1, c], image: true };
+    return { name: this.#graph.node('GlobalAveragePool', [x.name]), shape: [n, 1, 1, c], image: true };
   }
   padChannels(x: Value, channels: number): Value {
     const pads = [0, 0, 0, 0, 0, channels - x.shape[3]!, 0, 0]; // n c h w
-    const y = this.#node('Pad', [x.name, this.#integers(pads)]);
+    const y = this.#graph.node('Pad', [x.name, this.#graph.integers(pads)]);
     return { name: y, shape: shapes.replaced(x.shape, 3, channels), image: true };
   }
   tokens(x: Value): Value {
     const [n = 0, h = 0, w = 0, c = 0] = x.shape;
-    const last = this.#node('Transpose', [x.name], { perm: [0, 2, 3, 1] });
-    return this.#rows(this.#node('Reshape', [last, this.#integers([0, h * w, c])]), [n, h * w, c]);
+    const last = this.#graph.node('Transpose', [x.name], { perm: [0, 2, 3, 1] });
+    return this.#rows(this.#graph.node('Reshape', [last, this.#graph.integers([0, h * w, c])]), [
+      n,
+      h * w,
+      c,
+    ]);
   }
 
   add(a: Value, b: Value): Value {
@@ -112,13 +110,13 @@ export class OnnxOps implements Ops<Value> {
     return this.#elementwise('Mul', a, b);
   }
   relu(x: Value): Value {
-    return { ...x, name: this.#node('Relu', [x.name]) };
+    return { ...x, name: this.#graph.node('Relu', [x.name]) };
   }
   gelu(x: Value): Value {
-    return { ...x, name: this.#node('Gelu', [x.name]) };
+    return { ...x, name: this.#graph.node('Gelu', [x.name]) };
   }
   sigmoid(x: Value): Value {
-    return { ...x, name: this.#node('Sigmoid', [x.name]) };
+    return { ...x, name: this.#graph.node('Sigmoid', [x.name]) };
   }
 
   linear(x: Value, name: string, out: number, part: readonly [number, number] = [0, out]): Value {
@@ -126,22 +124,21 @@ export class OnnxOps implements Ops<Value> {
     const outputs = part[1] - part[0];
     const label = outputs === out ? name : `${name}.${part[0]}:${part[1]}`;
     const weight = () => rowsOf(this.#parameters.read(`${name}.weight`, [out, inputs]), inputs, part);
-    const bias = this.#floats(`${label}.bias`, [outputs], () =>
+    const bias = this.#graph.floats(`${label}.bias`, [outputs], () =>
       rowsOf(this.#parameters.read(`${name}.bias`, [out]), 1, part),
     );
     const shape = shapes.replaced(x.shape, x.shape.length - 1, outputs);
-    if (this.#precision === 'int8')
-      return this.#rows(this.#integerLinear(x, label, outputs, weight, bias), shape);
-    const matrix = this.#floats(`${label}.weight`, [inputs, outputs], () =>
+    if (this.#integers) return this.#rows(this.#integerLinear(x, label, outputs, weight, bias), shape);
+    const matrix = this.#graph.floats(`${label}.weight`, [inputs, outputs], () =>
       transposed(weight(), outputs, inputs),
     );
-    return this.#rows(this.#node('Add', [this.#node('MatMul', [x.name, matrix]), bias]), shape);
+    return this.#rows(this.#graph.node('Add', [this.#graph.node('MatMul', [x.name, matrix]), bias]), shape);
   }
   layerNorm(x: Value, name: string): Value {
     const size = [x.shape.at(-1)!];
     const scale = this.parameter(`${name}.weight`, size).name;
     const shift = this.parameter(`${name}.bias`, size).name;
-    const y = this.#node('LayerNormalization', [x.name, scale, shift], {
+    const y = this.#graph.node('LayerNormalization', [x.name, scale, shift], {
       axis: -1,
       epsilon: { float: 1e-5 },
     });
@@ -152,17 +149,20 @@ export class OnnxOps implements Ops<Value> {
     const inputs = [q.name, k.name, v.name];
     // bias, key_padding_mask: none
     if (causal) inputs.push('', '', this.#causalMask(q.shape[1]!, k.shape[1]!));
-    return this.#rows(this.#node('MultiHeadAttention', inputs, { num_heads: heads }, 'com.microsoft'), shape);
+    return this.#rows(
+      this.#graph.node('MultiHeadAttention', inputs, { num_heads: heads }, 'com.microsoft'),
+      shape,
+    );
   }
   mean(x: Value, axis: number): Value {
-    const y = this.#node('ReduceMean', [x.name, this.#integers([axis])], { keepdims: 0 });
+    const y = this.#graph.node('ReduceMean', [x.name, this.#graph.integers([axis])], { keepdims: 0 });
     return this.#rows(
       y,
       x.shape.filter((_, a) => a !== axis),
     );
   }
   concat(xs: readonly Value[], axis: number): Value {
-    const y = this.#node(
+    const y = this.#graph.node(
       'Concat',
       xs.map((x) => x.name),
       { axis },
@@ -176,33 +176,26 @@ export class OnnxOps implements Ops<Value> {
     );
   }
   slice(x: Value, axis: number, from: number, to: number): Value {
-    const bounds = [[from], [to], [axis]].map((values) => this.#integers(values));
-    return this.#rows(this.#node('Slice', [x.name, ...bounds]), shapes.slicedShape(x.shape, axis, from, to));
+    const bounds = [[from], [to], [axis]].map((values) => this.#graph.integers(values));
+    return this.#rows(
+      this.#graph.node('Slice', [x.name, ...bounds]),
+      shapes.slicedShape(x.shape, axis, from, to),
+    );
   }
   pad(x: Value, axis: number, before: number, after: number): Value {
     const zeros = x.shape.map(() => 0);
     const pads = [...shapes.replaced(zeros, axis, before), ...shapes.replaced(zeros, axis, after)];
     const shape = shapes.replaced(x.shape, axis, x.shape[axis]! + before + after);
-    return this.#rows(this.#node('Pad', [x.name, this.#integers(pads)]), shape);
+    return this.#rows(this.#graph.node('Pad', [x.name, this.#graph.integers(pads)]), shape);
   }
   reshape(x: Value, shape: Shape): Value {
-    return this.#rows(this.#node('Reshape', [x.name, this.#integers(shape)]), shape);
+    return this.#rows(this.#graph.node('Reshape', [x.name, this.#graph.integers(shape)]), shape);
   }
 
   /** A graph's input as the operators take it. */
   input(name: string, element: Element, shape: Shape): Value {
-    if (element === 'uint8' || element === this.element) return this.#rows(name, shape);
-    return this.#rows(this.#node('Cast', [name], { to: 10 }), shape);
-  }
-  /** Gives a value the name of a graph's output, in fp32. */
-  output(x: Value, name: string): void {
-    this.nodes.push({
-      op_type: 'Cast',
-      name,
-      input: [x.name],
-      output: [name],
-      attribute: [attribute('to', 1)],
-    });
+    const known = element === 'uint8' || element === this.#graph.element;
+    return this.#rows(known ? name : this.#graph.cast(name, 'float16'), shape);
   }
 
   #rows(name: string, shape: Shape): Value {
@@ -212,61 +205,18 @@ export class OnnxOps implements Ops<Value> {
   #elementwise(type: 'Add' | 'Mul', a: Value, b: Value): Value {
     if (a.image !== b.image) throw new TypeError(`${type} of an image and rows`);
     const shape = shapes.broadcastShape(a.shape, b.shape);
-    return { name: this.#node(type, [a.name, b.name]), shape, image: a.image };
+    return { name: this.#graph.node(type, [a.name, b.name]), shape, image: a.image };
   }
 
   #integerLinear(x: Value, label: string, out: number, weight: () => Float32Array, bias: string): string {
     const inputs = x.shape.at(-1)!;
     const { values, scales } = quantizeColumns(weight(), out, inputs);
-    const matrix = this.#initializer(`${label}.int8`, 'int8', [inputs, out], () => bytes(values));
-    const scale = this.#initializer(`${label}.scale`, 'float', [out], () => bytes(scales));
-    return this.#node('DynamicQuantizeMatMul', [x.name, matrix, scale, '', bias], {}, 'com.microsoft');
+    const matrix = this.#graph.initializer(`${label}.int8`, 'int8', [inputs, out], () => bytes(values));
+    const scale = this.#graph.initializer(`${label}.scale`, 'float', [out], () => bytes(scales));
+    return this.#graph.node('DynamicQuantizeMatMul', [x.name, matrix, scale, '', bias], {}, 'com.microsoft');
   }
 
   #causalMask(i: number, j: number): string {
-    return this.#floats(`causal.${i}.${j}`, [1, 1, i, j], () => causalMask(i, j));
+    return this.#graph.floats(`causal.${i}.${j}`, [1, 1, i, j], () => causalMask(i, j));
   }
-
-  #floats(name: string, shape: Shape, values: () => Float32Array): string {
-    const half = this.element === 'float16';
-    return this.#initializer(name, this.element, shape, () => bytes(half ? toHalf(values()) : values()));
-  }
-
-  #integers(values: readonly number[]): string {
-    const data = () => bytes(BigInt64Array.from(values, BigInt));
-    return this.#initializer(`int64.${values.join()}`, 'int64', [values.length], data);
-  }
-
-  #initializer(key: string, element: Element, dims: Shape, data: () => Uint8Array): string {
-    const full = `${key} [${dims}]`;
-    const known = this.#known.get(full);
-    if (known) return known;
-    const name = key.length < 100 ? full : `constant ${this.#known.size}`;
-    this.#known.set(full, name);
-    this.initializers.push(this.#store.add(name, element, dims, data()));
-    return name;
-  }
-
-  #node(
-    type: string,
-    input: readonly string[],
-    attributes: Record<string, AttributeValue> = {},
-    domain = '',
-  ): string {
-    const output = `${type}_${this.nodes.length}`;
-    const attributeList = Object.entries(attributes).map(([name, value]) => attribute(name, value));
-    this.nodes.push({
-      op_type: type,
-      name: output,
-      domain,
-      input,
-      output: [output],
-      attribute: attributeList,
-    });
-    return output;
-  }
-}
-
-function bytes(values: ArrayBufferView): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
