@@ -16,6 +16,7 @@ import {
   frame,
   grey,
   paste,
+  turned,
 } from './pictures.ts';
 
 let finder: FaceFinder;
@@ -61,6 +62,22 @@ describe('a still picture', () => {
     expect(here).toBeLessThan(difference(twoPixels));
     expect(here).toBeLessThan(difference(-twoPixels));
     expect(here).toBeLessThan(7);
+  });
+
+  test.each([-0.5, 0.5])('turned by %f rad is found and set upright', async (angle) => {
+    const [image] = decode(ASTRONAUT, 512, 512);
+    const [upright] = await analyse(images([image!]));
+    const [result] = await analyse(images([turned(image!, angle)]));
+    const degrees = (angle * 180) / Math.PI;
+    expect(Math.abs(result!.crops[0]!.quality.roll - upright!.crops[0]!.quality.roll - degrees)).toBeLessThan(
+      4,
+    );
+    const [a, b] = [upright!.crops[0]!.pixels, result!.crops[0]!.pixels];
+    // The corners show what lies beyond the turned picture.
+    const middle = a.filter((_, i) => Math.abs((Math.floor(i / 3) % 112) - 56) < 36);
+    const same = b.filter((_, i) => Math.abs((Math.floor(i / 3) % 112) - 56) < 36);
+    const difference = middle.reduce((sum, value, i) => sum + Math.abs(value - same[i]!), 0) / middle.length;
+    expect(difference).toBeLessThan(12);
   });
 
   test.each([0, 1, 2])('without a face gives none (%i)', async (which) => {

@@ -22,6 +22,20 @@ export const ASTRONAUT_FACE = {
 
 export type Colours = 'bt601' | 'bt709' | '1:4:16:4';
 
+/** Clockwise turn in radians, about the middle. */
+export function turned(image: I420Image, angle: number): I420Image {
+  const { width, height } = image;
+  const plane = (source: Uint8Array, w: number, h: number) =>
+    Uint8Array.from({ length: w * h }, (_, i) => {
+      const [x, y] = [(i % w) + 0.5 - w / 2, Math.floor(i / w) + 0.5 - h / 2];
+      const column = Math.floor(x * Math.cos(angle) + y * Math.sin(angle) + w / 2);
+      const row = Math.floor(y * Math.cos(angle) - x * Math.sin(angle) + h / 2);
+      return source[Math.min(h - 1, Math.max(0, row)) * w + Math.min(w - 1, Math.max(0, column))]!;
+    });
+  const [w, h] = [width / 2, height / 2];
+  return { ...image, y: plane(image.y, width, height), u: plane(image.u, w, h), v: plane(image.v, w, h) };
+}
+
 /** Decodes a picture or a clip's first frames, scaled (anti-aliased) to width×height, multiples of 8 and 2. */
 export function decode(file: string, width: number, height: number, frames = 1, colours: Colours = 'bt601') {
   const bytes = launch(file, width, height, frames, `I420,colorimetry=${colours}`);
