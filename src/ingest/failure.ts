@@ -29,6 +29,10 @@ export function explainFailure(messages: readonly BusMessage[], url: string): Au
     return new AustreamError('CAMERA_STREAM_FAILED', `${camera} answers with RTSP status ${rtspStatus}`);
   if (/certificate|tls/i.test(text))
     return new AustreamError('CAMERA_UNREACHABLE', `no secure connection: ${firstLine(error)}`);
+  if (/could not receive any UDP packets/i.test(text))
+    return new AustreamError('CAMERA_NO_VIDEO', `${camera} plays, but no packets arrive by UDP`, {
+      fix: 'set transport: tcp for this camera, or open the firewall for UDP',
+    });
   const missing = /missing decoder: ([^\n]*)/i.exec(text)?.[1];
   if (missing !== undefined)
     return new AustreamError('CAMERA_CODEC_MISSING', `no decoder for ${codecName(missing)} is installed`, {
