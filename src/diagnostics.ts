@@ -43,7 +43,12 @@ export interface Took {
  */
 export const diagnostics = {
   /** The host has one analysed frame of a camera with its crops. */
-  frame: new DiagnosticsChannel<{ readonly faces: FrameFaces; readonly at: Micros }>('austream:ingest:frame'),
+  frame: new DiagnosticsChannel<{
+    readonly faces: FrameFaces;
+    readonly at: Micros;
+    /** Another process scores them. */
+    readonly handedOn?: boolean;
+  }>('austream:ingest:frame'),
   status: new DiagnosticsChannel<CameraStatus>('austream:ingest:status'),
   /** The frame encoder has run over a batch of crops. */
   encoded: new DiagnosticsChannel<
@@ -53,7 +58,7 @@ export const diagnostics = {
   scored: new DiagnosticsChannel<Took & { readonly faces: readonly FaceStamp[]; readonly windows: number }>(
     'austream:infer:scored',
   ),
-  /** Frames were handed to the publisher. */
+  /** Frames were handed to the publisher; in a worker that has no cameras: they are on their topic. */
   published: new DiagnosticsChannel<{ readonly frames: readonly AuFrame[]; readonly at: Micros }>(
     'austream:publish:handed',
   ),

@@ -47,7 +47,7 @@ export async function openIngestWorker(config: Config, onlooker: IngestOnlooker 
   });
   const status = (given: CameraStatus) => {
     const counted = counter.status(given);
-    diagnostics.status.publish(counted);
+    diagnostics.status.publish(given);
     publisher.status(counted);
     onlooker.status?.(counted);
   };
@@ -122,7 +122,7 @@ class Cameras {
       {
         faces: (faces) => {
           this.#counter.frame(faces);
-          if (diagnostics.frame.heard) diagnostics.frame.publish({ faces, at: nowMicros() });
+          if (diagnostics.frame.heard) diagnostics.frame.publish({ faces, at: nowMicros(), handedOn: true });
           return this.#crops.publish(this.#batcher.push(faces, performance.now()));
         },
         epochEnded: (cameraId) => this.#crops.publish(this.#batcher.end(cameraId)),

@@ -7,6 +7,7 @@ import {
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
+import { FrameIdGenerator } from './ids.ts';
 import type { Signals, Telemetry } from './index.ts';
 import { recordMetrics } from './metrics.ts';
 import { recordTraces } from './traces.ts';
@@ -29,15 +30,17 @@ export async function startTelemetry(otlp: Signals): Promise<Telemetry> {
   const prometheus = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
   const readers: MetricReader[] = [prometheus];
   if (otlp.metrics) readers.push(new PeriodicExportingMetricReader(await periodic(environment)));
+  const ids = new FrameIdGenerator();
   const sdk = new NodeSDK({
     serviceName: environment.OTEL_SERVICE_NAME ?? 'austream',
     metricReaders: readers,
     logRecordProcessors: [],
+    idGenerator: ids,
     ...(otlp.traces ? {} : { spanProcessors: [] }),
   });
   sdk.start();
   const recorded = recordMetrics(metrics.getMeter('austream', version));
-  const endTraces = otlp.traces ? recordTraces(trace.getTracer('austream', version)) : () => {};
+  const endTraces = otlp.traces ? recordTraces(trace.getTracer('austream', version), ids) : () => {};
   return {
     routes: (server) => {
       server.get('/metrics', (request, reply) => {

@@ -4,18 +4,21 @@ import {
   ROOT_CONTEXT,
   type Span,
   SpanKind,
+  TraceFlags,
   type Tracer,
   trace,
 } from '@opentelemetry/api';
 import { diagnostics, type Took } from '../diagnostics.ts';
-import type { FaceStamp, FrameFaces, FrameStamp, Micros } from '../domain.ts';
+import type { AuFrame, FaceStamp, FrameFaces, Micros } from '../domain.ts';
+import { type FrameIdGenerator, frameIds, frameKey } from './ids.ts';
 
 /** Sampled frames on their way; beyond them the oldest is ended as it is. */
 const MAX_OPEN = 512;
 
-/** One sampled frame between its arrival and the acknowledgement of its last event. */
+/** One sampled frame between its arrival in this process and the last that this process does for it. */
 interface OpenFrame {
-  readonly root: Span;
+  /** Null where another process began the trace. */
+  readonly root: Span | null;
   readonly context: Context;
   /** When the stage before was done with each face. */
   readonly since: Map<number, Micros>;
@@ -23,38 +26,52 @@ interface OpenFrame {
   left: number;
 }
 
-/**
- * A trace per sampled frame: `frame` from capture to the broker's acknowledgement, with a child per stage. The camera
- * child's times come with the frame over its pipe, so one process makes the whole trace. Gives back what ends it.
- */
-export function recordTraces(tracer: Tracer): () => void {
-  const open = new Map<string, OpenFrame>();
-
-  const child = (
-    frame: OpenFrame,
-    name: string,
-    took: Took,
-    attributes: Attributes = {},
-    kind?: SpanKind,
-  ) => {
-    tracer
-      .startSpan(name, { startTime: took.from / 1_000, attributes, ...(kind && { kind }) }, frame.context)
-      .end(Math.max(took.from, took.to) / 1_000);
+/** Starts to listen; gives back what ends it. */
+export function recordTraces(tracer: Tracer, ids: FrameIdGenerator): () => void {
+  const traces = new FrameTraces(tracer, ids);
+  const ends = [
+    diagnostics.frame.subscribe(({ faces, at, handedOn }) => traces.arrived(faces, at, handedOn === true)),
+    diagnostics.encoded.subscribe(({ faces, from, to }) => traces.encoded(faces, { from, to })),
+    diagnostics.scored.subscribe(({ faces, from, to, windows }) =>
+      traces.scored(faces, { from, to }, windows),
+    ),
+    diagnostics.published.subscribe(({ frames, at }) => traces.published(frames, at)),
+    diagnostics.acknowledged.subscribe(({ frame, at }) => traces.acknowledged(frame, at)),
+  ];
+  return () => {
+    for (const end of ends) end();
+    traces.end();
   };
+}
 
-  const arrived = (faces: FrameFaces, at: Micros) => {
+/**
+ * A trace per sampled frame: `frame`, from capture to the broker's acknowledgement (to the hand-over, where another
+ * process scores), with a child per stage. The camera child's times come with the frame over its pipe, so the host
+ * makes its spans; a worker without cameras adds its own to the trace that follows from the frame's name.
+ */
+class FrameTraces {
+  readonly #tracer: Tracer;
+  readonly #ids: FrameIdGenerator;
+  readonly #open = new Map<string, OpenFrame>();
+  /** Cameras are here: frames that are not open are not sampled, rather than another process's. */
+  #hasCameras = false;
+
+  constructor(tracer: Tracer, ids: FrameIdGenerator) {
+    this.#tracer = tracer;
+    this.#ids = ids;
+  }
+
+  arrived(faces: FrameFaces, at: Micros, handedOn: boolean): void {
+    this.#hasCameras = true;
     const from =
       faces.clockSource === 'file' ? faces.receivedAt : Math.min(faces.captureTime, faces.receivedAt);
-    const root = tracer.startSpan('frame', {
-      root: true,
-      startTime: from / 1_000,
-      attributes: {
-        'austream.camera.id': faces.cameraId,
-        'austream.epoch': faces.epoch,
-        'austream.frame': faces.frame,
-        'austream.faces': faces.crops.length,
-        'austream.clock_source': faces.clockSource,
-      },
+    const key = frameKey(faces);
+    const root = this.#root(key, from, {
+      'austream.camera.id': faces.cameraId,
+      'austream.epoch': faces.epoch,
+      'austream.frame': faces.frame,
+      'austream.faces': faces.crops.length,
+      'austream.clock_source': faces.clockSource,
     });
     if (!root.isRecording()) return;
     const frame: OpenFrame = {
@@ -63,74 +80,107 @@ export function recordTraces(tracer: Tracer): () => void {
       since: new Map(faces.crops.map(({ trackId }) => [trackId, at])),
       left: faces.crops.length,
     };
-    child(frame, 'capture', { from, to: faces.receivedAt });
+    this.#child(frame, 'capture', { from, to: faces.receivedAt });
     if (faces.analysed) {
-      child(frame, 'detect', faces.analysed);
-      child(frame, 'transfer', { from: faces.analysed.to, to: at });
+      this.#child(frame, 'detect', faces.analysed);
+      this.#child(frame, 'transfer', { from: faces.analysed.to, to: at });
     }
-    if (frame.left === 0) return void root.end(at / 1_000);
-    open.set(frameKey(faces), frame);
-    for (const [key, { root: oldest }] of open) {
-      if (open.size <= MAX_OPEN) break;
-      oldest.setAttribute('austream.incomplete', true);
-      oldest.end();
-      open.delete(key);
+    if (handedOn || frame.left === 0) root.end(at / 1_000);
+    else this.#keep(key, frame);
+  }
+
+  encoded(faces: readonly FaceStamp[], took: Took): void {
+    if (!this.#hasCameras) for (const face of faces) this.#adopt(face);
+    this.#stage(faces, this.#hasCameras ? 'infer.wait' : 'crops', 'infer.encode', took, {
+      'austream.batch.size': faces.length,
+    });
+  }
+
+  scored(faces: readonly FaceStamp[], took: Took, windows: number): void {
+    this.#stage(faces, 'infer.hop', 'infer.score', took, { 'austream.batch.windows': windows });
+  }
+
+  published(frames: readonly AuFrame[], at: Micros): void {
+    for (const frame of frames) {
+      if (this.#hasCameras) this.#open.get(frameKey(frame))?.since.set(frame.trackId, at);
+      else this.acknowledged(frame, at);
     }
-  };
+  }
+
+  acknowledged(frame: Omit<AuFrame, 'interval'>, at: Micros): void {
+    const key = frameKey(frame);
+    const known = this.#open.get(key);
+    if (!known) return;
+    const took = { from: known.since.get(frame.trackId) ?? at, to: at };
+    const attributes = {
+      'messaging.system': 'kafka',
+      'messaging.operation.type': 'send',
+      'austream.event.id': frame.eventId,
+    };
+    this.#child(known, 'publish', took, attributes, SpanKind.PRODUCER);
+    known.left -= 1;
+    if (known.left > 0) return;
+    known.root?.end(at / 1_000);
+    this.#open.delete(key);
+  }
+
+  end(): void {
+    for (const { root } of this.#open.values()) endIncomplete(root);
+    this.#open.clear();
+  }
+
+  /** Not recording where the sampler says no. */
+  #root(key: string, from: Micros, attributes: Attributes): Span {
+    return this.#ids.as(frameIds(key), () =>
+      this.#tracer.startSpan('frame', { root: true, startTime: from / 1_000, attributes }),
+    );
+  }
+
+  /** Takes on a frame that another process began to trace, if it did: the same sampler decides by the same id. */
+  #adopt(face: FaceStamp): void {
+    const key = frameKey(face);
+    const known = this.#open.get(key);
+    if (known) {
+      known.left += known.since.has(face.trackId) ? 0 : 1;
+      known.since.set(face.trackId, face.receivedAt);
+      return;
+    }
+    // Only to ask the sampler: a span that is never ended is never sent.
+    if (!this.#root(key, face.receivedAt, {}).isRecording()) return;
+    const parent = { ...frameIds(key), traceFlags: TraceFlags.SAMPLED, isRemote: true };
+    const context = trace.setSpanContext(ROOT_CONTEXT, parent);
+    this.#keep(key, { root: null, context, since: new Map([[face.trackId, face.receivedAt]]), left: 1 });
+  }
+
+  #keep(key: string, frame: OpenFrame): void {
+    this.#open.set(key, frame);
+    for (const [oldest, { root }] of this.#open) {
+      if (this.#open.size <= MAX_OPEN) break;
+      endIncomplete(root);
+      this.#open.delete(oldest);
+    }
+  }
 
   /** A stage that takes faces of many frames at once; each sampled one gets the wait for it and the stage itself. */
-  const stage = (faces: readonly FaceStamp[], wait: string, name: string, took: Took, batch: Attributes) => {
+  #stage(faces: readonly FaceStamp[], wait: string, name: string, took: Took, batch: Attributes): void {
     for (const face of faces) {
-      const frame = open.get(frameKey(face));
+      const frame = this.#open.get(frameKey(face));
       if (!frame) continue;
       const track = { 'austream.track.id': face.trackId };
-      child(frame, wait, { from: frame.since.get(face.trackId) ?? took.from, to: took.from }, track);
-      child(frame, name, took, { ...track, ...batch });
+      this.#child(frame, wait, { from: frame.since.get(face.trackId) ?? took.from, to: took.from }, track);
+      this.#child(frame, name, took, { ...track, ...batch });
       frame.since.set(face.trackId, took.to);
     }
-  };
+  }
 
-  const ends = [
-    diagnostics.frame.subscribe(({ faces, at }) => arrived(faces, at)),
-    diagnostics.encoded.subscribe(({ faces, from, to }) =>
-      stage(faces, 'infer.wait', 'infer.encode', { from, to }, { 'austream.batch.size': faces.length }),
-    ),
-    diagnostics.scored.subscribe(({ faces, from, to, windows }) =>
-      stage(faces, 'infer.hop', 'infer.score', { from, to }, { 'austream.batch.windows': windows }),
-    ),
-    diagnostics.published.subscribe(({ frames, at }) => {
-      for (const frame of frames) open.get(frameKey(frame))?.since.set(frame.trackId, at);
-    }),
-    diagnostics.acknowledged.subscribe(({ frame, at }) => {
-      const known = open.get(frameKey(frame));
-      if (!known) return;
-      child(
-        known,
-        'publish',
-        { from: known.since.get(frame.trackId) ?? at, to: at },
-        {
-          'messaging.system': 'kafka',
-          'messaging.operation.type': 'send',
-          'austream.event.id': frame.eventId,
-        },
-        SpanKind.PRODUCER,
-      );
-      known.left -= 1;
-      if (known.left > 0) return;
-      known.root.end(at / 1_000);
-      open.delete(frameKey(frame));
-    }),
-  ];
-  return () => {
-    for (const end of ends) end();
-    for (const { root } of open.values()) {
-      root.setAttribute('austream.incomplete', true);
-      root.end();
-    }
-    open.clear();
-  };
+  #child(frame: OpenFrame, name: string, took: Took, attributes: Attributes = {}, kind?: SpanKind): void {
+    const options = { startTime: took.from / 1_000, attributes, ...(kind === undefined ? {} : { kind }) };
+    // Clocks of two hosts may disagree; a span never ends before it begins.
+    this.#tracer.startSpan(name, options, frame.context).end(Math.max(took.from, took.to) / 1_000);
+  }
 }
 
-function frameKey({ cameraId, epoch, frame }: Pick<FrameStamp, 'cameraId' | 'epoch' | 'frame'>): string {
-  return `${cameraId}/${epoch}/${frame}`;
+function endIncomplete(root: Span | null): void {
+  root?.setAttribute('austream.incomplete', true);
+  root?.end();
 }
