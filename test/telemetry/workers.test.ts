@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { diagnostics } from '../../src/diagnostics.ts';
+import { openTelemetry } from '../../src/telemetry/index.ts';
+import { generatedFrame } from '../dashboard/generated.ts';
+import { faceCrop, frameOf } from '../infer/faces.ts';
+import { OtlpReceiver } from './receiver.ts';
+
+const FRAMES = 200;
+const NOW = 1_790_000_000_000_000;
+
+let receiver: OtlpReceiver;
+beforeAll(async () => {
+  receiver = await OtlpReceiver.start();
+  process.env.OTEL_EXPORTER_OTLP_ENDPOINT = receiver.url;
+  process.env.OTEL_TRACES_SAMPLER = 'parentbased_traceidratio';
+  process.env.OTEL_TRACES_SAMPLER_ARG = '0.5';
+});
+afterAll(() => receiver.stop());
+
+/** Telemetry as it is in a process of its own, while `work` goes on. */
+async function worker(work: () => void): Promise<void> {
+  const telemetry = (await openTelemetry({ host: '127.0.0.1', port: null }))!;
+  work();
+  await telemetry.close();
+}
+
+const crop = (frame: number) => {
+  const at = NOW + frame * 40_000;
+  return { ...faceCrop({ frame, live: true, at }), receivedAt: at + 5_000 };
+};
+
+test('the worker that scores adds to the trace that the camera’s worker began, frame by frame', async () => {
+  await worker(() => {
+    for (let frame = 0; frame < FRAMES; frame++) {
+      const analysed = { from: NOW + frame * 40_000 + 6_000, to: NOW + frame * 40_000 + 20_000 };
+      const faces = { ...frameOf([crop(frame)]), analysed };
+      diagnostics.frame.publish({ faces, at: analysed.to + 1_000, handedOn: true });
+    }
+  });
+  const begun = receiver.spans.splice(0);
+  await worker(() => {
+    for (let frame = 0; frame < FRAMES; frame++) {
+      const from = NOW + frame * 40_000 + 100_000;
+      const faces = [crop(frame)];
+      diagnostics.encoded.publish({ from, to: from + 10_000, faces, longestWaitMs: 5 });
+      diagnostics.scored.publish({ from: from + 20_000, to: from + 30_000, faces, windows: 1 });
+      const scored = generatedFrame({ cameraId: 'cam', trackId: 1, frame, receivedAt: NOW, epoch: 0 });
+      diagnostics.published.publish({ frames: [scored], at: from + 50_000 });
+    }
+  });
+  const added = Map.groupBy(receiver.spans, ({ traceId }) => traceId);
+
+  const roots = begun.filter(({ name }) => name === 'frame');
+  // Half of them, by the sampler; both workers the same half.
+  expect(roots.length).toBeGreaterThan(FRAMES / 4);
+  expect(roots.length).toBeLessThan((FRAMES * 3) / 4);
+  expect(new Set(added.keys())).toEqual(new Set(roots.map(({ traceId }) => traceId)));
+  for (const root of roots) {
+    const spans = added.get(root.traceId)!;
+    expect(spans.map(({ name }) => name)).toEqual([
+      'crops',
+      'infer.encode',
+      'infer.hop',
+      'infer.score',
+      'publish',
+    ]);
+    expect(new Set(spans.map(({ parent }) => parent))).toEqual(new Set([root.spanId]));
+    expect(spans.at(-1)!.attributes['austream.event.id']).toBe(
+      `cam/0/1/${root.attributes['austream.frame']}`,
+    );
+  }
+  expect(begun.filter(({ name }) => name === 'detect')).toHaveLength(roots.length);
+});
