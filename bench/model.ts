@@ -118,6 +118,11 @@ async function compare(name: PresetName, torch: Torch | null): Promise<void> {
   console.log(
     `\n| | PyTorch ${torch.version} eager | ONNX Runtime | ratio by the clock | of processor time |\n|---|---|---|---|---|`,
   );
+  costs['torch hop'] = costs[`torch frame ${HOP}`]!.map((frame, i) => {
+    const window = costs['torch window 1']![i]!;
+    return { wall: frame.wall + window.wall, cpu: frame.cpu + window.cpu };
+  });
+  console.log(row(`one hop of ${HOP} crops, in PyTorch with its window whole`, 'torch hop', 'hop'));
   for (const n of [1, 16, 64]) console.log(row(`${n} crops embedded`, `torch frame ${n}`, `frame ${n}`));
   for (const n of [1, 4]) console.log(row(`${n} windows scored whole`, `torch window ${n}`, `window ${n}`));
 }

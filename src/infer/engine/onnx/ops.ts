@@ -1,7 +1,7 @@
 import { convParameters } from '../../model/batchnorm.ts';
 import type { ConvOptions, Ops, Parameters, Shape } from '../../model/ops.ts';
 import * as shapes from '../../model/shapes.ts';
-import { causalMask, quantizeColumns, rowsOf, transposed } from '../matrix.ts';
+import { causalMask, joinableGroups, joinGroups, quantizeColumns, rowsOf, transposed } from '../matrix.ts';
 import { bytes, type GraphBuilder } from './builder.ts';
 import type { Element } from './proto.ts';
 
@@ -64,7 +64,13 @@ export class OnnxOps implements Ops<Value> {
   conv(x: Value, name: string, options: ConvOptions): Value {
     const kernel = shapes.kernelShape(x.shape, options);
     const { weight, bias } = convParameters(this.#parameters, name, kernel, options);
-    const inputs = [x.name, this.#graph.floats(`${name}.weight`, kernel, () => weight)];
+    const groups = options.groups ?? 1;
+    const joined = joinableGroups(kernel, groups);
+    const grown = shapes.replaced(kernel, 1, kernel[1]! * joined);
+    const inputs = [
+      x.name,
+      this.#graph.floats(`${name}.weight`, grown, () => joinGroups(weight, kernel, groups, joined)),
+    ];
     if (bias) inputs.push(this.#graph.floats(`${name}.bias`, [options.out], () => bias));
     const [top, bottom] = shapes.convPadding(x.shape[1]!, options);
     const [left, right] = shapes.convPadding(x.shape[2]!, options);
@@ -73,7 +79,7 @@ export class OnnxOps implements Ops<Value> {
       kernel_shape: [options.kernel, options.kernel],
       strides: [stride, stride],
       pads: [top, left, bottom, right],
-      group: options.groups ?? 1,
+      group: groups / joined,
     });
     return { name: y, shape: shapes.convShape(x.shape, options), image: true };
   }
