@@ -9,59 +9,60 @@ const { CODES } = rdkafka;
 const FATAL = 'fatal error';
 const AWAY = 'all broker connections are down';
 const REFUSED = new Set(['authentication failure', 'ssl error']);
-/** The client gave the message up, not the broker: it may be sent again. */
-const NOT_DECIDED = new Set<number>([
-  CODES.ERRORS.ERR__FATAL,
-  CODES.ERRORS.ERR__PURGE_QUEUE,
-  CODES.ERRORS.ERR__PURGE_INFLIGHT,
-  CODES.ERRORS.ERR__MSG_TIMED_OUT,
-  CODES.ERRORS.ERR__DESTROY,
-]);
+/** Local errors with which librdkafka speaks for the brokers; with all others it gives the message up for itself. */
+const DECIDED = new Set(['unknown topic', 'unknown partition', 'message size too large']);
 
 const POLL_MS = 10;
 
-export interface ProducerEvents {
-  delivered(tag: number): void;
+export interface ProducerEvents<Tag> {
+  delivered(tag: Tag): void;
   /** The broker will never take this message; `cause` is short and machine-readable. */
-  rejected(tag: number, cause: string): void;
+  rejected(tag: Tag, cause: string): void;
   /** No broker can be reached for now; what was handed over is still being tried. */
   away(detail: string): void;
   /** This client is of no further use: what it has not delivered must go to a new one. */
   broken(detail: string): void;
 }
 
+/** librdkafka's settings, global and per topic. */
+export function producerConfig(
+  options: KafkaOptions,
+): [rdkafka.ProducerGlobalConfig, rdkafka.ProducerTopicConfig] {
+  const global = {
+    ...rdkafkaConnection(options),
+    'enable.idempotence': true,
+    'compression.codec': options.compression,
+    'linger.ms': options.lingerMs,
+    // Java's and kafkajs's partitioner: a topic written by both can be joined.
+    partitioner: 'murmur2_random',
+    'queue.buffering.max.messages': 100_000,
+    dr_cb: true,
+  };
+  // The outbox decides what is given up, never a timer.
+  const topic = { acks: -1, 'message.timeout.ms': 0 };
+  return [global as rdkafka.ProducerGlobalConfig, topic];
+}
+
 /** librdkafka's producer: idempotent, acks=all, its retries without end, order kept per partition. */
-export class KafkaProducer {
+export class KafkaProducer<Tag> {
   readonly #client: rdkafka.Producer;
   /** host:port of the brokers that answered, comma-separated. */
   readonly brokers: string;
-  #open = true;
+  readonly #events: ProducerEvents<Tag>;
 
-  private constructor(client: rdkafka.Producer, metadata: rdkafka.Metadata) {
+  private constructor(client: rdkafka.Producer, metadata: rdkafka.Metadata, events: ProducerEvents<Tag>) {
     this.#client = client;
+    this.#events = events;
     this.brokers = metadata.brokers.map(({ host, port }) => `${host}:${port}`).join(',');
   }
 
   /** Connects within `timeoutMs`, or throws KAFKA_UNREACHABLE or KAFKA_REJECTED. */
-  static async connect(
+  static async connect<Tag>(
     options: KafkaOptions,
-    events: ProducerEvents,
+    events: ProducerEvents<Tag>,
     timeoutMs: number,
-  ): Promise<KafkaProducer> {
-    const client = new rdkafka.Producer(
-      {
-        ...rdkafkaConnection(options),
-        'enable.idempotence': true,
-        'compression.codec': options.compression,
-        'linger.ms': options.lingerMs,
-        // Java's and kafkajs's partitioner: a topic written by both can be joined.
-        partitioner: 'murmur2_random',
-        'queue.buffering.max.messages': 100_000,
-        dr_cb: true,
-      } as rdkafka.ProducerGlobalConfig,
-      // The outbox decides what is given up, never a timer.
-      { acks: -1, 'message.timeout.ms': 0 } as rdkafka.ProducerTopicConfig,
-    );
+  ): Promise<KafkaProducer<Tag>> {
+    const client = new rdkafka.Producer(...producerConfig(options));
     const watch = { open: false, failure: '', refused: (_: string) => {} };
     client.on('event.log', ({ fac, message }: { fac: string; message: string }) => {
       // Only the log tells why a connection failed; it names the broker, never a credential.
@@ -74,9 +75,9 @@ export class KafkaProducer {
       else if (message === AWAY) events.away(watch.failure || message);
     });
     client.on('delivery-report', (error, report) => {
-      const tag = report.opaque as number;
+      const tag = report.opaque as Tag;
       if (!error) events.delivered(tag);
-      else if (!NOT_DECIDED.has(error.code)) events.rejected(tag, causeOf(error));
+      else if (error.origin === 'broker' || DECIDED.has(error.message)) events.rejected(tag, causeOf(error));
       else if (watch.open) events.broken(error.message);
     });
     // Errors are told only to who polls.
@@ -91,7 +92,7 @@ export class KafkaProducer {
       });
       watch.open = true;
       client.setPollInterval(POLL_MS);
-      return new KafkaProducer(client, metadata);
+      return new KafkaProducer(client, metadata, events);
     } catch (error) {
       if (client.isConnected()) client.disconnect();
       throw error;
@@ -100,15 +101,19 @@ export class KafkaProducer {
     }
   }
 
-  /** Hands a message to librdkafka's queue; false where that is full. `tag` comes back in the events. */
-  produce(topic: string, key: string, value: Buffer, tag: number, partition?: number): boolean {
+  /**
+   * Hands a message to librdkafka's queue; false where that is full. `tag` comes back in the events, also where
+   * librdkafka can tell at once that no broker would take the message.
+   */
+  produce(topic: string, key: string, value: Buffer, tag: Tag, partition?: number): boolean {
     try {
       this.#client.produce(topic, partition ?? null, value, key, null, tag);
-      return true;
     } catch (error) {
-      if ((error as rdkafka.LibrdKafkaError).code === CODES.ERRORS.ERR__QUEUE_FULL) return false;
-      throw error;
+      const failure = error as rdkafka.LibrdKafkaError;
+      if (failure.code === CODES.ERRORS.ERR__QUEUE_FULL) return false;
+      queueMicrotask(() => this.#events.rejected(tag, causeOf(failure)));
     }
+    return true;
   }
 
   /** Asks for a topic: the embedded broker creates it by that. */
@@ -118,17 +123,8 @@ export class KafkaProducer {
     });
   }
 
-  /** Whether the brokers answer now. */
-  answers(timeoutMs: number): Promise<boolean> {
-    return new Promise((resolve) => {
-      if (!this.#open) return resolve(false);
-      this.#client.getMetadata({ timeout: timeoutMs }, (error) => resolve(!error));
-    });
-  }
-
   /** Waits up to `flushMs` for what was handed over, then leaves. */
   close(flushMs: number): Promise<void> {
-    this.#open = false;
     return new Promise((resolve) => this.#client.disconnect(flushMs, () => resolve()));
   }
 }

@@ -3,7 +3,7 @@ import { AustreamError } from '../errors.ts';
 import { createMissingTopics, withAdmin } from './admin.ts';
 import { KafkaProducer } from './kafka.ts';
 import type { KafkaOptions } from './options.ts';
-import type { Outbox, OutboxEntry } from './outbox.ts';
+import type { Flight, Outbox } from './outbox.ts';
 import { type TopicSpec, topicSpecs } from './topics.ts';
 
 /** Messages in flight and none delivered for this long: the brokers count as away. */
@@ -25,7 +25,7 @@ export class BrokerLink {
   readonly #report: (state: 'connected' | 'away', detail: string) => void;
   readonly #closing = new AbortController();
   readonly #watch: NodeJS.Timeout;
-  #producer: KafkaProducer | null = null;
+  #producer: KafkaProducer<Flight> | null = null;
   #brokers: string;
   #connected = false;
   #lastSign = Date.now();
@@ -66,10 +66,11 @@ export class BrokerLink {
     }
   }
 
-  send(entry: OutboxEntry): boolean {
+  send(flight: Flight): boolean {
     if (!this.#producer) return false;
     if (this.#outbox.inFlight === 0) this.#lastSign = Date.now();
-    return this.#producer.produce(entry.topic, entry.key, entry.value, entry.seq, entry.partition);
+    const { topic, key, value, partition } = flight.entry;
+    return this.#producer.produce(topic, key, value, flight, partition);
   }
 
   async close(): Promise<void> {
@@ -81,14 +82,14 @@ export class BrokerLink {
   }
 
   async #connect(timeoutMs: number): Promise<void> {
-    let producer: KafkaProducer | null = null;
+    let producer: KafkaProducer<Flight> | null = null;
     /** A producer that was replaced may still report; nobody listens to it. */
     const mine = () => producer !== null && producer === this.#producer;
-    const connecting = await KafkaProducer.connect(
+    const connecting = await KafkaProducer.connect<Flight>(
       this.#options,
       {
-        delivered: (seq) => mine() && this.#delivered(seq),
-        rejected: (seq, cause) => mine() && this.#outbox.rejected(seq, cause),
+        delivered: (flight) => mine() && this.#delivered(flight),
+        rejected: (flight, cause) => mine() && this.#outbox.rejected(flight, cause),
         away: (detail) => mine() && this.#gone(detail),
         broken: (detail) => mine() && this.#replace(detail),
       },
@@ -106,7 +107,7 @@ export class BrokerLink {
     this.#outbox.resume();
   }
 
-  async #seeToTopics(producer: KafkaProducer, timeoutMs: number): Promise<void> {
+  async #seeToTopics(producer: KafkaProducer<Flight>, timeoutMs: number): Promise<void> {
     const specs = this.#topics;
     if (this.#options.embedded) for (const { name } of specs) await producer.touch(name, timeoutMs);
     else if (this.#options.topics.create)
@@ -134,9 +135,9 @@ export class BrokerLink {
     void broken?.close(0).then(() => this.#reconnect());
   }
 
-  #delivered(seq: number): void {
+  #delivered(flight: Flight): void {
     this.#lastSign = Date.now();
-    this.#outbox.delivered(seq);
+    this.#outbox.delivered(flight);
     this.#back();
   }
 

@@ -26,6 +26,12 @@ export interface Backlog {
   release(throughSeq: number): void;
 }
 
+/** A message in the producer's hands, which says with the same object what became of it. */
+export interface Flight {
+  readonly entry: OutboxEntry;
+  settled: boolean;
+}
+
 export interface OutboxLimits {
   /** Most messages and bytes in the producer's hands at once. */
   readonly windowMessages: number;
@@ -38,7 +44,7 @@ export interface OutboxLimits {
 
 export interface OutboxEvents {
   /** Hands a message to the producer; false where it takes none at present. */
-  send(entry: OutboxEntry): boolean;
+  send(flight: Flight): boolean;
   delivered(entry: OutboxEntry): void;
   dropped(entry: OutboxEntry, cause: string): void;
 }
@@ -61,8 +67,9 @@ export class Outbox {
   readonly #events: OutboxEvents;
   readonly #disk: Backlog | null;
   readonly #memory = new Fifo<OutboxEntry>();
-  /** By seq, in order: a Map keeps insertion order. */
-  #inFlight = new Map<number, OutboxEntry>();
+  /** In the producer's hands, in order; those that are settled go when they reach the front. */
+  #inFlight = new Fifo<Flight>();
+  #inFlightMessages = 0;
   #inFlightBytes = 0;
   #memoryBytes = 0;
   #lastSeq: number;
@@ -89,7 +96,7 @@ export class Outbox {
 
   /** Messages that the broker does not have yet. */
   get pending(): number {
-    return this.#inFlight.size + this.waiting;
+    return this.#inFlightMessages + this.waiting;
   }
 
   /** Messages that are not in the producer's hands yet. */
@@ -102,7 +109,7 @@ export class Outbox {
   }
 
   get inFlight(): number {
-    return this.#inFlight.size;
+    return this.#inFlightMessages;
   }
 
   /** Takes messages over. Never waits and never throws for want of room: the oldest go. */
@@ -127,10 +134,11 @@ export class Outbox {
   /** The producer is gone: what it has not delivered goes again, to the next one, in order. */
   pause(): void {
     this.#paused = true;
-    const again = this.#inFlight;
-    this.#inFlight = new Map();
+    const again = [...this.#unsettled()];
+    this.#inFlight = new Fifo();
+    this.#inFlightMessages = 0;
     this.#inFlightBytes = 0;
-    for (const entry of [...again.values()].reverse()) {
+    for (const entry of again.reverse()) {
       this.#memory.unshift(entry);
       this.#memoryBytes += cost(entry);
     }
@@ -142,17 +150,17 @@ export class Outbox {
     if (this.#disk) this.#toDisk(this.#disk);
   }
 
-  delivered(seq: number): void {
-    const entry = this.#take(seq);
+  delivered(flight: Flight): void {
     this.#away = false;
-    if (entry) this.#events.delivered(entry);
-    this.#settled();
+    if (!this.#settle(flight)) return;
+    this.#events.delivered(flight.entry);
+    this.#proceed();
   }
 
-  rejected(seq: number, cause: string): void {
-    const entry = this.#take(seq);
-    if (entry) this.#events.dropped(entry, cause);
-    this.#settled();
+  rejected(flight: Flight, cause: string): void {
+    if (!this.#settle(flight)) return;
+    this.#events.dropped(flight.entry, cause);
+    this.#proceed();
   }
 
   /** Resolves when the broker has everything; false when `timeoutMs` was over before. */
@@ -181,7 +189,7 @@ export class Outbox {
     if (this.#paused || this.#pumping) return;
     this.#pumping = true;
     const messages = this.#away ? PROBE_MESSAGES : this.#limits.windowMessages;
-    while (this.#inFlight.size < messages && this.#inFlightBytes < this.#limits.windowBytes) {
+    while (this.#inFlightMessages < messages && this.#inFlightBytes < this.#limits.windowBytes) {
       const entry = this.#memory.peek() ?? this.#readDisk();
       if (!entry || !this.#send(entry)) break;
     }
@@ -197,10 +205,12 @@ export class Outbox {
   }
 
   #send(entry: OutboxEntry): boolean {
-    if (!this.#events.send(entry)) return false;
+    const flight: Flight = { entry, settled: false };
+    if (!this.#events.send(flight)) return false;
     if (entry === this.#readAhead) this.#readAhead = null;
     else this.#shift();
-    this.#inFlight.set(entry.seq, entry);
+    this.#inFlight.push(flight);
+    this.#inFlightMessages += 1;
     this.#inFlightBytes += cost(entry);
     this.#sentSeq = Math.max(this.#sentSeq, entry.seq);
     return true;
@@ -217,18 +227,24 @@ export class Outbox {
     return entry;
   }
 
-  #take(seq: number): OutboxEntry | undefined {
-    const entry = this.#inFlight.get(seq);
-    if (!entry) return undefined;
-    this.#inFlight.delete(seq);
-    this.#inFlightBytes -= cost(entry);
-    return entry;
+  /** False where that is known already, or came from a producer that was lost since. */
+  #settle(flight: Flight): boolean {
+    if (flight.settled) return false;
+    flight.settled = true;
+    this.#inFlightMessages -= 1;
+    this.#inFlightBytes -= cost(flight.entry);
+    while (this.#inFlight.peek()?.settled) this.#inFlight.shift();
+    return true;
+  }
+
+  *#unsettled(): Generator<OutboxEntry> {
+    for (const { entry, settled } of this.#inFlight) if (!settled) yield entry;
   }
 
   /** Copies to disk what the broker does not have and the disk does not either; memory then starts anew. */
   #toDisk(disk: Backlog): void {
     const unsaved = (entry: OutboxEntry) => entry.seq > this.#diskSeq;
-    disk.append([...this.#inFlight.values(), ...this.#memory].filter(unsaved), this.#sentSeq);
+    disk.append([...this.#unsettled(), ...this.#memory].filter(unsaved), this.#sentSeq);
     this.#diskSeq = this.#lastSeq;
     this.#onDisk = true;
     // Those that a lost producer gave back (seq ≤ sentSeq) stay in memory: the disk's reader is past them.
@@ -244,11 +260,11 @@ export class Outbox {
       while (this.#memoryBytes > this.#limits.memoryBytes) this.#events.dropped(this.#shift()!, 'kafka_away');
   }
 
-  #settled(): void {
+  #proceed(): void {
     this.#sinceRelease += 1;
     if (this.#disk && (this.#sinceRelease >= this.#limits.releaseEvery || this.pending === 0)) {
       this.#sinceRelease = 0;
-      const oldest = this.#inFlight.keys().next().value ?? this.#memory.peek()?.seq;
+      const oldest = this.#inFlight.peek()?.entry.seq ?? this.#memory.peek()?.seq;
       this.#disk.release(oldest === undefined ? this.#sentSeq : Math.min(oldest - 1, this.#sentSeq));
     }
     this.pump();

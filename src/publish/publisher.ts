@@ -48,7 +48,7 @@ export interface Publisher {
   close(): Promise<void>;
 }
 
-const WINDOW = { windowMessages: 20_000, windowBytes: 32 * 1024 * 1024, releaseEvery: 256 };
+const WINDOW = { windowMessages: 10_000, windowBytes: 16 * 1024 * 1024, releaseEvery: 256 };
 const PUBLISHED = ['AuFrame', 'AuActivation', 'CameraStatus'] as const satisfies readonly RecordName[];
 type Published = (typeof PUBLISHED)[number];
 
@@ -127,7 +127,7 @@ class KafkaPublisher implements Publisher {
     this.#outbox = new Outbox(
       { ...WINDOW, memoryBytes: options.memoryMegabytes * 1024 * 1024 },
       {
-        send: (entry) => this.#link.send(entry),
+        send: (flight) => this.#link.send(flight),
         delivered: (entry) => this.#delivered(entry),
         dropped: (entry, cause) => losses.of(entry.key, cause),
       },

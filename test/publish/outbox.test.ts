@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Outbox, type OutboxEntry } from '../../src/publish/outbox.ts';
+import { type Flight, Outbox, type OutboxEntry } from '../../src/publish/outbox.ts';
 import { Spool } from '../../src/publish/spool.ts';
 
 const LIMITS = { windowMessages: 5, windowBytes: 1e6, memoryBytes: 1e6, releaseEvery: 4 };
@@ -11,14 +11,14 @@ const spoolOptions = (dir: string) => ({ dir, maxMegabytes: 1, syncSeconds: 60 }
 
 /** A producer and its broker: takes messages in order, and acknowledges them in order, or dies first. */
 class Peer {
-  queue: OutboxEntry[] = [];
+  queue: Flight[] = [];
   /** What the broker has, as it came. */
   readonly log: string[] = [];
   readonly dropped: { name: string; cause: string }[] = [];
   outbox!: Outbox;
 
   events = {
-    send: (entry: OutboxEntry) => this.queue.push(entry) > 0,
+    send: (flight: Flight) => this.queue.push(flight) > 0,
     delivered: () => {},
     dropped: (entry: OutboxEntry, cause: string) => {
       this.dropped.push({ name: entry.value.toString().trimEnd(), cause });
@@ -26,16 +26,16 @@ class Peer {
   };
 
   acknowledge(count: number): void {
-    for (const entry of this.queue.slice(0, count)) {
+    for (const flight of this.queue.slice(0, count)) {
       this.queue.shift();
-      this.log.push(entry.value.toString().trimEnd());
-      this.outbox.delivered(entry.seq);
+      this.log.push(flight.entry.value.toString().trimEnd());
+      this.outbox.delivered(flight);
     }
   }
 
   /** The broker stores `stored` messages, but nobody learns of it: the producer is gone. */
   breakDown(stored: number): void {
-    for (const entry of this.queue.slice(0, stored)) this.log.push(entry.value.toString().trimEnd());
+    for (const { entry } of this.queue.slice(0, stored)) this.log.push(entry.value.toString().trimEnd());
     this.queue = [];
     this.outbox.pause();
   }
@@ -48,7 +48,7 @@ const once = (log: readonly string[]) => [...new Set(log)];
 function watched(spool: Spool, peer: Peer): Spool {
   const release = spool.release.bind(spool);
   spool.release = (throughSeq) => {
-    for (const { seq } of peer.queue) expect(seq).toBeGreaterThan(throughSeq);
+    for (const { entry } of peer.queue) expect(entry.seq).toBeGreaterThan(throughSeq);
     release(throughSeq);
   };
   return spool;
@@ -146,7 +146,7 @@ describe('an outbox', () => {
     peer.outbox.resume();
     peer.outbox.add(['a', 'b', 'c'].map(message));
     const [, b] = peer.queue.splice(1, 1).concat(peer.queue[1]!).toReversed();
-    peer.outbox.rejected(b!.seq, 'kafka_message_size_too_large');
+    peer.outbox.rejected(b!, 'kafka_message_size_too_large');
     peer.acknowledge(3);
     expect(peer.log).toEqual(['a', 'c']);
     expect(peer.dropped).toEqual([{ name: 'b', cause: 'kafka_message_size_too_large' }]);
