@@ -106,10 +106,10 @@ function benchCommand(): Command {
 
 export function benchTable(results: readonly BenchResult[]): string {
   return table(
-    ['engine', 'device', 'precision', 'frames/s', 'ms/hop', 'full ms', 'speed-up', 'peak MB'],
+    ['engine', 'device', 'precision', 'frames/s', 'ms/hop', 'CPU ms/hop', 'full ms', 'speed-up', 'peak MB'],
     results.map(({ engine, device, precision, ...result }) => {
       if ('failed' in result) return [engine, device, precision, `failed: ${result.failed}`];
-      const { framesPerSecond, hopMs, fullMs, peakMemoryMb } = result;
+      const { framesPerSecond, hopMs, hopCpuMs, fullMs, peakMemoryMb } = result;
       const speedUp = `${(fullMs / hopMs).toFixed(1)}×`;
       return [
         engine,
@@ -117,6 +117,7 @@ export function benchTable(results: readonly BenchResult[]): string {
         precision,
         framesPerSecond.toFixed(0),
         hopMs.toFixed(1),
+        hopCpuMs.toFixed(1),
         fullMs.toFixed(0),
         speedUp,
         peakMemoryMb.toFixed(0),
