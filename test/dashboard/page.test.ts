@@ -139,6 +139,22 @@ test('the keyboard goes back in time and on to the present', async () => {
   await page.getByText('No face in sight').waitFor();
 });
 
+test('a page that comes late begins at the present, whatever has left before', async () => {
+  const { hub, page } = await openPage();
+  hub.status(generatedStatus('lobby', 'LIVE'));
+  const now = Date.now() * 1_000;
+  for (let frame = 0; frame < 50; frame++)
+    hub.frames([
+      generatedFrame({ cameraId: 'lobby', trackId: 1, frame, receivedAt: now - 40e6 + frame * 40_000 }),
+    ]);
+  await page.reload();
+  ends.push(generate(['lobby'], 2, (frames) => hub.frames(frames)));
+  await page.getByRole('heading', { name: 'Face 2' }).waitFor();
+  await expect.poll(() => page.locator('#shown').textContent()).toMatch(/^live, \d\.\d s behind$/);
+  await page.waitForTimeout(1_000);
+  expect(await page.locator('#shown').textContent()).toMatch(/^live, \d\.\d s behind$/);
+});
+
 test('scores that come many seconds late are shown all the same', async () => {
   const { hub, page } = await openPage();
   hub.status(generatedStatus('lobby', 'LIVE'));
@@ -151,6 +167,7 @@ test('scores that come many seconds late are shown all the same', async () => {
   await page.getByRole('heading', { name: 'Face 1' }).waitFor();
   const value = page.locator('.value').first();
   await expect.poll(() => value.textContent()).toMatch(/^\d/);
+  await expect.poll(() => page.locator('#shown').textContent()).toMatch(/^live, 15\.\d s behind$/);
 });
 
 test('an unreliable face says so and shows no scores', async () => {

@@ -16,6 +16,7 @@ let faces: Faces | undefined;
 let hello: Hello | undefined;
 let timeline: Timeline | undefined;
 let held: number | null = null;
+let caughtUp = false;
 
 connect(
   (message) => {
@@ -41,9 +42,10 @@ connect(
 );
 
 function take({ now, cameras, faces: samples }: Update, known: Faces): void {
-  let late = 0;
-  for (const face of samples) late = Math.max(late, known.push(face, now));
-  playhead.heard(now, late);
+  const late = samples.map((face) => known.push(face, now));
+  // The first update holds faces that left long ago, too: they say nothing of how late scores come.
+  playhead.heard(now, Math.max(0, ...(caughtUp ? late : [])));
+  caughtUp = true;
   for (const view of cameras) {
     const card = cards.get(view.id);
     if (!card) {
@@ -94,7 +96,8 @@ function animate(): void {
       [...cards.values()].map(({ view }) => view),
       faces,
       playhead.serverNow,
-      held,
+      shown,
+      held !== null,
     );
   }
   drawing.draw(shown, Number(span.value) * 1_000);

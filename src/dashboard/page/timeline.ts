@@ -38,11 +38,14 @@ export class Timeline {
     this.#live.addEventListener('click', goLive);
   }
 
-  /** `held`: the moment that the slider holds; null while live. */
-  draw(cameras: readonly CameraView[], faces: Faces, now: number, held: number | null): void {
-    this.#live.setAttribute('aria-pressed', String(held === null));
-    if (held !== null) this.#slider.value = String((held - now) / 1_000);
-    const words = held === null ? 'now' : `${clockTime(held)}, ${Math.round((now - held) / 1_000)} s ago`;
+  /** `shown`: the moment shown; `held`: whether the slider holds it, rather than its being live. */
+  draw(cameras: readonly CameraView[], faces: Faces, now: number, shown: number, held: boolean): void {
+    this.#live.setAttribute('aria-pressed', String(!held));
+    if (held) this.#slider.value = String((shown - now) / 1_000);
+    const behind = (now - shown) / 1_000;
+    const words = held
+      ? `${clockTime(shown)}, ${Math.round(behind)} s ago`
+      : `live, ${behind.toFixed(1)} s behind`;
     setText(this.#shown, words);
     this.#slider.setAttribute('aria-valuetext', words);
     this.#canvas.style.height = `${Math.max(1, cameras.length) * ROW}px`;
