@@ -193,6 +193,21 @@ describe('a publisher at a real broker', () => {
     });
   }, 60_000);
 
+  test('gives up what the broker would never take, counted, and goes on', async () => {
+    const lost: unknown[] = [];
+    const publisher = await openPublisher(options('large.'), {
+      acknowledged: () => {},
+      dropped: (...loss) => lost.push(loss),
+    });
+    const status = fc.sample(anyStatus, 1)[0]!;
+    publisher.status({ ...status, cameraId: 'door', detail: 'x'.repeat(2_000_000) });
+    publisher.status({ ...status, cameraId: 'door', detail: 'fits' });
+    await publisher.flush(30_000);
+    expect(lost).toEqual([['door', 1, 'kafka_message_size_too_large']]);
+    expect(publisher.stats()).toMatchObject({ acknowledged: 1, dropped: 1, pending: 0 });
+    await publisher.close();
+  }, 60_000);
+
   test('says so where no broker answers', async () => {
     const kafka = kafkaOptions.parse({ brokers: ['127.0.0.1:1'], connectSeconds: 1 });
     await expect(openPublisher(kafka, quiet)).rejects.toMatchObject({
@@ -358,3 +373,34 @@ test('austream tail shows a topic’s events to people and to programs', async (
   );
   expect(json.stderr + text.stderr).toBe('');
 }, 60_000);
+
+describe('the examples', () => {
+  beforeAll(() =>
+    publish(
+      Array.from({ length: 20 }, (_, index) => frameNumber(index)),
+      'au.',
+    ),
+  );
+  const active = 'lobby/1 au02 au04 au07 au10 au15 au23 au25 au26';
+
+  test('in TypeScript prints events', async () => {
+    const script = join(ROOT, 'examples/typescript/consumer.ts');
+    const child = execFile(process.execPath, [script, broker.address]);
+    let text = '';
+    child.stdout!.on('data', (chunk) => {
+      text += chunk;
+      if (text.split('\n').length > 20) child.kill('SIGINT');
+    });
+    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(0);
+    expect(text.split('\n')[0]).toBe(active);
+  }, 60_000);
+
+  test('in Python prints the same', async () => {
+    const { stdout } = await run(await python(), [
+      ...[join(ROOT, 'examples/python/consumer.py'), '--brokers', broker.address],
+      ...['--schema', join(ROOT, 'schemas/AuFrame.avsc'), '--count', '20'],
+    ]);
+    expect(stdout.trim().split('\n')).toHaveLength(20);
+    expect(stdout.split('\n')[0]).toBe(active);
+  }, 60_000);
+});

@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { kafkajsConnection, rdkafkaConnection } from '../../src/publish/connection.ts';
 import { kafkaOptions } from '../../src/publish/options.ts';
 
@@ -54,6 +55,16 @@ describe('kafka options', () => {
     });
     rmSync(dir, { recursive: true });
     expect(() => rdkafkaConnection(kafka)).toThrowError(`kafka.tls.ca: ${ca} cannot be read: ENOENT`);
+  });
+
+  test('that the example config shows in comments are valid', () => {
+    const example = readFileSync(new URL('../../austream.example.yaml', import.meta.url), 'utf8');
+    const blocks = [...example.matchAll(/^ {2}# (\w+): +# .*\n((?: {2}# {3}.*\n)+)/gm)];
+    expect(blocks.map(([, key]) => key)).toEqual(['tls', 'sasl', 'sasl', 'registry', 'spool']);
+    for (const [block] of blocks) {
+      const options = parse(block.replace(/^ {2}# /gm, ''));
+      expect(mistakes({ brokers, ...options }), block).toBeUndefined();
+    }
   });
 
   test('without tls and sasl mean plain text', () => {
