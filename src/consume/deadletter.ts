@@ -4,6 +4,8 @@ import type { DeadLetter } from './events.ts';
 import type { ConsumeOptions, PoisonMessage } from './options.ts';
 
 const DEFAULT_TOPIC = 'au.deadletter';
+/** Brokers take a megabyte by default; a letter adds a little to the message. */
+const MAX_VALUE_BYTES = 900 * 1024;
 const MAX_REQUEST_BYTES = 512 * 1024;
 
 /** Where messages go that cannot be decoded: to the program's own callback, or to the dead-letter topic. */
@@ -39,11 +41,15 @@ export class DeadLetters {
   }
 
   #letter(message: PoisonMessage): Buffer {
+    const { value, detail } = message;
+    const kept = value === null || value.length <= MAX_VALUE_BYTES;
     const letter: DeadLetter = {
       at: Date.now() * 1000,
       group: this.#options.groupId,
       ...message,
       offset: Number(message.offset),
+      value: kept ? value : null,
+      detail: kept ? detail : `${detail} (its ${value.length} bytes are too many to keep here)`,
     };
     return this.#encoder.encode(letter);
   }

@@ -387,7 +387,7 @@ export interface DeadLetter {
   readonly offset: number;
   /** The message's key; null where it has none. */
   readonly key: null | Buffer;
-  /** The message's value, unchanged; null where it has none. */
+  /** The message's value, unchanged; null where it has none, or more than 900 KiB. */
   readonly value: null | Buffer;
   /** Why it could not be decoded. */
   readonly reason: DeadLetterReason;
