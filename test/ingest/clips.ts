@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const folder = mkdtempSync(join(tmpdir(), 'austream-clips-'));
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+const clean = () => rmSync(folder, { recursive: true, force: true });
+// Vitest ends its workers without the event; benchmarks run without Vitest.
+if (process.env.VITEST) (await import('vitest')).afterAll(clean);
+else process.once('exit', clean);
 
 /** Makes a file with GStreamer; `launch` is everything before the sink. Returns its file URL. */
 export function makeClip(name: string, launch: string): string {
