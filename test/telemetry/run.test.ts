@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -22,10 +24,10 @@ const STAGES = [
 let receiver: OtlpReceiver;
 let summary: { events: number };
 const folder = mkdtempSync(join(tmpdir(), 'austream-otlp-'));
+const config = join(folder, 'config.yaml');
 
 beforeAll(async () => {
   receiver = await OtlpReceiver.start();
-  const config = join(folder, 'config.yaml');
   const clip = pathToFileURL(resolve('models/demo/clip.mp4')).href;
   writeFileSync(config, JSON.stringify({ cameras: [{ id: 'clip', url: clip }], kafka: { embedded: true } }));
   const { stdout } = await promisify(execFile)(
@@ -71,6 +73,30 @@ test('a frame’s way from the camera to the broker’s acknowledgement is one t
     expect(published).toBe(`clip/0/1/${root.attributes['austream.frame']}`);
   }
 });
+
+test('a receiver that never answers holds nothing up', async () => {
+  const mute = createServer().listen(0, '127.0.0.1');
+  try {
+    await once(mute, 'listening');
+    const { port } = mute.address() as AddressInfo;
+    const { stdout } = await promisify(execFile)(
+      'bin/austream',
+      ['run', '-c', config, '--json', '--duration', '1s'],
+      {
+        // Far longer than this test may take.
+        env: {
+          ...process.env,
+          OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+          OTEL_EXPORTER_OTLP_TIMEOUT: '600000',
+        },
+        maxBuffer: 1 << 28,
+      },
+    );
+    expect(stdout.trimEnd().split('\n').at(-1)).toContain('"type":"summary"');
+  } finally {
+    mute.close();
+  }
+}, 120_000);
 
 test('metrics come by OTLP, too', () => {
   for (const name of ['austream.camera.frames', 'austream.latency', 'austream.publish.pending'])
