@@ -59,6 +59,8 @@ export class PartitionOwner {
   #undecoded = 0;
   #letters: OutgoingRecord[] = [];
   #caughtUp = false;
+  /** The offset that comes next. */
+  #next: number | null = null;
   #wake: () => void = () => {};
 
   constructor(partition: number, options: OwnerOptions, events: OwnerEvents) {
@@ -81,6 +83,7 @@ export class PartitionOwner {
   take(message: rdkafka.Message): void {
     const current = this.#current;
     if (!current) return;
+    this.#watchOffset(message.offset);
     this.#caughtUp = false;
     this.#undecoded += this.#options.infer.hop;
     this.#taking = this.#taking.then(async () => {
@@ -88,6 +91,16 @@ export class PartitionOwner {
       this.#undecoded -= this.#options.infer.hop;
       if (this.#current === current) current.inference.take(message.offset, batch, Date.now());
     });
+  }
+
+  /** Ingest workers write no transactions: only what expires or is skipped makes a hole in the offsets. */
+  #watchOffset(offset: number): void {
+    if (this.#next !== null && offset !== this.#next)
+      log.warn(
+        { partition: this.#partition, from: this.#next, to: offset },
+        `partition ${this.#partition}: crops expired before they were scored`,
+      );
+    this.#next = offset + 1;
   }
 
   caughtUp(): void {
@@ -144,6 +157,7 @@ export class PartitionOwner {
       this.#caughtUp = false;
       await reader.seek(this.#partition, inference.start);
       // At once: the next message is for this inference.
+      this.#next = inference.start;
       this.#current = { inference, producer };
       log.info(
         { partition: this.#partition, from: inference.start, committed, states: table.size },

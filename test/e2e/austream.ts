@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export const DEMO_CLIP = join(ROOT, 'models/demo/clip.mp4');
 
 /** A line of `--json` output. */
@@ -30,6 +30,7 @@ export class Austream {
     });
     this.process.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
+      for (const look of this.#watchers) look();
     });
     createInterface({ input: this.process.stdout! }).on('line', (line) => {
       this.stdout += `${line}\n`;
@@ -50,12 +51,25 @@ export class Austream {
 
   /** Resolves with the first line that fits; rejects with all that was said when the process ends without it. */
   until(fits: (line: Line) => boolean): Promise<Line> {
+    return this.#watch(() => this.lines.find(fits));
+  }
+
+  /** Resolves when the log has this text; rejects when the process ends without it. */
+  async said(text: string): Promise<void> {
+    await this.#watch(() => this.stderr.includes(text) || undefined);
+  }
+
+  #watch<T>(find: () => T | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
       const look = () => {
-        const found = this.lines.find(fits);
-        if (found) resolve(found);
+        const found = find();
+        if (found !== undefined) resolve(found);
         else if (this.process.exitCode !== null || this.process.signalCode !== null)
-          reject(new Error(`austream ended (${this.process.exitCode}) without that line:\n${this.stderr}`));
+          reject(
+            new Error(
+              `austream ended (${this.process.exitCode}) without what was waited for:\n${this.stderr}`,
+            ),
+          );
         else return;
         this.#watchers = this.#watchers.filter((one) => one !== look);
       };
