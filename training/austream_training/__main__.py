@@ -87,11 +87,12 @@ def cache(a: argparse.Namespace) -> None:
 
 def train_windows(a: argparse.Namespace) -> None:
     from . import cache as c, labels, losses, windows
-    from .frames import FrameModel
+    from .frames import FrameModel, suspend_time
 
     torch.manual_seed(a.seed)
     frame, source = FrameModel(), a.run / "features"
     c.load_average(frame, a.run / "last.pt")
+    suspend_time(frame.edge)
     read = lambda *names: [windows.FeatureSet(source, n) for n in names]  # noqa: E731
     clips = read(*(n for n in ("clips-train", "sparse-train-augmented") if (source / f"{n}-groups.npy").is_file()))
     sampler = windows.Sampler(clips, read("stills-train-augmented"), read("portraits-train-augmented"), a.seed)

@@ -58,9 +58,8 @@ def suspend_time(model: EdgeModel) -> None:
             nn.init.zeros_(block.fc2.weight)
             nn.init.zeros_(block.fc2.bias)
         part.requires_grad_(False)
-    nn.init.normal_(model.vivit.temporal_pos, std=0.02).requires_grad_(False)
-    for branch in (model.nguyen.branch1, model.nguyen.branch3):
-        nn.init.normal_(branch.frequency, std=0.15).requires_grad_(False)
+    for position in (model.vivit.temporal_pos, model.nguyen.branch1.frequency, model.nguyen.branch3.frequency):
+        nn.init.zeros_(position).requires_grad_(False)
 
 
 def resume_time(model: EdgeModel) -> None:

@@ -40,8 +40,9 @@ def scores(model: EdgeModel, embeddings: torch.Tensor, moving: bool, hop: int = 
     edge-padded."""
     d = model.vivit.embed.out_features
     parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    for k in range(0, len(embeddings), WINDOW if moving else 16):
-        e = embeddings[k : k + WINDOW]
+    step = WINDOW if moving else 16
+    for k in range(0, len(embeddings), step):
+        e = embeddings[k : k + step]
         if moving:
             ends = [*range(hop, len(e), hop), len(e)]
             index = torch.stack([torch.clamp(torch.arange(n - WINDOW, n), min=0) for n in ends])

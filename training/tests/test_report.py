@@ -20,6 +20,17 @@ def test_clips_are_scored_as_they_are_streamed():
     np.testing.assert_allclose(got[32:], last, atol=1e-5)
 
 
+def test_stills_are_scored_one_by_one():
+    torch.manual_seed(0)
+    model = EdgeModel().eval()
+    e = torch.randn(20, 448)
+    got = report.scores(model, e, moving=False)["ensemble"]
+    with torch.no_grad():
+        expected = model.score(e[17:18].expand(256, -1)[None])[0, -1]
+    assert got.shape == (20, 12)
+    np.testing.assert_allclose(got[17], expected, atol=1e-5)
+
+
 def test_held_out_people_are_nobodys_twice():
     parts = [set(dataset.held(874, p)) for p in ("train", "val", "test")]
     assert sum(map(len, parts)) == 874 and len(set.union(*parts)) == 874 and len(parts[0]) == 700
