@@ -65,8 +65,7 @@ export async function serveDashboard(server: FastifyInstance, options: Dashboard
       stream(reply, hub, hello(options), pages);
     });
     guarded.get('/pictures/*', (request, reply) => {
-      const key = decodeURIComponent(request.url.slice('/pictures/'.length));
-      const picture = hub.picture(key);
+      const picture = hub.picture((request.params as { '*': string })['*']);
       if (!picture) return reply.code(404).send();
       return reply.type('application/octet-stream').send(Buffer.from(picture));
     });
