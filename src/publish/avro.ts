@@ -16,6 +16,7 @@ export type RecordName = (typeof RECORD_NAMES)[number];
 /** Avro's single-object marker; the schema's fingerprint (8 bytes) and the record's bytes follow. */
 export const SINGLE_OBJECT_MARKER = Buffer.of(0xc3, 0x01);
 export const SINGLE_OBJECT_HEADER_BYTES = 10;
+const BLOCK_BYTES = 64 * 1024;
 
 const SCHEMA_FOLDER = new URL('../../schemas/', import.meta.url);
 /** Every released version of each schema: `<record>/<version>.avsc`. */
@@ -47,14 +48,15 @@ export class RecordEncoder {
   readonly #record: RecordName;
   readonly #type: avro.Type;
   readonly #header: Buffer;
-  #scratch = Buffer.allocUnsafe(4096);
+  /** Messages are written one after the other into blocks: one allocation for many. */
+  #block = Buffer.alloc(0);
+  #at = 0;
 
   /** `header` names the writer's schema: of single-object encoding unless a registry has given an id. */
   constructor(record: RecordName, header?: Buffer) {
     this.#record = record;
     this.#type = recordType(record);
     this.#header = header ?? singleObjectHeader(this.#type);
-    this.#header.copy(this.#scratch);
   }
 
   get headerBytes(): number {
@@ -63,19 +65,29 @@ export class RecordEncoder {
 
   /** Throws SCHEMA_INVALID where `value` is not such a record. */
   encode(value: unknown): Buffer {
-    let end: number;
+    let end = this.#write(value);
+    while (end < 0) {
+      const needed = this.#block.length - this.#at - end;
+      this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, 2 * needed));
+      this.#at = 0;
+      end = this.#write(value);
+    }
+    const message = this.#block.subarray(this.#at, end);
+    this.#at = end;
+    return message;
+  }
+
+  /** Where the message ends in the block; minus the bytes that it lacks where it does not fit. */
+  #write(value: unknown): number {
+    const body = this.#at + this.#header.length;
+    if (body > this.#block.length) return this.#block.length - body;
+    this.#header.copy(this.#block, this.#at);
     try {
-      end = this.#type.encode(value, this.#scratch, this.#header.length);
-      if (end < 0) {
-        this.#scratch = Buffer.allocUnsafe(2 * (this.#scratch.length - end));
-        this.#header.copy(this.#scratch);
-        end = this.#type.encode(value, this.#scratch, this.#header.length);
-      }
+      return this.#type.encode(value, this.#block, body);
     } catch (cause) {
       throw new AustreamError('SCHEMA_INVALID', `not a valid ${this.#record}: ${(cause as Error).message}`, {
         cause,
       });
     }
-    return Buffer.from(this.#scratch.subarray(0, end));
   }
 }

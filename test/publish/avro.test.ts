@@ -30,7 +30,7 @@ describe('records', () => {
     );
   });
 
-  test('longer than the scratch buffer grow it', () => {
+  test('of any length follow each other without touching', () => {
     const batch = (size: number) => ({
       ...{
         cameraId: 'a',
@@ -44,8 +44,10 @@ describe('records', () => {
       crops: [{ ...frameNumber(1), pixels: Buffer.alloc(size, 7) }],
     });
     const encoder = new RecordEncoder('FaceCropBatch');
-    for (const size of [1, 100_000, 5, 1_000_000]) {
-      const value = decode('FaceCropBatch', encoder.encode(batch(size))) as events.FaceCropBatch;
+    const sizes = [1, 100_000, 5, 65_000, 1_000_000, 300, 60_000, 30_000, 64_000];
+    const messages = sizes.map((size) => encoder.encode(batch(size)));
+    for (const [index, size] of sizes.entries()) {
+      const value = decode('FaceCropBatch', messages[index]!) as events.FaceCropBatch;
       expect(value.crops[0]!.pixels.equals(Buffer.alloc(size, 7))).toBe(true);
     }
   });
