@@ -1,5 +1,6 @@
 import { createWriteStream, existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Command, InvalidArgumentError } from 'commander';
@@ -8,7 +9,7 @@ import { AustreamError } from '../errors.ts';
 import { type KafkaOptions, kafkaOptions } from '../publish/options.ts';
 import { reportHtml } from '../report/html.ts';
 import { openFaceCsv } from '../report/openface.ts';
-import { Recording } from '../report/recording.ts';
+import { type RecordedTrack, Recording } from '../report/recording.ts';
 import { readFile } from '../report/source.ts';
 import { readTopic } from '../report/topic.ts';
 
@@ -16,6 +17,7 @@ interface ReportFlags {
   from: string;
   out?: string;
   openface?: string;
+  plots?: string;
   camera?: string;
   track?: number;
   config?: string;
@@ -25,26 +27,30 @@ interface ReportFlags {
 /** `austream report`: what a researcher sends to a colleague. */
 export function reportCommand(): Command {
   return new Command('report')
-    .description('Make a report (HTML), or a table in the columns of OpenFace, of recorded events')
+    .description(
+      'Make a report (HTML), pictures (PNG) or a table in the columns of OpenFace of recorded events',
+    )
     .requiredOption(
       '--from <source>',
       'file of events (.ndjson, .avro, - for standard input) or topic (au.frames)',
     )
     .option('-o, --out <file>', 'where the report goes: a self-contained HTML file')
+    .option('--plots <folder>', 'where pictures go: a PNG of the time courses of each face')
     .option('--openface <file>', 'where the table goes: CSV with OpenFace’s column names')
     .option('--camera <id>', 'only this camera')
     .option('--track <n>', 'only this face', track)
     .option('-c, --config <file>', 'take the brokers from this config file')
     .option('--brokers <host:port,…>', 'brokers of the topic')
     .action(async (flags: ReportFlags) => {
-      if (!flags.out && !flags.openface)
+      if (!flags.out && !flags.openface && !flags.plots)
         throw new AustreamError('ARGUMENT_INVALID', 'report has nowhere to go', {
-          fix: 'give --out report.html, --openface table.csv, or both',
+          fix: 'give --out report.html, --plots folder, --openface table.csv, or several of them',
         });
       const recording = await record(flags);
       if (flags.openface) await writeTable(recording, flags.openface);
       if (flags.out)
         await writeFile(flags.out, reportHtml(recording, { source: flags.from, made: new Date() }));
+      if (flags.plots) await writePlots([...recording.tracks.values()], flags.plots);
       const frames = [...recording.tracks.values()].reduce((sum, { frames }) => sum + frames, 0);
       process.stderr.write(
         `${recording.cameras.length} camera(s), ${recording.tracks.size} face(s), ${frames} instants, ` +
@@ -77,6 +83,17 @@ async function writeTable(recording: Recording, path: string): Promise<void> {
       fix: `choose one with --camera: ${recording.cameras.join(', ')}`,
     });
   await pipeline(Readable.from(lines(openFaceCsv(recording))), createWriteStream(path));
+}
+
+/** `CAMERA_EPOCH_FACE.png`, one by one: a picture takes memory. */
+async function writePlots(tracks: readonly RecordedTrack[], folder: string): Promise<void> {
+  const { plotPng } = await import('../report/plot.ts');
+  await mkdir(folder, { recursive: true });
+  for (const track of tracks) {
+    // Of `austream score` the camera is a file, whose name may have slashes.
+    const camera = encodeURIComponent(track.cameraId);
+    await writeFile(join(folder, `${camera}_${track.epoch}_${track.trackId}.png`), await plotPng(track));
+  }
 }
 
 function* lines(rows: Iterable<string>): Generator<string> {

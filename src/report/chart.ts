@@ -3,17 +3,26 @@ import { ACTION_UNITS } from '../domain.ts';
 import type { RecordedTrack } from './recording.ts';
 import { activationsOf, HOLE_SECONDS } from './statistics.ts';
 
-const WIDTH = 1000;
-const LANE = 34;
-const AXIS = 24;
+/** In the SVG's own units; a lane per AU. */
+export const WIDTH = 1000;
+export const LANE = 34;
+export const AXIS = 24;
+export const HEIGHT = ACTION_UNITS.length * LANE;
 const STEPS = [0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200];
 
-/** The AU time courses of one face as an SVG: a lane each, raw faint, smoothed strong, activations as bands. */
+/** The AU time courses of one face as an SVG for a page that brings the style and the labels. */
 export function timeCourses(track: RecordedTrack): string {
+  return (
+    `<svg viewBox="0 0 ${WIDTH} ${HEIGHT + AXIS}" preserveAspectRatio="none" role="img" ` +
+    `aria-label="Scores of 12 Action Units over time">${courses(track)}</svg>`
+  );
+}
+
+/** What is in that SVG: the axis of time, and a lane each, raw faint, smoothed strong, activations as bands. */
+export function courses(track: RecordedTrack): string {
   const start = track.time.at(0);
   const seconds = Math.max(track.seconds, 0.001);
   const x = (time: number) => ((time - start) / seconds) * WIDTH;
-  const height = ACTION_UNITS.length * LANE;
   const lanes = ACTION_UNITS.map((number, au) => {
     const { region, name } = ACTION_UNIT_FACTS[number]!;
     const bands = activationsOf(track, au)
@@ -29,10 +38,7 @@ export function timeCourses(track: RecordedTrack): string {
       `<path class="smoothed" d="${envelope(track, au, 'smoothed', x)}"/></g>`
     );
   }).join('');
-  return (
-    `<svg viewBox="0 0 ${WIDTH} ${height + AXIS}" preserveAspectRatio="none" role="img" ` +
-    `aria-label="Scores of 12 Action Units over time">${axis(seconds, height)}${lanes}</svg>`
-  );
+  return axis(seconds) + lanes;
 }
 
 /**
@@ -67,18 +73,20 @@ function envelope(
     }
     path += `${pen}${pixel} ${y(low)}`;
     if (high !== low) path += `V${y(high)}`;
+    // A frame by itself is a dot, where lines have round ends.
+    else if (pen === 'M') path += 'h0';
     pen = 'L';
   }
   return path;
 }
 
-function axis(seconds: number, height: number): string {
+function axis(seconds: number): string {
   const step = STEPS.find((each) => seconds / each <= 12) ?? seconds / 12;
   const marks: string[] = [];
   for (let at = 0; at <= seconds; at += step) {
     const x = ((at / seconds) * WIDTH).toFixed(1);
     marks.push(
-      `<path class="grid" d="M${x} 0V${height}"/><text x="${x}" y="${height + 16}">${clock(at)}</text>`,
+      `<path class="grid" d="M${x} 0V${HEIGHT}"/><text class="time" x="${x}" y="${HEIGHT + 16}">${clock(at)}</text>`,
     );
   }
   return marks.join('');

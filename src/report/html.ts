@@ -4,6 +4,7 @@ import { timeCourses } from './chart.ts';
 import type { RecordedTrack, Recording } from './recording.ts';
 import { auStatistics, holesOf } from './statistics.ts';
 import { STYLE } from './style.ts';
+import { begin, duration, escaped } from './words.ts';
 
 /** A self-contained page: no script, nothing to fetch, made to be sent to a colleague or printed. */
 export function reportHtml(
@@ -119,19 +120,6 @@ function table(head: readonly string[], rows: readonly (readonly (string | numbe
   return `<table><thead><tr>${heads}</tr></thead><tbody>${rows.map((row) => `<tr>${cells(row)}</tr>`).join('')}</tbody></table>`;
 }
 
-function begin({ clockSource, time }: RecordedTrack): string {
-  const at = time.at(0);
-  return clockSource === 'file' ? `from ${at.toFixed(2)} s of the file` : new Date(at * 1_000).toISOString();
-}
-
-function duration(seconds: number): string {
-  return seconds < 120 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} min`;
-}
-
 function number(value: number | null, digits: number): string {
   return value === null ? '–' : value.toFixed(digits);
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

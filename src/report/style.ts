@@ -17,9 +17,9 @@ th{color:var(--muted);font-weight:500}
 .courses li{height:34px;display:flex;gap:.5rem;align-items:center}
 .courses li b{min-width:2.6rem}
 .courses svg{width:100%;height:432px;overflow:visible}
-svg path{fill:none;vector-effect:non-scaling-stroke}
+svg path{fill:none;stroke-linecap:round;vector-effect:non-scaling-stroke}
 .grid{stroke:var(--line);stroke-width:1}
-text{font-size:12px;fill:var(--muted)}
+text{font-size:12px;fill:var(--muted)}.time{text-anchor:middle}
 .raw{stroke-width:1;stroke-opacity:.35}.smoothed{stroke-width:1.5}
 .active{opacity:.2}
 .brow path:not(.grid){stroke:var(--brow)}.brow rect{fill:var(--brow)}li.brow b{color:var(--brow)}

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import avro from 'avsc';
 import fc from 'fast-check';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AU_NAMES, type AuFrame } from '../../src/domain.ts';
 import { recordType } from '../../src/publish/avro.ts';
@@ -12,6 +13,7 @@ import { kafkaOptions } from '../../src/publish/options.ts';
 import { openPublisher } from '../../src/publish/publisher.ts';
 import { reportHtml } from '../../src/report/html.ts';
 import { OPENFACE_COLUMNS, openFaceCsv } from '../../src/report/openface.ts';
+import { plotPng, plotSvg } from '../../src/report/plot.ts';
 import { Recording } from '../../src/report/recording.ts';
 import { readFile } from '../../src/report/source.ts';
 import { activationsOf, auStatistics } from '../../src/report/statistics.ts';
@@ -148,6 +150,72 @@ describe('the report', () => {
   });
 });
 
+describe('the picture of a face', () => {
+  const BLUE = [0x25, 0x63, 0xc9];
+  const GREY = [0xe5, 0xe7, 0xe9];
+
+  /** Colour at a place in the SVG's units. */
+  async function pixels(png: Buffer) {
+    const { data, info } = await sharp(png).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    const at = (x: number, y: number) => {
+      const offset = (Math.round(y * 2) * info.width + Math.round(x * 2)) * 3;
+      return [...data.subarray(offset, offset + 3)];
+    };
+    return { at, width: info.width, height: info.height };
+  }
+
+  const near = (given: number[], wanted: number[]) =>
+    given.every((value, channel) => Math.abs(value - wanted[channel]!) < 12);
+
+  test('is drawn with its colours: the curve where its score is, grey where nothing was scored', async () => {
+    const steady = { raw: 0.9, p: 0.9, active: false, reliability: null };
+    const some = frames(20, { skip: (n) => n >= 250 && n < 375, unreliable: (n) => n >= 125 && n < 150 });
+    const track = only(
+      recordingOf(
+        some.map((frame) => (frame.aus.au01 ? { ...frame, aus: { ...frame.aus, au01: steady } } : frame)),
+      ),
+    );
+    const { at, width, height } = await pixels(await plotPng(track));
+    expect([width, height]).toEqual([2680, 1100]);
+    // The first lane begins at 230, 84; lanes are 34 high with margins of 2; 20 seconds are 1000 wide.
+    const y = 84 + 34 - 2 - 0.9 * 30;
+    expect(near(at(230 + 100, y), BLUE)).toBe(true);
+    expect(near(at(230 + 900, y), BLUE)).toBe(true);
+    // Away from the grid's lines, which are a second apart.
+    expect(near(at(230 + 275, 84 + 6), GREY)).toBe(true);
+    expect(near(at(230 + 625, 84 + 6), GREY)).toBe(true);
+    expect(at(230 + 425, 84 + 8)).toEqual([255, 255, 255]);
+  });
+
+  test('has words on it: letters are drawn, not only written', async () => {
+    const { at } = await pixels(await plotPng(only(recordingOf(frames(2)))));
+    const ink = (x0: number, y0: number, x1: number, y1: number) => {
+      let dark = 0;
+      for (let y = y0; y < y1; y += 0.5)
+        for (let x = x0; x < x1; x += 0.5) if (Math.min(...at(x, y)) < 160) dark += 1;
+      return dark / ((x1 - x0) * (y1 - y0) * 4);
+    };
+    expect(ink(20, 84 + 8, 60, 84 + 24)).toBeGreaterThan(0.1);
+    expect(ink(66, 84 + 8, 160, 84 + 24)).toBeGreaterThan(0.1);
+    expect(ink(235, 84 + 12 * 34 + 4, 1235, 84 + 12 * 34 + 20)).toBeGreaterThan(0.005);
+  });
+
+  test('says what was not trained, and takes any name', () => {
+    const svg = plotSvg(only(recordingOf(frames(1, { cameraId: '<script>' }))));
+    expect(svg).toContain('untrained weights');
+    expect(svg).not.toContain('<script');
+  });
+
+  test('shows the one instant of a still', async () => {
+    const [still] = frames(1);
+    const steady = { raw: 0.5, p: 0.5, active: false, reliability: null };
+    const { at } = await pixels(
+      await plotPng(only(recordingOf([{ ...still!, aus: { ...still!.aus, au01: steady } }]))),
+    );
+    expect(near(at(230, 84 + 34 - 2 - 15), BLUE)).toBe(true);
+  });
+});
+
 describe('sources', () => {
   const wanted = frames(4);
 
@@ -231,6 +299,13 @@ describe('the command', () => {
     expect(stderr).toContain('1 camera(s), 1 face(s), 50 instants');
     expect(readFileSync(out, 'utf8')).toContain('<h2>door, face 1</h2>');
     expect(readFileSync(table, 'utf8').trim().split('\n')).toHaveLength(51);
+  });
+
+  test('writes a picture of each face', async () => {
+    const folderOfPlots = join(folder, 'plots');
+    await austream('report', '--from', events, '--plots', folderOfPlots);
+    expect(readdirSync(folderOfPlots).sort()).toEqual(['cam_1_1.png', 'door_1_1.png']);
+    expect(await sharp(join(folderOfPlots, 'door_1_1.png')).metadata()).toMatchObject({ format: 'png' });
   });
 
   test('asks which camera’s table is meant', async () => {
