@@ -37,6 +37,8 @@ export class Track implements FaceTrack {
   seenAt: Micros;
   /** Capture time of the newest detection by the detector. */
   detectedAt: Micros;
+  /** Capture time at which the detector was last sent to look for it. */
+  soughtAt: Micros;
   /** Not seen when last looked for. */
   lost = false;
   /** Frames since the newest measurement. */
@@ -55,6 +57,7 @@ export class Track implements FaceTrack {
     this.score = score;
     this.seenAt = at;
     this.detectedAt = at;
+    this.soughtAt = at;
     const { centre, side, roll } = measured.square;
     const filter = (value: number, unit: number) =>
       new KalmanFilter(value, (noise(measured) * unit) ** 2, (FIRST_SPEED * unit) ** 2, RESTING * unit ** 2);

@@ -1,4 +1,4 @@
-import type { Frame, I420Image, Micros } from '../domain.ts';
+import type { Box, Frame, I420Image, Micros } from '../domain.ts';
 import {
   cropSquare,
   DETECTOR_TEMPLATE,
@@ -31,6 +31,10 @@ const LOW = 0.5;
 const RESTLESS = 0.15;
 /** How a face is looked for where it is expected: edge in crop sides, and in detector pixels. */
 const LOOK = { sides: 3.5, size: 128 };
+/** A face that the detector has not seen for `scanSeconds` is looked for so many times in as long again. */
+const LOOKS = 4;
+/** The head around a face whose movement is no news, in parts of the face's box on each side. */
+const HEAD = { sides: 0.5, above: 0.6, below: 0.6 };
 /** A mesh that moved more than this between two frames (sides; ratio of sides) has slipped off. */
 const SLIP = { distance: 0.6, ratio: 1.6 };
 
@@ -67,9 +71,13 @@ export class Tracker {
     for (const track of this.#tracks) track.predict(seconds);
     await this.#refit(image, captureTime);
     const sought = this.#tracks.filter((track) => this.#wanted(track, captureTime));
+    for (const track of sought) track.soughtAt = captureTime;
     const looks = sought.map((track) => lookAround(track.square));
     const least = this.#options.minScore * LOW;
-    const detections = await this.#detector.detect(image, [...regions, ...looks], least);
+    const heads = this.#tracks
+      .filter((track) => track.trackId > 0 && !track.lost && track.fitted)
+      .map(headOf);
+    const detections = await this.#detector.detect(image, [...regions, ...looks], least, heads);
     await this.#take(detections, image, captureTime, sought);
     return this.#retire(image, captureTime);
   }
@@ -107,7 +115,13 @@ export class Tracker {
   #wanted(track: Track, at: Micros): boolean {
     if (track.trackId === 0) return true;
     if (track.lost) return track.age % this.#options.every === 0 || track.age <= this.#options.every;
-    return at - track.detectedAt > 2e6 * this.#options.scanSeconds;
+    const period = 1e6 * this.#options.scanSeconds;
+    return at - track.detectedAt >= period && at - track.soughtAt >= period / LOOKS;
+  }
+
+  /** Whether the detector has not seen what is followed, though it looked: a new face once, others several times. */
+  #unfounded({ trackId, detectedAt }: Track, at: Micros): boolean {
+    return trackId === 0 ? detectedAt !== at : at - detectedAt > 2e6 * this.#options.scanSeconds;
   }
 
   async #take(
@@ -124,7 +138,7 @@ export class Tracker {
       if (track) this.#saw(track, detection.score, at);
       else rest.push(detection);
     }
-    for (const track of sought) if (!track.lost && track.detectedAt !== at) track.lost = true;
+    for (const track of sought) if (!track.lost && this.#unfounded(track, at)) track.lost = true;
 
     const lost = this.#tracks.filter((track) => track.lost);
     const good = associate(
@@ -223,4 +237,9 @@ function lookAround({ centre, side }: Square): Region {
     height: size,
     toFrame: squareTo(size, { centre, side: sides * side, roll: 0 }),
   };
+}
+
+function headOf({ box: { x, y, w, h } }: Track): Box {
+  const { sides, above, below } = HEAD;
+  return { x: x - sides * w, y: y - above * h, w: w * (1 + 2 * sides), h: h * (1 + above + below) };
 }
