@@ -49,6 +49,7 @@ class Camera:
         self.loss = 0.0
         self.clock_offset = 0.0
         self.frozen = False
+        self.playing = False
         self.feeder = None
         self.media = None
 
@@ -77,6 +78,7 @@ class Camera:
 
     def on_unprepared(self, _media):
         self.media = None
+        self.playing = False
         if self.feeder:
             self.feeder.stop()
             self.feeder = None
@@ -126,6 +128,7 @@ class Feeder:
         self.clip = camera.clip
         self.index = 0
         self.start = None  # running time of the clip's (current repetition's) first unit
+        self.described = False
         self.wait_for_key = False
         self.stopped = False
         source.set_property("caps", Gst.Caps.from_string(self.clip.caps))
@@ -142,6 +145,13 @@ class Feeder:
             GLib.timeout_add(5, self._tick)
             return GLib.SOURCE_REMOVE
         now = clock.get_time() - self.source.get_base_time()
+        if not self.camera.playing:
+            # The stream's description needs its first unit; what follows before a client plays would be thrown away.
+            if not self.described:
+                self.described = True
+                self._send(self.clip.units[0], now)
+            GLib.timeout_add(5, self._tick)
+            return GLib.SOURCE_REMOVE
         if self.start is None:
             self.start = now
             unix = GLib.get_real_time()
@@ -162,15 +172,19 @@ class Feeder:
             self.wait_for_key = True
         elif key or not self.wait_for_key:
             self.wait_for_key = False
-            buffer = Gst.Buffer.new_wrapped(data)
-            buffer.pts, buffer.dts = self.start + pts, self.start + dts
-            if not key:
-                buffer.set_flags(Gst.BufferFlags.DELTA_UNIT)
-            self.source.emit("push-buffer", buffer)
+            self._send((data, pts, dts, key), self.start)
         self.index += 1
         if self.index == len(self.clip.units):
             self.index = 0
             self.start += self.clip.duration
+
+    def _send(self, unit, start):
+        data, pts, dts, key = unit
+        buffer = Gst.Buffer.new_wrapped(data)
+        buffer.pts, buffer.dts = start + pts, start + dts
+        if not key:
+            buffer.set_flags(Gst.BufferFlags.DELTA_UNIT)
+        self.source.emit("push-buffer", buffer)
 
 
 def _find(bin_, type_name):

@@ -34,6 +34,7 @@ class Server:
         self.loaded = {}
         self.server = GstRtspServer.RTSPServer()
         self.server.set_address(self.host)
+        self.server.connect("client-connected", lambda _s, client: client.connect("play-request", self._on_play))
         self._set_auth(setup.get("user"), setup.get("password"), setup["auth"])
         self.cameras = {}
         for number, camera in enumerate(setup["cameras"], 1):
@@ -73,6 +74,11 @@ class Server:
             permissions.add_permission_for_role(ROLE, "media.factory.construct", True)
             factory.set_permissions(permissions)
         self.server.get_mount_points().add_factory(path, factory)
+
+    def _on_play(self, _client, context):
+        camera = self.cameras.get(context.uri.abspath.rstrip("/"))
+        if camera:
+            camera.playing = True
 
     def listen(self):
         self.server.set_service(str(self.port))

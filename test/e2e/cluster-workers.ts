@@ -1,12 +1,12 @@
 import { Austream, type Scratch } from './austream.ts';
 
-export type Kind = 'ingest' | 'infer';
+export type Kind = 'ingest' | 'infer' | 'run';
 
 /** The worker processes of one cluster, as a platform would run them: whatever dies is started again. */
 export class Workers {
   readonly #scratch: Scratch;
   readonly #base: object;
-  readonly #running: Record<Kind, Austream[]> = { ingest: [], infer: [] };
+  readonly #running: Record<Kind, Austream[]> = { ingest: [], infer: [], run: [] };
   #configs = 0;
   /** What workers that are gone had said. */
   stderr = '';
@@ -47,12 +47,12 @@ export class Workers {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const all = [...this.#running.ingest, ...this.#running.infer];
+    const all = Object.values(this.#running).flat();
     await Promise.all(all.map((worker) => worker[Symbol.asyncDispose]()));
   }
 
   #forget(worker: Austream): void {
-    for (const kind of ['ingest', 'infer'] as const)
+    for (const kind of ['ingest', 'infer', 'run'] as const)
       this.#running[kind] = this.#running[kind].filter((one) => one !== worker);
   }
 }

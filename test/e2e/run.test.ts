@@ -1,7 +1,13 @@
+import { execFile as execFileCallback } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Simulator } from '../../src/simulate/simulator.ts';
-import { Austream, childrenOf, DEMO_CLIP, type Line, Scratch } from './austream.ts';
+import { python } from '../broker/python.ts';
+import { Austream, childrenOf, DEMO_CLIP, type Line, ROOT, Scratch } from './austream.ts';
+
+const execFile = promisify(execFileCallback);
 
 let cameras: Simulator;
 beforeAll(async () => {
@@ -27,10 +33,13 @@ describe('austream run', () => {
     expect(await run.exited).toBe(0);
     const summary = run.lines.at(-1)!;
     const frames = run.of('frame');
-    expect(summary).toMatchObject({ type: 'summary', faces: 1, events: frames.length });
+    const tracks = new Set(frames.map((frame) => `${frame.epoch}/${frame.trackId}`));
+    expect(summary).toMatchObject({ type: 'summary', faces: tracks.size, events: frames.length });
+    // One face: a track for as long as capture times come from one clock, then from the camera's own.
+    expect(tracks.size).toBe(new Set(frames.map((frame) => frame.clockSource)).size);
     // The clip shows its face in every frame.
     expect(frames.length).toBeGreaterThanOrEqual(0.98 * summary.framesIn);
-    expect(frames.length).toBeGreaterThan(200);
+    expect(frames.length).toBeGreaterThan(50);
     expect(new Set(frames.map((frame) => frame.eventId)).size).toBe(frames.length);
     frames.reduce((before, frame) => {
       expect(frame.captureTime).toBeGreaterThan(before.captureTime);
@@ -41,6 +50,31 @@ describe('austream run', () => {
     expect(states).toContain('LIVE');
     expect(states.at(-1)).toBe('STOPPED');
     expect(run.of('activation').some((line) => line.phase === 'ONSET')).toBe(true);
+  });
+
+  it('puts on the topic what kcat gets, fastavro reads and --json prints', async () => {
+    using scratch = new Scratch();
+    const fastavro = await python();
+    await using run = new Austream(['run', '-c', config(scratch), '--json']);
+    await run.until((line) => line.type === 'frame' && line.frame >= 60);
+    const { brokers } = JSON.parse(run.stderr.split('\n').find((line) => line.includes('"running"'))!);
+    const read =
+      'set -o pipefail; kcat -q -C -e -b "$1" -t au.frames -o beginning -f "%R%s" | "$2" "$3" schemas/AuFrame.avsc';
+    const reader = fileURLToPath(new URL('../broker/read_avro.py', import.meta.url));
+    const { stdout } = await execFile('bash', ['-c', read, 'bash', brokers, fastavro, reader], {
+      cwd: ROOT,
+      maxBuffer: 1 << 26,
+    });
+    const consumed = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(consumed.length).toBeGreaterThan(40);
+    for (const event of consumed) {
+      const printed = (await run.until((line) => line.eventId === event.eventId))!;
+      const { type: _, interval: _interval, ...expected } = printed;
+      expect(event).toEqual(single(expected));
+    }
   });
 
   it('ends at Ctrl-C with 130, everything flushed, and leaves no process behind', async () => {
@@ -68,11 +102,14 @@ describe('austream run', () => {
   it('brings a killed camera back in a new epoch with a new window, while the other loses nothing', async () => {
     using scratch = new Scratch();
     await using run = new Austream(['run', '-c', config(scratch, ['a', 'b']), '--json']);
-    const first = await run.until((line) => line.type === 'frame' && line.cameraId === 'a');
-    await run.until((line) => line.type === 'frame' && line.cameraId === 'b');
+    // Until a camera's first sender report, times are of arrival; then an epoch of its own clock begins.
+    const steady = (cameraId: string) =>
+      run.until((line) => line.type === 'frame' && line.cameraId === cameraId && line.clockSource === 'rtcp');
+    const [first] = [await steady('a'), await steady('b')];
+    const killedAt = Date.now() * 1000;
     process.kill(await cameraChild(run.process.pid!, 'a'), 'SIGKILL');
     const again = await run.until(
-      (line) => line.type === 'frame' && line.cameraId === 'a' && line.epoch !== first.epoch,
+      (line) => line.type === 'frame' && line.cameraId === 'a' && line.epoch > first.epoch,
     );
     expect(again.warmup).toBe(true);
     await run.until(
@@ -80,12 +117,20 @@ describe('austream run', () => {
     );
     run.signal('SIGINT');
     await run.exited;
-    const states = ofCamera(run.of('camera'), 'a').map((line) => `${line.state} ${line.cause}`);
-    expect(states).toContainEqual(expect.stringMatching(/RECONNECTING CAMERA_PROCESS_DIED/));
-    const frames = ofCamera(run.of('frame'), 'b');
+    const history = ofCamera(run.of('camera'), 'a').map((line) => `${line.state} ${line.cause}`);
+    expect(history).toContainEqual(expect.stringMatching(/RECONNECTING CAMERA_PROCESS_DIED/));
+    const frames = ofCamera(run.of('frame'), 'b').filter((frame) => frame.clockSource === 'rtcp');
     expect(new Set(frames.map((frame) => frame.epoch)).size).toBe(1);
-    const numbers = frames.map((frame) => frame.frame as number);
-    expect(Math.max(...numbers.slice(1).map((number, i) => number - numbers[i]!))).toBe(1);
+    // What a busy machine did not analyse is counted; nothing else is missing.
+    const missing = frames.at(-1)!.frame - frames[0]!.frame + 1 - frames.length;
+    const states = ofCamera(run.of('camera'), 'b');
+    const counted = Object.values(states.at(-1)!.drops as Record<string, number>).reduce(
+      (sum, n) => sum + n,
+      0,
+    );
+    expect(missing).toBeLessThanOrEqual(counted);
+    expect(states.map((line) => line.state)).not.toContain('RECONNECTING');
+    expect(states.filter((line) => line.gap !== null && line.gap.to > killedAt)).toEqual([]);
   });
 });
 
@@ -122,6 +167,13 @@ describe('austream says what is wrong', () => {
     await fails(['run', '-c', file, '--duration', '1s'], 1, /127\.0\.0\.1:1/);
   });
 });
+
+/** Numbers that are no integers as the schema's single precision has them. */
+function single(value: unknown): unknown {
+  if (typeof value === 'number') return Number.isInteger(value) ? value : expect.closeTo(value, 4);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, single(item)]));
+}
 
 /** Resolves when the process has ended; the test's own time-out is the bound. */
 async function gone(pid: number): Promise<void> {

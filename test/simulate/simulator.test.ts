@@ -39,7 +39,9 @@ describe('the simulator', () => {
     const simulator = await start({ sources: [moving('looped.mp4', { frames: 30 })] });
     const { times } = play(simulator.urls[0]!, 80);
     expect(times.length).toBeGreaterThanOrEqual(80);
-    const distances = times.slice(1).map((time, index) => Number(time - times[index]!) / 1e6);
+    // The very first frame describes the stream; the clip plays from the second on.
+    const [, ...played] = times;
+    const distances = played.slice(1).map((time, index) => Number(time - played[index]!) / 1e6);
     for (const distance of distances) expect(Math.abs(distance - 40)).toBeLessThan(0.1);
   });
 
