@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { clusterOptions } from './cluster/options.ts';
+import { controlOptions } from './control/options.ts';
 import { detectOptions } from './detect/options.ts';
 import { AustreamError } from './errors.ts';
 import { inferOptions } from './infer/options.ts';
@@ -16,6 +17,7 @@ export const configSchema = z
     infer: inferOptions.prefault({}),
     kafka: kafkaOptions,
     cluster: clusterOptions.prefault({}),
+    control: controlOptions.prefault({}),
     http: z
       .strictObject({
         host: z.string().default('127.0.0.1'),

@@ -2,6 +2,7 @@
 export const ERROR_CODES = {
   CONFIG_INVALID: { exitCode: 2, canRetry: false },
   ARGUMENT_INVALID: { exitCode: 2, canRetry: false },
+  CONTROL_UNREACHABLE: { exitCode: 1, canRetry: true },
   PORT_IN_USE: { exitCode: 1, canRetry: false },
   CAMERA_UNREACHABLE: { exitCode: 1, canRetry: true },
   CAMERA_UNAUTHORIZED: { exitCode: 1, canRetry: true },

@@ -4,7 +4,7 @@ import type { AuActivation, AuFrame, CameraStatus, FrameFaces } from './domain.t
 import { openModel } from './infer/engine/index.ts';
 import { InferStage } from './infer/stage.ts';
 import { effectiveThresholds } from './infer/track.ts';
-import { CameraSupervisor } from './ingest/supervisor.ts';
+import { type CameraControl, CameraSet } from './ingest/cameras.ts';
 import { log } from './log.ts';
 import { openPublisher, type PublisherStats } from './publish/publisher.ts';
 import { RunCounter, type Summary } from './summary.ts';
@@ -21,6 +21,8 @@ export interface Onlooker {
 export interface Pipeline {
   /** Where consumers connect. */
   readonly brokers: string;
+  /** Cameras come and go while it runs. */
+  readonly cameras: CameraControl;
   /** Resolves when every camera was a file and all of them have been played; rejects when a stage fails. */
   readonly done: Promise<void>;
   /** (12) smoothed score from which each AU counts as active. */
@@ -75,40 +77,37 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
     dropped: (cameraId, crops) => lost(cameraId, crops, 'inference_overload'),
   });
 
-  const cameras = config.cameras.map(
-    (camera) =>
-      new CameraSupervisor(
-        camera,
-        { ingest: config.ingest, detect: config.detect },
-        {
-          faces: (faces) => {
-            counter.frame(faces);
-            if (diagnostics.frame.heard) diagnostics.frame.publish({ faces, at: nowMicros() });
-            onlooker.faces?.(faces);
-            return stage.push(faces);
-          },
-          epochEnded: (cameraId, epoch) => stage.endEpoch(cameraId, epoch),
-          status: (status) => {
-            const counted = counter.status(status);
-            diagnostics.status.publish(status);
-            publisher.status(counted);
-            onlooker.status?.(counted);
-          },
-        },
-      ),
+  const cameras = new CameraSet(
+    { ingest: config.ingest, detect: config.detect },
+    {
+      faces: (faces) => {
+        counter.frame(faces);
+        if (diagnostics.frame.heard) diagnostics.frame.publish({ faces, at: nowMicros() });
+        onlooker.faces?.(faces);
+        return stage.push(faces);
+      },
+      epochEnded: (cameraId, epoch) => stage.endEpoch(cameraId, epoch),
+      status: (status) => {
+        const counted = counter.status(status);
+        diagnostics.status.publish(status);
+        publisher.status(counted);
+        onlooker.status?.(counted);
+      },
+    },
   );
-  for (const camera of cameras) camera.start();
+  for (const camera of config.cameras) void cameras.add(camera);
 
-  const played = Promise.all(cameras.map((camera) => camera.done)).then(() => stage.flush());
+  const played = cameras.played.then(() => stage.flush());
   const done = Promise.race([played, stage.failed]);
   return {
     brokers: publisher.brokers,
+    cameras,
     thresholds: effectiveThresholds(model, config.infer),
     done,
     stats: () => ({ waitingCrops: stage.waiting, publisher: publisher.stats() }),
     missing: () => (publisher.stats().connected ? [] : ['Kafka is not reachable']),
     async stop(timeoutMs, delivered) {
-      await Promise.all(cameras.map((camera) => camera.stop()));
+      await cameras.close();
       try {
         await Promise.race([stage.flush(), stage.failed]);
         await publisher.flush(timeoutMs);

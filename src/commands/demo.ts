@@ -50,7 +50,11 @@ async function demo(cameras: Simulator, scripted: boolean, options: DemoFlags): 
   const dashboard = dashboardOf(config, options);
   log.level = 'warn';
   if (options.json) {
-    const { ending, summary } = await run(config, options.duration, jsonLines(print), undefined, dashboard);
+    const { ending, summary } = await run(config, {
+      durationMs: options.duration,
+      onlooker: jsonLines(print),
+      dashboard,
+    });
     print({ type: 'summary', ...summary });
     if (ending === 'interrupted') process.exitCode = 130;
     return;
@@ -59,11 +63,10 @@ async function demo(cameras: Simulator, scripted: boolean, options: DemoFlags): 
   const watch = new DemoView(renderer, scripted ? new ClipScript(SCRIPT) : null, cameras);
   const leave = new AbortController();
   let watching: Promise<void> | undefined;
-  const { ending, summary } = await run(
-    config,
-    options.duration,
-    {},
-    {
+  const { ending, summary } = await run(config, {
+    durationMs: options.duration,
+    dashboard,
+    audience: {
       started: (brokers, page) => {
         renderer.note(`${cameras.urls.join(', ')} → topics on ${brokers}; Ctrl-C ends`);
         if (page) renderer.note(`live page: ${page}`);
@@ -74,8 +77,7 @@ async function demo(cameras: Simulator, scripted: boolean, options: DemoFlags): 
         await watching;
       },
     },
-    dashboard,
-  );
+  });
   renderer.close();
   process.stdout.write(`\n${summaryText(summary)}${watch.agreement()}`);
   if (ending === 'interrupted') process.exitCode = 130;

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
 import { type Dashboard, openDashboard } from '../dashboard/index.ts';
 import { serveHealth } from '../health.ts';
+import { HotChanges } from '../hot-changes.ts';
 import { log } from '../log.ts';
 import { type Onlooker, openPipeline } from '../pipeline.ts';
 import type { Summary } from '../summary.ts';
@@ -35,13 +36,12 @@ export function runCommand(): Command {
     .action(async (options: RunFlags) => {
       const config = loadConfig(options.config);
       log.level = config.log.level;
-      const { ending, summary } = await run(
-        config,
-        options.duration,
-        options.json ? jsonLines(print) : {},
-        undefined,
-        dashboardOf(config, options),
-      );
+      const { ending, summary } = await run(config, {
+        durationMs: options.duration,
+        onlooker: options.json ? jsonLines(print) : {},
+        dashboard: dashboardOf(config, options),
+        file: options.config,
+      });
       if (options.json) print({ type: 'summary', ...summary });
       else log.info(summary, 'summary');
       if (ending === 'interrupted') process.exitCode = 130;
@@ -62,13 +62,19 @@ export interface Audience {
   delivered(): Promise<void>;
 }
 
+export interface RunOptions {
+  readonly durationMs?: number | undefined;
+  readonly onlooker?: Onlooker;
+  readonly audience?: Audience;
+  readonly dashboard?: Dashboard | undefined;
+  /** Where the config came from: cameras follow its changes, and the control socket. */
+  readonly file?: string;
+}
+
 /** Runs a config until it is over, for `run` and `demo`. */
 export async function run(
   config: Config,
-  durationMs: number | undefined,
-  onlooker: Onlooker,
-  audience?: Audience,
-  dashboard?: Dashboard,
+  { durationMs, onlooker = {}, audience, dashboard, file }: RunOptions,
 ): Promise<{ ending: Ending; summary: Summary }> {
   const told = new Map<string, string>();
   const states: Onlooker = {
@@ -87,6 +93,7 @@ export async function run(
   const http = dashboard?.http ?? config.http;
   const telemetry = await openTelemetry(http);
   const pipeline = await openPipeline(config, together(states, onlooker, dashboard?.onlooker ?? {}));
+  let changes: HotChanges | undefined;
   let ending: Ending;
   try {
     telemetry?.watch(pipeline.stats);
@@ -97,12 +104,15 @@ export async function run(
     const page = dashboard && health ? `http://${urlHost(http.host)}:${health.port}/` : null;
     const served = { http: health?.port, ...(page ? { page } : {}) };
     log.info({ cameras: config.cameras.length, brokers: pipeline.brokers, ...served }, 'running');
+    if (file !== undefined) changes = await HotChanges.open(pipeline.cameras, config, file);
     audience?.started(pipeline.brokers, page);
     ending = await lifetime(pipeline.done, durationMs);
     await health?.close();
   } catch (error) {
     await pipeline.stop(0).catch(() => {});
     throw error;
+  } finally {
+    await changes?.close();
   }
   try {
     return { ending, summary: await pipeline.stop(FLUSH_MS, audience?.delivered) };

@@ -26,6 +26,8 @@ export interface SupervisorOptions {
   readonly detect: DetectOptions;
   /** The program of the camera child. */
   readonly entry?: string;
+  /** Epochs lie above: of a camera of this id that ran before. */
+  readonly lastEpoch?: number;
 }
 
 const ENTRY = fileURLToPath(new URL('main.ts', import.meta.url));
@@ -53,7 +55,8 @@ export class CameraSupervisor {
   #openEpoch: number | null = null;
   #failure: AustreamError | null = null;
   #ended = false;
-  #stopping = false;
+  /** Why, when it was asked to stop. */
+  #stopping: 'stopped' | 'removed' | 'changed' | null = null;
   #timers: NodeJS.Timeout[] = [];
   #restartTimer: NodeJS.Timeout | undefined;
   #leaveGate: () => void = () => {};
@@ -65,7 +68,7 @@ export class CameraSupervisor {
     this.#options = options;
     this.#events = events;
     this.#live = isLive(camera.url);
-    this.#lastEpoch = this.#live ? 0 : -1;
+    this.#lastEpoch = options.lastEpoch ?? (this.#live ? 0 : -1);
     this.#redact = cameraRedactor(camera);
     this.#restart = new RestartPolicy(options.ingest.backoff);
     this.#status = new StatusKeeper(camera.id);
@@ -78,6 +81,11 @@ export class CameraSupervisor {
   /** The child's process id while there is one. */
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** The newest epoch so far. */
+  get lastEpoch(): number {
+    return this.#lastEpoch;
   }
 
   start(): void {
@@ -94,13 +102,13 @@ export class CameraSupervisor {
   }
 
   /** Resolves when the child is gone. */
-  async stop(): Promise<void> {
-    if (!this.#stopping) {
-      this.#stopping = true;
+  async stop(cause: 'stopped' | 'removed' | 'changed' = 'stopped'): Promise<void> {
+    if (this.#stopping === null) {
+      this.#stopping = cause;
       clearTimeout(this.#restartTimer);
       this.#leaveGate();
       if (this.#child) this.#child.stop();
-      else this.#finish('stopped', 'stopped', null);
+      else this.#finish(cause, cause, null);
     }
     await this.done.catch(() => {});
   }
@@ -200,14 +208,14 @@ export class CameraSupervisor {
     this.#child = null;
     this.#leaveGate();
     await this.#endEpoch();
-    if (this.#stopping) return this.#finish('stopped', 'stopped', null);
+    if (this.#stopping) return this.#finish(this.#stopping, this.#stopping, null);
     if (this.#ended && !this.#live) return this.#finish('CAMERA_ENDED', 'played to its end', null);
     this.#retry(this.#failure ?? new AustreamError('CAMERA_PROCESS_DIED', this.#redact(describeExit(exit))));
   }
 
   #retry(failure: AustreamError): void {
     this.#leaveGate();
-    if (this.#stopping) this.#finish('stopped', 'stopped', null);
+    if (this.#stopping) this.#finish(this.#stopping, this.#stopping, null);
     else if (!this.#live) this.#finish(failure.code, failure.message, failure);
     else this.#tryAgain(failure);
   }

@@ -1,0 +1,127 @@
+import { once } from 'node:events';
+import { lstatSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { AustreamError } from '../errors.ts';
+import type { CameraControl } from '../ingest/cameras.ts';
+import { log } from '../log.ts';
+import { askControl } from './client.ts';
+import { prepareFolder } from './options.ts';
+import { type ControlAnswers, controlRequest, LONGEST_REQUEST } from './protocol.ts';
+
+const IDLE_MS = 10_000;
+
+/** Lets this user, and nobody else, add, remove and list the cameras of a process that runs. */
+export class ControlServer {
+  readonly #server: Server;
+  readonly #cameras: CameraControl;
+
+  private constructor(cameras: CameraControl) {
+    this.#cameras = cameras;
+    this.#server = createServer((socket) => this.#serve(socket));
+  }
+
+  /** Throws PORT_IN_USE where another process listens there, PREREQUISITE_MISSING where none can. */
+  static async open(path: string, cameras: CameraControl): Promise<ControlServer> {
+    const control = new ControlServer(cameras);
+    try {
+      prepareFolder(path);
+      await clearAway(path);
+      await control.#listen(path);
+    } catch (cause) {
+      if (cause instanceof AustreamError) throw cause;
+      throw new AustreamError(
+        'PREREQUISITE_MISSING',
+        `the control socket ${path} cannot be made: ${(cause as NodeJS.ErrnoException).code}`,
+        { fix: 'set control.socket to a path that can be written, or to null', cause },
+      );
+    }
+    return control;
+  }
+
+  async close(): Promise<void> {
+    // Node removes the socket's file with it.
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  async #listen(path: string): Promise<void> {
+    // The file is made within `listen`, and never, not even for a moment, with more rights.
+    const usual = process.umask(0o177);
+    try {
+      this.#server.listen(path);
+    } finally {
+      process.umask(usual);
+    }
+    await once(this.#server, 'listening');
+    this.#server.unref();
+  }
+
+  #serve(socket: Socket): void {
+    let text = '';
+    socket.setEncoding('utf8').setTimeout(IDLE_MS, () => socket.destroy());
+    socket.on('error', () => socket.destroy());
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      if (text.length > LONGEST_REQUEST) socket.destroy();
+      else if (text.endsWith('\n')) void this.#answer(text).then((reply) => socket.end(`${reply}\n`));
+    });
+  }
+
+  async #answer(text: string): Promise<string> {
+    try {
+      return JSON.stringify({ ok: true, ...(await this.#act(text)) });
+    } catch (error) {
+      const { code, message, fix } =
+        error instanceof AustreamError
+          ? error
+          : new AustreamError('ARGUMENT_INVALID', (error as Error).message);
+      return JSON.stringify({ ok: false, code, message, ...(fix ? { fix } : {}) });
+    }
+  }
+
+  async #act(text: string): Promise<ControlAnswers[keyof ControlAnswers]> {
+    const request = controlRequest.safeParse(JSON.parse(text));
+    if (!request.success)
+      throw new AustreamError(
+        'ARGUMENT_INVALID',
+        request.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+      );
+    switch (request.data.op) {
+      case 'list':
+        return { cameras: this.#cameras.list() };
+      case 'add': {
+        const changes = await Promise.all(
+          request.data.cameras.map(async (camera) => [camera.id, await this.#cameras.add(camera)] as const),
+        );
+        log.info({ cameras: Object.fromEntries(changes) }, 'cameras changed through the control socket');
+        return { changes: Object.fromEntries(changes) };
+      }
+      case 'remove': {
+        const known = new Set(this.#cameras.list().map(({ id }) => id));
+        const unknown = request.data.ids.find((id) => !known.has(id));
+        if (unknown !== undefined)
+          throw new AustreamError('ARGUMENT_INVALID', `there is no camera ${unknown}`, {
+            fix: 'austream cameras list shows them',
+          });
+        await Promise.all(request.data.ids.map((id) => this.#cameras.remove(id)));
+        log.info({ cameras: request.data.ids }, 'cameras removed through the control socket');
+        return { removed: request.data.ids };
+      }
+    }
+  }
+}
+
+/** Removes the socket of a process that is gone. Throws PORT_IN_USE where it answers. */
+async function clearAway(path: string): Promise<void> {
+  try {
+    await askControl(path, { op: 'list' });
+  } catch (error) {
+    if (!(error instanceof AustreamError) || error.code !== 'CONTROL_UNREACHABLE') throw error;
+    const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
+    if (code === 'ECONNREFUSED' && lstatSync(path).isSocket()) rmSync(path);
+    return;
+  }
+  throw new AustreamError('PORT_IN_USE', `another austream listens at the control socket ${path}`, {
+    fix: 'give each a control.socket of its own',
+  });
+}

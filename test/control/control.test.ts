@@ -1,0 +1,140 @@
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { askControl } from '../../src/control/client.ts';
+import { controlSocket } from '../../src/control/options.ts';
+import { ControlServer } from '../../src/control/server.ts';
+import { detectOptions } from '../../src/detect/options.ts';
+import { CameraSet } from '../../src/ingest/cameras.ts';
+import { ingestOptions } from '../../src/ingest/options.ts';
+import { log } from '../../src/log.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'austream-control-'));
+const path = join(folder, 'control.sock');
+const SECRET = 'c4n4ry-control';
+let cameras: CameraSet;
+let control: ControlServer | undefined;
+
+beforeAll(() => {
+  log.level = 'silent';
+  cameras = new CameraSet(
+    {
+      ingest: ingestOptions.parse({}),
+      detect: detectOptions.parse({}),
+      entry: fileURLToPath(new URL('../ingest/children/plain.ts', import.meta.url)),
+    },
+    { faces: () => {}, epochEnded: () => {}, status: () => {} },
+  );
+});
+afterEach(async () => {
+  await control?.close();
+  control = undefined;
+});
+afterAll(async () => {
+  await cameras.close();
+  rmSync(folder, { recursive: true });
+});
+
+test('adds, lists and removes cameras; passwords go in and never come out', async () => {
+  control = await ControlServer.open(path, cameras);
+  const camera = { id: 'hall', url: `rtsp://viewer:${SECRET}@127.0.0.1:9/hall`, password: SECRET };
+  expect(
+    await askControl(path, { op: 'add', cameras: [camera, { id: 'door', url: 'rtsp://127.0.0.1:9/' }] }),
+  ).toEqual({
+    ok: true,
+    changes: { hall: 'added', door: 'added' },
+  });
+  const listed = await askControl(path, { op: 'list' });
+  expect(listed.cameras.map(({ id, url }) => [id, url])).toEqual([
+    ['hall', 'rtsp://127.0.0.1:9/hall'],
+    ['door', 'rtsp://127.0.0.1:9/'],
+  ]);
+  expect(JSON.stringify(listed)).not.toContain(SECRET);
+  expect((await askControl(path, { op: 'add', cameras: [camera] })).changes).toEqual({ hall: 'unchanged' });
+  expect((await askControl(path, { op: 'add', cameras: [{ ...camera, analysisFps: 5 }] })).changes).toEqual({
+    hall: 'changed',
+  });
+  await askControl(path, { op: 'remove', ids: ['hall', 'door'] });
+  expect(cameras.list()).toEqual([]);
+});
+
+describe('refuses, changing nothing', () => {
+  test('a camera that is none, with the key that is wrong', async () => {
+    control = await ControlServer.open(path, cameras);
+    const good = { id: 'good', url: 'rtsp://127.0.0.1:9/' };
+    await expect(
+      askControl(path, { op: 'add', cameras: [good, { id: 'bad', url: 'http://h' }] }),
+    ).rejects.toThrow(/cameras\.1\.url: must begin with/);
+    expect(cameras.list()).toEqual([]);
+  });
+
+  test('to remove what is not there', async () => {
+    control = await ControlServer.open(path, cameras);
+    await expect(askControl(path, { op: 'remove', ids: ['nobody'] })).rejects.toMatchObject({
+      code: 'ARGUMENT_INVALID',
+      fix: 'austream cameras list shows them',
+    });
+  });
+
+  test('what is no request', async () => {
+    control = await ControlServer.open(path, cameras);
+    const answer = await new Promise<string>((resolve) => {
+      const socket = connect(path, () => socket.write('GET / HTTP/1.1\r\n\n'));
+      socket.setEncoding('utf8').on('data', resolve);
+    });
+    expect(JSON.parse(answer)).toMatchObject({ ok: false, code: 'ARGUMENT_INVALID' });
+  });
+});
+
+describe('the socket', () => {
+  test('is for its user alone, and goes with the process', async () => {
+    control = await ControlServer.open(path, cameras);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    await control.close();
+    control = undefined;
+    await expect(askControl(path, { op: 'list' })).rejects.toMatchObject({ code: 'CONTROL_UNREACHABLE' });
+  });
+
+  test('of a process that was killed is taken over, of one that lives is not', async () => {
+    // What SIGKILL leaves behind: the file without anybody who listens.
+    const left = createServer().listen(path);
+    await new Promise((resolve) => left.once('listening', resolve));
+    linkSync(path, `${path}.kept`);
+    await new Promise((resolve) => left.close(resolve));
+    renameSync(`${path}.kept`, path);
+    control = await ControlServer.open(path, cameras);
+    await expect(ControlServer.open(path, cameras)).rejects.toMatchObject({ code: 'PORT_IN_USE' });
+    expect((await askControl(path, { op: 'list' })).cameras).toEqual([]);
+  });
+
+  test('is not made where others could exchange it, or where a file stands', async () => {
+    const open = join(folder, 'open');
+    mkdirSync(open);
+    chmodSync(open, 0o777);
+    await expect(ControlServer.open(join(open, 'a.sock'), cameras)).rejects.toThrow(/changed by other users/);
+    const file = join(folder, 'file');
+    writeFileSync(file, 'precious');
+    await expect(ControlServer.open(file, cameras)).rejects.toMatchObject({ code: 'PREREQUISITE_MISSING' });
+    expect(readFileSync(file, 'utf8')).toBe('precious');
+  });
+
+  test('has its usual place unless the config says otherwise', () => {
+    expect(controlSocket({}, { XDG_RUNTIME_DIR: '/run/user/7' })).toBe('/run/user/7/austream.sock');
+    expect(controlSocket({}, {})).toMatch(/austream-\d+\/austream\.sock$/);
+    expect(controlSocket({ socket: '/a.sock' })).toBe('/a.sock');
+    expect(controlSocket({ socket: null })).toBeNull();
+  });
+});
