@@ -1,6 +1,6 @@
 """Golden numbers for the product's tests: what PyTorch and timm compute with weights that both sides make by formula.
 
-    python -m austream_training.golden ../test/fixtures/model
+    python -m austream_training.golden ../test/fixtures/model [NAME…]      (after new weights: shipped)
 
 `spread` and `uniform` are src/infer/weights/random.ts to the bit. For every layer group a sample of its output
 is kept, so that a failing test says where the two implementations part.
@@ -169,16 +169,16 @@ def shipped(folder: Path) -> dict:
 
 
 @torch.no_grad()
-def main(out: Path) -> None:
+def main(out: Path, names: list[str]) -> None:
     torch.set_num_threads(2)
     out.mkdir(parents=True, exist_ok=True)
     shipped_model = Path(__file__).parents[2] / "models" / "edge"
     fixtures = {"regnety_004": regnety, "shipped": lambda: shipped(shipped_model)}
     fixtures |= {preset: lambda preset=preset: ensemble(preset) for preset in ("edge", *PRESETS)}
-    for name, make in fixtures.items():
-        (out / f"{name}.json").write_text(json.dumps(make(), indent=1) + "\n")
+    for name in names or fixtures:
+        (out / f"{name}.json").write_text(json.dumps(fixtures[name](), indent=1) + "\n")
         print(out / f"{name}.json", flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

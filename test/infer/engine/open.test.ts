@@ -36,7 +36,7 @@ describe('the model that ships', () => {
     const manifest = JSON.parse(readFileSync('models/edge/model.json', 'utf8'));
     expect(
       manifest.weights[0].sha256,
-      'new weights: write new golden numbers with training/austream_training/golden.py',
+      'new weights need new golden numbers: training/austream_training/golden.py',
     ).toBe(golden.sha256);
   });
 
