@@ -10,10 +10,13 @@ import {
 } from '@opentelemetry/api';
 import { diagnostics, type Took } from '../diagnostics.ts';
 import type { AuFrame, FaceStamp, FrameFaces, Micros } from '../domain.ts';
-import { type FrameIdGenerator, frameIds, frameKey } from './ids.ts';
+import { correlateLogs } from '../log.ts';
+import { type FrameIdGenerator, type FrameIds, frameIds, frameKey } from './ids.ts';
 
 /** Sampled frames on their way; beyond them the oldest is ended as it is. */
 const MAX_OPEN = 512;
+/** A log line about a camera belongs to its newest sampled frame, but to none older than this. */
+const CORRELATED_MS = 60_000;
 
 /** One sampled frame between its arrival in this process and the last that this process does for it. */
 interface OpenFrame {
@@ -38,7 +41,12 @@ export function recordTraces(tracer: Tracer, ids: FrameIdGenerator): () => void 
     diagnostics.published.subscribe(({ frames, at }) => traces.published(frames, at)),
     diagnostics.acknowledged.subscribe(({ frame, at }) => traces.acknowledged(frame, at)),
   ];
+  correlateLogs(({ cameraId }) => {
+    const ids = typeof cameraId === 'string' ? traces.newestOf(cameraId) : undefined;
+    return ids && { trace_id: ids.traceId, span_id: ids.spanId, trace_flags: '01' };
+  });
   return () => {
+    correlateLogs(null);
     for (const end of ends) end();
     traces.end();
   };
@@ -53,6 +61,8 @@ class FrameTraces {
   readonly #tracer: Tracer;
   readonly #ids: FrameIdGenerator;
   readonly #open = new Map<string, OpenFrame>();
+  /** Per camera its newest sampled frame, and when it came. */
+  readonly #newest = new Map<string, { readonly ids: FrameIds; readonly at: number }>();
   /** Cameras are here: frames that are not open are not sampled, rather than another process's. */
   #hasCameras = false;
 
@@ -74,6 +84,7 @@ class FrameTraces {
       'austream.clock_source': faces.clockSource,
     });
     if (!root.isRecording()) return;
+    this.#newest.set(faces.cameraId, { ids: frameIds(key), at: performance.now() });
     const frame: OpenFrame = {
       root,
       context: trace.setSpan(ROOT_CONTEXT, root),
@@ -87,6 +98,12 @@ class FrameTraces {
     }
     if (handedOn || frame.left === 0) root.end(at / 1_000);
     else this.#keep(key, frame);
+  }
+
+  /** Ids of a camera's newest sampled frame, if it is not long gone. */
+  newestOf(cameraId: string): FrameIds | undefined {
+    const newest = this.#newest.get(cameraId);
+    return newest && performance.now() - newest.at < CORRELATED_MS ? newest.ids : undefined;
   }
 
   encoded(faces: readonly FaceStamp[], took: Took): void {

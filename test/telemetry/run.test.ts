@@ -23,6 +23,7 @@ const STAGES = [
 
 let receiver: OtlpReceiver;
 let summary: { events: number };
+let lines: Record<string, unknown>[];
 const folder = mkdtempSync(join(tmpdir(), 'austream-otlp-'));
 const config = join(folder, 'config.yaml');
 
@@ -30,7 +31,7 @@ beforeAll(async () => {
   receiver = await OtlpReceiver.start();
   const clip = pathToFileURL(resolve('models/demo/clip.mp4')).href;
   writeFileSync(config, JSON.stringify({ cameras: [{ id: 'clip', url: clip }], kafka: { embedded: true } }));
-  const { stdout } = await promisify(execFile)(
+  const { stdout, stderr } = await promisify(execFile)(
     'bin/austream',
     ['run', '-c', config, '--json', '--duration', '8s'],
     {
@@ -44,6 +45,10 @@ beforeAll(async () => {
     },
   );
   summary = JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
+  lines = stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
 }, 60_000);
 
 afterAll(async () => {
@@ -72,6 +77,18 @@ test('a frame’s way from the camera to the broker’s acknowledgement is one t
     const published = children.at(-1)!.attributes['austream.event.id'];
     expect(published).toBe(`clip/0/1/${root.attributes['austream.frame']}`);
   }
+});
+
+test('log lines about a camera lead to a frame of it; others, and those before the first frame, to none', () => {
+  const [first, ...later] = lines.filter(({ cameraId }) => cameraId === 'clip');
+  expect(first).not.toHaveProperty('trace_id');
+  const correlated = later.filter(({ trace_id }) => trace_id);
+  expect(correlated.length).toBeGreaterThan(0);
+  for (const { trace_id, span_id } of correlated) {
+    const span = receiver.spans.find(({ traceId, spanId }) => traceId === trace_id && spanId === span_id)!;
+    expect(span).toMatchObject({ name: 'frame', attributes: { 'austream.camera.id': 'clip' } });
+  }
+  for (const line of lines) if (!line.cameraId) expect(line).not.toHaveProperty('trace_id');
 });
 
 test('a receiver that never answers holds nothing up', async () => {
