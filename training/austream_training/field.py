@@ -64,7 +64,7 @@ def tone(photo: np.ndarray, points: np.ndarray) -> float:
     return float(np.degrees(np.arctan2(light - 50, yellow)))
 
 
-def by_tone(model: EdgeModel, stills: CropSet, tones: dict[int, float], most: int = 600) -> str:
+def by_tone(model: EdgeModel, stills: CropSet, tones: dict[int, float], most: int = 320) -> str:
     """Markdown: macro-F1 and mean AUC on animated portraits of held-out people, thirds of them by their photo's tone."""
     index = np.flatnonzero(np.isin(stills.groups, list(tones)))
     index = index[some(len(index), most)]

@@ -66,7 +66,7 @@ def write(model_folder: Path, sets: Path, features: Path, photos: real.RealClip,
     (out / "REPORT.md").write_text("\n\n".join(sections) + "\n")
 
 
-def pose_table(model, stills: CropSet, most: int = 600) -> str:
+def pose_table(model, stills: CropSet, most: int = 320) -> str:
     """Markdown: macro-F1 by how far the head is turned, read off the landmarks: the nose's place between the eyes."""
     index = report.some(len(stills), most)
     marks = stills.marks[index]
