@@ -61,7 +61,7 @@ export interface FrameStamp {
   readonly interval: Micros;
 }
 
-/** Planar YUV 4:2:0, limited range unless `fullRange`; planes are views, valid until the next frame. */
+/** Planar YUV 4:2:0, limited range unless `fullRange`; planes are views, valid until the next frame. Strides are multiples of 4. */
 export interface I420Image {
   readonly width: number;
   readonly height: number;

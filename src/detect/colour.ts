@@ -1,15 +1,57 @@
 import type { I420Image } from '../domain.ts';
 
-/** ITU-R BT.601 or BT.709, limited or full range, to RGB. */
+/** What each value of a plane adds to a colour, in 16.16 fixed point. */
+interface Tables {
+  readonly luma: Int32Array;
+  readonly redV: Int32Array;
+  readonly greenU: Int32Array;
+  readonly greenV: Int32Array;
+  readonly blueU: Int32Array;
+}
+
+const known = new Map<string, Tables>();
+
+/**
+ * ITU-R BT.601 or BT.709, limited or full range, to RGB. `u` and `v` are as large as `y`, or half as wide and high
+ * (`halved`); `width` is even.
+ */
 export function toRgb(
-  y: Uint8Array,
-  u: Uint8Array,
-  v: Uint8Array,
-  size: number,
+  { y, u, v }: { y: Uint8Array; u: Uint8Array; v: Uint8Array },
+  width: number,
+  height: number,
+  halved: boolean,
   out: Uint8Array,
   offset: number,
-  { matrix, fullRange }: I420Image,
+  format: Pick<I420Image, 'matrix' | 'fullRange'>,
 ): void {
+  const { luma, redV, greenU, greenV, blueU } = tablesOf(format);
+  const rgb = new Uint8ClampedArray(out.buffer, out.byteOffset + offset, width * height * 3);
+  const shift = halved ? 1 : 0;
+  for (let row = 0, i = 0, o = 0; row < height; row++) {
+    const line = (row >> shift) * (width >> shift);
+    for (let column = 0; column < width; column++, i++, o += 3) {
+      const c = line + (column >> shift);
+      const l = luma[y[i]!]!;
+      const cb = u[c]!;
+      const cr = v[c]!;
+      rgb[o] = (l + redV[cr]!) >> 16;
+      rgb[o + 1] = (l + greenU[cb]! + greenV[cr]!) >> 16;
+      rgb[o + 2] = (l + blueU[cb]!) >> 16;
+    }
+  }
+}
+
+function tablesOf({ matrix, fullRange }: Pick<I420Image, 'matrix' | 'fullRange'>): Tables {
+  const key = `${matrix} ${fullRange}`;
+  let tables = known.get(key);
+  if (!tables) {
+    tables = makeTables(matrix, fullRange);
+    known.set(key, tables);
+  }
+  return tables;
+}
+
+function makeTables(matrix: I420Image['matrix'], fullRange: boolean): Tables {
   const [kr, kb] = matrix === 'bt709' ? [0.2126, 0.0722] : [0.299, 0.114];
   const kg = 1 - kr - kb;
   const black = fullRange ? 0 : 16;
@@ -17,15 +59,14 @@ export function toRgb(
   const chroma = fullRange ? 1 : 255 / 224;
   const red = 2 * (1 - kr) * chroma;
   const blue = 2 * (1 - kb) * chroma;
-  const greenU = (blue * kb) / kg;
-  const greenV = (red * kr) / kg;
-  const rgb = new Uint8ClampedArray(out.buffer, out.byteOffset + offset, size * 3);
-  for (let i = 0, o = 0; i < size; i++, o += 3) {
-    const l = (y[i]! - black) * luma;
-    const cb = u[i]! - 128;
-    const cr = v[i]! - 128;
-    rgb[o] = l + red * cr;
-    rgb[o + 1] = l - greenU * cb - greenV * cr;
-    rgb[o + 2] = l + blue * cb;
-  }
+  const table = (of: (value: number) => number) =>
+    Int32Array.from({ length: 256 }, (_, value) => Math.round(of(value) * 65536));
+  return {
+    // The half makes the shift round.
+    luma: table((value) => (value - black) * luma + 0.5),
+    redV: table((value) => (value - 128) * red),
+    greenU: table((value) => ((128 - value) * blue * kb) / kg),
+    greenV: table((value) => ((128 - value) * red * kr) / kg),
+    blueU: table((value) => (value - 128) * blue),
+  };
 }

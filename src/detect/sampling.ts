@@ -1,30 +1,36 @@
 import type { I420Image } from '../domain.ts';
-import { halve, sparseMeans, spread, type Window, wholeMeans } from './blocks.ts';
+import { halve, type Plane } from './blocks.ts';
 import { toRgb } from './colour.ts';
 import { type Similarity, scaleOf } from './geometry.ts';
+import { type Extent, reduce } from './reduction.ts';
 
 /** Shrinking by less than this is bilinear even where fine drawing is wanted. */
 const FINE_FROM = 1.2;
 
+/** What blocks leave to bilinear shrinking is from this to twice this. */
+const LEAST_REST = 0.84;
+
 /**
- * Draws RGB pictures of regions of I420 frames, without ever converting a whole frame. Shrinking by 1.4 or more first
- * averages whole blocks of source pixels, so that each counts once; what is left, 0.7 … 1.4, is bilinear. Beyond the
+ * Draws RGB pictures of regions of I420 frames, without ever converting a whole frame. Shrinking by 1.7 or more first
+ * averages blocks of source pixels, as large as a power of two, so that each counts; what is left is bilinear. Beyond the
  * frame's edge its border pixels repeat. Reuses its memory: one picture at a time.
  */
 export class Sampler {
   readonly #fine: boolean;
   #double = new Uint8Array(0);
-  #reduced = new Uint8Array(0);
-  #planes: [Uint8Array, Uint8Array, Uint8Array] = [new Uint8Array(0), new Uint8Array(0), new Uint8Array(0)];
+  #planes = { y: new Uint8Array(0), u: new Uint8Array(0), v: new Uint8Array(0) };
 
-  /** `fine` shrinks by way of a picture of twice the size: crisper, at three times the cost. */
+  /**
+   * `fine` shrinks by way of a picture of twice the size, and draws all colour there is: crisper, at three times the
+   * cost. Otherwise 2×2 pixels share one colour, as they do in the frame.
+   */
   constructor(fine = false) {
     this.#fine = fine;
   }
 
   /**
    * Writes a picture of width×height RGB pixels into `out` from `offset` on; `toFrame` takes a point of the picture
-   * to the frame.
+   * to the frame. Width and height are even.
    */
   draw(
     image: I420Image,
@@ -35,113 +41,72 @@ export class Sampler {
     offset = 0,
   ): void {
     const size = width * height;
-    if (this.#planes[0].length < size)
-      this.#planes = [new Uint8Array(size), new Uint8Array(size), new Uint8Array(size)];
-    const [y, u, v] = this.#planes;
+    if (this.#planes.y.length < size)
+      this.#planes = { y: new Uint8Array(size), u: new Uint8Array(size), v: new Uint8Array(size) };
+    const { y, u, v } = this.#planes;
+    const share = this.#fine ? 1 : 2;
     // Chroma lies between luma rows and on even luma columns (MPEG's siting), so a quarter sample right of centre.
     const toChroma = {
-      a: toFrame.a / 2,
-      b: toFrame.b / 2,
+      a: (toFrame.a * share) / 2,
+      b: (toFrame.b * share) / 2,
       tx: toFrame.tx / 2 + (image.fullRange ? 0 : 0.25),
       ty: toFrame.ty / 2,
     };
-    const chromaWidth = (image.width + 1) >> 1;
-    const chromaHeight = (image.height + 1) >> 1;
-    this.#plane(image.y, image.strideY, image.width, image.height, toFrame, width, height, y);
-    this.#plane(image.u, image.strideC, chromaWidth, chromaHeight, toChroma, width, height, u);
-    this.#plane(image.v, image.strideC, chromaWidth, chromaHeight, toChroma, width, height, v);
-    toRgb(y, u, v, size, out, offset, image);
-  }
-
-  #plane(
-    source: Uint8Array,
-    stride: number,
-    width: number,
-    height: number,
-    map: Similarity,
-    outWidth: number,
-    outHeight: number,
-    out: Uint8Array,
-  ): void {
-    const zoom = scaleOf(map);
-    if (this.#fine && zoom > FINE_FROM) {
-      const doubled = 4 * outWidth * outHeight;
-      if (this.#double.length < doubled) this.#double = new Uint8Array(doubled);
-      const half = { a: map.a / 2, b: map.b / 2, tx: map.tx, ty: map.ty };
-      this.#shrink(source, stride, width, height, half, 2 * outWidth, 2 * outHeight, this.#double);
-      halve(this.#double, outWidth, outHeight, out);
-    } else this.#shrink(source, stride, width, height, map, outWidth, outHeight, out);
-  }
-
-  #shrink(
-    source: Uint8Array,
-    stride: number,
-    width: number,
-    height: number,
-    map: Similarity,
-    outWidth: number,
-    outHeight: number,
-    out: Uint8Array,
-  ): void {
-    const step = Math.floor(scaleOf(map) + 0.6);
-    if (step < 2) {
-      interpolate(source, stride, width, height, map, outWidth, outHeight, out);
-      return;
-    }
-    const window = reach(map, outWidth, outHeight, width, height, step);
-    this.#reduce(source, stride, window, step);
-    // The middle of the pixels that stand for a block need not be the block's.
-    const aside = this.#sparse(step) ? (step - 1 - spread(step)) / 2 : 0;
-    const shrunk = {
-      a: map.a / step,
-      b: map.b / step,
-      tx: (map.tx - window.x + aside) / step,
-      ty: (map.ty - window.y + aside) / step,
+    const luma = { pixels: image.y, stride: image.strideY, width: image.width, height: image.height };
+    const chroma = {
+      stride: image.strideC,
+      width: (image.width + 1) >> 1,
+      height: (image.height + 1) >> 1,
     };
-    interpolate(this.#reduced, window.w, window.w, window.h, shrunk, outWidth, outHeight, out);
+    if (this.#fine && scaleOf(toFrame) > FINE_FROM) this.#drawFine(luma, toFrame, width, height, y);
+    else drawPlane(luma, toFrame, width, height, y);
+    drawPlane({ ...chroma, pixels: image.u }, toChroma, width / share, height / share, u);
+    drawPlane({ ...chroma, pixels: image.v }, toChroma, width / share, height / share, v);
+    toRgb(this.#planes, width, height, !this.#fine, out, offset, image);
   }
 
-  /** Whether four pixels stand for a block: they are all of it at 2, too few for a picture that is looked at. */
-  #sparse(step: number): boolean {
-    return step === 2 || (!this.#fine && step >= 4);
-  }
-
-  /** Means of step×step blocks; `window` is its origin in source pixels and its size in blocks. */
-  #reduce(source: Uint8Array, stride: number, window: Window, step: number): void {
-    const size = window.w * window.h;
-    if (this.#reduced.length < size) this.#reduced = new Uint8Array(size);
-    const means = this.#sparse(step) ? sparseMeans : wholeMeans;
-    means(source, stride, window, step, this.#reduced);
+  #drawFine(plane: Plane, map: Similarity, width: number, height: number, out: Uint8Array): void {
+    const doubled = 4 * width * height;
+    if (this.#double.length < doubled) this.#double = new Uint8Array(doubled);
+    const half = { a: map.a / 2, b: map.b / 2, tx: map.tx, ty: map.ty };
+    drawPlane(plane, half, 2 * width, 2 * height, this.#double);
+    halve(this.#double, 2 * width, width, height, out);
   }
 }
 
-/** The blocks of the plane that a picture needs: at least one, all within the plane. */
-function reach(
-  map: Similarity,
-  outWidth: number,
-  outHeight: number,
-  width: number,
-  height: number,
-  step: number,
-): Window {
-  const xs = [0, map.a * outWidth, -map.b * outHeight, map.a * outWidth - map.b * outHeight];
-  const ys = [0, map.b * outWidth, map.a * outHeight, map.b * outWidth + map.a * outHeight];
-  const span = (values: number[], shift: number, size: number) => {
-    const from = clamp(Math.floor(Math.min(...values) + shift) - step, size - step);
-    const to = clamp(Math.ceil(Math.max(...values) + shift) + step, size);
-    return [from, Math.max(1, Math.floor((to - from) / step))] as const;
+function drawPlane(plane: Plane, map: Similarity, width: number, height: number, out: Uint8Array): void {
+  // Not larger than a very flat or narrow plane, of which a block begins with a whole word.
+  const room = plane.width < 8 ? 1 : Math.min(plane.height, plane.width - 3);
+  const step = 2 ** Math.floor(Math.log2(Math.min(scaleOf(map) / LEAST_REST, room)));
+  if (step < 2) {
+    interpolate(plane, map, width, height, out);
+    return;
+  }
+  const reduced = reduce(plane, extentOf(map, width, height, step), step);
+  const shrunk = {
+    a: map.a / step,
+    b: map.b / step,
+    tx: (map.tx - reduced.x) / step,
+    ty: (map.ty - reduced.y) / step,
   };
-  const [x, w] = span(xs, map.tx, width);
-  const [y, h] = span(ys, map.ty, height);
-  return { x, y, w, h };
+  interpolate(reduced, shrunk, width, height, out);
+}
+
+/** What a picture covers, with a margin for interpolation. */
+function extentOf(map: Similarity, width: number, height: number, margin: number): Extent {
+  const xs = [0, map.a * width, -map.b * height, map.a * width - map.b * height];
+  const ys = [0, map.b * width, map.a * height, map.b * width + map.a * height];
+  return {
+    left: Math.min(...xs) + map.tx - margin,
+    right: Math.max(...xs) + map.tx + margin,
+    top: Math.min(...ys) + map.ty - margin,
+    bottom: Math.max(...ys) + map.ty + margin,
+  };
 }
 
 /** Bilinear, in 16.16 fixed point. */
 function interpolate(
-  source: Uint8Array,
-  stride: number,
-  width: number,
-  height: number,
+  { pixels: source, stride, width, height }: Plane,
   { a, b, tx, ty }: Similarity,
   outWidth: number,
   outHeight: number,

@@ -70,6 +70,17 @@ test('a picture turned by a quarter is the same picture turned', () => {
   expect(error / 65_536).toBeLessThan(0.5);
 });
 
+test.each([
+  [4096, 8],
+  [8, 4096],
+  [2048, 2],
+])('a frame of %i×%i, of which few blocks fit, keeps its brightness', (width, height) => {
+  const image = grey(width, height, 126);
+  const zoom = Math.max(width, height) / 64;
+  const out = draw(image, { a: zoom, b: 0, tx: 0, ty: (height - 64 * zoom) / 2 }, 64);
+  expect(out.every((value) => value === 128)).toBe(true);
+});
+
 test('beyond the frame its border repeats', () => {
   const image = grey(64, 64, 126);
   for (let y = 0; y < 64; y++) image.y[y * 64] = 235;

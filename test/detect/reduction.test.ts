@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Plane } from '../../src/detect/blocks.ts';
+import { type Extent, type Reduced, reduce } from '../../src/detect/reduction.ts';
+
+/** A plane of noise that begins `offset` bytes into its memory and ends with it. */
+function noise(width: number, height: number, offset: number, seed: number): Plane {
+  const stride = 4 * Math.ceil(width / 4);
+  const pixels = new Uint8Array(offset + stride * height).subarray(offset);
+  let state = seed;
+  for (let i = 0; i < pixels.length; i++) {
+    state = (state * 1103515245 + 12345) % 2 ** 31;
+    pixels[i] = state >> 16;
+  }
+  return { pixels, stride, width, height };
+}
+
+function expectMeans(plane: Plane, { pixels, stride, width, height, step, x, y }: Reduced): void {
+  expect(pixels.length).toBe(width * height);
+  expect(x + width * step).toBeLessThanOrEqual(plane.width);
+  expect(y + height * step).toBeLessThanOrEqual(plane.height);
+  for (let row = 0; row < height; row++)
+    for (let column = 0; column < width; column++) {
+      let sum = 0;
+      for (let i = 0; i < step ** 2; i++) {
+        const line = y + row * step + Math.floor(i / step);
+        sum += plane.pixels[line * plane.stride + x + column * step + (i % step)]!;
+      }
+      // Each halving may round by a half.
+      expect(Math.abs(pixels[row * stride + column]! - sum / step ** 2)).toBeLessThanOrEqual(
+        step > 4 ? 1 : 0.5,
+      );
+    }
+}
+
+const plane = fc
+  .record({
+    width: fc.integer({ min: 24, max: 90 }),
+    height: fc.integer({ min: 16, max: 70 }),
+    offset: fc.integer({ min: 0, max: 7 }),
+    seed: fc.nat(),
+  })
+  .map(({ width, height, offset, seed }) => noise(width, height, offset, seed));
+const extent = fc
+  .tuple(...Array.from({ length: 4 }, () => fc.double({ min: -50, max: 140, noNaN: true })))
+  .map(([a, b, c, d]): Extent => {
+    const [left, right] = [Math.min(a!, b!), Math.max(a!, b!)];
+    return { left, right, top: Math.min(c!, d!), bottom: Math.max(c!, d!) };
+  });
+const step = fc.constantFrom(2, 4, 8);
+
+test('each pixel is the mean of its block, wherever the plane lies in memory', () => {
+  fc.assert(
+    fc.property(plane, extent, step, (source, wanted, by) => {
+      expectMeans(source, reduce(source, wanted, by));
+    }),
+  );
+});
+
+test('what is wanted is there, but for what whole blocks at the edge leave out', () => {
+  fc.assert(
+    fc.property(plane, extent, step, (source, { left, top, right, bottom }, by) => {
+      const { x, y, width, height } = reduce(source, { left, top, right, bottom }, by);
+      const covers = (from: number, count: number, low: number, high: number, size: number) => {
+        const margin = Math.max(4, by) + 3;
+        expect(from).toBeLessThanOrEqual(Math.max(margin, Math.min(low, size)));
+        expect(from + count * by).toBeGreaterThanOrEqual(Math.min(Math.max(high, 0), size - margin));
+      };
+      covers(x, width, left, right, source.width);
+      covers(y, height, top, bottom, source.height);
+    }),
+  );
+});
+
+test('a part of what was shrunk before is not shrunk again', () => {
+  const source = noise(400, 300, 2, 5);
+  const whole = reduce(source, { left: 0, top: 0, right: 400, bottom: 300 }, 4);
+  expect(reduce(source, { left: 101, top: 50, right: 200, bottom: 90 }, 4)).toBe(whole);
+  const other = { ...source, pixels: source.pixels.slice() };
+  expect(reduce(other, { left: 101, top: 50, right: 200, bottom: 90 }, 4)).not.toBe(whole);
+});
