@@ -42,6 +42,7 @@ def write(model_folder: Path, sets: Path, features: Path, photos: real.RealClip,
         "Measured at a small scale: one hidden layer of 128 on the frame encoder's cached, pooled features, trained for six epochs with the focal "
         "loss (γ 2) on hard labels, three seeds a row, read frame by frame on the held-out clips.",
         ablation.table(ablation.run(features)),
+        (pictures / "remarks.md").read_text().strip(),  # written by whoever read the figures
         "## Calibration",
         f"{calibrate.__doc__.splitlines()[0]} Mean expected calibration error: clips {np.mean(test['clips/ensemble+causal']['ece']):.3f}, "
         f"stills {np.mean(test['stills']['ece']):.3f}.",
