@@ -16,4 +16,4 @@ it('builds, loads and runs the preset paper within 6 GB of memory', () => {
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-}, 120_000);
+}, 600_000);

@@ -143,7 +143,7 @@ describe.each(['edge', 'paper-compact', 'paper'] as const)('preset %s', (name) =
     expect(difference(frame.get('embeddings')!, golden.embeddings)).toBeLessThan(1e-5);
     expect(difference(window.get('scores')!, golden.scores.ensemble)).toBeLessThan(1e-5);
     expect(furthest(window.get('scores')!.slice(-16 * 12), golden.newest)).toBeLessThan(1e-5);
-  }, 120_000);
+  }, 600_000);
 
   // The rest is the same code at another size, and `paper` takes a while.
   if (name === 'paper') return;
