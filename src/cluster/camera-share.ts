@@ -7,10 +7,12 @@ import type { ClusterOptions } from './options.ts';
 import { clusterTopics } from './topics.ts';
 
 export interface CameraShareEvents {
-  /** This worker runs the camera now, with these settings, from anew if it ran before. */
+  /** This worker runs the camera now, with these settings. */
   run(camera: CameraDefinition): Promise<void>;
-  /** The camera was removed, or another worker runs it. Resolves when it is stopped. */
+  /** The camera was removed. Resolves when it is stopped. */
   stop(id: string): Promise<void>;
+  /** Another worker will run the camera. Resolves when it is stopped. */
+  handOver(id: string): Promise<void>;
 }
 
 /** What one partition of the topic says. */
@@ -102,6 +104,6 @@ export class CameraShare {
     const share = this.#shares.get(partition);
     this.#shares.delete(partition);
     await this.#acting;
-    await Promise.all([...(share?.cameras.keys() ?? [])].map((id) => this.#events.stop(id)));
+    await Promise.all([...(share?.cameras.keys() ?? [])].map((id) => this.#events.handOver(id)));
   }
 }

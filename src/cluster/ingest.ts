@@ -1,8 +1,7 @@
 import type { Config } from '../config.ts';
 import { diagnostics, nowMicros } from '../diagnostics.ts';
 import type { CameraStatus } from '../domain.ts';
-import type { CameraOptions } from '../ingest/options.ts';
-import { CameraSupervisor } from '../ingest/supervisor.ts';
+import { type CameraControl, CameraSet } from '../ingest/cameras.ts';
 import { log } from '../log.ts';
 import { openPublisher, type Publisher } from '../publish/publisher.ts';
 import { RunCounter, type Summary } from '../summary.ts';
@@ -19,6 +18,8 @@ export interface IngestOnlooker {
 export interface IngestWorker {
   /** Resolves when every camera of the config was a file and all of them have been played; rejects on failures. */
   readonly done: Promise<void>;
+  /** Cameras come and go while it runs. */
+  readonly cameras: CameraControl;
   missing(): string[];
   /** Stops the cameras and waits up to `timeoutMs` for the brokers to have what they gave. */
   stop(timeoutMs: number): Promise<Pick<Summary, 'framesIn' | 'faces' | 'dropped'>>;
@@ -51,27 +52,55 @@ export async function openIngestWorker(config: Config, onlooker: IngestOnlooker 
     publisher.status(counted);
     onlooker.status?.(counted);
   };
-  const cameras = new Cameras(config, crops, counter, status);
+  const batcher = new CropBatcher(config.infer);
+  const late = setInterval(
+    () => void crops.publish(batcher.late(performance.now() - cluster.crops.maxWaitMs)),
+    LATE_MS,
+  );
+  const handedOver = new Set<string>();
+  const cameras = new CameraSet(
+    { ingest: config.ingest, detect: config.detect },
+    {
+      faces: (faces) => {
+        counter.frame(faces);
+        if (diagnostics.frame.heard) diagnostics.frame.publish({ faces, at: nowMicros(), handedOn: true });
+        return crops.publish(batcher.push(faces, performance.now()));
+      },
+      epochEnded: (cameraId) => {
+        const rest = batcher.end(cameraId);
+        // Another worker plays a file from its start: what was sent is passed over then, and its tracks go on.
+        const goesOn = handedOver.has(cameraId) && rest[0]?.clockSource === 'file';
+        return goesOn ? undefined : crops.publish(rest);
+      },
+      status,
+    },
+  );
   let share: CameraShare | null = null;
   if (cluster.cameras === 'topic') {
     try {
       share = await CameraShare.open(kafka, cluster, {
-        run: (camera) => cameras.run(resolveCamera(camera)),
-        stop: (id) => cameras.stop(id),
+        run: async (camera) => void (await cameras.add(resolveCamera(camera))),
+        stop: async (id) => void (await cameras.remove(id)),
+        handOver: async (id) => {
+          handedOver.add(id);
+          await cameras.remove(id, 'stopped');
+          handedOver.delete(id);
+        },
       });
     } catch (error) {
+      clearInterval(late);
       await Promise.all([crops.close(), publisher.close()]);
       throw error;
     }
   }
-  const played = Promise.all(config.cameras.map((camera) => cameras.run(camera))).then(() =>
-    cameras.played(),
-  );
+  for (const camera of config.cameras) void cameras.add(camera);
   return {
-    done: share ? share.failed : played,
+    done: share ? share.failed : cameras.played,
+    cameras,
     missing: () => (crops.connected && publisher.stats().connected ? [] : ['Kafka is not reachable']),
     async stop(timeoutMs) {
       await share?.close();
+      clearInterval(late);
       await cameras.close();
       await Promise.all([crops.flush(timeoutMs), flushed(publisher, timeoutMs)]);
       await Promise.all([crops.close(), publisher.close()]);
@@ -83,68 +112,4 @@ export async function openIngestWorker(config: Config, onlooker: IngestOnlooker 
 
 async function flushed(publisher: Publisher, timeoutMs: number): Promise<void> {
   await publisher.flush(timeoutMs).catch((error: Error) => log.warn(error.message));
-}
-
-/** The cameras that this worker runs, all feeding one batcher. */
-class Cameras {
-  readonly #config: Config;
-  readonly #crops: CropPublisher;
-  readonly #counter: RunCounter;
-  readonly #status: (status: CameraStatus) => void;
-  readonly #batcher: CropBatcher;
-  readonly #supervisors = new Map<string, CameraSupervisor>();
-  readonly #late: NodeJS.Timeout;
-
-  constructor(
-    config: Config,
-    crops: CropPublisher,
-    counter: RunCounter,
-    status: (status: CameraStatus) => void,
-  ) {
-    this.#config = config;
-    this.#crops = crops;
-    this.#counter = counter;
-    this.#status = status;
-    this.#batcher = new CropBatcher(config.infer);
-    this.#late = setInterval(() => {
-      const since = performance.now() - config.cluster.crops.maxWaitMs;
-      void this.#crops.publish(this.#batcher.late(since));
-    }, LATE_MS);
-  }
-
-  /** Starts a camera, in place of the one of this id that may run. */
-  async run(camera: CameraOptions): Promise<void> {
-    await this.stop(camera.id);
-    const { ingest, detect } = this.#config;
-    const supervisor = new CameraSupervisor(
-      camera,
-      { ingest, detect },
-      {
-        faces: (faces) => {
-          this.#counter.frame(faces);
-          if (diagnostics.frame.heard) diagnostics.frame.publish({ faces, at: nowMicros(), handedOn: true });
-          return this.#crops.publish(this.#batcher.push(faces, performance.now()));
-        },
-        epochEnded: (cameraId) => this.#crops.publish(this.#batcher.end(cameraId)),
-        status: this.#status,
-      },
-    );
-    this.#supervisors.set(camera.id, supervisor);
-    supervisor.start();
-  }
-
-  async stop(id: string): Promise<void> {
-    const supervisor = this.#supervisors.get(id);
-    this.#supervisors.delete(id);
-    await supervisor?.stop();
-  }
-
-  async played(): Promise<void> {
-    await Promise.all([...this.#supervisors.values()].map((supervisor) => supervisor.done));
-  }
-
-  async close(): Promise<void> {
-    clearInterval(this.#late);
-    await Promise.all([...this.#supervisors.keys()].map((id) => this.stop(id)));
-  }
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { openIngestWorker } from '../cluster/ingest.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { serveHealth } from '../health.ts';
+import { HotChanges } from '../hot-changes.ts';
 import { log } from '../log.ts';
 import { openTelemetry } from '../telemetry/index.ts';
 import { parseDuration } from './duration.ts';
@@ -30,7 +31,13 @@ export function ingestCommand(): Command {
         { cameras: config.cluster.cameras, group: config.cluster.group, http: health?.port },
         'running',
       );
+      // A camera of the topic belongs to whichever worker has its share: only the topic changes it.
+      const changes =
+        config.cluster.cameras === 'config'
+          ? await HotChanges.open(worker.cameras, config, options.config)
+          : null;
       const ending = await lifetime(worker.done, options.duration);
+      await changes?.close();
       await health?.close();
       const summary = await worker.stop(FLUSH_MS);
       await telemetry?.close();

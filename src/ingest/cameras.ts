@@ -63,12 +63,15 @@ export class CameraSet {
     });
   }
 
-  /** Resolves when the camera is stopped and all that it gave was handed on; false where there is none of this id. */
-  remove(id: string): Promise<boolean> {
+  /**
+   * Resolves when the camera is stopped and all that it gave was handed on; false where there is none of this id.
+   * `stopped`: it goes on elsewhere.
+   */
+  remove(id: string, cause: 'removed' | 'stopped' = 'removed'): Promise<boolean> {
     return this.#inTurn(id, async () => {
       const present = this.#entries.get(id);
       if (!present) return false;
-      await this.#stop(present, 'removed');
+      await this.#stop(present, cause);
       this.#entries.delete(id);
       this.#look();
       return true;
@@ -122,7 +125,8 @@ export class CameraSet {
     const { camera, supervisor } = entry;
     entry.leaving = true;
     await supervisor.stop(cause);
-    this.#lastEpochs.set(camera.id, supervisor.lastEpoch);
+    // One that is run elsewhere meanwhile, or begins again from nothing, gives the same event ids for the same frames.
+    if (cause !== 'stopped') this.#lastEpochs.set(camera.id, supervisor.lastEpoch);
   }
 
   #over(entry: Entry, error?: Error): void {
