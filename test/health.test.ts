@@ -21,6 +21,25 @@ describe('serveHealth', () => {
     await server.close();
   });
 
+  it('fails where the process can do its work no more, and does not ask at each probe', async () => {
+    let asked = 0;
+    const probes = {
+      missing: () => [],
+      alive: async () => {
+        asked += 1;
+        throw new Error('the device is gone');
+      },
+    };
+    const server = (await serveHealth({ host: '127.0.0.1', port: 0 }, probes))!;
+    for (let probe = 0; probe < 3; probe += 1) {
+      const answer = await fetch(`http://127.0.0.1:${server.port}/healthz`);
+      expect(answer.status).toBe(503);
+      expect(await answer.json()).toEqual({ status: 'failed', why: 'the device is gone' });
+    }
+    expect(asked).toBe(1);
+    await server.close();
+  });
+
   it('says which port is taken', async () => {
     const first = (await serveHealth({ host: '127.0.0.1', port: 0 }, () => []))!;
     const second = serveHealth({ host: '127.0.0.1', port: first.port }, () => []);

@@ -57,6 +57,7 @@ export class GroupReader {
   readonly #options: GroupReaderOptions;
   readonly #events: GroupReaderEvents;
   readonly #owned = new Set<number>();
+  readonly #paused = new Set<number>();
   #betweenPolls: (() => Promise<void>)[] = [];
   #ends: number[] = [];
   #open = true;
@@ -152,12 +153,19 @@ export class GroupReader {
     }
   }
 
+  /** No more messages of the partitions that there are; what was fetched may still come. */
   pause(): void {
-    if (this.#owned.size > 0) this.consumer.pause(this.#partitions());
+    const running = [...this.#owned].filter((partition) => !this.#paused.has(partition));
+    if (running.length === 0) return;
+    this.consumer.pause(this.#places(running));
+    for (const partition of running) this.#paused.add(partition);
   }
 
+  /** Only what was paused: librdkafka would lose its place in the others. */
   resume(): void {
-    if (this.#owned.size > 0) this.consumer.resume(this.#partitions());
+    if (this.#paused.size === 0) return;
+    this.consumer.resume(this.#places([...this.#paused]));
+    this.#paused.clear();
   }
 
   /** Leaves the group: others get its partitions at once. */
@@ -169,8 +177,8 @@ export class GroupReader {
     });
   }
 
-  #partitions(): { topic: string; partition: number }[] {
-    return [...this.#owned].map((partition) => ({ topic: this.#options.topic, partition }));
+  #places(partitions: readonly number[]): { topic: string; partition: number }[] {
+    return partitions.map((partition) => ({ topic: this.#options.topic, partition }));
   }
 
   async #poll(): Promise<void> {
@@ -202,7 +210,10 @@ export class GroupReader {
           this.#events.assigned(partition);
         }
       } else if (code === REVOKE) {
-        for (const partition of numbers) this.#owned.delete(partition);
+        for (const partition of numbers) {
+          this.#owned.delete(partition);
+          this.#paused.delete(partition);
+        }
         await Promise.race([
           Promise.allSettled(numbers.map((partition) => this.#events.revoked(partition))),
           sleep(REVOKE_MS),

@@ -125,7 +125,6 @@ class Worker {
   #events = 0;
   #activations = 0;
   #reader: GroupReader | null = null;
-  #paused = false;
   #watch: NodeJS.Timeout | undefined;
 
   constructor(tools: Tools, onlooker: InferOnlooker) {
@@ -198,8 +197,6 @@ class Worker {
       },
     );
     this.#owners.set(partition, owner);
-    // What was paused stays so until the next look; a new partition begins unpaused.
-    this.#paused = false;
   }
 
   async #letGo(partition: number): Promise<void> {
@@ -214,13 +211,8 @@ class Worker {
     let waiting = 0;
     for (const owner of this.#owners.values()) waiting += owner.waiting;
     try {
-      if (!this.#paused && waiting >= maxWaiting) {
-        this.#reader!.pause();
-        this.#paused = true;
-      } else if (this.#paused && waiting < maxWaiting / 2) {
-        this.#reader!.resume();
-        this.#paused = false;
-      }
+      if (waiting >= maxWaiting) this.#reader!.pause();
+      else if (waiting < maxWaiting / 2) this.#reader!.resume();
     } catch (error) {
       // A partition may just have gone: the next look sees.
       log.debug(`backpressure: ${(error as Error).message}`);

@@ -61,6 +61,11 @@ export class PartitionOwner {
   #caughtUp = false;
   /** The offset that comes next. */
   #next: number | null = null;
+  /** A hole in the offsets that has been asked for. */
+  #askedAgain: number | null = null;
+  #asking = false;
+  /** Something can be committed. */
+  #ripe = false;
   #wake: () => void = () => {};
 
   constructor(partition: number, options: OwnerOptions, events: OwnerEvents) {
@@ -83,7 +88,7 @@ export class PartitionOwner {
   take(message: rdkafka.Message): void {
     const current = this.#current;
     if (!current) return;
-    this.#watchOffset(message.offset);
+    if (!this.#isNext(message.offset)) return;
     this.#caughtUp = false;
     this.#undecoded += this.#options.infer.hop;
     this.#taking = this.#taking.then(async () => {
@@ -93,14 +98,42 @@ export class PartitionOwner {
     });
   }
 
-  /** Ingest workers write no transactions: only what expires or is skipped makes a hole in the offsets. */
-  #watchOffset(offset: number): void {
-    if (this.#next !== null && offset !== this.#next)
+  /**
+   * Whether this is the record that comes next. Offsets of crops have no holes but where records expired; librdkafka
+   * has been seen to skip some after a pause, so a hole is asked for again before it is believed.
+   */
+  #isNext(offset: number): boolean {
+    const next = this.#next;
+    if (next !== null && offset < next) return false;
+    if (next !== null && offset > next) {
+      if (this.#askedAgain !== next) {
+        this.#askAgain(next);
+        return false;
+      }
       log.warn(
-        { partition: this.#partition, from: this.#next, to: offset },
+        { partition: this.#partition, from: next, to: offset },
         `partition ${this.#partition}: crops expired before they were scored`,
       );
+    }
     this.#next = offset + 1;
+    return true;
+  }
+
+  #askAgain(offset: number): void {
+    if (this.#asking) return;
+    this.#asking = true;
+    const current = this.#current;
+    log.debug({ partition: this.#partition, offset }, 'a record was skipped: asking again');
+    this.#options.reader.seek(this.#partition, offset).then(
+      () => {
+        this.#asking = false;
+        if (this.#current === current) this.#askedAgain = offset;
+      },
+      () => {
+        // The next message tries again.
+        this.#asking = false;
+      },
+    );
   }
 
   caughtUp(): void {
@@ -150,7 +183,10 @@ export class PartitionOwner {
         states: decodeTable(table),
         committed,
         passedOver: this.#events.passedOver,
-        ready: () => this.#wake(),
+        ready: () => {
+          this.#ripe = true;
+          this.#wake();
+        },
       });
       inference.failed.catch((error) => this.#current?.inference === inference && this.#events.failed(error));
       this.#letters = [];
@@ -158,6 +194,7 @@ export class PartitionOwner {
       await reader.seek(this.#partition, inference.start);
       // At once: the next message is for this inference.
       this.#next = inference.start;
+      this.#askedAgain = null;
       this.#current = { inference, producer };
       log.info(
         { partition: this.#partition, from: inference.start, committed, states: table.size },
@@ -183,15 +220,17 @@ export class PartitionOwner {
     const { inference } = this.#current!;
     for (let last = false; !last; ) {
       last = this.#closing.signal.aborted;
+      this.#ripe = false;
       const output = inference.output();
       if (output) await this.#publish(output);
       if (last) break;
-      await Promise.race([
-        new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        }),
-        sleep(QUIET_COMMIT_MS),
-      ]);
+      if (!this.#ripe)
+        await Promise.race([
+          new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          }),
+          sleep(QUIET_COMMIT_MS),
+        ]);
       if (this.#caughtUp) inference.closeSilent(Date.now() - cluster.idleSeconds * 1000);
       if (!this.#closing.signal.aborted) await sleep(cluster.commitMs);
     }

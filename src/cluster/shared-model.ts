@@ -16,7 +16,7 @@ interface Job<T> {
 
 /**
  * One model for the stages of all partitions: what they ask while the device is busy goes to it in one run, in order.
- * A failure of the device comes as ENGINE_FAILED, and so does everything after it.
+ * A failure of the device comes as ENGINE_FAILED.
  */
 export class SharedModel implements AuModel {
   readonly #model: AuModel;

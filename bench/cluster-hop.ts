@@ -1,0 +1,69 @@
+// What Kafka between ingest and inference costs: `austream run` beside `austream ingest` and `austream infer`, at the
+// same time, on the same simulated camera. Ratios of processor time per face crop, and of the lag from taking a frame
+// to a consumer's having its event.
+// Run: node bench/cluster-hop.ts [--seconds 60] [--fps 15]
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { Simulator } from '../src/simulate/simulator.ts';
+import { KafkaBroker } from '../test/broker/kafka-broker.ts';
+import { DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';
+import { Published } from '../test/e2e/cluster-events.ts';
+import { Workers } from '../test/e2e/cluster-workers.ts';
+import { processorSeconds, quantile } from './processor-time.ts';
+
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '60' }, fps: { type: 'string', default: '15' } },
+});
+const broker = await KafkaBroker.start();
+const simulator = await Simulator.start({ sources: [DEMO_CLIP], cameras: 1 });
+using scratch = new Scratch();
+const camera = { id: 'a', url: simulator.urls[0], analysisFps: Number(values.fps) };
+const config = (topicPrefix: string) => ({
+  cameras: [camera],
+  kafka: { brokers: [broker.address], topicPrefix, topics: { partitions: 1 } },
+  cluster: { group: topicPrefix },
+  infer: { threads: 1 },
+});
+await using one = new Workers(scratch, config('one.'));
+await using two = new Workers(scratch, config('two.'));
+const run = await one.start('run');
+const infer = await two.start('infer');
+const ingest = await two.start('ingest');
+await using direct = new Published(broker.address, 'one.');
+await using hopped = new Published(broker.address, 'two.');
+await sleep(15_000);
+
+const processes = { run, ingest, infer };
+const used = () =>
+  Object.fromEntries(
+    Object.entries(processes).map(([name, { process }]) => [name, processorSeconds(process.pid!)]),
+  ) as Record<keyof typeof processes, number>;
+const before = used();
+const from = [direct.frames.length, hopped.frames.length] as const;
+await sleep(Number(values.seconds) * 1000);
+const after = used();
+const lags = [direct, hopped].map((published, index) =>
+  published.frames.map((frame, at) => published.at[at]! - frame.receivedAt / 1000).slice(from[index]),
+);
+const perCrop = (name: keyof typeof processes, crops: number) =>
+  ((after[name] - before[name]) / crops) * 1000;
+const runs = perCrop('run', lags[0]!.length);
+const ingests = perCrop('ingest', lags[1]!.length);
+const infers = perCrop('infer', lags[1]!.length);
+const ms = (value: number) => Math.round(value);
+const cost = (value: number) => `${value.toFixed(2)} ms`;
+console.log(`crops: ${lags[0]!.length} by run, ${lags[1]!.length} by ingest and infer`);
+console.log('processor time per crop, without the camera child and the broker:');
+console.log(
+  `  run ${cost(runs)}; ingest ${cost(ingests)} + infer ${cost(infers)}: ${((ingests + infers) / runs).toFixed(2)} ×`,
+);
+for (const q of [0.5, 0.99]) {
+  const [a, b] = lags.map((lag) => quantile(lag, q)) as [number, number];
+  console.log(
+    `lag p${q * 100}: run ${ms(a)} ms, through crops ${ms(b)} ms: +${ms(b - a)} ms, ${(b / a).toFixed(2)} ×`,
+  );
+}
+await Promise.all([one, two, direct, hopped].map((some) => some[Symbol.asyncDispose]()));
+await simulator.stop();
+await broker.stop();
+process.exit(0);

@@ -1,0 +1,156 @@
+// Predicts lag and cost of clusters from measured service times (bench/scale/times.json).
+//   node bench/scale.ts                the sizing table
+//   node bench/scale.ts measure        measures the model's service times here, one thread, and writes them down
+//   node bench/scale.ts check          real runs at 1, 2, 4 and 8 simulated cameras beside the prediction for each
+import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CROP_BYTES } from '../src/domain.ts';
+import { openModel } from '../src/infer/engine/index.ts';
+import { inferOptions } from '../src/infer/options.ts';
+import { Simulator } from '../src/simulate/simulator.ts';
+import { KafkaBroker } from '../test/broker/kafka-broker.ts';
+import { DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';
+import { Published } from '../test/e2e/cluster-events.ts';
+import { Workers } from '../test/e2e/cluster-workers.ts';
+import { processorSeconds, quantile } from './processor-time.ts';
+import { simulate } from './scale/simulate.ts';
+import type { Deployment, ServiceTimes } from './scale/times.ts';
+
+const TIMES = new URL('scale/times.json', import.meta.url);
+const DEFAULTS = {
+  facesPerCamera: 1,
+  cameraFps: 25,
+  fps: 15,
+  hop: 16,
+  ingestCores: 8,
+  batchMax: 64,
+  batchDeadline: 0.04,
+  commitEvery: 0.1,
+};
+
+const times = (): ServiceTimes => JSON.parse(readFileSync(TIMES, 'utf8')) as ServiceTimes;
+const ms = (seconds: number) => `${Math.round(seconds * 1000)}`;
+
+if (process.argv[2] === 'measure') await measure();
+else if (process.argv[2] === 'check') await check();
+else table();
+process.exit(0);
+
+/** For each number of cameras the fewest workers whose busiest one stays below 70 %. */
+function table(): void {
+  console.log(
+    '| cameras | ingest workers of 8 cores | inference cores | partitions | Kafka MB/s | transactions/s | busiest ingest, inference | lag p50, p99 ms |',
+  );
+  console.log('| --- | --- | --- | --- | --- | --- | --- | --- |');
+  for (const cameras of [10, 100, 1_000, 10_000]) {
+    const t = times();
+    const base = { ...DEFAULTS, cameras };
+    const fits = (d: Deployment) => {
+      const p = simulate(d, t);
+      return { d, p, ingest: p.ingestLoad < 0.7, infer: p.deviceLoad < 0.7 };
+    };
+    let d: Deployment = { ...base, ingestWorkers: 1, inferWorkers: 1, partitions: 6 };
+    let found = fits(d);
+    while (!found.ingest || !found.infer) {
+      const grow = (count: number, enough: boolean) => (enough ? count : Math.ceil(count * 1.1 + 0.5));
+      const inferWorkers = grow(d.inferWorkers, found.infer);
+      d = {
+        ...d,
+        ingestWorkers: grow(d.ingestWorkers, found.ingest),
+        inferWorkers,
+        // Several partitions a worker even out what hashing leaves uneven.
+        partitions: Math.max(6, inferWorkers * 3),
+      };
+      found = fits(d);
+    }
+    const { p } = found;
+    const percent = (load: number) => `${Math.round(load * 100)} %`;
+    console.log(
+      `| ${cameras} | ${d.ingestWorkers} | ${d.inferWorkers} | ${d.partitions} | ${p.kafkaMegabytes.toFixed(p.kafkaMegabytes < 10 ? 1 : 0)} | ${Math.round(p.transactions)} | ${percent(p.ingestLoad)}, ${percent(p.deviceLoad)} | ${ms(p.lag.p50)}, ${ms(p.lag.p99)} |`,
+    );
+  }
+}
+
+/** Processor time of the two encoders by the size of their batches: a straight line through two points. */
+async function measure(): Promise<void> {
+  const model = await openModel(inferOptions.parse({ threads: 1 }));
+  const window = model.windowSize * model.embeddingSize;
+  const cost = async (work: () => Promise<unknown>) => {
+    await work();
+    const rounds: number[] = [];
+    for (let round = 0; round < 15; round += 1) {
+      const before = process.cpuUsage();
+      await work();
+      const { user, system } = process.cpuUsage(before);
+      rounds.push((user + system) / 1e6);
+    }
+    return quantile(rounds, 0.5);
+  };
+  const encode = (n: number) => cost(() => model.encode(new Uint8Array(n * CROP_BYTES), n));
+  const score = (n: number) => cost(() => model.scoreNewest(new Float32Array(n * window), n));
+  const [e16, e64, s1, s8] = [await encode(16), await encode(64), await score(1), await score(8)];
+  const measured = {
+    encodeRun: Math.max(0, e16 - (e64 - e16) / 3),
+    encodeCrop: (e64 - e16) / 48,
+    scoreRun: Math.max(0, s1 - (s8 - s1) / 7),
+    scoreWindow: (s8 - s1) / 7,
+  };
+  writeFileSync(TIMES, `${JSON.stringify({ ...times(), ...measured }, null, 2)}\n`);
+  console.log(measured);
+  await model.close();
+}
+
+/** Processor time and lag of a real ingest and a real inference worker beside what the simulation says of them. */
+async function check(): Promise<void> {
+  const fps = 5;
+  console.log('| cameras | processors, real | predicted | ÷ | lag p50, p99 ms, real | predicted |');
+  console.log('| --- | --- | --- | --- | --- | --- |');
+  for (const cameras of [1, 2, 4, 8]) {
+    const real = await runFor(cameras, fps, 40);
+    const predicted = simulate(
+      {
+        ...DEFAULTS,
+        fps,
+        cameras,
+        facesPerCamera: real.facesPerCamera,
+        cameraFps: 30,
+        ingestCores: 2,
+        ingestWorkers: 1,
+        inferWorkers: 1,
+        partitions: 6,
+      },
+      times(),
+    );
+    console.log(
+      `| ${cameras} | ${real.processors.toFixed(2)} | ${predicted.processors.toFixed(2)} | ${(predicted.processors / real.processors).toFixed(2)} | ${ms(real.p50)}, ${ms(real.p99)} | ${ms(predicted.lag.p50)}, ${ms(predicted.lag.p99)} |`,
+    );
+  }
+}
+
+async function runFor(cameras: number, fps: number, seconds: number) {
+  const broker = await KafkaBroker.start();
+  const simulator = await Simulator.start({ sources: [DEMO_CLIP], cameras });
+  using scratch = new Scratch();
+  const workers = new Workers(scratch, {
+    cameras: simulator.urls.map((url, index) => ({ id: `cam${index}`, url, analysisFps: fps })),
+    kafka: { brokers: [broker.address], topicPrefix: 'scale.', topics: { partitions: 6 } },
+    cluster: { group: 'scale' },
+    infer: { threads: 1 },
+  });
+  const both = [await workers.start('infer'), await workers.start('ingest')];
+  const published = new Published(broker.address, 'scale.');
+  await sleep(20_000 + 1_000 * cameras);
+  const used = () => both.reduce((total, { process }) => total + processorSeconds(process.pid!, true), 0);
+  const [from, before, began] = [published.frames.length, used(), Date.now()];
+  await sleep(seconds * 1000);
+  const took = (Date.now() - began) / 1000;
+  const processors = (used() - before) / took;
+  const lags = published.frames
+    .map((frame, at) => published.at[at]! / 1e3 - frame.receivedAt / 1e6)
+    .slice(from);
+  const facesPerCamera = lags.length / took / fps / cameras;
+  await Promise.all([workers[Symbol.asyncDispose](), published[Symbol.asyncDispose]()]);
+  await simulator.stop();
+  await broker.stop();
+  return { processors, facesPerCamera, p50: quantile(lags, 0.5), p99: quantile(lags, 0.99) };
+}

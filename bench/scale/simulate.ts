@@ -1,0 +1,146 @@
+import { randomOf } from '../random.ts';
+import { Agenda } from './agenda.ts';
+import { CROP_RECORD_BYTES, type Deployment, EVENT_BYTES, type ServiceTimes } from './times.ts';
+
+export interface Prediction {
+  /** From capture to an event's being readable, over all frames of the busiest workers (seconds). */
+  readonly lag: { readonly p50: number; readonly p99: number };
+  /** Share of its cores that the busiest ingest worker uses, and of its device that the busiest inference worker uses. */
+  readonly ingestLoad: number;
+  readonly deviceLoad: number;
+  /** Processor seconds a second, of all workers together. */
+  readonly processors: number;
+  readonly kafkaMegabytes: number;
+  readonly transactions: number;
+  /** Faces of the busiest inference worker ÷ an even share. */
+  readonly imbalance: number;
+}
+
+const SECONDS = 60;
+const WINDOWS_AT_ONCE = 8;
+
+/**
+ * Discrete events of the busiest ingest worker and the busiest inference worker: workers share nothing but Kafka, so
+ * the others do better. A face gives a record every `hop` frames; records wait for the device, for company in a
+ * batch, and for their partition's next transaction.
+ */
+export function simulate(d: Deployment, t: ServiceTimes, seed = 1): Prediction {
+  const random = randomOf(seed);
+  const faces = Math.round(d.cameras * d.facesPerCamera);
+  const perPartition = spread(faces, d.partitions, random);
+  const perWorker = Array.from({ length: d.inferWorkers }, () => [] as number[]);
+  for (const [partition, count] of perPartition.entries()) perWorker[partition % d.inferWorkers]!.push(count);
+  const busiest = perWorker.reduce((a, b) => (sum(b) > sum(a) ? b : a));
+  const camerasHere = Math.max(...spread(d.cameras, Math.max(d.ingestWorkers, 1), random));
+  const ingest = simulateIngest(camerasHere, d, t, random);
+  const infer = simulateInfer(busiest, ingest.delays, d, t, random);
+  const cropRate = faces * d.fps;
+  const cameraWork = d.cameras * (d.cameraFps * t.decode + d.fps * t.analyse);
+  const cropWork = cropRate * (t.analyseFace + t.ingestCrop + t.inferCrop);
+  const deviceWork = cropRate * infer.devicePerCrop;
+  return {
+    lag: infer.lag,
+    ingestLoad: ingest.load,
+    deviceLoad: infer.load,
+    processors: cameraWork + cropWork + deviceWork,
+    kafkaMegabytes: (cropRate * (CROP_RECORD_BYTES + EVENT_BYTES)) / 1e6,
+    transactions: Math.min(d.partitions / (d.commitEvery + t.transaction), (faces * d.fps) / d.hop),
+    imbalance: sum(busiest) / (faces / d.inferWorkers),
+  };
+}
+
+/** Frames of one worker's cameras on its cores, first come first served; how long each is under way. */
+function simulateIngest(cameras: number, d: Deployment, t: ServiceTimes, random: () => number) {
+  const work =
+    t.decode * (d.cameraFps / d.fps) + t.analyse + d.facesPerCamera * (t.analyseFace + t.ingestCrop);
+  const cores = new Float64Array(d.ingestCores);
+  const arrivals: number[] = [];
+  for (let camera = 0; camera < cameras; camera += 1)
+    for (let at = random() / d.fps; at < SECONDS; at += 1 / d.fps) arrivals.push(at);
+  arrivals.sort((a, b) => a - b);
+  const delays = arrivals.map((at) => {
+    const core = cores.indexOf(Math.min(...cores));
+    const begin = Math.max(at, cores[core]!);
+    // Pictures differ: half of the work is as it is on average, the other half as it comes.
+    cores[core] = begin + work * (0.5 + 0.5 * -Math.log(1 - random()));
+    return cores[core]! - at;
+  });
+  return { delays, load: (cameras * d.fps * work) / d.ingestCores };
+}
+
+interface Arrival {
+  readonly at: number;
+  /** When the hop's newest frame was captured. */
+  readonly captured: number;
+  readonly partition: number;
+}
+
+function simulateInfer(
+  faces: readonly number[],
+  ingestDelays: readonly number[],
+  d: Deployment,
+  t: ServiceTimes,
+  random: () => number,
+) {
+  const period = d.hop / d.fps;
+  const agenda = new Agenda<Arrival>();
+  faces.forEach((count, partition) => {
+    for (let face = 0; face < count; face += 1)
+      for (let captured = random() * period; captured < SECONDS; captured += period) {
+        const delay = ingestDelays[Math.floor(random() * ingestDelays.length)] ?? 0;
+        agenda.add({ at: captured + delay + t.produce, captured, partition });
+      }
+  });
+  const lags: number[] = [];
+  const transactions = faces.map(() => ({ begin: -1, end: -1 }));
+  let free = 0;
+  let busy = 0;
+  let crops = 0;
+  for (let first = agenda.next(); first; first = agenda.next()) {
+    const batch = [first];
+    // While the device is busy others come; a small batch waits for company, but not for long.
+    const begin = () =>
+      Math.max(free, batch.length * d.hop >= d.batchMax ? batch.at(-1)!.at : first.at + d.batchDeadline);
+    while (batch.length * d.hop < d.batchMax && (agenda.peek()?.at ?? Number.POSITIVE_INFINITY) <= begin())
+      batch.push(agenda.next()!);
+    const n = batch.length * d.hop;
+    const windows = batch.length;
+    const service =
+      t.encodeRun * Math.ceil(n / d.batchMax) +
+      t.encodeCrop * n +
+      t.scoreRun * Math.ceil(windows / WINDOWS_AT_ONCE) +
+      t.scoreWindow * windows;
+    free = begin() + service;
+    busy += service;
+    crops += n;
+    for (const { captured, partition } of batch) {
+      const next = transactions[partition]!;
+      // It goes along with the transaction that has not begun yet.
+      if (free > next.begin) {
+        next.begin = Math.max(free, next.end) + d.commitEvery;
+        next.end = next.begin + t.transaction;
+      }
+      const commit = next.end;
+      if (captured < SECONDS / 6) continue;
+      for (let frame = 0; frame < d.hop; frame += 1) lags.push(commit - captured + frame / d.fps);
+    }
+  }
+  lags.sort((a, b) => a - b);
+  const at = (q: number) => lags[Math.floor(q * lags.length)] ?? Number.NaN;
+  return {
+    lag: { p50: at(0.5), p99: at(0.99) },
+    load: busy / SECONDS,
+    devicePerCrop: crops === 0 ? 0 : busy / crops,
+  };
+}
+
+/** So many things thrown into so many boxes, as a hash of their keys does it. */
+function spread(things: number, boxes: number, random: () => number): number[] {
+  const counts = new Array<number>(boxes).fill(0);
+  for (let thing = 0; thing < things; thing += 1) counts[Math.floor(random() * boxes)]! += 1;
+  return counts;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
