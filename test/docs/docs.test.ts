@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -60,7 +61,12 @@ describe('commands run as they are', () => {
       `gst-launch-1.0 -q filesrc location=models/demo/clip.mp4 ! ${cut} location=${join(folder, 'clip.mp4')}`,
     ]);
     camera = await Simulator.start({ sources: ['models/demo/clip.mp4'] });
-    const config = { cameras: [{ id: 'lobby', url: camera.urls[0] }], kafka: { embedded: true } };
+    // Few frames: the commands need the processor.
+    const config = {
+      cameras: [{ id: 'lobby', url: camera.urls[0], analysisFps: 5 }],
+      kafka: { embedded: true },
+      infer: { hop: 4 },
+    };
     writeFileSync(join(folder, 'broker.yaml'), JSON.stringify(config));
     austream = spawn('bin/austream', ['run', '-c', join(folder, 'broker.yaml')], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -72,8 +78,6 @@ describe('commands run as they are', () => {
         if (brokers) found(brokers);
       });
     });
-    const [own] = blocksOf('docs/cameras.md').filter(({ text }) => text.startsWith('# austream.yaml'));
-    writeFileSync(join(folder, 'austream.yaml'), standIns(own!.text));
     // From here on there is something to read.
     for await (const _ of consume({
       brokers: brokers.split(','),
@@ -90,6 +94,16 @@ describe('commands run as they are', () => {
     rmSync(folder, { recursive: true });
   });
 
+  /** Pages write files of the same names: each gets a place of its own, with the config and the clip that they name. */
+  function placeOf(page: string): string {
+    const place = join(folder, page);
+    mkdirSync(place);
+    copyFileSync(join(folder, 'clip.mp4'), join(place, 'clip.mp4'));
+    const [own] = blocksOf('docs/cameras.md').filter(({ text }) => text.startsWith('# austream.yaml'));
+    writeFileSync(join(place, 'austream.yaml'), standIns(own!.text));
+    return place;
+  }
+
   /** What a page names as an example, replaced by what is there. */
   function standIns(text: string): string {
     return text
@@ -98,19 +112,26 @@ describe('commands run as they are', () => {
       .replaceAll('http://localhost:4318', 'http://127.0.0.1:9');
   }
 
-  /** The same command, for so long. */
+  /** The same command, for so long; with what a broker takes to let a consumer in where it is one. */
   function lasting(seconds: number, script: string): string {
     return script
+      .replaceAll(/(austream tail .*)--duration \d+s/g, `$1--duration=${seconds + 5}s`)
       .replaceAll(/--duration \d+s/g, `--duration ${seconds}s`)
       .replace(/(OTEL_.* austream run .*)$/m, `$1 --duration ${seconds}s`)
       .replace(/model bench.*/, 'model bench --help');
   }
 
-  /** Runs a page's blocks; gives the line of the first that fails, and what it said. */
-  async function firstProblem(blocks: readonly Block[], seconds: number, env: NodeJS.ProcessEnv) {
+  /** Runs a page's blocks, which build on each other; gives the line of the first that fails, and what it said. */
+  async function firstProblem(blocks: readonly Block[], seconds: number, place: string) {
+    const env = {
+      ...process.env,
+      PATH: `${resolve('bin')}:${process.env.PATH}`,
+      LOBBY_PASSWORD: 'unused',
+      AUSTREAM_TOKEN: 'sixteen-letters-at-least',
+    };
     for (const { text, line } of blocks) {
       const script = lasting(seconds, standIns(text));
-      const options = { cwd: folder, env, maxBuffer: 1 << 28 };
+      const options = { cwd: place, env, maxBuffer: 1 << 28 };
       const problem = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], options).then(
         () => null,
         (error: { stderr: string }) => `${line}\n${error.stderr}`,
@@ -120,28 +141,23 @@ describe('commands run as they are', () => {
     return null;
   }
 
-  // Pages build on each other: tail's events are what the report is made of.
-  test.each(PAGES)(
+  // Mostly they wait, for cameras and brokers: side by side that takes no longer than one of them.
+  test.concurrent.each(PAGES)(
     '%s',
     async (page) => {
       const blocks = blocksOf(join('docs', page)).filter(({ language }) => language === 'sh');
-      const env = {
-        ...process.env,
-        PATH: `${resolve('bin')}:${process.env.PATH}`,
-        LOBBY_PASSWORD: 'unused',
-        AUSTREAM_TOKEN: 'sixteen-letters-at-least',
-      };
-      // What takes a moment takes several on a machine that is busy: then again, for longer.
-      for (const seconds of [4, 15, 45]) {
-        const problem = await firstProblem(blocks, seconds, env);
+      const place = placeOf(page);
+      // What takes a moment takes many on a machine that is busy: then again, for longer.
+      for (const seconds of [1, 5, 20, 60]) {
+        const problem = await firstProblem(blocks, seconds, place);
         if (problem === null) return;
-        if (seconds === 45) expect.fail(`docs/${page}:${problem}`);
+        if (seconds === 60) expect.fail(`docs/${page}:${problem}`);
       }
     },
     300_000,
   );
 
-  test('the consumer of consuming.md prints what a face does', async () => {
+  test.concurrent('the consumer of consuming.md prints what a face does', async () => {
     const [block] = blocksOf('docs/consuming.md').filter(({ language }) => language === 'ts');
     // Within the package, so that its own name resolves.
     const program = resolve('dist/docs-test/consumer.ts');
