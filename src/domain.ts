@@ -55,6 +55,11 @@ export interface FrameStamp {
   readonly frame: number;
   readonly captureTime: Micros;
   readonly clockSource: ClockSource;
+  /**
+   * How far `captureTime` is ahead of this host's clock by what the sender reports say, the way of the packets
+   * included, in milliseconds; null where there is nothing to compare (`arrival`, `file`).
+   */
+  readonly clockErrorMs: number | null;
   /** When this host took the frame from the decoder. */
   readonly receivedAt: Micros;
   /** Nominal distance between analysed frames of this stream; the smoother's unit of time. */
@@ -259,6 +264,11 @@ export interface AuActivation {
   readonly model: ModelStamp;
 }
 
+/**
+ * CONNECTING: no frame yet. LIVE: frames arrive. STALLED: frames ceased. RECONNECTING: the next try is due, whatever
+ * the cause, a rejected password included. REFUSED: this machine has no room for one more camera. STOPPED: on purpose,
+ * or a file is over.
+ */
 export type CameraState = 'CONNECTING' | 'LIVE' | 'STALLED' | 'RECONNECTING' | 'REFUSED' | 'STOPPED';
 
 /** A hole in a camera's data. */
@@ -274,6 +284,8 @@ export interface CameraStatus {
   readonly cameraId: string;
   readonly at: Micros;
   readonly state: CameraState;
+  /** When this state began. */
+  readonly since: Micros;
   readonly previous: CameraState | null;
   /** Machine-readable cause of the newest transition: an error code, or what happened. */
   readonly cause: string;
@@ -286,9 +298,18 @@ export interface CameraStatus {
   readonly codec: string | null;
   /** Analysed frames per second over the last report interval. */
   readonly fps: number | null;
-  /** Newest receive-to-score delay. */
+  /** Most frames a second that are analysed now: what the config allows, or less while the machine is overloaded. */
+  readonly analysisFps: number | null;
+  /** Age of the newest frame, counted from the decoder, when its faces reached the host process. */
   readonly lagMs: number | null;
-  /** Frames not analysed since the epoch began, by cause. */
+  /** How far the camera's own clock is ahead of this host's, the way of the packets included; null: not known. */
+  readonly clockErrorMs: number | null;
+  /**
+   * By how many parts in a million the clock behind `captureTime` (arrival: the one that paces the camera's stream) is
+   * faster than this host's; null until an epoch has lasted for a while.
+   */
+  readonly driftPpm: number | null;
+  /** Frames not analysed since the epoch began, by cause; `analysis_fps` are those that the config thins out. */
   readonly drops: Readonly<Record<string, number>>;
   readonly gap: Gap | null;
 }

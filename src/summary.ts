@@ -63,7 +63,7 @@ export class RunCounter {
     if (status.epoch !== null) {
       const known = this.#drops.get(status.cameraId);
       const before = !known ? 0 : known.epoch === status.epoch ? known.before : known.before + known.now;
-      this.#drops.set(status.cameraId, { epoch: status.epoch, now: sum(status.drops), before });
+      this.#drops.set(status.cameraId, { epoch: status.epoch, now: lost(status.drops), before });
     }
     return { ...status, drops: { ...status.drops, ...this.#later.get(status.cameraId) } };
   }
@@ -86,6 +86,11 @@ export class RunCounter {
     for (const causes of this.#later.values()) total += sum(causes);
     return total;
   }
+}
+
+/** Frames that the config thins out are no loss. */
+function lost({ analysis_fps: _, ...drops }: Readonly<Record<string, number>>): number {
+  return sum(drops);
 }
 
 function sum(counts: Readonly<Record<string, number>>): number {

@@ -29,9 +29,9 @@ export function cropRecord(
   };
 }
 
-function toCrop({ frame, captureTime, receivedAt, box, quality, pixels }: FaceCrop): Crop {
+function toCrop({ frame, captureTime, clockErrorMs, receivedAt, box, quality, pixels }: FaceCrop): Crop {
   const bytes = Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength);
-  return { frame, captureTime, receivedAt, box, quality, pixels: bytes };
+  return { frame, captureTime, clockErrorMs, receivedAt, box, quality, pixels: bytes };
 }
 
 /** The crops of a record in raw pixels. Throws where they are not what this version can read. */

@@ -155,6 +155,12 @@ export interface AuFrame {
   readonly captureTime: number;
   /** Clock of captureTime. */
   readonly clockSource: ClockSource;
+  /**
+   * How far captureTime is ahead of this host's clock by what the camera's sender reports say, the
+   * way of the packets included, in milliseconds: the size of its error where the host's clock is
+   * right. Null where there is nothing to compare with (clockSource arrival or file).
+   */
+  readonly clockErrorMs: null | number;
   /** When the host took the frame from the decoder. */
   readonly receivedAt: number;
   /** When the scores were ready. */
@@ -243,8 +249,9 @@ export interface AuActivation {
 
 /**
  * CONNECTING: no frame yet; LIVE: frames arrive; STALLED: frames ceased; RECONNECTING: waiting for
- * the next try; REFUSED: the camera rejects us (credentials, path, codec); STOPPED: ended on
- * purpose; UNKNOWN: a state newer than the reader's schema.
+ * the next try, whatever the cause (after a rejected user or password it is tried rarely); REFUSED:
+ * this machine has no room for one more camera, which is taken in as soon as it has; STOPPED: ended
+ * on purpose, or a file is over; UNKNOWN: a state newer than the reader's schema.
  */
 export type CameraState =
   | 'CONNECTING'
@@ -278,15 +285,17 @@ export interface CameraStatus {
   readonly at: number;
   /** The present state. */
   readonly state: CameraState;
+  /** When the present state began. */
+  readonly since: null | number;
   /** The state before the newest transition; null for the first. */
   readonly previous: null | CameraState;
   /** Machine-readable cause of the newest transition: an error code, or what happened. */
   readonly cause: string;
   /** One sentence for a person, free of credentials. */
   readonly detail: string;
-  /** The epoch that runs; null while none does. */
+  /** The newest epoch; null before the first. */
   readonly epoch: null | number;
-  /** Restarts since the process began. */
+  /** Restarts since the camera was started. */
   readonly restarts: number;
   /** Width of the decoded picture in pixels; null before the first frame. */
   readonly width: null | number;
@@ -294,11 +303,34 @@ export interface CameraStatus {
   readonly height: null | number;
   /** Codec of the stream, e.g. h264; null before the first frame. */
   readonly codec: null | string;
-  /** Analysed frames a second over the last report interval; null before the first frame. */
+  /** Analysed frames a second over the last report interval; null while not LIVE. */
   readonly fps: null | number;
-  /** Newest delay from receiving a frame to its scores, in milliseconds; null before the first score. */
+  /**
+   * Most frames a second that are analysed now: what the config allows, or less while the machine is
+   * overloaded; null while not LIVE.
+   */
+  readonly analysisFps: null | number;
+  /**
+   * Age of the newest frame, counted from the decoder, when its faces reached the host process, in
+   * milliseconds; null while not LIVE. Scoring comes on top: inferredAt − receivedAt of au.frames.
+   */
   readonly lagMs: null | number;
-  /** What was lost since the epoch began, by cause: frames not analysed, events not delivered. */
+  /**
+   * How far the camera's own clock is ahead of this host's by its sender reports, the way of the
+   * packets included, in milliseconds; null where it sends none, and while not LIVE. A clock that is
+   * too far off is not used for captureTime.
+   */
+  readonly clockErrorMs: null | number;
+  /**
+   * By how many parts in a million the clock behind captureTime (arrival: the one that paces the
+   * stream) is faster than this host's; null before a minute of an epoch, and while not LIVE.
+   */
+  readonly driftPpm: null | number;
+  /**
+   * Frames not analysed since the epoch began, and events not delivered, by cause. analysis_fps:
+   * thinned out to the rate that the config asks for; overload: thinned out beyond that
+   * (analysisFps).
+   */
   readonly drops: Readonly<Record<string, number>>;
   /** The hole that this record reports; null where it reports none. */
   readonly gap: null | Gap;
@@ -316,6 +348,12 @@ export interface Crop {
   readonly frame: number;
   /** When the frame was captured, by clockSource. Strictly increases per (cameraId, epoch, trackId). */
   readonly captureTime: number;
+  /**
+   * How far captureTime is ahead of this host's clock by what the camera's sender reports say, the
+   * way of the packets included, in milliseconds: the size of its error where the host's clock is
+   * right. Null where there is nothing to compare with (clockSource arrival or file).
+   */
+  readonly clockErrorMs: null | number;
   /** When the host took the frame from the decoder. */
   readonly receivedAt: number;
   /** Where the face is. */

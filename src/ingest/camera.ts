@@ -4,7 +4,7 @@ import { AustreamError } from '../errors.ts';
 import { explainFailure } from './failure.ts';
 import { type EpochBegin, FrameReader } from './frames.ts';
 import { type BusMessage, Pipeline } from './gstreamer.ts';
-import type { FrameCounts } from './messages.ts';
+import type { ClockReport, FrameCounts } from './messages.ts';
 import type { CameraOptions, IngestOptions } from './options.ts';
 import { sourceLaunch } from './source.ts';
 
@@ -61,6 +61,10 @@ export class Camera {
 
   get counts(): FrameCounts {
     return this.#reader.counts;
+  }
+
+  get clock(): ClockReport {
+    return this.#reader.clock;
   }
 
   /** A frame that was analysed and then lost on its way. */

@@ -73,7 +73,12 @@ async function live(
     faces: (faces) => (waits ? outbox.deliver(faces) : outbox.offer(faces)),
   });
   camera = running;
-  const report = (): ToHost => ({ type: 'report', rss: process.memoryUsage.rss(), ...running.counts });
+  const report = (): ToHost => ({
+    type: 'report',
+    rss: process.memoryUsage.rss(),
+    ...running.counts,
+    ...running.clock,
+  });
   await send({ type: 'opening' });
   const reports = setInterval(() => void send(report()), REPORT_MS);
   const error = await running.run();

@@ -51,6 +51,14 @@ export class CaptureClock {
     return this.#cameraZero === null ? null : this.#cameraZero - this.#arrivalZero;
   }
 
+  /**
+   * How far the clock behind capture times has gone ahead of this host's: of `rtcp` it is the error, of `arrival`, where
+   * the stream's own pace is meant, only its changes mean anything.
+   */
+  get ahead(): Micros {
+    return this.source === 'rtcp' ? this.error! : -this.#arrivalZero;
+  }
+
   /** How long after its arrival a frame was decoded and taken. */
   lag(pts: Micros, receivedAt: Micros): Micros {
     return receivedAt - pts - this.#arrivalZero;

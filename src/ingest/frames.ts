@@ -1,9 +1,10 @@
 import type { ClockSource, Frame, I420Image, Micros } from '../domain.ts';
 import { Cadence } from './cadence.ts';
 import { CaptureClock } from './clock.ts';
+import { Drift } from './drift.ts';
 import { parseGdp } from './gdp.ts';
 import type { Pipeline, Pulled } from './gstreamer.ts';
-import type { EpochCause, FrameCounts, ToHost } from './messages.ts';
+import type { ClockReport, EpochCause, FrameCounts, ToHost } from './messages.ts';
 import type { CameraOptions, IngestOptions } from './options.ts';
 import { type PictureFormat, parseCaps, viewI420 } from './picture.ts';
 import { MOST_SESSIONS, parsePacket, parseSessionStats, unixAtZero } from './rtcp.ts';
@@ -27,6 +28,7 @@ export class FrameReader {
   readonly #options: { camera: CameraOptions; ingest: IngestOptions; lastEpoch: number; live: boolean };
   readonly #onEpoch: (begin: EpochBegin) => void;
   #clock = new CaptureClock(0, 0);
+  #drift = new Drift();
   #clockReadAt = 0;
   #firstPts: Micros | null = null;
   #capsBytes: Buffer | null = null;
@@ -59,6 +61,15 @@ export class FrameReader {
 
   get counts(): FrameCounts {
     return { decoded: this.#decoded, analysed: this.#analysed, drops: { ...this.#drops } };
+  }
+
+  get clock(): ClockReport {
+    const { ppm } = this.#drift;
+    return { clockErrorMs: this.#clockErrorMs, driftPpm: ppm === null ? null : Math.round(ppm * 10) / 10 };
+  }
+
+  get #clockErrorMs(): number | null {
+    return this.#clock.error === null ? null : Math.round(this.#clock.error / 1000);
   }
 
   analysed(): void {
@@ -110,6 +121,7 @@ export class FrameReader {
       frame,
       captureTime: monotonic,
       clockSource,
+      clockErrorMs: clockSource === 'rtcp' ? this.#clockErrorMs : null,
       receivedAt,
       interval: this.#cadence!.interval,
       image: image as I420Image,
@@ -153,8 +165,10 @@ export class FrameReader {
 
   #readClock(): void {
     const now = performance.now();
-    if (now - this.#clockReadAt < CLOCK_MS || this.#options.ingest.maxClockErrorSeconds === 0) return;
+    if (now - this.#clockReadAt < CLOCK_MS) return;
     this.#clockReadAt = now;
+    this.#drift.add(now * 1000, this.#clock.ahead);
+    if (this.#options.ingest.maxClockErrorSeconds === 0) return;
     const text = (element: string, property: string) =>
       String(this.#pipeline.property(element, property) ?? '');
     const depay = this.#depayloader();
@@ -185,13 +199,14 @@ export class FrameReader {
     this.#decoded = 0;
     this.#analysed = 0;
     this.#drops = {};
+    this.#drift = new Drift();
     this.#cadence = new Cadence(this.#options.camera.analysisFps, this.#format!.fps);
     const { width, height } = this.#format!;
     const codec =
       [...Object.entries(CODECS), ...Object.entries(PARSERS)].find(([, name]) =>
         this.#pipeline.property(name, 'name'),
       )?.[0] ?? null;
-    const clockErrorMs = this.#clock.error === null ? null : Math.round(this.#clock.error / 1000);
+    const clockErrorMs = this.#clockErrorMs;
     this.#onEpoch({
       epoch: this.#epoch,
       cause,

@@ -29,6 +29,14 @@ export interface FrameCounts {
   readonly drops: Readonly<Record<string, number>>;
 }
 
+/** How the clocks of camera and host compare. */
+export interface ClockReport {
+  /** How far the camera's own clock is ahead of this host's; null while unknown. */
+  readonly clockErrorMs: number | null;
+  /** How much faster the clock behind capture times is than this host's; null until enough of an epoch was seen. */
+  readonly driftPpm: number | null;
+}
+
 /** From a camera child to the host, over IPC. The faces themselves come by the pipe (`wire.ts`). */
 export type ToHost =
   /** The detector is loaded, the camera is being opened. */
@@ -50,7 +58,7 @@ export type ToHost =
       readonly receivedAt: Micros;
     }
   /** A sign of life, every `REPORT_MS`. */
-  | ({ readonly type: 'report' /** Resident bytes. */; readonly rss: number } & FrameCounts)
+  | ({ readonly type: 'report' /** Resident bytes. */; readonly rss: number } & FrameCounts & ClockReport)
   /** It cannot go on; the process ends. Free of credentials. */
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string; readonly fix?: string }
   /** A file came to its end, all of it is on the pipe; the process ends. */

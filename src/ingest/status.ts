@@ -1,7 +1,9 @@
 import type { CameraState, CameraStatus, FrameStamp, Gap } from '../domain.ts';
-import type { ToHost } from './messages.ts';
+import type { ClockReport, ToHost } from './messages.ts';
 
 type Picture = Pick<Extract<ToHost, { type: 'epoch' }>, 'epoch' | 'width' | 'height' | 'codec'>;
+
+const UNKNOWN_CLOCK: ClockReport = { clockErrorMs: null, driftPpm: null };
 
 /** Keeps what is known of a camera and words it as CameraStatus. Pure, but for the host's clock. */
 export class StatusKeeper {
@@ -19,6 +21,8 @@ export class StatusKeeper {
   #countedSince: number;
   #fps: number | null = null;
   #lagMs: number | null = null;
+  #analysisFps: number | null = null;
+  #clock: ClockReport = UNKNOWN_CLOCK;
 
   /** `now`: Unix milliseconds. */
   constructor(cameraId: string, now: () => number = Date.now) {
@@ -48,6 +52,7 @@ export class StatusKeeper {
     if (state !== 'LIVE') {
       this.#fps = null;
       this.#lagMs = null;
+      this.#clock = UNKNOWN_CLOCK;
     }
     return changed;
   }
@@ -63,6 +68,15 @@ export class StatusKeeper {
 
   drops(drops: Readonly<Record<string, number>>): void {
     this.#drops = drops;
+  }
+
+  clock({ clockErrorMs, driftPpm }: ClockReport): void {
+    this.#clock = { clockErrorMs, driftPpm };
+  }
+
+  /** Most frames a second that are analysed from now on. */
+  analysis(fps: number): void {
+    this.#analysisFps = fps;
   }
 
   frame(stamp: FrameStamp): void {
@@ -83,6 +97,7 @@ export class StatusKeeper {
       cameraId: this.#cameraId,
       at: this.#now() * 1000,
       state: this.#state,
+      since: this.#since * 1000,
       previous: this.#previous,
       cause: this.#cause,
       detail: this.#detail,
@@ -92,7 +107,9 @@ export class StatusKeeper {
       height: this.#picture?.height ?? null,
       codec: this.#picture?.codec ?? null,
       fps: this.#fps,
+      analysisFps: this.#state === 'LIVE' ? this.#analysisFps : null,
       lagMs: this.#lagMs === null ? null : Math.round(this.#lagMs),
+      ...this.#clock,
       drops: this.#drops,
       gap,
     };

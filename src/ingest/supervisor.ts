@@ -72,6 +72,7 @@ export class CameraSupervisor {
     this.#redact = cameraRedactor(camera);
     this.#restart = new RestartPolicy(options.ingest.backoff);
     this.#status = new StatusKeeper(camera.id);
+    this.#status.analysis(camera.analysisFps);
     this.#gaps = new GapFinder(options.ingest.gapSeconds);
     this.#watchdog = this.#newWatchdog();
     this.done = this.#settled.promise;
@@ -165,6 +166,7 @@ export class CameraSupervisor {
         break;
       case 'report':
         this.#watchdog.report(now, message.decoded, message.rss);
+        if (this.#status.state === 'LIVE') this.#status.clock(message);
         this.#status.drops(this.#tooOld > 0 ? { ...message.drops, too_old: this.#tooOld } : message.drops);
         break;
       case 'failed':

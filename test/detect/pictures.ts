@@ -117,6 +117,7 @@ export function frame(image: I420Image, number: number, more: Partial<Frame> = {
     frame: number,
     captureTime: number * 40_000,
     clockSource: 'file',
+    clockErrorMs: null,
     receivedAt: 0,
     interval: 40_000,
     image,

@@ -37,6 +37,7 @@ export function faceCrop(given: {
     captureTime: at,
     receivedAt: at,
     clockSource: given.live ? 'arrival' : 'file',
+    clockErrorMs: null,
     interval: 40_000,
     box: { x: 10, y: 10, w: 100, h: 120 },
     quality: { ...FINE, unreliable: given.unreliable ?? null },

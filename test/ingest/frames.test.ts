@@ -100,6 +100,7 @@ describe('gaps', () => {
     frame: 0,
     captureTime: (1000 + seconds + ahead) * 1e6,
     clockSource,
+    clockErrorMs: null,
     receivedAt: (1000 + seconds) * 1e6 + 50_000,
     interval: 40_000,
   });

@@ -16,6 +16,7 @@ test('a status tells the state, where it came from, why, and how long the last o
     cameraId: 'hall',
     at: 1_001_500_000,
     state: 'LIVE',
+    since: 1_001_500_000,
     previous: 'CONNECTING',
     cause: 'first_frame',
     detail: '640×360 h264, after 1.5 s CONNECTING',
@@ -42,9 +43,19 @@ test('the rate counts the frames of the last interval, and a camera that is not 
     keeper.frame({ ...stamp, receivedAt: (now - 12) * 1000 });
   }
   keeper.count();
-  expect(keeper.status()).toMatchObject({ fps: 25, lagMs: 12 });
+  keeper.analysis(30);
+  keeper.clock({ clockErrorMs: -7, driftPpm: 12.5 });
+  expect(keeper.status()).toMatchObject({
+    fps: 25,
+    analysisFps: 30,
+    lagMs: 12,
+    clockErrorMs: -7,
+    driftPpm: 12.5,
+    since: 0,
+  });
   keeper.enter('STALLED', 'CAMERA_STALLED', '');
-  expect(keeper.status()).toMatchObject({ fps: null, lagMs: null });
+  const nothing = { fps: null, analysisFps: null, lagMs: null, clockErrorMs: null, driftPpm: null };
+  expect(keeper.status()).toMatchObject({ ...nothing, since: 2_000_000 });
 });
 
 test('drops belong to an epoch', () => {

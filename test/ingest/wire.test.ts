@@ -9,6 +9,7 @@ const stamp = {
   frame: 7,
   captureTime: 1_700_000_000_123_456,
   clockSource: 'rtcp' as const,
+  clockErrorMs: -12,
   receivedAt: 1_700_000_000_200_000,
   interval: 40_000,
 };
