@@ -1,6 +1,7 @@
 /**
  * The live page under load: 50 generated faces at 25 frames a second on a real server, in a real browser.
  * Prints animation frames a second, how often each visible curve is drawn, and memory of page and server over time.
+ * At the end: how long a camera's change of state takes from its status in the server to the colour of its card.
  * Usage: node bench/dashboard.ts [seconds]   (default 60; memory over ten minutes: 600)
  */
 import { readFileSync } from 'node:fs';
@@ -48,6 +49,7 @@ const rows = [];
 const step = Math.max(10, Math.round(seconds / 10));
 for (let at = 0; at < seconds; at += step) rows.push(await measure(page, session, step));
 console.table(rows);
+console.table([await stateDelays(page, 40)]);
 
 await browser.close();
 stop();
@@ -66,6 +68,34 @@ async function measure(on: Page, cdp: CDPSession, forSeconds: number) {
     pageMB: await rendererMegabytes(),
     nodes: metrics.find(({ name }) => name === 'Nodes')!.value,
     serverMB: Math.round(process.memoryUsage().rss / 1e6),
+  };
+}
+
+/** Milliseconds from a status in this process to the card that shows it; both clocks are the machine's. */
+async function stateDelays(on: Page, changes: number) {
+  await on.evaluate(`{
+    globalThis.changed = [];
+    const card = document.querySelector('.camera');
+    let state = card.dataset.state;
+    new MutationObserver(() => {
+      if (card.dataset.state === state) return;
+      state = card.dataset.state;
+      changed.push(performance.timeOrigin + performance.now());
+    }).observe(card, { attributeFilter: ['data-state'] });
+  }`);
+  const told: number[] = [];
+  for (let n = 0; n < changes; n++) {
+    told.push(performance.timeOrigin + performance.now());
+    hub.status(generatedStatus(CAMERAS[0]!, n % 2 === 0 ? 'RECONNECTING' : 'LIVE'));
+    await on.waitForTimeout(237);
+  }
+  const seen = (await on.evaluate('changed')) as number[];
+  const delays = seen.map((at, n) => Math.round(at - told[n]!)).sort((a, b) => a - b);
+  return {
+    stateChanges: changes,
+    seen: seen.length,
+    medianMs: delays[delays.length >> 1],
+    longestMs: delays.at(-1),
   };
 }
 

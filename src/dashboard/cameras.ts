@@ -23,9 +23,11 @@ export class CameraRecord {
     this.#historyMs = historyMs;
   }
 
-  status(status: CameraStatus): void {
+  /** True when the camera's state is another one now. */
+  status(status: CameraStatus): boolean {
     const at = status.at / 1_000;
-    if (this.#states.at(-1)?.state !== status.state) this.#states.push({ from: at, state: status.state });
+    const changed = this.#states.at(-1)?.state !== status.state;
+    if (changed) this.#states.push({ from: at, state: status.state });
     if (status.gap) {
       // A gap is told when it ends. Its length is in capture time; on the server's clock it ended just now.
       const { from, to, cause } = status.gap;
@@ -37,6 +39,7 @@ export class CameraRecord {
     this.#states = this.#states.slice(Math.max(0, firstKept)).slice(-MAX_SEGMENTS);
     this.#status = status;
     this.version += 1;
+    return changed;
   }
 
   /** Takes the lag of a batch of this camera's frames. */

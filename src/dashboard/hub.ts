@@ -23,6 +23,7 @@ export class DashboardHub {
   readonly #faces = new Map<string, FaceRecord>();
   /** RGB of the newest crop per face; never leaves memory. */
   readonly #crops = new Map<string, Uint8Array>();
+  readonly #impatient = new Set<() => void>();
 
   constructor(options: { readonly showVideo: boolean }) {
     this.showVideo = options.showVideo;
@@ -49,7 +50,13 @@ export class DashboardHub {
   }
 
   status(status: CameraStatus): void {
-    this.#camera(status.cameraId).status(status);
+    if (this.#camera(status.cameraId).status(status)) for (const tell of this.#impatient) tell();
+  }
+
+  /** `tell` runs whenever a camera's state has changed, which cannot wait; gives back what ends that. */
+  onState(tell: () => void): () => void {
+    this.#impatient.add(tell);
+    return () => this.#impatient.delete(tell);
   }
 
   /** Newest crops, where pictures may be shown. */

@@ -98,7 +98,7 @@ function stream(reply: FastifyReply, hub: DashboardHub, first: Hello, pages: Set
     raw.write(`data: ${JSON.stringify(message)}\n\n`);
     written = performance.now();
   };
-  const timer = setInterval(() => {
+  const tell = () => {
     if (raw.writableNeedDrain) return;
     const update = reader.next();
     if (update) write(update);
@@ -106,9 +106,13 @@ function stream(reply: FastifyReply, hub: DashboardHub, first: Hello, pages: Set
       raw.write(':\n\n');
       written = performance.now();
     }
-  }, TICK_MS);
+  };
+  // Scores wait for the next tick, a camera's state for nothing.
+  const timer = setInterval(tell, TICK_MS);
+  const endStates = hub.onState(tell);
   const end = () => {
     clearInterval(timer);
+    endStates();
     pages.delete(end);
     raw.end();
   };

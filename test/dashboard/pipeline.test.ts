@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +15,8 @@ let simulator: Simulator;
 let austream: ChildProcess;
 let browser: Browser;
 let page: Page;
+/** Lines of its log so far. */
+const logged: { time: number; msg: string }[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'austream-page-'));
 
 beforeAll(async () => {
@@ -51,14 +53,13 @@ afterAll(async () => {
 /** From the log line that says that it runs. */
 async function pageAddress(child: ChildProcess): Promise<string> {
   const seen: string[] = [];
-  for await (const line of createInterface({ input: child.stderr! })) {
+  const lines = createInterface({ input: child.stderr! });
+  // To the end: whoever stops reading stops the writer.
+  lines.on('line', (line) => logged.push(JSON.parse(line)));
+  for await (const [line] of on(lines, 'line', { close: ['close'] })) {
     seen.push(line);
     const { page } = JSON.parse(line) as { page?: string };
-    if (page) {
-      // Whoever stops reading stops the writer.
-      child.stderr!.resume();
-      return page;
-    }
+    if (page) return page;
   }
   throw new Error(`austream ended: ${seen.join('\n')}`);
 }
@@ -83,9 +84,22 @@ test('the camera appears, and its curves move with the face', async () => {
   await expect.poll(() => page.locator('.camera dd').first().textContent(), within(15)).toMatch(/^\d+\.\d$/);
 }, 60_000);
 
-test('a killed camera turns red, and recovers with a gap on record', async () => {
+test('a killed camera turns red, and recovers with a gap on record', async ({ annotate }) => {
+  await page.evaluate(`{
+    const card = document.querySelector('.camera');
+    const watch = new MutationObserver(() => {
+      if (card.dataset.mood !== 'bad') return;
+      globalThis.redAt = Date.now();
+      watch.disconnect();
+    });
+    watch.observe(card, { attributeFilter: ['data-mood'] });
+  }`);
+  const killed = Date.now();
   await simulator.fault({ op: 'stop' });
   await expect.poll(mood, within(10)).toBe('bad');
+  const red = (await page.evaluate('redAt')) as number;
+  const told = logged.find(({ msg, time }) => time >= killed && /RECONNECTING|STALLED/.test(msg))!.time;
+  await annotate(`red ${red - killed} ms after the kill; the page took ${red - told} ms of them`);
   await simulator.fault({ op: 'start' });
   await expect.poll(mood, within(30)).toBe('good');
   await page.getByText(/^Gaps: [1-9]/).waitFor();

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { fastify } from 'fastify';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Access } from '../../src/dashboard/access.ts';
 import { DashboardHub } from '../../src/dashboard/hub.ts';
 import { serveDashboard } from '../../src/dashboard/server.ts';
 import { CROP_BYTES } from '../../src/domain.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
-import { generatedFrame } from './generated.ts';
+import { generatedFrame, generatedStatus } from './generated.ts';
 
 const TOKEN = 'a-token-of-sixteen-letters-or-more';
 const ends: (() => Promise<unknown>)[] = [];
@@ -90,6 +90,24 @@ describe('with a token', () => {
     const bearer = await fetch(url, { headers: { authorization: `Bearer ${TOKEN}` } });
     expect(bearer.status).toBe(200);
   });
+});
+
+test('a camera’s state waits for no tick: the first message after its status has it', async () => {
+  // No tick comes as long as this lasts.
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  ends.push(async () => vi.useRealTimers());
+  const { hub, url } = await dashboard();
+  hub.status(generatedStatus('cam', 'LIVE'));
+  const response = await fetch(`${url}/events`);
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  ends.push(() => reader.cancel());
+  const next = async () => JSON.parse((await reader.read()).value!.replace(/^data: /, ''));
+  expect((await next()).type).toBe('hello');
+  for (const state of ['RECONNECTING', 'LIVE', 'STALLED'] as const) {
+    hub.frames([generatedFrame({ cameraId: 'cam', trackId: 1, frame: 1, receivedAt: Date.now() * 1_000 })]);
+    hub.status(generatedStatus('cam', state));
+    expect((await next()).cameras).toMatchObject([{ id: 'cam', state }]);
+  }
 });
 
 test('a page that does not read makes nothing pile up, and gets the newest state when it reads again', async () => {
