@@ -5,6 +5,7 @@ import {
   type Frame,
   type FrameFaces,
   type I420Image,
+  type Micros,
 } from '../domain.ts';
 import { FaceDetector } from './detector.ts';
 import { squareTo } from './geometry.ts';
@@ -24,7 +25,7 @@ export class FaceFinder {
   readonly #tracker: Tracker;
   readonly #sampler = new Sampler(true);
   #plan: ScanPlan | undefined;
-  #previous: Frame | undefined;
+  #previous: { captureTime: Micros; width: number; height: number } | undefined;
 
   private constructor(options: DetectOptions, detector: FaceDetector, mesh: FaceMesh) {
     this.#options = options;
@@ -42,10 +43,10 @@ export class FaceFinder {
   async analyse(frame: Frame): Promise<FrameFaces> {
     const { image, corrupt, ...stamp } = frame;
     const previous = this.#previous;
-    this.#previous = frame;
+    this.#previous = { captureTime: frame.captureTime, width: image.width, height: image.height };
     const seconds = previous ? (frame.captureTime - previous.captureTime) / 1e6 : 0;
     const ended: number[] = [];
-    const sameSize = previous?.image.width === image.width && previous.image.height === image.height;
+    const sameSize = previous?.width === image.width && previous.height === image.height;
     if (!sameSize || !(seconds >= 0) || seconds > this.#options.lostSeconds) {
       ended.push(...this.#tracker.end());
       this.#plan = undefined;

@@ -6,6 +6,7 @@ import { type EpochBegin, FrameReader } from './frames.ts';
 import { type BusMessage, Pipeline } from './gstreamer.ts';
 import type { ClockReport, FrameCounts } from './messages.ts';
 import type { CameraOptions, IngestOptions } from './options.ts';
+import { release } from './picture.ts';
 import { sourceLaunch } from './source.ts';
 
 /** What a camera needs of `detect/finder.ts`. */
@@ -107,7 +108,10 @@ export class Camera {
 
   /** Newest wins: whatever the analysis has not begun with when the next frame comes is dropped and counted. */
   #offer(frame: Frame): void {
-    if (this.#newest !== null) this.#reader.drop('analysis_slow');
+    if (this.#newest !== null) {
+      this.#reader.drop('analysis_slow');
+      release(this.#newest.image.y);
+    }
     this.#newest = frame;
     this.#analysing ??= this.#analyseNewest().finally(() => {
       this.#analysing = null;
@@ -127,6 +131,7 @@ export class Camera {
     this.#analysedEpoch = frame.epoch;
     const from = nowMicros();
     const faces = await this.#finder.analyse(frame);
+    release(frame.image.y);
     this.#reader.analysed();
     const sent = this.#output.faces({ ...faces, analysed: { from, to: nowMicros() } });
     if (!this.#live) await sent;

@@ -6,7 +6,7 @@ import { parseGdp } from './gdp.ts';
 import type { Pipeline, Pulled } from './gstreamer.ts';
 import type { ClockReport, EpochCause, FrameCounts, ToHost } from './messages.ts';
 import type { CameraOptions, IngestOptions } from './options.ts';
-import { type PictureFormat, parseCaps, viewI420 } from './picture.ts';
+import { type PictureFormat, parseCaps, release, viewI420 } from './picture.ts';
 import { MOST_SESSIONS, parsePacket, parseSessionStats, unixAtZero } from './rtcp.ts';
 
 export type EpochBegin = Omit<Extract<ToHost, { type: 'epoch' }>, 'type'>;
@@ -85,13 +85,14 @@ export class FrameReader {
     return this.#lateSince !== null && performance.now() - this.#lateSince > LAGGING_MS;
   }
 
-  /** The next frame to analyse; null at the end. */
+  /** The next frame to analyse, to be released after; null at the end. */
   async next(): Promise<Frame | null> {
     for (;;) {
       const pulled = await this.#pipeline.pull();
       if (pulled === null) return null;
       const frame = this.#read(pulled);
       if (frame !== null) return frame;
+      release(pulled.bytes);
     }
   }
 

@@ -80,6 +80,15 @@ export function viewI420(bytes: Uint8Array, format: PictureFormat): I420Image | 
   };
 }
 
+/**
+ * Gives the memory back at once that `bytes` (or a picture's plane) lies in, for which nobody has a use any more. Left
+ * to the garbage collector, megabytes a frame make it run all the time, which costs as much as half the decoding.
+ */
+export function release({ buffer }: Uint8Array): void {
+  // Small buffers share their memory.
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
+}
+
 function layout({ width, height }: PictureFormat) {
   return {
     strideY: roundUp(width, 4),
