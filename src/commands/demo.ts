@@ -10,13 +10,14 @@ import { Simulator } from '../simulate/simulator.ts';
 import type { Summary } from '../summary.ts';
 import { parseDuration } from './duration.ts';
 import { Renderer, type ShownFrame } from './renderer.ts';
-import { type DashboardFlags, dashboardOf, jsonLines, print, run } from './run.ts';
+import { dashboardOf, jsonLines, print, run } from './run.ts';
 import { show } from './tail.ts';
 
 const CLIP = fileURLToPath(new URL('../../models/demo/clip.mp4', import.meta.url));
 const SCRIPT = fileURLToPath(new URL('../../models/demo/truth.csv', import.meta.url));
 
-interface DemoFlags extends DashboardFlags {
+interface DemoFlags {
+  showVideo?: boolean;
   duration?: number;
   json?: boolean;
 }
@@ -28,7 +29,6 @@ export function demoCommand(): Command {
     .argument('[file...]', 'clips or still images for the cameras to show (default: a synthetic face)')
     .option('--duration <time>', 'stop after this long, e.g. 30s', parseDuration)
     .option('--json', 'print events and camera states as JSON lines, and a summary as the last one')
-    .option('--dashboard', 'serve the live page and print its address')
     .option('--show-video', 'show pictures of faces on the live page')
     .action(async (files: string[], options: DemoFlags) => {
       const cameras = await Simulator.start({ sources: files.length > 0 ? files : [CLIP] });
@@ -47,13 +47,11 @@ async function demo(cameras: Simulator, scripted: boolean, options: DemoFlags): 
     // Any free port: a demo must not fail because 8080 is taken.
     http: { port: 0 },
   });
-  const dashboard = dashboardOf(config, options);
   log.level = 'warn';
   if (options.json) {
     const { ending, summary } = await run(config, {
       durationMs: options.duration,
       onlooker: jsonLines(print),
-      dashboard,
     });
     print({ type: 'summary', ...summary });
     if (ending === 'interrupted') process.exitCode = 130;
@@ -65,7 +63,7 @@ async function demo(cameras: Simulator, scripted: boolean, options: DemoFlags): 
   let watching: Promise<void> | undefined;
   const { ending, summary } = await run(config, {
     durationMs: options.duration,
-    dashboard,
+    dashboard: dashboardOf(config, { dashboard: true, ...options }),
     audience: {
       started: (brokers, page) => {
         renderer.note(`${cameras.urls.join(', ')} → topics on ${brokers}; Ctrl-C ends`);

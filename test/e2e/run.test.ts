@@ -1,5 +1,6 @@
 import { execFile as execFileCallback } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -88,6 +89,15 @@ describe('austream run', () => {
     const summary = run.lines.at(-1)!;
     expect(summary).toMatchObject({ type: 'summary', events: run.of('frame').length });
     await Promise.all(children.map(gone));
+  });
+
+  it('ends in order when its reader leaves', async () => {
+    using scratch = new Scratch();
+    const piped = `${join(ROOT, 'bin/austream')} run -c ${config(scratch)} --json 2>&1 >&3 | cat >&2`;
+    const { stdout, stderr } = await execFile('bash', ['-c', `{ ${piped}; } 3>&1 | head -n 3`]);
+    expect(stdout.trim().split('\n').length).toBe(3);
+    expect(stderr).toContain('camera a is STOPPED');
+    expect(stderr).not.toContain('EPIPE');
   });
 
   it('leaves no process behind when it is killed', async () => {
