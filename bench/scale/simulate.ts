@@ -31,7 +31,8 @@ export function simulate(d: Deployment, t: ServiceTimes, seed = 1): Prediction {
   const perWorker = Array.from({ length: d.inferWorkers }, () => [] as number[]);
   for (const [partition, count] of perPartition.entries()) perWorker[partition % d.inferWorkers]!.push(count);
   const busiest = perWorker.reduce((a, b) => (sum(b) > sum(a) ? b : a));
-  const camerasHere = Math.max(...spread(d.cameras, Math.max(d.ingestWorkers, 1), random));
+  // `austream cameras add` fills partitions evenly; faces go where their hash sends them.
+  const camerasHere = Math.ceil(d.cameras / d.ingestWorkers);
   const ingest = simulateIngest(camerasHere, d, t, random);
   const infer = simulateInfer(busiest, ingest.delays, d, t, random);
   const cropRate = faces * d.fps;
@@ -117,7 +118,7 @@ function simulateInfer(
       const next = transactions[partition]!;
       // It goes along with the transaction that has not begun yet.
       if (free > next.begin) {
-        next.begin = Math.max(free, next.end) + d.commitEvery;
+        next.begin = Math.max(free, next.end, next.begin + d.commitEvery);
         next.end = next.begin + t.transaction;
       }
       const commit = next.end;

@@ -56,19 +56,32 @@ export function decodeCamera(value: Buffer): CameraDefinition {
   return cameraOptions.parse(JSON.parse(value.toString()));
 }
 
-/** Writes cameras to the topic; null takes one away. Ingest workers follow at once. */
+/** What the topic holds, partition by partition. */
+type Placed = readonly ReadonlyMap<string, Buffer>[];
+
+/**
+ * Writes cameras to the topic; null takes one away. Ingest workers follow at once. A new camera goes to the partition
+ * that has the fewest: by their hashes alone the busiest worker would have up to twice its share.
+ */
 export async function writeCameras(
   kafka: KafkaOptions,
   cameras: ReadonlyMap<string, CameraDefinition | null>,
 ): Promise<void> {
   const topic = await topicOf(kafka);
+  const placesFor = allocate(await readTopic(kafka, topic));
+  const messages = [...cameras].flatMap(([key, camera]) =>
+    placesFor(key, camera !== null).map((partition) => ({
+      key,
+      partition,
+      value: camera && encodeCamera(camera),
+    })),
+  );
   const producer = new Kafka(kafkajsConnection(kafka)).producer({
     createPartitioner: Partitioners.DefaultPartitioner,
     idempotent: true,
   });
   try {
     await producer.connect();
-    const messages = [...cameras].map(([key, camera]) => ({ key, value: camera && encodeCamera(camera) }));
     await producer.send({ topic, acks: -1, messages });
   } catch (error) {
     throw kafkaFailure(error, kafka.brokers ?? []);
@@ -82,23 +95,40 @@ export async function readCameras(
   kafka: KafkaOptions,
   unreadable: (id: string, why: string) => void,
 ): Promise<CameraDefinition[]> {
-  const topic = await topicOf(kafka);
+  const cameras: CameraDefinition[] = [];
+  for (const table of await readTopic(kafka, await topicOf(kafka)))
+    for (const [id, value] of table) {
+      try {
+        cameras.push(decodeCamera(value));
+      } catch (error) {
+        unreadable(id, (error as Error).message);
+      }
+    }
+  return cameras.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** Where a camera is, or shall be. */
+function allocate(placed: Placed): (id: string, isNew: boolean) => number[] {
+  const counts = placed.map((table) => table.size);
+  return (id, isNew) => {
+    const found = placed.flatMap((table, partition) => (table.has(id) ? [partition] : []));
+    if (found.length > 0 || !isNew) return found;
+    const emptiest = counts.indexOf(Math.min(...counts));
+    counts[emptiest]! += 1;
+    return [emptiest];
+  };
+}
+
+async function readTopic(kafka: KafkaOptions, topic: string): Promise<Placed> {
   const partitions = await withAdmin(kafka, async (admin) => {
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    return topics[0]!.partitions.map(({ partitionId }) => partitionId);
+    return topics[0]!.partitions.length;
   });
   const reader = await TableReader.open(kafka, topic);
   try {
-    const cameras: CameraDefinition[] = [];
-    for (const partition of partitions)
-      for (const [id, value] of await reader.read(partition)) {
-        try {
-          cameras.push(decodeCamera(value));
-        } catch (error) {
-          unreadable(id, (error as Error).message);
-        }
-      }
-    return cameras.sort((a, b) => (a.id < b.id ? -1 : 1));
+    const tables: ReadonlyMap<string, Buffer>[] = [];
+    for (let partition = 0; partition < partitions; partition += 1) tables.push(await reader.read(partition));
+    return tables;
   } finally {
     await reader.close();
   }

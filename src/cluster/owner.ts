@@ -218,11 +218,15 @@ export class PartitionOwner {
   async #commit(): Promise<void> {
     const { cluster } = this.#options;
     const { inference } = this.#current!;
+    let committedAt = Number.NEGATIVE_INFINITY;
     for (let last = false; !last; ) {
       last = this.#closing.signal.aborted;
       this.#ripe = false;
       const output = inference.output();
-      if (output) await this.#publish(output);
+      if (output) {
+        committedAt = performance.now();
+        await this.#publish(output);
+      }
       if (last) break;
       if (!this.#ripe)
         await Promise.race([
@@ -232,7 +236,8 @@ export class PartitionOwner {
           sleep(QUIET_COMMIT_MS),
         ]);
       if (this.#caughtUp) inference.closeSilent(Date.now() - cluster.idleSeconds * 1000);
-      if (!this.#closing.signal.aborted) await sleep(cluster.commitMs);
+      const wait = committedAt + cluster.commitMs - performance.now();
+      if (wait > 0 && !this.#closing.signal.aborted) await sleep(wait);
     }
   }
 
