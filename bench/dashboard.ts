@@ -12,6 +12,7 @@ import { DashboardHub } from '../src/dashboard/hub.ts';
 import { serveDashboard } from '../src/dashboard/server.ts';
 import { launchBrowser } from '../test/dashboard/browser.ts';
 import { generate, generatedFrame, generatedStatus } from '../test/dashboard/generated.ts';
+import { noCameras } from '../test/dashboard/no-cameras.ts';
 
 const CAMERAS = ['lobby', 'entrance'];
 const FACES_EACH = 25;
@@ -31,6 +32,7 @@ const server = fastify();
 await serveDashboard(server, {
   hub,
   thresholds: new Float32Array(12).fill(0.5),
+  cameras: noCameras(hub),
   access: new Access('127.0.0.1', undefined),
 });
 const url = await server.listen({ host: '127.0.0.1', port: 0 });

@@ -97,9 +97,7 @@ export async function run(
   let ending: Ending;
   try {
     telemetry?.watch(pipeline.stats);
-    const routes = [telemetry?.routes, dashboard?.routes(pipeline.thresholds)].filter(
-      (some) => some !== undefined,
-    );
+    const routes = [telemetry?.routes, dashboard?.routes(pipeline)].filter((some) => some !== undefined);
     const health = await serveHealth(http, pipeline.missing, ...routes);
     const page = dashboard && health ? `http://${urlHost(http.host)}:${health.port}/` : null;
     const served = { http: health?.port, ...(page ? { page } : {}) };

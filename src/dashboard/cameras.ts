@@ -6,6 +6,8 @@ const LAG_SECONDS = 60;
 /** Seconds without a score that need not mean that nothing is scored. */
 const SHORT_SILENCE = 5;
 const MAX_SEGMENTS = 200;
+/** Of all records: a camera that is removed and added again has a version that nobody has seen. */
+let changes = 0;
 
 /** What the page shows of one camera: its newest status, its lag, what it went through in the last minutes. */
 export class CameraRecord {
@@ -16,8 +18,8 @@ export class CameraRecord {
   #gaps: { from: number; to: number; cause: string }[] = [];
   #lag: (number | null)[] = [];
   #lagSecond = 0;
-  /** Counts changes: who has seen version n needs nothing while it stays n. */
-  version = 0;
+  /** Who has seen version n needs nothing while it stays n. */
+  version = ++changes;
 
   constructor(historyMs: number) {
     this.#historyMs = historyMs;
@@ -38,7 +40,7 @@ export class CameraRecord {
     const firstKept = this.#states.findLastIndex((entry) => entry.from <= since);
     this.#states = this.#states.slice(Math.max(0, firstKept)).slice(-MAX_SEGMENTS);
     this.#status = status;
-    this.version += 1;
+    this.version = ++changes;
     return changed;
   }
 
@@ -58,7 +60,7 @@ export class CameraRecord {
     this.#lag.push(lag);
     this.#lag = this.#lag.slice(-LAG_SECONDS);
     this.#lagSecond = second;
-    this.version += 1;
+    this.version = ++changes;
   }
 
   /** Null before the first status. */

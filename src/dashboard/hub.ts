@@ -41,7 +41,7 @@ export class DashboardHub {
     }
     const newest = frames.at(-1);
     if (!newest) return;
-    this.#camera(newest.cameraId).scored(newest);
+    this.#cameras.get(newest.cameraId)?.scored(newest);
     const since = newest.receivedAt - HISTORY_SECONDS * 1e6;
     for (const face of this.#faces.values()) {
       if (this.#faces.size <= MAX_FACES && face.newest.receivedAt >= since) break;
@@ -50,10 +50,13 @@ export class DashboardHub {
   }
 
   status(status: CameraStatus): void {
-    if (this.#camera(status.cameraId).status(status)) for (const tell of this.#impatient) tell();
+    const { cameraId, state, cause } = status;
+    if (state === 'STOPPED' && cause === 'removed') this.#forget(cameraId);
+    else if (!this.#camera(cameraId).status(status)) return;
+    for (const tell of this.#impatient) tell();
   }
 
-  /** `tell` runs whenever a camera's state has changed, which cannot wait; gives back what ends that. */
+  /** `tell` runs whenever a camera's state has changed or a camera was removed, which cannot wait; gives back what ends that. */
   onState(tell: () => void): () => void {
     this.#impatient.add(tell);
     return () => this.#impatient.delete(tell);
@@ -78,6 +81,13 @@ export class DashboardHub {
   /** A reader that has seen nothing yet. */
   reader(): HubReader {
     return new HubReader(this.#cameras, this.#faces);
+  }
+
+  /** Scores of its last frames may still come: they are of no camera, and shown nowhere. */
+  #forget(id: string): void {
+    this.#cameras.delete(id);
+    for (const [key, { newest }] of this.#faces) if (newest.cameraId === id) this.#faces.delete(key);
+    for (const key of this.#crops.keys()) if (key.startsWith(`${id}/`)) this.#crops.delete(key);
   }
 
   #camera(id: string): CameraRecord {
@@ -113,6 +123,8 @@ export class HubReader {
       this.#seenCameras.set(id, camera.version);
       return camera.view() ?? [];
     });
+    const removed = [...this.#seenCameras.keys()].filter((id) => !this.#cameras.has(id));
+    for (const id of removed) this.#seenCameras.delete(id);
     const changed = [...this.#faces.values()].filter(
       ({ key, history }) => this.#seenFaces.get(key) !== history.pushed,
     );
@@ -125,7 +137,7 @@ export class HubReader {
     });
     for (const key of this.#seenFaces.keys()) if (!this.#faces.has(key)) this.#seenFaces.delete(key);
     this.#first = false;
-    if (cameras.length === 0 && faces.length === 0) return null;
-    return { type: 'update', now: Date.now(), cameras, faces };
+    if (cameras.length === 0 && removed.length === 0 && faces.length === 0) return null;
+    return { type: 'update', now: Date.now(), cameras, removed, faces };
   }
 }

@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts';
 import type { Routes } from '../health.ts';
-import type { Onlooker } from '../pipeline.ts';
+import type { Onlooker, Pipeline } from '../pipeline.ts';
 import { Access } from './access.ts';
 import { DashboardHub } from './hub.ts';
 import { serveDashboard } from './server.ts';
@@ -12,8 +12,7 @@ export interface Dashboard {
   readonly onlooker: Onlooker;
   /** The config's, with a port. */
   readonly http: Config['http'];
-  /** `thresholds`: (12), of the model that runs. */
-  routes(thresholds: ArrayLike<number>): Routes;
+  routes(pipeline: Pick<Pipeline, 'thresholds' | 'cameras'>): Routes;
 }
 
 /** The live page of a run. Throws CONFIG_INVALID where others could see it without a token. */
@@ -28,6 +27,9 @@ export function openDashboard(config: Config['http'], options: { readonly showVi
       status: (status) => hub.status(status),
       faces: (faces) => hub.pictures(faces),
     },
-    routes: (thresholds) => (server) => serveDashboard(server, { hub, thresholds, access }),
+    routes:
+      ({ thresholds, cameras }) =>
+      (server) =>
+        serveDashboard(server, { hub, thresholds, cameras, access }),
   };
 }

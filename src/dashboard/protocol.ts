@@ -16,15 +16,24 @@ export interface Hello {
   readonly historySeconds: number;
 }
 
-/** Cameras that changed, faces that have new samples. */
+/** Cameras that changed or went, faces that have new samples. */
 export interface Update {
   readonly type: 'update';
   readonly now: number;
   readonly cameras: readonly CameraView[];
+  /** Ids of cameras that were removed. */
+  readonly removed: readonly string[];
   readonly faces: readonly FaceSamples[];
 }
 
 export type Message = Hello | Update;
+
+/** Why a camera was not added or removed. */
+export interface Refusal {
+  readonly error?: string;
+  /** By field of the form. */
+  readonly fields?: Readonly<Record<string, string>>;
+}
 
 export interface CameraView {
   readonly id: string;

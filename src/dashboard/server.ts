@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { ACTION_UNITS } from '../domain.ts';
+import type { CameraControl } from '../ingest/cameras.ts';
 import type { Access } from './access.ts';
 import { type Asset, loadAssets } from './assets.ts';
+import { serveChanges } from './changes.ts';
 import { type DashboardHub, HISTORY_SECONDS } from './hub.ts';
 import type { Hello, Message } from './protocol.ts';
 
@@ -9,7 +11,9 @@ export interface DashboardOptions {
   readonly hub: DashboardHub;
   /** (12) score from which each AU counts as active. */
   readonly thresholds: ArrayLike<number>;
-  /** Who may see it. */
+  /** Cameras come and go through the page. */
+  readonly cameras: CameraControl;
+  /** Who may see it, and change the cameras. */
   readonly access: Access;
 }
 
@@ -27,9 +31,9 @@ const HEADERS = {
   'cache-control': 'no-store',
 };
 
-/** Serves the live page: `/`, its assets, its events, and pictures of faces where they may be shown. */
+/** Serves the live page: `/`, its assets, events and changes, and pictures of faces where they may be shown. */
 export async function serveDashboard(server: FastifyInstance, options: DashboardOptions): Promise<void> {
-  const { hub, access } = options;
+  const { hub, cameras, access } = options;
   const assets = await loadAssets();
   const login = assets.get('login.html')!.body.toString();
   const pages = new Set<() => void>();
@@ -64,6 +68,7 @@ export async function serveDashboard(server: FastifyInstance, options: Dashboard
         return reply.code(503).send({ error: `${MAX_PAGES} pages are open already` });
       stream(reply, hub, hello(options), pages);
     });
+    serveChanges(guarded, cameras);
     guarded.get('/pictures/*', (request, reply) => {
       const picture = hub.picture((request.params as { '*': string })['*']);
       if (!picture) return reply.code(404).send();

@@ -8,6 +8,7 @@ import { serveDashboard } from '../../src/dashboard/server.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
 import { launchBrowser } from './browser.ts';
 import { generate, generatedFrame, generatedStatus } from './generated.ts';
+import { noCameras } from './no-cameras.ts';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
@@ -37,6 +38,7 @@ async function openPage(look: Look = {}): Promise<{ hub: DashboardHub; page: Pag
   await serveDashboard(server, {
     hub,
     thresholds: new Float32Array(12).fill(0.5),
+    cameras: noCameras(hub),
     access: new Access(look.token ? '0.0.0.0' : '127.0.0.1', look.token),
   });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
@@ -49,7 +51,7 @@ async function openPage(look: Look = {}): Promise<{ hub: DashboardHub; page: Pag
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !message.text().includes('401')) complaints.push(message.text());
+    if (message.type() === 'error' && !/ 40[019] /.test(message.text())) complaints.push(message.text());
   });
   page.on('request', (request) => {
     if (!request.url().startsWith(url)) complaints.push(`foreign request: ${request.url()}`);
@@ -210,6 +212,46 @@ test('the token is asked for, and opens the page', async () => {
   await page.getByRole('button').click();
   await page.getByRole('heading', { name: 'lobby' }).waitFor();
   expect(page.url()).not.toContain('sixteen');
+});
+
+test('a camera that cannot be one is refused where it is wrong, and nothing typed stays', async () => {
+  const { page } = await openPage();
+  await page.getByRole('button', { name: 'Add camera' }).press('Enter');
+  const dialog = page.getByRole('dialog', { name: 'Add a camera' });
+  const [name, address, secret] = ['Name', /^Address/, 'Password'].map((label) => dialog.getByLabel(label));
+  const focused = () => page.evaluate('document.activeElement.id');
+  await expect.poll(focused).toBe('add-id');
+  await name!.fill('back door');
+  await address!.fill('http://192.0.2.1/');
+  await secret!.fill('hunter2-hunter2');
+  await page.keyboard.press('Enter');
+  await dialog.getByText('letters, digits, dot, dash').waitFor();
+  await dialog.getByText('rtsp:// or rtsps:// and').waitFor();
+  expect(await focused()).toBe('add-id');
+  expect(await name!.getAttribute('aria-invalid')).toBe('true');
+  expect(await name!.getAttribute('aria-describedby')).toBe('add-id-error');
+  expect(await page.locator('#add-id-error').textContent()).toContain('letters, digits');
+  expect(await secret!.getAttribute('aria-invalid')).toBe('false');
+  expect(await faults(page)).toEqual([]);
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'hidden' });
+  // The button that opened it has the keyboard again.
+  expect(await focused()).toBe('add-camera');
+  expect(await page.locator('#add-password').inputValue()).toBe('');
+  expect(await page.locator('dialog .error:not(:empty)').count()).toBe(0);
+});
+
+test('whether a camera is to go is asked first', async () => {
+  const { hub, page } = await openPage({ dark: true });
+  hub.status(generatedStatus('lobby', 'LIVE'));
+  await page.getByRole('button', { name: 'Remove lobby' }).press('Enter');
+  const dialog = page.getByRole('dialog', { name: 'Remove lobby?' });
+  await dialog.waitFor();
+  expect(await page.evaluate('document.activeElement.textContent')).toBe('Cancel');
+  expect(await faults(page)).toEqual([]);
+  await page.keyboard.press('Enter');
+  await dialog.waitFor({ state: 'hidden' });
+  await page.getByRole('heading', { name: 'lobby' }).waitFor();
 });
 
 describe('axe finds no serious fault', () => {

@@ -65,7 +65,7 @@ async function pageAddress(child: ChildProcess): Promise<string> {
 }
 
 const within = (seconds: number) => ({ timeout: seconds * 1_000, interval: 100 });
-const mood = () => page.locator('.camera').getAttribute('data-mood');
+const mood = () => page.locator('.camera').first().getAttribute('data-mood');
 
 test('the camera appears, and its curves move with the face', async () => {
   await page.getByRole('heading', { name: 'lobby' }).waitFor();
@@ -108,3 +108,32 @@ test('a killed camera turns red, and recovers with a gap on record', async ({ an
     .first()
     .waitFor();
 }, 60_000);
+
+test('a camera that asks for a password is added on the page, watched, and removed again', async () => {
+  const other = await Simulator.start({ sources: [CLIP], user: 'admin', password: 'open-sesame' });
+  try {
+    await page.getByRole('button', { name: 'Add camera' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Add a camera' });
+    await dialog.getByLabel('Name').fill('door');
+    await dialog.getByLabel(/^Address/).fill(other.urls[0]!);
+    await dialog.getByLabel(/^User/).fill('admin');
+    await dialog.getByLabel('Password').fill('open-sesame');
+    await page.keyboard.press('Enter');
+    const card = page.getByRole('region', { name: 'door' });
+    await dialog.waitFor({ state: 'hidden' });
+    await expect.poll(() => card.getAttribute('data-mood'), within(30)).toBe('good');
+    await card.getByRole('heading', { name: /^Face \d+$/ }).waitFor();
+    expect(await page.content()).not.toContain('open-sesame');
+    expect(JSON.stringify(logged)).not.toContain('open-sesame');
+
+    await card.getByRole('button', { name: 'Remove door' }).click();
+    await page.getByRole('dialog', { name: 'Remove door?' }).getByRole('button', { name: 'Remove' }).click();
+    await card.waitFor({ state: 'detached' });
+    await expect.poll(() => page.locator('#announcements').textContent()).toBe('door was removed');
+    expect(await page.locator('dialog[open]').count()).toBe(0);
+    // The other one has not noticed.
+    expect(await page.getByRole('region', { name: 'lobby' }).getAttribute('data-mood')).toBe('good');
+  } finally {
+    await other.stop();
+  }
+}, 90_000);

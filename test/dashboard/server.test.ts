@@ -8,6 +8,7 @@ import { serveDashboard } from '../../src/dashboard/server.ts';
 import { CROP_BYTES } from '../../src/domain.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
 import { generatedFrame, generatedStatus } from './generated.ts';
+import { noCameras } from './no-cameras.ts';
 
 const TOKEN = 'a-token-of-sixteen-letters-or-more';
 const ends: (() => Promise<unknown>)[] = [];
@@ -18,14 +19,19 @@ afterEach(async () => {
 async function dashboard(options: { host?: string; token?: string; showVideo?: boolean } = {}) {
   const hub = new DashboardHub({ showVideo: options.showVideo ?? false });
   const server = fastify();
-  ends.push(() => server.close());
+  const cameras = noCameras(hub);
+  ends.push(async () => {
+    await server.close();
+    await cameras.close();
+  });
   await serveDashboard(server, {
     hub,
     thresholds: new Float32Array(12).fill(0.5),
+    cameras,
     access: new Access(options.host ?? '127.0.0.1', options.token),
   });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
-  return { hub, server, url };
+  return { hub, server, url, cameras };
 }
 
 describe('without a token', () => {
@@ -140,6 +146,85 @@ test('a page that does not read makes nothing pile up, and gets the newest state
   // All rounds as they were would be 200,000 samples of some 100 bytes.
   expect(text.length).toBeLessThan(12_000_000);
 }, 30_000);
+
+describe('cameras', () => {
+  const OWN = { 'x-austream': 'test' };
+  /** Nothing listens there: it is tried for ever. */
+  const DOOR = { id: 'door', url: 'rtsp://admin:in-the-url@127.0.0.1:9/stream', password: 'beside-it' };
+
+  test('come and go; what is secret never comes back', async () => {
+    const { server, hub, cameras } = await dashboard();
+    const reader = hub.reader();
+    const add = { method: 'POST', path: '/cameras', headers: OWN, payload: DOOR } as const;
+    const added = await server.inject(add);
+    expect(added.statusCode).toBe(201);
+    expect(cameras.list()).toMatchObject([{ id: 'door', url: 'rtsp://127.0.0.1:9/stream' }]);
+    const shown = reader.next()!;
+    expect(shown.cameras.map(({ id }) => id)).toEqual(['door']);
+
+    const again = await server.inject(add);
+    expect(again.statusCode).toBe(409);
+    expect(again.json()).toEqual({ fields: { id: 'there is a camera of this name already' } });
+
+    const removed = await server.inject({ method: 'DELETE', path: '/cameras/door', headers: OWN });
+    expect(removed.statusCode).toBe(204);
+    expect(cameras.list()).toEqual([]);
+    const last = reader.next()!;
+    expect(last).toMatchObject({ cameras: [], removed: ['door'] });
+    const unknown = await server.inject({ method: 'DELETE', path: '/cameras/door', headers: OWN });
+    expect(unknown.statusCode).toBe(404);
+    expect(added.body + again.body + JSON.stringify([shown, last])).not.toMatch(/in-the-url|beside-it/);
+  });
+
+  test.each([
+    ['neither name nor address', {}, ['id', 'url']],
+    ['a name with a slash', { ...DOOR, id: 'a/b' }, ['id']],
+    ['a file of this machine', { ...DOOR, url: 'file:///etc/passwd' }, ['url']],
+    ['a device of this machine', { ...DOOR, url: 'v4l2:///dev/video0' }, ['url']],
+    ['an address without a host', { ...DOOR, url: 'rtsp:///x' }, ['url']],
+    ['a password in a file of this machine', { ...DOOR, passwordFile: '/etc/shadow' }, []],
+    ['a list', [DOOR], ['id', 'url']],
+  ])('are refused: %s', async (_, payload, fields) => {
+    const { server, cameras } = await dashboard();
+    const refused = await server.inject({ method: 'POST', path: '/cameras', headers: OWN, payload });
+    expect(refused.statusCode).toBe(400);
+    expect(Object.keys(refused.json().fields)).toEqual(fields);
+    expect(refused.body).not.toMatch(/in-the-url|beside-it/);
+    expect(cameras.list()).toEqual([]);
+  });
+
+  test('are no other site’s to change, nor anybody’s without the token', async () => {
+    const open = await dashboard();
+    const closed = await dashboard({ host: '0.0.0.0', token: TOKEN });
+    const bearer = { authorization: `Bearer ${TOKEN}` };
+    const foreign: [typeof open, Record<string, string>, number][] = [
+      [open, {}, 403],
+      [open, { ...OWN, origin: 'http://evil.example' }, 403],
+      [open, { ...OWN, origin: 'null' }, 403],
+      [open, { ...OWN, 'sec-fetch-site': 'cross-site' }, 403],
+      [open, { ...OWN, 'sec-fetch-site': 'same-site' }, 403],
+      [open, { ...OWN, host: 'evil.example' }, 403],
+      [closed, OWN, 401],
+      [closed, { ...OWN, cookie: 'austream=wrong' }, 401],
+      [closed, bearer, 403],
+    ];
+    for (const [{ server }, headers, status] of foreign) {
+      const add = await server.inject({ method: 'POST', path: '/cameras', headers, payload: DOOR });
+      const remove = await server.inject({ method: 'DELETE', path: '/cameras/door', headers });
+      expect([add.statusCode, remove.statusCode], JSON.stringify(headers)).toEqual([status, status]);
+    }
+    expect([...open.cameras.list(), ...closed.cameras.list()]).toEqual([]);
+    const allowed = [
+      [open, { ...OWN, host: 'localhost:8080', origin: 'http://localhost:8080' }],
+      [open, { ...OWN, origin: 'https://proxy.example', 'sec-fetch-site': 'same-origin' }],
+      [closed, { ...OWN, ...bearer }],
+    ] as const;
+    for (const [{ server }, headers] of allowed) {
+      const reply = await server.inject({ method: 'DELETE', path: '/cameras/none', headers });
+      expect(reply.statusCode, JSON.stringify(headers)).toBe(404);
+    }
+  });
+});
 
 describe('pictures', () => {
   test('are not kept unless they may be shown', async () => {

@@ -30,7 +30,8 @@ export class CameraCard {
   readonly #faces = element('div', 'faces');
   readonly #none = element('p', 'none', 'No face in sight.');
 
-  constructor(view: CameraView, hello: Hello) {
+  /** `remove` asks for the camera to go. */
+  constructor(view: CameraView, hello: Hello, remove: () => void) {
     this.view = view;
     this.#hello = hello;
     this.#scene = new Scene(view.id, hello.showVideo);
@@ -41,10 +42,14 @@ export class CameraCard {
     const facts = element('dl', 'facts', ...FACTS.map((name) => this.#fact(name)));
     const about = element('div', 'about', facts, this.#lag, this.#scene.root);
     this.#faces.append(this.#none);
+    const button = element('button', 'remove', 'Remove');
+    button.type = 'button';
+    button.setAttribute('aria-label', `Remove ${view.id}`);
+    button.addEventListener('click', remove);
     this.root = element(
       'section',
       'camera',
-      element('header', '', title, this.#state, this.#detail),
+      element('header', '', title, this.#state, this.#detail, button),
       element('div', 'camera-body', about, this.#faces),
     );
     this.root.setAttribute('aria-labelledby', title.id);

@@ -1,6 +1,7 @@
 import 'uplot/dist/uPlot.min.css';
 import type { Hello, Update } from '../protocol.ts';
 import { CameraCard } from './camera-card.ts';
+import { CameraChanges } from './changes.ts';
 import { Playhead } from './clock.ts';
 import { connect } from './connection.ts';
 import { byId } from './dom.ts';
@@ -12,6 +13,7 @@ import { Timeline } from './timeline.ts';
 const cards = new Map<string, CameraCard>();
 const playhead = new Playhead();
 const drawing = new Drawing();
+const changes = new CameraChanges();
 let faces: Faces | undefined;
 let hello: Hello | undefined;
 let timeline: Timeline | undefined;
@@ -41,15 +43,16 @@ connect(
   },
 );
 
-function take({ now, cameras, faces: samples }: Update, known: Faces): void {
+function take({ now, cameras, removed, faces: samples }: Update, known: Faces): void {
   const late = samples.map((face) => known.push(face, now));
   // The first update holds faces that left long ago, too: they say nothing of how late scores come.
   playhead.heard(now, Math.max(0, ...(caughtUp ? late : [])));
   caughtUp = true;
+  for (const id of removed) drop(id);
   for (const view of cameras) {
     const card = cards.get(view.id);
     if (!card) {
-      const made = new CameraCard(view, hello!);
+      const made = new CameraCard(view, hello!, () => changes.ask(view.id));
       cards.set(view.id, made);
       byId('empty').hidden = true;
       byId('cameras').append(made.root);
@@ -60,6 +63,20 @@ function take({ now, cameras, faces: samples }: Update, known: Faces): void {
     card.update(view);
     if (before !== view.state) announce(card.words);
   }
+}
+
+/** Takes a camera off the page. */
+function drop(id: string): void {
+  const card = cards.get(id);
+  if (!card) return;
+  cards.delete(id);
+  for (const panel of card.panels.values()) drawing.remove(panel);
+  // Whoever is at it with the keyboard must not be left nowhere.
+  const here = card.root.contains(document.activeElement);
+  card.root.remove();
+  byId('empty').hidden = cards.size > 0;
+  if (here) byId('cameras').focus();
+  announce(`${id} was removed`);
 }
 
 function announce(words: string): void {
