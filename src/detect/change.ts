@@ -43,23 +43,24 @@ export class Impression {
   }
 }
 
-/** For upright regions: one source pixel stands for each detector pixel; beyond the frame its border repeats. */
+/** For upright regions: of each second row, one source pixel for each detector pixel; beyond the frame its border repeats. */
 function blockMeans({ y, strideY, width, height }: I420Image, region: Region): Uint8Array {
   const { toFrame } = region;
   const columns = positions(region.width, toFrame.a, toFrame.tx, width);
   const rows = positions(region.height, toFrame.a, toFrame.ty, height);
   const blocks = columns.length / BLOCK;
-  const sums = new Uint16Array(blocks * (rows.length / BLOCK));
-  for (let row = 0; row < rows.length; row++) {
-    const line = rows[row]! * strideY;
-    const first = (row >> 3) * blocks;
-    for (let block = 0, at = 0; block < blocks; block++) {
+  const means = new Uint8Array(blocks * (rows.length / BLOCK));
+  for (let from = 0, i = 0; from < rows.length; from += BLOCK)
+    for (let block = 0; block < blocks; block++, i++) {
       let sum = 0;
-      for (const end = at + BLOCK; at < end; at++) sum += y[line + columns[at]!]!;
-      sums[first + block] = sums[first + block]! + sum;
+      for (let row = from; row < from + BLOCK; row += 2) {
+        const line = rows[row]! * strideY;
+        for (let column = block * BLOCK, end = column + BLOCK; column < end; column++)
+          sum += y[line + columns[column]!]!;
+      }
+      means[i] = sum / (BLOCK ** 2 / 2) + 0.5;
     }
-  }
-  return Uint8Array.from(sums, (sum) => (sum + 32) >> 6);
+  return means;
 }
 
 /** Source pixels under the centres of `count` detector pixels. */

@@ -1,6 +1,6 @@
 import { halve, meansOfFour, meansOfTwo, type Plane } from './blocks.ts';
 
-/** A part of a plane, shrunk: each pixel is the mean of a block of `step`×`step`. */
+/** A part of a plane, shrunk: each pixel stands for a block of `step`×`step`. */
 export interface Reduced extends Plane {
   readonly step: number;
   /** Its corner in the whole plane's pixels. */

@@ -117,37 +117,35 @@ function interpolate(
   const stepX = Math.round(a * 65536);
   const stepY = Math.round(b * 65536);
   for (let row = 0, i = 0; row < outHeight; row++) {
-    let x = Math.round((a * 0.5 - b * (row + 0.5) + tx - 0.5) * 65536);
-    let y = Math.round((b * 0.5 + a * (row + 0.5) + ty - 0.5) * 65536);
+    let x = Math.round((a * 0.5 - b * (row + 0.5) + tx - 0.5) * 65536) | 0;
+    let y = Math.round((b * 0.5 + a * (row + 0.5) + ty - 0.5) * 65536) | 0;
     const lastX = x + stepX * (outWidth - 1);
     const lastY = y + stepY * (outWidth - 1);
     const end = i + outWidth;
     if (within(x, lastX, right) && within(y, lastY, bottom)) {
-      for (; i < end; i++, x += stepX, y += stepY) {
-        const at = (y >> 16) * stride + (x >> 16);
+      for (; i < end; i++, x = (x + stepX) | 0, y = (y + stepY) | 0) {
+        const at = Math.imul(y >> 16, stride) + (x >> 16);
         const fx = (x >> 8) & 255;
-        const top = (source[at]! << 8) + (source[at + 1]! - source[at]!) * fx;
-        const low = (source[at + stride]! << 8) + (source[at + stride + 1]! - source[at + stride]!) * fx;
-        out[i] = ((top << 8) + (low - top) * ((y >> 8) & 255) + 32768) >> 16;
+        const fy = (y >> 8) & 255;
+        const top = Math.imul(source[at]!, 256 - fx) + Math.imul(source[at + 1]!, fx);
+        const low = Math.imul(source[at + stride]!, 256 - fx) + Math.imul(source[at + stride + 1]!, fx);
+        out[i] = (Math.imul(top, 256 - fy) + Math.imul(low, fy) + 32768) >>> 16;
       }
     } else {
-      for (; i < end; i++, x += stepX, y += stepY) {
-        const cx = clamp(x, right);
-        const cy = clamp(y, bottom);
-        const at = (cy >> 16) * stride + (cx >> 16);
+      for (; i < end; i++, x = (x + stepX) | 0, y = (y + stepY) | 0) {
+        const cx = Math.max(0, Math.min(x, right));
+        const cy = Math.max(0, Math.min(y, bottom));
+        const at = Math.imul(cy >> 16, stride) + (cx >> 16);
         const dx = cx < right ? 1 : 0;
-        const dy = cy < bottom ? stride : 0;
+        const under = cy < bottom ? at + stride : at;
         const fx = (cx >> 8) & 255;
-        const top = (source[at]! << 8) + (source[at + dx]! - source[at]!) * fx;
-        const low = (source[at + dy]! << 8) + (source[at + dy + dx]! - source[at + dy]!) * fx;
-        out[i] = ((top << 8) + (low - top) * ((cy >> 8) & 255) + 32768) >> 16;
+        const fy = (cy >> 8) & 255;
+        const top = Math.imul(source[at]!, 256 - fx) + Math.imul(source[at + dx]!, fx);
+        const low = Math.imul(source[under]!, 256 - fx) + Math.imul(source[under + dx]!, fx);
+        out[i] = (Math.imul(top, 256 - fy) + Math.imul(low, fy) + 32768) >>> 16;
       }
     }
   }
-}
-
-function clamp(value: number, most: number): number {
-  return Math.max(0, Math.min(value, most));
 }
 
 function within(from: number, to: number, size: number): boolean {

@@ -22,14 +22,16 @@ function expectMeans(plane: Plane, { pixels, stride, width, height, step, x, y }
   for (let row = 0; row < height; row++)
     for (let column = 0; column < width; column++) {
       let sum = 0;
+      let count = 0;
       for (let i = 0; i < step ** 2; i++) {
-        const line = y + row * step + Math.floor(i / step);
-        sum += plane.pixels[line * plane.stride + x + column * step + (i % step)]!;
+        const down = Math.floor(i / step);
+        // From 4 on the middle two rows of each four.
+        if (step > 2 && down % 4 !== 1 && down % 4 !== 2) continue;
+        sum += plane.pixels[(y + row * step + down) * plane.stride + x + column * step + (i % step)]!;
+        count++;
       }
       // Each halving may round by a half.
-      expect(Math.abs(pixels[row * stride + column]! - sum / step ** 2)).toBeLessThanOrEqual(
-        step > 4 ? 1 : 0.5,
-      );
+      expect(Math.abs(pixels[row * stride + column]! - sum / count)).toBeLessThanOrEqual(step > 4 ? 1 : 0.5);
     }
 }
 
