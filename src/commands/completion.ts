@@ -24,18 +24,23 @@ function wordsOf(command: Command, path = ''): Words {
   return [own, ...command.commands.flatMap((child) => wordsOf(child, `${path} ${child.name()}`.trim()))];
 }
 
+/** The branches that find out which command is being completed. */
+function places(words: Words): string {
+  return words
+    .filter(([path]) => path !== '')
+    .map(([path]) => `      '${path}') place='${path}' ;;`)
+    .join('\n');
+}
+
 const SCRIPTS: Readonly<Record<Shell, (words: Words) => string>> = {
   bash: (words) => `_austream() {
-  local word=\${COMP_WORDS[COMP_CWORD]} path= each words
+  local word=\${COMP_WORDS[COMP_CWORD]} place= each words
   for each in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "\${path:+$path }$each" in
-${words
-  .filter(([path]) => path !== '')
-  .map(([path]) => `      '${path}') path='${path}' ;;`)
-  .join('\n')}
+    case "\${place:+$place }$each" in
+${places(words)}
     esac
   done
-  case "$path" in
+  case "$place" in
 ${words.map(([path, next]) => `    '${path}') words='${next.join(' ')}' ;;`).join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$word"))
@@ -43,9 +48,23 @@ ${words.map(([path, next]) => `    '${path}') words='${next.join(' ')}' ;;`).joi
 }
 complete -o filenames -F _austream austream
 `,
+  // Works from a folder of $fpath, where it is run at the first completion, and by "source".
   zsh: (words) => `#compdef austream
-autoload -U +X bashcompinit && bashcompinit
-${SCRIPTS.bash(words)}`,
+_austream() {
+  local place= each
+  local -a next
+  for each in "\${(@)words[2,CURRENT-1]}"; do
+    case "\${place:+$place }$each" in
+${places(words)}
+    esac
+  done
+  case "$place" in
+${words.map(([path, next]) => `    '${path}') next=(${next.join(' ')}) ;;`).join('\n')}
+  esac
+  compadd -a next || _files
+}
+if [[ "\${funcstack[1]}" == _austream ]]; then _austream "$@"; else compdef _austream austream; fi
+`,
   fish: (words) =>
     words
       .flatMap(([path, next]) => {
