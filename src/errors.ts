@@ -12,6 +12,7 @@ export const ERROR_CODES = {
   CAMERA_UNTRUSTED: { exitCode: 1, canRetry: true },
   CAMERA_STALLED: { exitCode: 1, canRetry: true },
   CAMERA_LAGGING: { exitCode: 1, canRetry: true },
+  CAMERA_TOO_MANY: { exitCode: 1, canRetry: true },
   CAMERA_ENDED: { exitCode: 0, canRetry: false },
   CAMERA_STREAM_FAILED: { exitCode: 1, canRetry: true },
   CAMERA_PROCESS_DIED: { exitCode: 1, canRetry: true },

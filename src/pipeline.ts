@@ -94,6 +94,7 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
         onlooker.status?.(counted);
       },
     },
+    () => stage.waiting > config.infer.maxWaiting / 2,
   );
   for (const camera of config.cameras) void cameras.add(camera);
 

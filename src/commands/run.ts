@@ -79,12 +79,13 @@ export async function run(
   const told = new Map<string, string>();
   const states: Onlooker = {
     status: (status) => {
-      const { cameraId, state, previous, cause, detail } = status;
+      const { cameraId, state, previous, cause, detail, analysisFps } = status;
       // Statuses repeat while nothing changes; the log has each change once.
-      if (told.get(cameraId) !== `${state} ${cause}`) {
-        told.set(cameraId, `${state} ${cause}`);
+      const news = `${state} ${cause} ${analysisFps}`;
+      if (told.get(cameraId) !== news) {
+        told.set(cameraId, news);
         log[state === 'LIVE' || state === 'CONNECTING' ? 'info' : 'warn'](
-          { cameraId, previous, cause },
+          { cameraId, previous, cause, ...(analysisFps === null ? {} : { analysisFps }) },
           `camera ${cameraId} is ${state}: ${detail}`,
         );
       }

@@ -68,6 +68,11 @@ export class Camera {
     return this.#reader.clock;
   }
 
+  /** Analyses this part of the frames from now on, 0…1. */
+  pace(share: number): void {
+    this.#reader.pace(share);
+  }
+
   /** A frame that was analysed and then lost on its way. */
   lost(cause: string): void {
     this.#reader.drop(cause);

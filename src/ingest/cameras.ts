@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CameraStatus } from '../domain.ts';
+import { Governor } from './governor.ts';
 import type { CameraOptions } from './options.ts';
 import { splitCredentials } from './redact.ts';
 import { isLive } from './source.ts';
@@ -25,6 +26,8 @@ interface Entry {
   status: CameraStatus | null;
   /** Set when a file has been played, or could not be. */
   over: boolean;
+  /** This machine has no room for it yet. */
+  refused: boolean;
   /** It is being stopped, and not because it came to its end. */
   leaving: boolean;
 }
@@ -43,11 +46,14 @@ export class CameraSet {
   readonly #turns = new Map<string, Promise<unknown>>();
   /** Newest epoch of cameras that were here: should one come back, its epochs go on above. */
   readonly #lastEpochs = new Map<string, number>();
+  readonly #governor: Governor;
   readonly #settled = Promise.withResolvers<void>();
 
-  constructor(options: SupervisorOptions, events: CameraEvents) {
+  /** `behind`: what takes the faces cannot keep up; live cameras then give fewer. */
+  constructor(options: SupervisorOptions, events: CameraEvents, behind: () => boolean = () => false) {
     this.#options = options;
     this.#events = events;
+    this.#governor = new Governor(options.ingest, behind, () => this.#takeIn());
     this.played = this.#settled.promise;
     this.played.catch(() => {});
   }
@@ -58,7 +64,7 @@ export class CameraSet {
       const present = this.#entries.get(camera.id);
       if (present && isDeepStrictEqual(present.camera, camera)) return 'unchanged';
       if (present) await this.#stop(present, 'changed');
-      this.#start(camera);
+      this.#start(camera, present !== undefined && !present.refused);
       return present ? 'changed' : 'added';
     });
   }
@@ -73,6 +79,7 @@ export class CameraSet {
       if (!present) return false;
       await this.#stop(present, cause);
       this.#entries.delete(id);
+      this.#governor.remove(id);
       this.#look();
       return true;
     });
@@ -89,6 +96,7 @@ export class CameraSet {
 
   /** Stops all of them. */
   async close(): Promise<void> {
+    this.#governor.close();
     await Promise.all(
       [...this.#entries.keys()].map((id) =>
         this.#inTurn(id, async () => {
@@ -99,7 +107,8 @@ export class CameraSet {
     );
   }
 
-  #start(camera: CameraOptions): void {
+  /** `hasPlace`: it is one of the running ones already. */
+  #start(camera: CameraOptions, hasPlace: boolean): void {
     const lastEpoch = this.#lastEpochs.get(camera.id);
     const supervisor = new CameraSupervisor(
       camera,
@@ -112,13 +121,34 @@ export class CameraSet {
         },
       },
     );
-    const entry: Entry = { camera, supervisor, status: null, over: false, leaving: false };
+    const entry: Entry = { camera, supervisor, status: null, over: false, refused: false, leaving: false };
     this.#entries.set(camera.id, entry);
-    supervisor.start();
+    // One that was live may be a file now.
+    if (!isLive(camera.url)) this.#governor.remove(camera.id);
+    if (hasPlace) this.#run(entry);
+    else this.#admit(entry);
     supervisor.done.then(
       () => this.#over(entry),
       (error: Error) => this.#over(entry, error),
     );
+  }
+
+  #admit(entry: Entry): void {
+    const refusal = isLive(entry.camera.url) ? this.#governor.refusal() : null;
+    entry.refused = refusal !== null;
+    if (refusal === null) this.#run(entry);
+    else entry.supervisor.refuse(refusal);
+  }
+
+  #run({ camera, supervisor }: Entry): void {
+    // Files take what time there is; the live ones share it.
+    if (isLive(camera.url)) this.#governor.add(camera.id, supervisor);
+    supervisor.start();
+  }
+
+  /** First come, first served. */
+  #takeIn(): void {
+    for (const entry of this.#entries.values()) if (entry.refused && !entry.leaving) this.#admit(entry);
   }
 
   async #stop(entry: Entry, cause: 'stopped' | 'removed' | 'changed'): Promise<void> {

@@ -51,6 +51,7 @@ async function live(
   let camera: Camera | null = null;
   process.on('message', (message: ToChild) => {
     if (message.type === 'taken') outbox.taken();
+    else if (message.type === 'pace') camera?.pace(message.share);
     else if (message.type === 'stop') camera === null ? die() : camera.stop();
   });
   const pipe = new Socket({ fd: FACES_FD, readable: false, writable: true });

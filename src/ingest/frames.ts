@@ -6,6 +6,7 @@ import { parseGdp } from './gdp.ts';
 import type { Pipeline, Pulled } from './gstreamer.ts';
 import type { ClockReport, EpochCause, FrameCounts, ToHost } from './messages.ts';
 import type { CameraOptions, IngestOptions } from './options.ts';
+import { Pace } from './pace.ts';
 import { type PictureFormat, parseCaps, release, viewI420 } from './picture.ts';
 import { MOST_SESSIONS, parsePacket, parseSessionStats, unixAtZero } from './rtcp.ts';
 
@@ -34,6 +35,7 @@ export class FrameReader {
   #capsBytes: Buffer | null = null;
   #format: PictureFormat | null = null;
   #cadence: Cadence | null = null;
+  readonly #pace = new Pace();
   #epoch: number;
   #beginCause: EpochCause | null = 'first_frame';
   #clockState = '';
@@ -61,6 +63,10 @@ export class FrameReader {
 
   get counts(): FrameCounts {
     return { decoded: this.#decoded, analysed: this.#analysed, drops: { ...this.#drops } };
+  }
+
+  pace(share: number): void {
+    this.#pace.share = share;
   }
 
   get clock(): ClockReport {
@@ -114,6 +120,10 @@ export class FrameReader {
     this.#lastCapture = monotonic;
     if (!this.#cadence!.admit(monotonic)) {
       this.drop('analysis_fps');
+      return null;
+    }
+    if (!this.#pace.admit()) {
+      this.drop('overload');
       return null;
     }
     return {

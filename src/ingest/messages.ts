@@ -16,6 +16,8 @@ export type ToChild =
     }
   /** The host has taken one frame's faces off the pipe. */
   | { readonly type: 'taken' }
+  /** Which part of the frames is to be analysed from now on, 0…1. */
+  | { readonly type: 'pace'; readonly share: number }
   | { readonly type: 'stop' };
 
 /** Why an epoch began. */

@@ -68,6 +68,13 @@ export const ingestOptions = z.strictObject({
   maxAgeSeconds: z.number().min(0.5).max(300).default(5),
   /** A camera child that grows beyond this is restarted. */
   childMemoryMb: z.number().int().min(128).max(1_048_576).default(2_048),
+  /** Most live cameras that run here; null measures how many this machine bears. */
+  maxCameras: z.number().int().min(1).max(100_000).nullable().default(null),
+  /**
+   * While cameras are measured: a further one is refused when all of them together, with every frame analysed, would
+   * need more than so many times the cores that there are. Up to 1 no frame is shed; 2 means every second one may be.
+   */
+  cpuBudget: z.number().min(0.01).max(100).default(2),
   /** Holes in a camera's data longer than this are gap events. */
   gapSeconds: z.number().min(0.1).max(60).default(1),
   /** How often CameraStatus is repeated while nothing changes. */

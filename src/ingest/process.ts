@@ -71,6 +71,10 @@ export class CameraProcess {
     return this.#child.pid;
   }
 
+  pace(share: number): void {
+    this.#send({ type: 'pace', share });
+  }
+
   /** Asks it to end, and makes it. */
   stop(): void {
     this.#send({ type: 'stop' });

@@ -1,8 +1,9 @@
-import type { CameraState, CameraStatus, FrameStamp, Gap } from '../domain.ts';
+import type { CameraState, CameraStatus, FrameStamp, Gap, Micros } from '../domain.ts';
 import type { ClockReport, ToHost } from './messages.ts';
 
 type Picture = Pick<Extract<ToHost, { type: 'epoch' }>, 'epoch' | 'width' | 'height' | 'codec'>;
 
+const SHED = '; fewer frames are analysed, as this machine is overloaded';
 const UNKNOWN_CLOCK: ClockReport = { clockErrorMs: null, driftPpm: null };
 
 /** Keeps what is known of a camera and words it as CameraStatus. Pure, but for the host's clock. */
@@ -21,12 +22,15 @@ export class StatusKeeper {
   #countedSince: number;
   #fps: number | null = null;
   #lagMs: number | null = null;
-  #analysisFps: number | null = null;
+  readonly #wantedFps: number;
+  #interval: Micros | null = null;
+  #share = 1;
   #clock: ClockReport = UNKNOWN_CLOCK;
 
-  /** `now`: Unix milliseconds. */
-  constructor(cameraId: string, now: () => number = Date.now) {
+  /** `analysisFps`: as the config has it. `now`: Unix milliseconds. */
+  constructor(cameraId: string, analysisFps: number, now: () => number = Date.now) {
     this.#cameraId = cameraId;
+    this.#wantedFps = analysisFps;
     this.#now = now;
     this.#countedSince = this.#since = now();
   }
@@ -42,10 +46,11 @@ export class StatusKeeper {
   /** True where that changed anything worth telling. */
   enter(state: CameraState, cause: string, detail: string): boolean {
     const changed = state !== this.#state || cause !== this.#cause || this.#detail === '';
+    const first = this.#detail === '';
     const seconds = ((this.#now() - this.#since) / 1000).toFixed(1);
-    const spent = state === this.#state ? '' : `, after ${seconds} s ${this.#state}`;
+    const spent = first || state === this.#state ? '' : `, after ${seconds} s ${this.#state}`;
     if (state !== this.#state) {
-      this.#previous = this.#state;
+      this.#previous = first ? null : this.#state;
       this.#since = this.#now();
     }
     [this.#state, this.#cause, this.#detail] = [state, cause, `${detail}${spent}`];
@@ -74,13 +79,16 @@ export class StatusKeeper {
     this.#clock = { clockErrorMs, driftPpm };
   }
 
-  /** Most frames a second that are analysed from now on. */
-  analysis(fps: number): void {
-    this.#analysisFps = fps;
+  /** The part of the frames that is analysed from now on, 0…1. True where that changed. */
+  pace(share: number): boolean {
+    const changed = share !== this.#share;
+    this.#share = share;
+    return changed;
   }
 
   frame(stamp: FrameStamp): void {
     this.#frames += 1;
+    this.#interval = stamp.interval;
     this.#lagMs = Math.max(0, this.#now() - stamp.receivedAt / 1000);
   }
 
@@ -92,6 +100,13 @@ export class StatusKeeper {
     this.#countedSince = this.#now();
   }
 
+  /** A slower stream than the config asks for is thinned from its own rate. */
+  get #analysisFps(): number | null {
+    if (this.#state !== 'LIVE') return null;
+    const most = this.#interval === null ? this.#wantedFps : Math.min(this.#wantedFps, 1e6 / this.#interval);
+    return this.#share === 1 ? this.#wantedFps : Math.round(most * this.#share * 10) / 10;
+  }
+
   status(gap: Gap | null = null): CameraStatus {
     return {
       cameraId: this.#cameraId,
@@ -100,14 +115,14 @@ export class StatusKeeper {
       since: this.#since * 1000,
       previous: this.#previous,
       cause: this.#cause,
-      detail: this.#detail,
+      detail: this.#share < 1 && this.#state === 'LIVE' ? `${this.#detail}${SHED}` : this.#detail,
       epoch: this.epoch,
       restarts: this.#restarts,
       width: this.#picture?.width ?? null,
       height: this.#picture?.height ?? null,
       codec: this.#picture?.codec ?? null,
       fps: this.#fps,
-      analysisFps: this.#state === 'LIVE' ? this.#analysisFps : null,
+      analysisFps: this.#analysisFps,
       lagMs: this.#lagMs === null ? null : Math.round(this.#lagMs),
       ...this.#clock,
       drops: this.#drops,

@@ -3,11 +3,14 @@ import type { DetectOptions } from '../detect/options.ts';
 import type { CameraStatus, FrameFaces } from '../domain.ts';
 import { AustreamError } from '../errors.ts';
 import { GapFinder } from './gaps.ts';
+import type { Governed } from './governor.ts';
+import { LoadMeter } from './load-meter.ts';
 import type { ToHost } from './messages.ts';
 import type { CameraOptions, IngestOptions } from './options.ts';
 import { CameraProcess, type ChildExit, describeExit } from './process.ts';
 import { cameraRedactor, splitCredentials } from './redact.ts';
 import { RestartPolicy } from './restart.ts';
+import type { Load } from './shedding.ts';
 import { isLive, withPassword } from './source.ts';
 import { startGate } from './start-gate.ts';
 import { describePicture, StatusKeeper } from './status.ts';
@@ -34,7 +37,7 @@ const ENTRY = fileURLToPath(new URL('main.ts', import.meta.url));
 const CHECK_MS = 250;
 
 /** One camera: runs its child, restarts it as often as need be, and tells how it fares. */
-export class CameraSupervisor {
+export class CameraSupervisor implements Governed {
   /**
    * Resolves when a file has been played to its end, or the camera was stopped. Rejects when a file cannot be
    * played; live cameras never reject, they are tried for ever.
@@ -47,6 +50,8 @@ export class CameraSupervisor {
   readonly #restart: RestartPolicy;
   readonly #status: StatusKeeper;
   readonly #gaps: GapFinder;
+  readonly #meter = new LoadMeter();
+  #share = 1;
   readonly #settled = Promise.withResolvers<void>();
   #child: CameraProcess | null = null;
   #watchdog: Watchdog;
@@ -71,8 +76,7 @@ export class CameraSupervisor {
     this.#lastEpoch = options.lastEpoch ?? (this.#live ? 0 : -1);
     this.#redact = cameraRedactor(camera);
     this.#restart = new RestartPolicy(options.ingest.backoff);
-    this.#status = new StatusKeeper(camera.id);
-    this.#status.analysis(camera.analysisFps);
+    this.#status = new StatusKeeper(camera.id, camera.analysisFps);
     this.#gaps = new GapFinder(options.ingest.gapSeconds);
     this.#watchdog = this.#newWatchdog();
     this.done = this.#settled.promise;
@@ -89,11 +93,32 @@ export class CameraSupervisor {
     return this.#lastEpoch;
   }
 
+  /** It is not to start: tells why, until it may. */
+  refuse(why: string): void {
+    if (this.#timers.length === 0) this.#timers = [this.#repeating()];
+    this.#enter('REFUSED', 'CAMERA_TOO_MANY', why);
+  }
+
+  takeLoad(now: number): Load | null {
+    const load = this.#meter.take(now, this.pid);
+    return this.#status.state === 'LIVE' ? load : null;
+  }
+
+  get coresNeeded(): number | null {
+    return this.#meter.cores;
+  }
+
+  /** From now on this part of the frames is analysed, 0…1. */
+  pace(share: number): void {
+    this.#share = share;
+    if (!this.#status.pace(share)) return;
+    this.#child?.pace(share);
+    this.#events.status(this.#status.status());
+  }
+
   start(): void {
-    this.#timers = [
-      setInterval(() => this.#check(), CHECK_MS),
-      setInterval(() => this.#repeat(), this.#options.ingest.statusSeconds * 1000),
-    ];
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#timers = [setInterval(() => this.#check(), CHECK_MS), this.#repeating()];
     this.#enter(
       'CONNECTING',
       'started',
@@ -152,6 +177,7 @@ export class CameraSupervisor {
       case 'opening':
         this.#leaveGate();
         this.#watchdog.opening(now);
+        if (this.#share < 1) this.#child?.pace(this.#share);
         break;
       case 'connected':
         this.#watchdog.connected();
@@ -167,6 +193,7 @@ export class CameraSupervisor {
       case 'report':
         this.#watchdog.report(now, message.decoded, message.rss);
         if (this.#status.state === 'LIVE') this.#status.clock(message);
+        this.#meter.report(message);
         this.#status.drops(this.#tooOld > 0 ? { ...message.drops, too_old: this.#tooOld } : message.drops);
         break;
       case 'failed':
@@ -186,7 +213,9 @@ export class CameraSupervisor {
     if (this.#openEpoch !== null && this.#openEpoch !== faces.epoch) await this.#endEpoch();
     this.#openEpoch = faces.epoch;
     this.#status.frame(faces);
-    const old = this.#live && Date.now() * 1000 - faces.receivedAt > this.#options.ingest.maxAgeSeconds * 1e6;
+    const ageMs = Date.now() - faces.receivedAt / 1000;
+    this.#meter.frame(ageMs);
+    const old = this.#live && ageMs > this.#options.ingest.maxAgeSeconds * 1000;
     if (old) this.#tooOld += 1;
     const gap = this.#live ? this.#gaps.next(faces) : null;
     if (gap) this.#events.status(this.#status.status(gap));
@@ -208,6 +237,7 @@ export class CameraSupervisor {
 
   async #onGone(exit: ChildExit): Promise<void> {
     this.#child = null;
+    this.#meter.interrupted();
     this.#leaveGate();
     await this.#endEpoch();
     if (this.#stopping) return this.#finish(this.#stopping, this.#stopping, null);
@@ -252,6 +282,10 @@ export class CameraSupervisor {
 
   #enter(state: CameraStatus['state'], cause: string, detail: string): void {
     if (this.#status.enter(state, cause, detail)) this.#events.status(this.#status.status());
+  }
+
+  #repeating(): NodeJS.Timeout {
+    return setInterval(() => this.#repeat(), this.#options.ingest.statusSeconds * 1000);
   }
 
   #repeat(): void {

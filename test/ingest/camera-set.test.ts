@@ -1,57 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { detectOptions } from '../../src/detect/options.ts';
-import type { CameraStatus, FrameFaces } from '../../src/domain.ts';
-import { applyCameras, CameraSet } from '../../src/ingest/cameras.ts';
-import { type CameraOptions, cameraOptions, ingestOptions } from '../../src/ingest/options.ts';
+import { applyCameras, type CameraSet } from '../../src/ingest/cameras.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { movingClip } from './clips.ts';
-
-const entry = fileURLToPath(new URL('children/plain.ts', import.meta.url));
-const camera = (id: string, url: string, more: object = {}): CameraOptions =>
-  cameraOptions.parse({ id, url, ...more });
-
-/** A set with everything that it told, by camera. */
-class Watched {
-  readonly faces = new Map<string, FrameFaces[]>();
-  readonly statuses: CameraStatus[] = [];
-  readonly ended: string[] = [];
-  readonly set = new CameraSet(
-    // By arrival alone: the camera's clock would begin a second epoch.
-    {
-      ingest: ingestOptions.parse({ maxClockErrorSeconds: 0, statusSeconds: 1 }),
-      detect: detectOptions.parse({}),
-      entry,
-    },
-    {
-      faces: (faces) => void this.of(faces.cameraId).push({ ...faces, crops: [] }),
-      epochEnded: (cameraId, epoch) => void this.ended.push(`${cameraId}/${epoch}`),
-      status: (status) => void this.statuses.push(status),
-    },
-  );
-
-  of(id: string): FrameFaces[] {
-    if (!this.faces.has(id)) this.faces.set(id, []);
-    return this.faces.get(id)!;
-  }
-
-  newest(id: string): CameraStatus | undefined {
-    return this.statuses.findLast(({ cameraId }) => cameraId === id);
-  }
-
-  async frames(id: string, more: number): Promise<void> {
-    const target = this.of(id).length + more;
-    await until(() => this.of(id).length >= target);
-  }
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 50));
-}
+import { camera, until, Watched } from './watched-set.ts';
 
 const sets: CameraSet[] = [];
-const watch = () => {
-  const watched = new Watched();
+const watch = (...args: ConstructorParameters<typeof Watched>) => {
+  const watched = new Watched(...args);
   sets.push(watched.set);
   return watched;
 };
@@ -68,7 +24,7 @@ describe('with live cameras', () => {
   afterAll(() => simulator?.stop());
 
   test('twenty come and go, and the two that stay lose no frame and no epoch', async () => {
-    const watched = watch();
+    const watched = watch({ maxCameras: 22 });
     const staying = ['a', 'b'].map((id, index) => camera(id, simulator.urls[index]!));
     const passing = simulator.urls.slice(2).map((url, index) => camera(`guest${index}`, url));
     await applyCameras(watched.set, [], staying);

@@ -3,11 +3,11 @@ import type { FrameStamp } from '../../src/domain.ts';
 import { StatusKeeper } from '../../src/ingest/status.ts';
 
 const picture = { epoch: 5, width: 640, height: 360, codec: 'h264' };
-const stamp = { receivedAt: 0 } as FrameStamp;
+const stamp = { receivedAt: 0, interval: 40_000 } as FrameStamp;
 
 test('a status tells the state, where it came from, why, and how long the last one lasted', () => {
   let now = 1_000_000;
-  const keeper = new StatusKeeper('hall', () => now);
+  const keeper = new StatusKeeper('hall', 30, () => now);
   expect(keeper.enter('CONNECTING', 'started', 'connecting')).toBe(true);
   now += 1_500;
   keeper.picture(picture);
@@ -36,14 +36,13 @@ test('a status tells the state, where it came from, why, and how long the last o
 
 test('the rate counts the frames of the last interval, and a camera that is not live has none', () => {
   let now = 0;
-  const keeper = new StatusKeeper('hall', () => now);
+  const keeper = new StatusKeeper('hall', 30, () => now);
   keeper.enter('LIVE', 'first_frame', '');
   for (let frame = 0; frame < 50; frame++) {
     now += 40;
     keeper.frame({ ...stamp, receivedAt: (now - 12) * 1000 });
   }
   keeper.count();
-  keeper.analysis(30);
   keeper.clock({ clockErrorMs: -7, driftPpm: 12.5 });
   expect(keeper.status()).toMatchObject({
     fps: 25,
@@ -53,13 +52,19 @@ test('the rate counts the frames of the last interval, and a camera that is not 
     driftPpm: 12.5,
     since: 0,
   });
+  expect([keeper.pace(1), keeper.pace(0.5), keeper.pace(0.5)]).toEqual([false, true, false]);
+  expect(keeper.status()).toMatchObject({
+    state: 'LIVE',
+    analysisFps: 12.5,
+    detail: expect.stringContaining('overloaded'),
+  });
   keeper.enter('STALLED', 'CAMERA_STALLED', '');
   const nothing = { fps: null, analysisFps: null, lagMs: null, clockErrorMs: null, driftPpm: null };
   expect(keeper.status()).toMatchObject({ ...nothing, since: 2_000_000 });
 });
 
 test('drops belong to an epoch', () => {
-  const keeper = new StatusKeeper('hall', () => 0);
+  const keeper = new StatusKeeper('hall', 30, () => 0);
   keeper.picture(picture);
   keeper.drops({ analysis_slow: 3 });
   expect(keeper.status().drops).toEqual({ analysis_slow: 3 });

@@ -1,0 +1,108 @@
+/**
+ * The whole pipeline for a long time while cameras come and go every minute: does anything grow?
+ *
+ *     node bench/soak.ts [cameras] [minutes]
+ *
+ * Each minute one camera leaves, the one that left before comes back, and one is changed. Then the process is
+ * measured, when the rest of the minute has passed and everything is as it was a minute ago.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { configSchema } from '../src/config.ts';
+import { type CameraOptions, cameraOptions } from '../src/ingest/options.ts';
+import { log } from '../src/log.ts';
+import { openPipeline } from '../src/pipeline.ts';
+import { Simulator } from '../src/simulate/simulator.ts';
+
+const [count = 4, minutes = 30] = process.argv.slice(2).map(Number);
+const clip = fileURLToPath(new URL('../models/demo/clip.mp4', import.meta.url));
+const sleep = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+log.level = 'error';
+
+interface Sample {
+  readonly minute: number;
+  readonly rssMb: number;
+  readonly heapMb: number;
+  readonly files: number;
+  readonly handles: number;
+  readonly threads: number;
+  readonly children: number;
+  readonly childrenMb: number;
+}
+
+function sample(minute: number): Sample {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean);
+  const residentMb = (pid: string) =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+  const memory = process.memoryUsage();
+  return {
+    minute,
+    rssMb: Math.round(memory.rss / 2 ** 20),
+    heapMb: Math.round(memory.heapUsed / 2 ** 20),
+    files: readdirSync('/proc/self/fd').length,
+    handles: process.getActiveResourcesInfo().length,
+    threads: readdirSync('/proc/self/task').length,
+    children: children.length,
+    childrenMb: Math.round(children.reduce((sum, pid) => sum + residentMb(pid), 0)),
+  };
+}
+
+/** Least-squares slope over the second half, a minute. */
+function slope(samples: readonly Sample[], of: keyof Sample): number {
+  const half = samples.slice(samples.length >> 1);
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const x = mean(half.map(({ minute }) => minute));
+  const y = mean(half.map((one) => one[of]));
+  const top = half.reduce((sum, one) => sum + (one.minute - x) * (one[of] - y), 0);
+  return Math.round((top / half.reduce((sum, { minute }) => sum + (minute - x) ** 2, 0)) * 100) / 100;
+}
+
+const simulator = await Simulator.start({ sources: [clip], cameras: count, size: [320, 180], fps: 10 });
+const camera = (index: number, analysisFps: number): CameraOptions =>
+  cameraOptions.parse({ id: `cam${index}`, url: simulator.urls[index], analysisFps });
+let events = 0;
+const gaps: string[] = [];
+const config = configSchema.parse({
+  cameras: simulator.urls.map((_, index) => camera(index, 10)),
+  kafka: { embedded: true },
+  infer: { threads: 1 },
+});
+const pipeline = await openPipeline(config, {
+  frames: (frames) => {
+    events += frames.length;
+  },
+  status: ({ cameraId, gap }) => {
+    if (gap) gaps.push(`${cameraId}: ${gap.cause}`);
+  },
+});
+const samples: Sample[] = [];
+let gone: number | null = null;
+for (let minute = 0; minute <= minutes; minute++) {
+  if (minute > 0) {
+    if (gone !== null) await pipeline.cameras.add(camera(gone, 10));
+    gone = minute % count;
+    await pipeline.cameras.remove(`cam${gone}`);
+    await pipeline.cameras.add(camera((minute + 1) % count, minute % 2 ? 9 : 10));
+  }
+  await sleep(60);
+  samples.push(sample(minute));
+  console.error(JSON.stringify({ ...samples.at(-1), events }));
+}
+const states = pipeline.cameras.list().map(({ id, status }) => `${id} ${status?.state}`);
+const summary = await pipeline.stop(5_000);
+await simulator.stop();
+const steady = samples.slice(1);
+const rows = (['rssMb', 'heapMb', 'files', 'handles', 'threads', 'children', 'childrenMb'] as const).map(
+  (of) => ({
+    of,
+    first: steady[0]![of],
+    last: steady.at(-1)![of],
+    most: Math.max(...steady.map((one) => one[of])),
+    slopePerMinute: slope(steady, of),
+  }),
+);
+console.log(JSON.stringify({ cameras: count, minutes, states, summary, gaps, rows }, null, 1));
+process.exit(0);

@@ -1,0 +1,52 @@
+import { fileURLToPath } from 'node:url';
+import { detectOptions } from '../../src/detect/options.ts';
+import type { CameraStatus, FrameFaces } from '../../src/domain.ts';
+import { CameraSet } from '../../src/ingest/cameras.ts';
+import { type CameraOptions, cameraOptions, ingestOptions } from '../../src/ingest/options.ts';
+import type { ChildProgram } from './recorder.ts';
+
+export const camera = (id: string, url: string, more: object = {}): CameraOptions =>
+  cameraOptions.parse({ id, url, ...more });
+
+/** A set of cameras with everything that it told, by camera. */
+export class Watched {
+  readonly faces = new Map<string, FrameFaces[]>();
+  readonly statuses: CameraStatus[] = [];
+  readonly ended: string[] = [];
+  readonly set: CameraSet;
+
+  constructor(ingest: object = {}, program: ChildProgram = 'plain', behind?: () => boolean) {
+    this.set = new CameraSet(
+      {
+        // By arrival alone: the camera's clock would begin a second epoch.
+        ingest: ingestOptions.parse({ maxClockErrorSeconds: 0, statusSeconds: 1, ...ingest }),
+        detect: detectOptions.parse({}),
+        entry: fileURLToPath(new URL(`children/${program}.ts`, import.meta.url)),
+      },
+      {
+        faces: (faces) => void this.of(faces.cameraId).push({ ...faces, crops: [] }),
+        epochEnded: (cameraId, epoch) => void this.ended.push(`${cameraId}/${epoch}`),
+        status: (status) => void this.statuses.push(status),
+      },
+      behind,
+    );
+  }
+
+  of(id: string): FrameFaces[] {
+    if (!this.faces.has(id)) this.faces.set(id, []);
+    return this.faces.get(id)!;
+  }
+
+  newest(id: string): CameraStatus | undefined {
+    return this.statuses.findLast(({ cameraId }) => cameraId === id);
+  }
+
+  async frames(id: string, more: number): Promise<void> {
+    const target = this.of(id).length + more;
+    await until(() => this.of(id).length >= target);
+  }
+}
+
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 50));
+}
