@@ -17,7 +17,6 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { configSchema } from '../../src/config.ts';
-import { consume } from '../../src/consume/index.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { type Block, blocksOf } from './blocks.ts';
@@ -68,8 +67,14 @@ describe('commands run as they are', () => {
       infer: { hop: 4 },
     };
     writeFileSync(join(folder, 'broker.yaml'), JSON.stringify(config));
-    austream = spawn('bin/austream', ['run', '-c', join(folder, 'broker.yaml')], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+    austream = spawn('bin/austream', ['run', '-c', join(folder, 'broker.yaml'), '--json'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    // From then on there is something to read.
+    const scored = new Promise<void>((resolve) => {
+      createInterface({ input: austream.stdout! }).on('line', (line) => {
+        if (line.startsWith('{"type":"frame"')) resolve();
+      });
     });
     brokers = await new Promise((found, failed) => {
       austream.once('exit', () => failed(new Error('austream run ended')));
@@ -78,14 +83,7 @@ describe('commands run as they are', () => {
         if (brokers) found(brokers);
       });
     });
-    // From here on there is something to read.
-    for await (const _ of consume({
-      brokers: brokers.split(','),
-      topics: ['au.frames'],
-      groupId: 'docs',
-      fromBeginning: true,
-    }))
-      break;
+    await scored;
   });
   afterAll(async () => {
     austream.kill('SIGTERM');
@@ -115,7 +113,7 @@ describe('commands run as they are', () => {
   /** The same command, for so long; with what a broker takes to let a consumer in where it is one. */
   function lasting(seconds: number, script: string): string {
     return script
-      .replaceAll(/(austream tail .*)--duration \d+s/g, `$1--duration=${seconds + 5}s`)
+      .replaceAll(/(austream tail .*)--duration \d+s/g, `$1--duration=${seconds + 4}s`)
       .replaceAll(/--duration \d+s/g, `--duration ${seconds}s`)
       .replace(/(OTEL_.* austream run .*)$/m, `$1 --duration ${seconds}s`)
       .replace(/model bench.*/, 'model bench --help');
