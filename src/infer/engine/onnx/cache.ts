@@ -9,7 +9,7 @@ import { ExternalInitializers } from './initializers.ts';
 import type { GraphPrecision } from './ops.ts';
 
 /** Part of every cached graph's place: raise it when emitted graphs change. */
-const EMITTER = 2;
+const EMITTER = 3;
 
 /** Everything that decides the content of a model's graphs. */
 export function graphOrigin(net: Architecture, weights: Weights, precision: GraphPrecision): unknown {

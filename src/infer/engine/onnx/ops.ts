@@ -49,14 +49,17 @@ export class OnnxOps implements Ops<Value> {
   }
 
   image(pixels: Value, scale: readonly number[], shift: readonly number[]): Value {
-    // In fp32 whatever the graph's precision: bytes times fine scales would lose bits in half precision.
-    const vector = (values: readonly number[]) =>
-      this.#graph.initializer(`fp32.${values.join()}`, 'float', [values.length], () =>
+    // Bytes are turned to (n, c, h, w) before they become floats: a quarter of the memory, and a factor for each
+    // channel is then one for each plane. In fp32 whatever the graph's precision: bytes times fine scales would lose
+    // bits in half precision.
+    const perChannel = (values: readonly number[]) =>
+      this.#graph.initializer(`fp32.planes.${values.join()}`, 'float', [values.length, 1, 1], () =>
         bytes(Float32Array.from(values)),
       );
-    let x = this.#graph.cast(pixels.name, 'float');
-    x = this.#graph.node('Add', [this.#graph.node('Mul', [x, vector(scale)]), vector(shift)]);
-    x = this.#graph.node('Transpose', [x], { perm: [0, 3, 1, 2] });
+    let x = this.#graph.node('Transpose', [pixels.name], { perm: [0, 3, 1, 2] });
+    x = this.#graph.cast(x, 'float');
+    x = this.#graph.node('Mul', [x, perChannel(scale)]);
+    if (shift.some((value) => value !== 0)) x = this.#graph.node('Add', [x, perChannel(shift)]);
     if (this.#graph.element === 'float16') x = this.#graph.cast(x, 'float16');
     return { name: x, shape: pixels.shape, image: true };
   }
