@@ -2,14 +2,14 @@
  * Chaos on many cameras for a long time; prints what happened, what must not have happened, and whether this process
  * grew.
  *
- *     node bench/ingest-chaos.ts [cameras] [seconds] [seed]
+ *     node bench/ingest-chaos.ts [cameras] [seconds] [seed] [fps]
  */
 import { runChaos } from '../test/ingest/chaos.ts';
 
-const [cameras = 8, seconds = 600, seed = 1] = process.argv.slice(2).map(Number);
+const [cameras = 8, seconds = 600, seed = 1, fps = 25] = process.argv.slice(2).map(Number);
 const sizes: number[] = [];
 const sampler = setInterval(() => sizes.push(process.memoryUsage.rss() / 2 ** 20), 5_000);
-const result = await runChaos({ cameras, seconds, seed, log: (line) => console.error(line) });
+const result = await runChaos({ cameras, seconds, seed, fps, log: (line) => console.error(line) });
 clearInterval(sampler);
 
 /** Least-squares slope of the second half, in MB a minute. What a run records of its frames grows as well. */

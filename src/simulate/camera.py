@@ -49,6 +49,7 @@ class Camera:
         self.loss = 0.0
         self.clock_offset = 0.0
         self.frozen = False
+        self.slowness = 1.0
         self.playing = False
         self.feeder = None
         self.media = None
@@ -126,6 +127,7 @@ class Feeder:
         self.camera = camera
         self.source = source
         self.clip = camera.clip
+        self.slowness = camera.slowness
         self.index = 0
         self.start = None  # running time of the clip's (current repetition's) first unit
         self.described = False
@@ -156,15 +158,19 @@ class Feeder:
             self.start = now
             unix = GLib.get_real_time()
             self.camera.report("media", path=self.camera.path, startUnixMicros=unix)
-        while (due := self.start + self.clip.units[self.index][2]) <= now:
+        while (due := self.start + self._slowed(self.clip.units[self.index][2])) <= now:
             self._push()
         GLib.timeout_add(max(1, (due - now) // 1_000_000), self._tick)
         return GLib.SOURCE_REMOVE
 
     def _push(self):
         data, pts, dts, key = self.clip.units[self.index]
+        if self.slowness != self.camera.slowness and key:
+            self.start += self._slowed(dts)
+            self.slowness = self.camera.slowness
+            self.start -= self._slowed(dts)
         if self.clip is not self.camera.clip and key:
-            self.start += dts
+            self.start += self._slowed(dts)
             self.clip, self.index = self.camera.clip, 0
             self.source.set_property("caps", Gst.Caps.from_string(self.clip.caps))
             data, pts, dts, key = self.clip.units[0]
@@ -176,12 +182,15 @@ class Feeder:
         self.index += 1
         if self.index == len(self.clip.units):
             self.index = 0
-            self.start += self.clip.duration
+            self.start += self._slowed(self.clip.duration)
+
+    def _slowed(self, time):
+        return round(time * self.slowness)
 
     def _send(self, unit, start):
         data, pts, dts, key = unit
         buffer = Gst.Buffer.new_wrapped(data)
-        buffer.pts, buffer.dts = start + pts, start + dts
+        buffer.pts, buffer.dts = start + self._slowed(pts), start + self._slowed(dts)
         if not key:
             buffer.set_flags(Gst.BufferFlags.DELTA_UNIT)
         self.source.emit("push-buffer", buffer)

@@ -117,6 +117,10 @@ class Server:
         """Sets how far the camera's own clock is wrong, in seconds."""
         self.cameras[path].clock_offset = offset
 
+    def op_slow(self, path, factor):
+        """Frames come so many times further apart than the stream declares."""
+        self.cameras[path].slowness = factor
+
     def op_resize(self, path, size):
         self.cameras[path].clip = self._resized(path, size)
 

@@ -38,6 +38,8 @@ export type Fault =
   | { readonly op: 'loss'; readonly path: string; readonly probability: number }
   /** The camera's clock, as its RTCP sender reports show it, is wrong by so many seconds. */
   | { readonly op: 'clock'; readonly path: string; readonly offset: number }
+  /** Frames come so many times further apart than the stream declares. */
+  | { readonly op: 'slow'; readonly path: string; readonly factor: number }
   /** Goes on in another resolution within the same stream. */
   | { readonly op: 'resize'; readonly path: string; readonly size: readonly [number, number] };
 

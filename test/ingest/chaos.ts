@@ -11,13 +11,15 @@ export interface ChaosOptions {
   readonly cameras: number;
   readonly seconds: number;
   readonly seed: number;
+  /** Of the cameras' streams. */
+  readonly fps?: number;
   /** Hears of each fault. */
   readonly log?: (line: string) => void;
 }
 
 /** What one camera went through. Times are Unix microseconds of this host. */
 interface Outage {
-  readonly path: string;
+  readonly cameraId: string;
   readonly kind: string;
   readonly from: number;
   readonly to: number;
@@ -38,23 +40,26 @@ const sleep = (seconds: number) => new Promise((resolve) => setTimeout(resolve, 
 const now = () => Date.now() * 1000;
 
 /**
- * Cameras and their children under seeded random faults, one after the other on each camera: streams that stop, freeze
- * or lose packets, resolutions and clocks that change, children that are killed. Checks afterwards what they told
+ * Cameras and their children under seeded random faults, one after the other on each camera: streams that stop, freeze,
+ * slow down or lose packets, resolutions and clocks that change, children and servers that are killed. Checks afterwards what they told
  * against what was done to them and against the frames that came.
  */
 export async function runChaos({
   cameras,
   seconds,
   seed,
+  fps = 25,
   log = () => {},
 }: ChaosOptions): Promise<ChaosResult> {
-  const source = fileURLToPath(movingClip(`chaos-${seed}.mp4`));
-  const simulator = await Simulator.start({ sources: [source], cameras, user: 'viewer', password: PASSWORD });
-  const watched = simulator.urls.map(
-    (url, index) =>
+  const source = fileURLToPath(movingClip(`chaos-${seed}.mp4`, { fps, frames: 2 * fps }));
+  const setup = { sources: [source], user: 'viewer', password: PASSWORD };
+  // One server each: a server that is killed is the fault of its camera alone.
+  const simulators = await Promise.all(Array.from({ length: cameras }, () => Simulator.start(setup)));
+  const watched = simulators.map(
+    ({ urls: [url] }, index) =>
       new Recorder(
         {
-          url,
+          url: url!,
           id: `cam${index + 1}`,
           username: 'viewer',
           password: PASSWORD,
@@ -72,30 +77,35 @@ export async function runChaos({
     await Promise.all(
       watched.map(async (camera, index) => {
         const random = generator(seed * 1000 + index);
-        const path = `/cam${index + 1}`;
+        const { cameraId } = camera.faces[0]!;
         while (performance.now() < end) {
           await sleep(1 + 4 * random());
           const kind = KINDS[Math.floor(random() * KINDS.length)]!;
           const length = 2 + 3 * random();
-          log(`${path} ${kind} ${length.toFixed(1)} s`);
+          log(`${cameraId} ${kind} ${length.toFixed(1)} s`);
           faults[kind] = (faults[kind] ?? 0) + 1;
           const from = now();
-          await inflict(simulator, camera, path, kind, length, random);
-          if (kind === 'stop' || kind === 'freeze' || kind === 'kill')
-            outages.push({ path, kind, from, to: now() });
+          if (kind === 'server') {
+            const { pid, port, exited } = simulators[index]!;
+            process.kill(pid, 'SIGKILL');
+            await exited;
+            await sleep(length);
+            simulators[index] = await Simulator.start({ ...setup, port });
+          } else await inflict(simulators[index]!, camera, kind, length, random);
+          if (OUTAGES.has(kind)) outages.push({ cameraId, kind, from, to: now() });
           const back = camera.faces.length;
-          await camera.until(`${path} back after ${kind}`, () => camera.faces.length > back + 5, 30_000);
+          await camera.until(`${cameraId} back after ${kind}`, () => camera.faces.length > back + 5, 30_000);
         }
       }),
     );
   } finally {
     await Promise.all(watched.map(({ supervisor }) => supervisor.stop()));
-    await simulator.stop();
+    await Promise.all(simulators.map((simulator) => simulator.stop()));
   }
   const checked = watched.map((camera, index) =>
     check(
       camera,
-      outages.filter(({ path }) => path === `/cam${index + 1}`),
+      outages.filter(({ cameraId }) => cameraId === `cam${index + 1}`),
     ),
   );
   return {
@@ -108,13 +118,16 @@ export async function runChaos({
   };
 }
 
-const KINDS = ['stop', 'freeze', 'kill', 'loss', 'resize', 'clock'] as const;
+const KINDS = ['stop', 'freeze', 'kill', 'server', 'loss', 'resize', 'clock', 'slow'] as const;
+/** After these nothing comes for a while. */
+const OUTAGES: ReadonlySet<string> = new Set(['stop', 'freeze', 'kill', 'server']);
+/** Every server has one camera. */
+const path = '/cam1';
 
 async function inflict(
   simulator: Simulator,
   camera: Recorder,
-  path: string,
-  kind: (typeof KINDS)[number],
+  kind: Exclude<(typeof KINDS)[number], 'server'>,
   length: number,
   random: () => number,
 ): Promise<void> {
@@ -134,6 +147,10 @@ async function inflict(
       await simulator.fault({ op: 'loss', path, probability: 0.05 });
       await sleep(length);
       return simulator.fault({ op: 'loss', path, probability: 0 });
+    case 'slow':
+      await simulator.fault({ op: 'slow', path, factor: 2 });
+      await sleep(length);
+      return simulator.fault({ op: 'slow', path, factor: 1 });
     case 'resize':
       return simulator.fault({ op: 'resize', path, size: random() < 0.5 ? [320, 240] : [240, 180] });
     case 'clock':

@@ -179,6 +179,20 @@ describe('a stream that changes', () => {
     await simulator.fault({ op: 'resize', path: '/cam2', size: [320, 240] });
   });
 
+  test('its rate is followed, whatever rate it declares, within the epoch', async () => {
+    const camera = watch({ url: simulator.urls[1]! }, { maxClockErrorSeconds: 0 });
+    await camera.frames(10);
+    expect(camera.faces.at(-1)!.interval).toBe(40_000);
+    await simulator.fault({ op: 'slow', path: '/cam2', factor: 2 });
+    await camera.until('the measured rate', () => Math.abs(camera.faces.at(-1)!.interval - 80_000) < 8_000);
+    await simulator.fault({ op: 'slow', path: '/cam2', factor: 1 });
+    const [before, after] = camera.faces.slice(-2);
+    const distance = (after!.captureTime - before!.captureTime) / (after!.frame - before!.frame);
+    expect(Math.abs(distance - 80_000)).toBeLessThan(1_000);
+    expect(camera.epochs).toHaveLength(1);
+    expectTimesInOrder(camera);
+  });
+
   test('its clock within reason is followed in a new epoch', async () => {
     const camera = watch({ url: simulator.urls[0]! }, { maxClockErrorSeconds: 7200 });
     await camera.until('clock of the camera', () => camera.faces.at(-1)?.clockSource === 'rtcp');
