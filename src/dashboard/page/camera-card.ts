@@ -123,6 +123,8 @@ export class CameraCard {
     const ctx = this.#lag.getContext('2d')!;
     const { lag } = this.view;
     const top = Math.max(2_000, ...lag.map((value) => Math.ceil((value ?? 0) / 1_000) * 1_000));
+    // The line runs below its words.
+    const label = 15 * devicePixelRatio;
     ctx.clearRect(0, 0, width, height);
     ctx.strokeStyle = palette.idle;
     ctx.lineWidth = 1.5 * devicePixelRatio;
@@ -131,7 +133,8 @@ export class CameraCard {
     let broken = true;
     lag.forEach((value, index) => {
       const x = width - ((lag.length - 1 - index) / 59) * width;
-      if (value !== null) ctx[broken ? 'moveTo' : 'lineTo'](x, height - 2 - (value / top) * (height - 4));
+      if (value !== null)
+        ctx[broken ? 'moveTo' : 'lineTo'](x, height - 2 - (value / top) * (height - 4 - label));
       broken = value === null;
     });
     ctx.stroke();
