@@ -4,6 +4,8 @@ import type { Load } from './shedding.ts';
 
 /** Drops that show that something took too long. */
 const SLOW = ['analysis_slow', 'host_slow', 'too_old'] as const;
+/** Ages kept for one look, should nobody look. */
+const MOST_AGES = 500;
 /** Looks over which a camera's need of processor time is measured, once it is live. */
 const WINDOW = 5;
 /** sysconf(_SC_CLK_TCK) of every Linux. */
@@ -38,7 +40,7 @@ export class LoadMeter {
 
   /** A frame reached the host. */
   frame(ageMs: number): void {
-    this.#ages.push(ageMs);
+    if (this.#ages.length < MOST_AGES) this.#ages.push(ageMs);
   }
 
   /** The process is another one, or does not play. */

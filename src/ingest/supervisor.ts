@@ -2,10 +2,9 @@ import { fileURLToPath } from 'node:url';
 import type { DetectOptions } from '../detect/options.ts';
 import type { CameraStatus, FrameFaces } from '../domain.ts';
 import { AustreamError } from '../errors.ts';
-import { GapFinder } from './gaps.ts';
 import type { Governed } from './governor.ts';
-import { LoadMeter } from './load-meter.ts';
 import type { ToHost } from './messages.ts';
+import { CameraObserver } from './observer.ts';
 import type { CameraOptions, IngestOptions } from './options.ts';
 import { CameraProcess, type ChildExit, describeExit } from './process.ts';
 import { cameraRedactor, splitCredentials } from './redact.ts';
@@ -13,7 +12,6 @@ import { RestartPolicy } from './restart.ts';
 import type { Load } from './shedding.ts';
 import { isLive, withPassword } from './source.ts';
 import { startGate } from './start-gate.ts';
-import { describePicture, StatusKeeper } from './status.ts';
 import { Watchdog } from './watchdog.ts';
 
 export interface CameraEvents {
@@ -48,9 +46,7 @@ export class CameraSupervisor implements Governed {
   readonly #events: CameraEvents;
   readonly #live: boolean;
   readonly #restart: RestartPolicy;
-  readonly #status: StatusKeeper;
-  readonly #gaps: GapFinder;
-  readonly #meter = new LoadMeter();
+  readonly #observer: CameraObserver;
   #share = 1;
   readonly #settled = Promise.withResolvers<void>();
   #child: CameraProcess | null = null;
@@ -62,11 +58,10 @@ export class CameraSupervisor implements Governed {
   #ended = false;
   /** Why, when it was asked to stop. */
   #stopping: 'stopped' | 'removed' | 'changed' | null = null;
-  #timers: NodeJS.Timeout[] = [];
+  #checkTimer: NodeJS.Timeout | undefined;
   #restartTimer: NodeJS.Timeout | undefined;
   #leaveGate: () => void = () => {};
   #redact: (text: string) => string;
-  #tooOld = 0;
 
   constructor(camera: CameraOptions, options: SupervisorOptions, events: CameraEvents) {
     this.#camera = camera;
@@ -76,8 +71,7 @@ export class CameraSupervisor implements Governed {
     this.#lastEpoch = options.lastEpoch ?? (this.#live ? 0 : -1);
     this.#redact = cameraRedactor(camera);
     this.#restart = new RestartPolicy(options.ingest.backoff);
-    this.#status = new StatusKeeper(camera.id, camera.analysisFps);
-    this.#gaps = new GapFinder(options.ingest.gapSeconds);
+    this.#observer = new CameraObserver(camera, options.ingest, (status) => events.status(status));
     this.#watchdog = this.#newWatchdog();
     this.done = this.#settled.promise;
     this.done.catch(() => {});
@@ -95,35 +89,27 @@ export class CameraSupervisor implements Governed {
 
   /** It is not to start: tells why, until it may. */
   refuse(why: string): void {
-    if (this.#timers.length === 0) this.#timers = [this.#repeating()];
-    this.#enter('REFUSED', 'CAMERA_TOO_MANY', why);
+    this.#observer.enter('REFUSED', 'CAMERA_TOO_MANY', why);
   }
 
   takeLoad(now: number): Load | null {
-    const load = this.#meter.take(now, this.pid);
-    return this.#status.state === 'LIVE' ? load : null;
+    return this.#observer.takeLoad(now, this.pid);
   }
 
   get coresNeeded(): number | null {
-    return this.#meter.cores;
+    return this.#observer.coresNeeded;
   }
 
   /** From now on this part of the frames is analysed, 0…1. */
   pace(share: number): void {
     this.#share = share;
-    if (!this.#status.pace(share)) return;
-    this.#child?.pace(share);
-    this.#events.status(this.#status.status());
+    if (this.#observer.pace(share)) this.#child?.pace(share);
   }
 
   start(): void {
-    for (const timer of this.#timers) clearInterval(timer);
-    this.#timers = [setInterval(() => this.#check(), CHECK_MS), this.#repeating()];
-    this.#enter(
-      'CONNECTING',
-      'started',
-      `connecting to ${this.#redact(splitCredentials(this.#camera.url).url)}`,
-    );
+    this.#checkTimer = setInterval(() => this.#check(), CHECK_MS);
+    const url = this.#redact(splitCredentials(this.#camera.url).url);
+    this.#observer.enter('CONNECTING', 'started', `connecting to ${url}`);
     this.#connect();
   }
 
@@ -186,15 +172,11 @@ export class CameraSupervisor implements Governed {
         this.#watchdog.epoch(now);
         this.#restart.succeeded();
         this.#lastEpoch = message.epoch;
-        this.#tooOld = 0;
-        this.#status.picture(message);
-        this.#enter('LIVE', message.cause, describePicture(message));
+        this.#observer.epoch(message);
         break;
       case 'report':
         this.#watchdog.report(now, message.decoded, message.rss);
-        if (this.#status.state === 'LIVE') this.#status.clock(message);
-        this.#meter.report(message);
-        this.#status.drops(this.#tooOld > 0 ? { ...message.drops, too_old: this.#tooOld } : message.drops);
+        this.#observer.report(message);
         break;
       case 'failed':
         this.#failure = new AustreamError(
@@ -212,15 +194,9 @@ export class CameraSupervisor implements Governed {
   async #onFaces(faces: FrameFaces): Promise<void> {
     if (this.#openEpoch !== null && this.#openEpoch !== faces.epoch) await this.#endEpoch();
     this.#openEpoch = faces.epoch;
-    this.#status.frame(faces);
-    const ageMs = Date.now() - faces.receivedAt / 1000;
-    this.#meter.frame(ageMs);
-    const old = this.#live && ageMs > this.#options.ingest.maxAgeSeconds * 1000;
-    if (old) this.#tooOld += 1;
-    const gap = this.#live ? this.#gaps.next(faces) : null;
-    if (gap) this.#events.status(this.#status.status(gap));
+    const useful = this.#observer.frame(faces);
     // Ends of tracks count however late they come.
-    const taken = this.#events.faces(old ? { ...faces, crops: [] } : faces);
+    const taken = this.#events.faces(useful ? faces : { ...faces, crops: [] });
     if (!this.#live) await taken;
     // Whoever takes the faces tells of its own failures; they must not end the cameras.
     else if (taken) taken.catch(() => {});
@@ -237,7 +213,7 @@ export class CameraSupervisor implements Governed {
 
   async #onGone(exit: ChildExit): Promise<void> {
     this.#child = null;
-    this.#meter.interrupted();
+    this.#observer.gone();
     this.#leaveGate();
     await this.#endEpoch();
     if (this.#stopping) return this.#finish(this.#stopping, this.#stopping, null);
@@ -254,13 +230,8 @@ export class CameraSupervisor implements Governed {
 
   #tryAgain(failure: AustreamError): void {
     const wait = this.#restart.next(performance.now(), failure.code === 'CAMERA_UNAUTHORIZED');
-    this.#gaps.interrupted(failure.code);
-    this.#status.restarted();
-    this.#enter(
-      'RECONNECTING',
-      failure.code,
-      this.#redact(failure.fix ? `${failure.message} (${failure.fix})` : failure.message),
-    );
+    const { code, message, fix } = failure;
+    this.#observer.failed(code, this.#redact(fix ? `${message} (${fix})` : message));
     this.#restartTimer = setTimeout(() => this.#connect(), wait);
   }
 
@@ -268,28 +239,15 @@ export class CameraSupervisor implements Governed {
     if (this.#child === null || this.#stopping || this.#failure) return;
     const verdict = this.#watchdog.check(performance.now());
     if (verdict === null) return;
-    if (verdict.code === 'CAMERA_STALLED') this.#enter('STALLED', verdict.code, verdict.message);
+    if (verdict.code === 'CAMERA_STALLED') this.#observer.enter('STALLED', verdict.code, verdict.message);
     this.#failure = new AustreamError(verdict.code, verdict.message);
     this.#child.kill();
   }
 
   #finish(cause: string, detail: string, error: AustreamError | null): void {
-    for (const timer of this.#timers) clearInterval(timer);
-    this.#enter('STOPPED', cause, this.#redact(detail));
+    clearInterval(this.#checkTimer);
+    this.#observer.enter('STOPPED', cause, this.#redact(detail));
     if (error) this.#settled.reject(error);
     else this.#settled.resolve();
-  }
-
-  #enter(state: CameraStatus['state'], cause: string, detail: string): void {
-    if (this.#status.enter(state, cause, detail)) this.#events.status(this.#status.status());
-  }
-
-  #repeating(): NodeJS.Timeout {
-    return setInterval(() => this.#repeat(), this.#options.ingest.statusSeconds * 1000);
-  }
-
-  #repeat(): void {
-    this.#status.count();
-    this.#events.status(this.#status.status());
   }
 }

@@ -72,7 +72,9 @@ export async function runChaos({
   const outages: Outage[] = [];
   const faults: Record<string, number> = {};
   try {
-    await Promise.all(watched.map((camera) => camera.frames(10)));
+    await Promise.all(
+      watched.map((camera) => camera.until('the first frames', () => camera.faces.length >= 10, 120_000)),
+    );
     const end = performance.now() + seconds * 1000;
     await Promise.all(
       watched.map(async (camera, index) => {
@@ -94,7 +96,7 @@ export async function runChaos({
           } else await inflict(simulators[index]!, camera, kind, length, random);
           if (OUTAGES.has(kind)) outages.push({ cameraId, kind, from, to: now() });
           const back = camera.faces.length;
-          await camera.until(`${cameraId} back after ${kind}`, () => camera.faces.length > back + 5, 30_000);
+          await camera.until(`${cameraId} back after ${kind}`, () => camera.faces.length > back + 5, 60_000);
         }
       }),
     );

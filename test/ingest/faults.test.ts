@@ -42,9 +42,9 @@ afterEach(async () => {
 afterAll(() => simulator?.stop());
 
 describe('a child that is killed', () => {
-  test('comes back with a new epoch and a gap event, and no other camera loses a frame', async () => {
+  test('comes back with a new epoch and a gap event, and no other camera loses a frame to it', async () => {
     const [victim, bystander] = simulator.urls.map((url, index) =>
-      watch({ url, id: `cam${index}` }, { maxClockErrorSeconds: 0, gapSeconds: 0.2 }),
+      watch({ url, id: `cam${index}` }, { maxClockErrorSeconds: 0, gapSeconds: 0.2, statusSeconds: 1 }),
     );
     await Promise.all([victim!.frames(20), bystander!.frames(20)]);
     const from = bystander!.faces.length;
@@ -64,8 +64,14 @@ describe('a child that is killed', () => {
     expect(victim!.faces.some(({ captureTime }) => captureTime === gap.to)).toBe(true);
     expectTimesInOrder(victim!);
 
-    const frames = bystander!.faces.slice(from).map(({ frame }) => frame);
-    expect(frames).toEqual(frames.map((_, index) => frames[0]! + index));
+    // What a busy machine did not analyse is counted; nothing else is missing.
+    const frames = bystander!.faces.slice(from);
+    const missing = frames.at(-1)!.frame - frames[0]!.frame + 1 - frames.length;
+    await bystander!.until(
+      'its newest counts',
+      () => bystander!.statuses.at(-1)!.at > frames.at(-1)!.receivedAt + 1e6,
+    );
+    expect(missing).toBeLessThanOrEqual(bystander!.statuses.at(-1)!.drops.analysis_slow ?? 0);
     expect(bystander!.epochs).toHaveLength(1);
   });
 

@@ -1,0 +1,96 @@
+import type { CameraStatus, FrameFaces } from '../domain.ts';
+import { GapFinder } from './gaps.ts';
+import { LoadMeter } from './load-meter.ts';
+import type { ToHost } from './messages.ts';
+import type { CameraOptions, IngestOptions } from './options.ts';
+import type { Load } from './shedding.ts';
+import { isLive } from './source.ts';
+import { describePicture, StatusKeeper } from './status.ts';
+
+/** Watches what one camera's processes say and give, and tells the world: states, gaps, rates, load. */
+export class CameraObserver {
+  readonly #options: IngestOptions;
+  readonly #tell: (status: CameraStatus) => void;
+  readonly #live: boolean;
+  readonly #status: StatusKeeper;
+  readonly #gaps: GapFinder;
+  readonly #meter = new LoadMeter();
+  #tooOld = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(camera: CameraOptions, options: IngestOptions, tell: (status: CameraStatus) => void) {
+    this.#options = options;
+    this.#tell = tell;
+    this.#live = isLive(camera.url);
+    this.#status = new StatusKeeper(camera.id, camera.analysisFps);
+    this.#gaps = new GapFinder(options.gapSeconds);
+  }
+
+  /** Tells of the state where it is another one, and from then on again and again until it is STOPPED. */
+  enter(state: CameraStatus['state'], cause: string, detail: string): void {
+    if (state === 'STOPPED') clearInterval(this.#timer);
+    else this.#timer ??= setInterval(() => this.#repeat(), this.#options.statusSeconds * 1000);
+    if (this.#status.enter(state, cause, detail)) this.#tell(this.#status.status());
+  }
+
+  epoch(begin: Extract<ToHost, { type: 'epoch' }>): void {
+    this.#tooOld = 0;
+    this.#status.picture(begin);
+    this.enter('LIVE', begin.cause, describePicture(begin));
+  }
+
+  report(report: Extract<ToHost, { type: 'report' }>): void {
+    const drops = this.#tooOld > 0 ? { ...report.drops, too_old: this.#tooOld } : report.drops;
+    this.#status.drops(drops);
+    if (this.#status.state === 'LIVE') this.#status.clock(report);
+    this.#meter.report({ ...report, drops });
+  }
+
+  /** Takes note of a frame; false where it is too old to be of use. */
+  frame(faces: FrameFaces): boolean {
+    this.#status.frame(faces);
+    if (!this.#live) return true;
+    const ageMs = Date.now() - faces.receivedAt / 1000;
+    this.#meter.frame(ageMs);
+    const gap = this.#gaps.next(faces);
+    if (gap) this.#tell(this.#status.status(gap));
+    if (ageMs <= this.#options.maxAgeSeconds * 1000) return true;
+    this.#tooOld += 1;
+    return false;
+  }
+
+  /** Its process is gone. */
+  gone(): void {
+    this.#meter.interrupted();
+  }
+
+  /** It will be tried again after this failure. */
+  failed(cause: string, detail: string): void {
+    this.#gaps.interrupted(cause);
+    this.#status.restarted();
+    this.enter('RECONNECTING', cause, detail);
+  }
+
+  /** From now on this part of the frames is analysed, 0…1. True where that changed. */
+  pace(share: number): boolean {
+    const changed = this.#status.pace(share);
+    if (changed) this.#tell(this.#status.status());
+    return changed;
+  }
+
+  /** The load since the last call; null while the camera gives no frames. */
+  takeLoad(now: number, pid: number | undefined): Load | null {
+    const load = this.#meter.take(now, pid);
+    return this.#status.state === 'LIVE' ? load : null;
+  }
+
+  /** Cores that it would need for every frame due; null until that was measured. */
+  get coresNeeded(): number | null {
+    return this.#meter.cores;
+  }
+
+  #repeat(): void {
+    this.#status.count();
+    this.#tell(this.#status.status());
+  }
+}
