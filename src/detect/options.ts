@@ -7,7 +7,10 @@ export const detectOptions = z.strictObject({
   minFaceHeight: z.number().int().min(16).max(1000).default(32),
   /** A tracked face at rest is measured again every so many analysed frames; the Kalman filter carries it between. */
   every: z.number().int().min(1).max(30).default(1),
-  /** The whole frame is searched for new faces at least this often. */
+  /**
+   * The whole frame is searched for new faces at least this often, but for parts that show what they showed before;
+   * where only the head of a followed face moves, every twelfth time.
+   */
   scanSeconds: z.number().min(0.1).max(10).default(1),
   /** A track without a detection for this long is over. */
   lostSeconds: z.number().min(0.1).max(10).default(1),

@@ -2,7 +2,7 @@ import type { Region } from './detections.ts';
 
 /**
  * Height of a face, forehead to chin, in detector pixels, from which BlazeFace finds practically every one: 99 % of
- * portraits shrunk into a 1280×720 frame at 20 and at 22.5, 79 % at 17.
+ * portraits shrunk into a 1280×720 frame at 22.5, 98 % at 20, 94 % at 17.
  */
 const SMALLEST_FACE = 22.5;
 /** Longest edge of the look at the whole frame, in detector pixels. */
