@@ -1,5 +1,5 @@
 // Predicts lag and cost of clusters from measured service times (bench/scale/times.json).
-//   node bench/scale.ts                the sizing table
+//   node bench/scale.ts [table SPEED]  the sizing table, for devices SPEED (1) times as fast as one core here
 //   node bench/scale.ts measure        measures the model's service times here, one thread, and writes them down
 //   node bench/scale.ts check          real runs at 1, 2, 4 and 8 simulated cameras beside the prediction for each
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -13,6 +13,7 @@ import { DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';
 import { Published } from '../test/e2e/cluster-events.ts';
 import { Workers } from '../test/e2e/cluster-workers.ts';
 import { processorSeconds, quantile } from './processor-time.ts';
+import { measureHop } from './scale/measure-hop.ts';
 import { simulate } from './scale/simulate.ts';
 import type { Deployment, ServiceTimes } from './scale/times.ts';
 
@@ -33,21 +34,21 @@ const ms = (seconds: number) => `${Math.round(seconds * 1000)}`;
 
 if (process.argv[2] === 'measure') await measure();
 else if (process.argv[2] === 'check') await check();
-else table();
+else table(Number(process.argv[3] ?? 1));
 process.exit(0);
 
 /** For each number of cameras the fewest workers whose busiest one stays below 70 %. */
-function table(): void {
+function table(speed: number): void {
   console.log(
-    '| cameras | ingest workers of 8 cores | inference cores | partitions | Kafka MB/s | transactions/s | busiest ingest, inference | lag p50, p99 ms |',
+    '| cameras | ingest workers of 8 cores | inference devices | partitions | Kafka MB/s | transactions/s | busiest ingest, device, its process | lag p50, p99 ms |',
   );
   console.log('| --- | --- | --- | --- | --- | --- | --- | --- |');
   for (const cameras of [10, 100, 1_000, 10_000]) {
-    const t = times();
+    const t = faster(times(), speed);
     const base = { ...DEFAULTS, cameras };
     const fits = (d: Deployment) => {
       const p = simulate(d, t);
-      return { d, p, ingest: p.ingestLoad < 0.7, infer: p.deviceLoad < 0.7 };
+      return { d, p, ingest: p.ingestLoad < 0.7, infer: Math.max(p.deviceLoad, p.hostLoad) < 0.7 };
     };
     let d: Deployment = { ...base, ingestWorkers: 1, inferWorkers: 1, partitions: 6 };
     let found = fits(d);
@@ -66,9 +67,19 @@ function table(): void {
     const { p } = found;
     const percent = (load: number) => `${Math.round(load * 100)} %`;
     console.log(
-      `| ${cameras} | ${d.ingestWorkers} | ${d.inferWorkers} | ${d.partitions} | ${p.kafkaMegabytes.toFixed(p.kafkaMegabytes < 10 ? 1 : 0)} | ${Math.round(p.transactions)} | ${percent(p.ingestLoad)}, ${percent(p.deviceLoad)} | ${ms(p.lag.p50)}, ${ms(p.lag.p99)} |`,
+      `| ${cameras} | ${d.ingestWorkers} | ${d.inferWorkers} | ${d.partitions} | ${p.kafkaMegabytes.toFixed(p.kafkaMegabytes < 10 ? 1 : 0)} | ${Math.round(p.transactions)} | ${percent(p.ingestLoad)}, ${percent(p.deviceLoad)}, ${percent(p.hostLoad)} | ${ms(p.lag.p50)}, ${ms(p.lag.p99)} |`,
     );
   }
+}
+
+function faster(t: ServiceTimes, speed: number): ServiceTimes {
+  return {
+    ...t,
+    encodeRun: t.encodeRun / speed,
+    encodeCrop: t.encodeCrop / speed,
+    scoreRun: t.scoreRun / speed,
+    scoreWindow: t.scoreWindow / speed,
+  };
 }
 
 /** Processor time of the two encoders by the size of their batches: a straight line through two points. */
@@ -95,9 +106,15 @@ async function measure(): Promise<void> {
     scoreRun: Math.max(0, s1 - (s8 - s1) / 7),
     scoreWindow: (s8 - s1) / 7,
   };
+  await model.close();
+  const hop = await measureHop();
+  const modelPerCrop = measured.encodeCrop + (measured.scoreRun / 8 + measured.scoreWindow) / DEFAULTS.hop;
+  Object.assign(measured, {
+    ingestCrop: hop.ingestCrop,
+    inferCrop: Math.max(0, hop.inferCropWithModel - modelPerCrop),
+  });
   writeFileSync(TIMES, `${JSON.stringify({ ...times(), ...measured }, null, 2)}\n`);
   console.log(measured);
-  await model.close();
 }
 
 /**

@@ -8,6 +8,8 @@ export interface Prediction {
   /** Share of its cores that the busiest ingest worker uses, and of its device that the busiest inference worker uses. */
   readonly ingestLoad: number;
   readonly deviceLoad: number;
+  /** Of the process that feeds that device; its own work is done by one thread. */
+  readonly hostLoad: number;
   /** Processor seconds a second, of all workers together. */
   readonly processors: number;
   readonly kafkaMegabytes: number;
@@ -43,6 +45,7 @@ export function simulate(d: Deployment, t: ServiceTimes, seed = 1): Prediction {
     lag: infer.lag,
     ingestLoad: ingest.load,
     deviceLoad: infer.load,
+    hostLoad: sum(busiest) * d.fps * t.inferCrop,
     processors: cameraWork + cropWork + deviceWork,
     kafkaMegabytes: (cropRate * (CROP_RECORD_BYTES + EVENT_BYTES)) / 1e6,
     transactions: Math.min(d.partitions / (d.commitEvery + t.transaction), (faces * d.fps) / d.hop),

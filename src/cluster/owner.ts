@@ -266,7 +266,8 @@ export class PartitionOwner {
     const { producer } = this.#current!;
     const { signal } = this.#closing;
     while (!(await turns.run(() => producer.publish(records, offset, reader.consumer, signal)))) {
-      if (signal.aborted) return;
+      // What was not published must not be overtaken by what comes after it: the next owner does both.
+      if (signal.aborted) throw new ProducerGone('the partition goes', false);
       await sleep(BACKOFF_MS.first);
     }
     this.#events.committed(output.frames, output.activations);

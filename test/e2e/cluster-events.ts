@@ -1,4 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import rdkafka from 'node-rdkafka';
+import { call } from '../../src/cluster/group-reader.ts';
+import { RecordDecoder } from '../../src/consume/decode.ts';
 import type { AuActivation, AuFrame } from '../../src/consume/events.ts';
 import { type ConsumedEvent, consume } from '../../src/consume/index.ts';
 
@@ -56,6 +59,40 @@ export class Published {
       if (event.record === 'AuActivation') this.activations.push(event.value);
     }
   }
+}
+
+/** All committed events of a prefix, read by librdkafka from the beginning to the end. */
+export async function readAll(brokers: string, prefix: string) {
+  const decoder = new RecordDecoder();
+  const frames: AuFrame[] = [];
+  const activations: AuActivation[] = [];
+  for (const topic of [`${prefix}frames`, `${prefix}activations`]) {
+    const consumer = new rdkafka.KafkaConsumer(
+      {
+        'bootstrap.servers': brokers,
+        'group.id': `${prefix}all`,
+        'isolation.level': 'read_committed',
+        'enable.auto.commit': false,
+        'enable.partition.eof': true,
+      },
+      { 'auto.offset.reset': 'earliest' },
+    );
+    const metadata = await call<rdkafka.Metadata>((done) => consumer.connect({ timeout: 10_000 }, done));
+    const open = new Set(metadata.topics.find(({ name }) => name === topic)!.partitions.map(({ id }) => id));
+    consumer.on('partition.eof', ({ partition }) => open.delete(partition));
+    consumer.assign([...open].map((partition) => ({ topic, partition, offset: 0 })));
+    consumer.setDefaultConsumeTimeout(200);
+    while (open.size > 0)
+      for (const { value } of await call<rdkafka.Message[]>((done) => consumer.consume(500, done))) {
+        const event = await decoder.decode(value);
+        if (event.record === 'AuFrame') frames.push(event.value);
+        if (event.record === 'AuActivation') activations.push(event.value);
+      }
+    await new Promise<void>((resolve) => {
+      consumer.disconnect(() => resolve());
+    });
+  }
+  return { frames, activations };
 }
 
 /** How the frames of one camera differ from those that another gave for the same film. */
