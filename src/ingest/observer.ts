@@ -7,6 +7,9 @@ import type { Load } from './shedding.ts';
 import { isLive } from './source.ts';
 import { describePicture, StatusKeeper } from './status.ts';
 
+/** How a camera begins, with a picture to search for the first time, says nothing of how it goes on. */
+const SETTLING_MS = 10_000;
+
 /** Watches what one camera's processes say and give, and tells the world: states, gaps, rates, load. */
 export class CameraObserver {
   readonly #options: IngestOptions;
@@ -78,10 +81,11 @@ export class CameraObserver {
     return changed;
   }
 
-  /** The load since the last call; null while the camera gives no frames. */
+  /** The load since the last call; null while the camera gives no frames, or has only begun to. */
   takeLoad(now: number, pid: number | undefined): Load | null {
-    const load = this.#meter.take(now, pid);
-    return this.#status.state === 'LIVE' ? load : null;
+    const settled = this.#status.state === 'LIVE' && this.#status.lasted >= SETTLING_MS;
+    const load = this.#meter.take(now, settled ? pid : undefined);
+    return settled ? load : null;
   }
 
   /** Cores that it would need for every frame due; null until that was measured. */

@@ -45,7 +45,8 @@ export class Shedding {
     const pressures = new Map([...loads].map(([id, load]) => [id, pressureOf(load)]));
     const high = [...pressures.values()].filter((pressure) => pressure === 'high').length;
     const together =
-      host.behind || (loads.size > 1 && high > 0 && (high > loads.size / 2 || host.busy >= SATURATED));
+      (host.behind && loads.size > 0) ||
+      (loads.size > 1 && high > 0 && (high > loads.size / 2 || host.busy >= SATURATED));
     const calm = [...pressures.values()].every((pressure) => pressure === 'calm');
     this.#all.look(now, together ? 'high' : calm ? 'calm' : 'middle');
     const shares = new Map<string, number>();

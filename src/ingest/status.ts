@@ -39,6 +39,11 @@ export class StatusKeeper {
     return this.#state;
   }
 
+  /** How long the state has lasted, in milliseconds. */
+  get lasted(): number {
+    return this.#now() - this.#since;
+  }
+
   get epoch(): number | null {
     return this.#picture?.epoch ?? null;
   }

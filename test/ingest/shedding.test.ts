@@ -86,6 +86,12 @@ describe('steps up', () => {
   });
 });
 
+test('what is behind before any camera has settled says nothing of the cameras', () => {
+  const run = new Run();
+  run.for(20, {}, { busy: 1, behind: true });
+  expect(run.for(2, { a: FINE })).toEqual({ a: 1 });
+});
+
 test('a camera that is gone is forgotten', () => {
   const run = new Run();
   run.for(8, { a: LOSING, b: FINE, c: FINE });
