@@ -33,6 +33,9 @@ PARSERS = {
 MEDIA_TYPES = {"video/x-h264": "h264", "video/x-h265": "h265", "image/jpeg": "mjpeg"}
 
 
+PROBE_TIME = 60 * Gst.SECOND
+
+
 class ClipError(Exception):
     """A source that cannot be played; the message is for a person."""
 
@@ -63,9 +66,12 @@ def load(source, codec=None, fps=None, size=None):
 
 def _probe(path):
     try:
-        info = GstPbutils.Discoverer.new(10 * Gst.SECOND).discover_uri(path.as_uri())
+        info = GstPbutils.Discoverer.new(PROBE_TIME).discover_uri(path.as_uri())
     except Exception as error:
         raise ClipError(f"{path.name}: cannot be read as video or image ({error})") from error
+    # Not an error of discover_uri: it then gives what it has found by then, which may be nothing.
+    if info.get_result() == GstPbutils.DiscovererResult.TIMEOUT:
+        raise ClipError(f"{path.name}: looking into it takes too long on this machine")
     streams = info.get_video_streams()
     if not streams:
         raise ClipError(f"{path.name}: holds no video and no image")
