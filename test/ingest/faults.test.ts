@@ -235,8 +235,9 @@ test.each(['tcp', 'udp'] as const)(
     try {
       const camera = watch({ url: lossy.urls[0]!, transport }, { maxClockErrorSeconds: 0 });
       await camera.frames(5);
-      await lossy.fault({ op: 'loss', path: '/cam1', probability: 0.02 });
-      await camera.frames(60);
+      // That none of 80 packets is lost has a chance of one in 800.
+      await lossy.fault({ op: 'loss', path: '/cam1', probability: 0.08 });
+      await camera.frames(85);
       const truth = new Set(original.checksums);
       const shown = camera.faces.map(({ crops, captureTime }, index) => ({
         captureTime,
