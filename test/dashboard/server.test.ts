@@ -216,7 +216,7 @@ describe('cameras', () => {
     expect([...open.cameras.list(), ...closed.cameras.list()]).toEqual([]);
     const allowed = [
       [open, { ...OWN, host: 'localhost:8080', origin: 'http://localhost:8080' }],
-      [open, { ...OWN, origin: 'https://proxy.example', 'sec-fetch-site': 'same-origin' }],
+      [open, { ...OWN, origin: 'https://inverse.example', 'sec-fetch-site': 'same-origin' }],
       [closed, { ...OWN, ...bearer }],
     ] as const;
     for (const [{ server }, headers] of allowed) {
