@@ -17,6 +17,9 @@ test('cameras come, change and go by the config file and by the command, and a f
     kafka: { embedded: true },
     // By arrival alone: the camera's clock would begin a second epoch.
     ingest: { maxClockErrorSeconds: 0 },
+    // A busy machine may look away for seconds: that is not what this is about.
+    detect: { lostSeconds: 10 },
+    infer: { gapSeconds: 10 },
   });
   // As editors do it.
   const edit = (content: object) => {
