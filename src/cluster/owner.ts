@@ -14,7 +14,7 @@ import { type Output, PartitionInference, type PassedOver } from './partition.ts
 import type { CropDecoder } from './pixels.ts';
 import { decodeState, encodeState, type StateRecord } from './state.ts';
 import type { TableReader } from './table-reader.ts';
-import { type OutgoingRecord, type ProducerGone, TransactionalProducer } from './transaction.ts';
+import { type OutgoingRecord, ProducerGone, TransactionalProducer } from './transaction.ts';
 import type { Turns } from './turns.ts';
 
 export interface OwnerOptions {
