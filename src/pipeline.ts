@@ -57,7 +57,8 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
       if (diagnostics.acknowledged.heard) diagnostics.acknowledged.publish({ frame, at });
     },
     dropped: lost,
-    connection: (state, detail) => log[state === 'away' ? 'warn' : 'info']({ kafka: state }, detail),
+    connection: (state, detail) =>
+      log[state === 'away' ? 'warn' : 'info']({ kafka: state }, `Kafka is ${state}: ${detail}`),
   }).catch(async (error) => {
     await model.close();
     throw error;

@@ -15,6 +15,19 @@ export interface Summary {
   readonly lagMs: { readonly p50: number | null; readonly p99: number | null };
 }
 
+/** For a person. */
+export function summaryText({ framesIn, faces, events, dropped, lagMs }: Summary): string {
+  const lag = (ms: number | null) => (ms === null ? '–' : `${Math.round(ms)} ms`);
+  return [
+    `frames in  ${framesIn}`,
+    `faces      ${faces}`,
+    `events out ${events}`,
+    `dropped    ${dropped}`,
+    `lag        p50 ${lag(lagMs.p50)}, p99 ${lag(lagMs.p99)} from capture to the broker's acknowledgement`,
+    '',
+  ].join('\n');
+}
+
 /** Counts what a run did. Bounded memory, however long the run. */
 export class RunCounter {
   readonly #lag = createHistogram();

@@ -7,7 +7,7 @@ import { AU_NAMES, type AuState } from '../domain.ts';
 import { log } from '../log.ts';
 import { topicNames } from '../publish/topics.ts';
 import { Simulator } from '../simulate/simulator.ts';
-import type { Summary } from '../summary.ts';
+import { summaryText } from '../summary.ts';
 import { parseDuration } from './duration.ts';
 import { Renderer, type ShownFrame } from './renderer.ts';
 import { dashboardOf, jsonLines, print, run } from './run.ts';
@@ -146,16 +146,4 @@ class DemoView {
 
 function cell(value: number | null): string {
   return (value === null ? '–' : value.toFixed(2)).padStart(5);
-}
-
-function summaryText({ framesIn, faces, events, dropped, lagMs }: Summary): string {
-  const lag = (ms: number | null) => (ms === null ? '–' : `${Math.round(ms)} ms`);
-  return [
-    `frames in  ${framesIn}`,
-    `faces      ${faces}`,
-    `events out ${events}`,
-    `dropped    ${dropped}`,
-    `lag        p50 ${lag(lagMs.p50)}, p99 ${lag(lagMs.p99)} from capture to the broker's acknowledgement`,
-    '',
-  ].join('\n');
 }

@@ -3,10 +3,11 @@ import { type Config, loadConfig } from '../config.ts';
 import { type Dashboard, openDashboard } from '../dashboard/index.ts';
 import { serveHealth } from '../health.ts';
 import { HotChanges } from '../hot-changes.ts';
-import { log } from '../log.ts';
+import { log, showLog } from '../log.ts';
 import { type Onlooker, openPipeline } from '../pipeline.ts';
-import type { Summary } from '../summary.ts';
+import { type Summary, summaryText } from '../summary.ts';
 import { openTelemetry } from '../telemetry/index.ts';
+import { CameraLines } from './camera-lines.ts';
 import { parseDuration } from './duration.ts';
 import { type Ending, lifetime } from './lifetime.ts';
 
@@ -36,13 +37,17 @@ export function runCommand(): Command {
     .action(async (options: RunFlags) => {
       const config = loadConfig(options.config);
       log.level = config.log.level;
+      const lines = !options.json && process.stdout.isTTY ? new CameraLines(process.stdout) : null;
+      if (lines) showLog((message) => lines.note(message));
       const { ending, summary } = await run(config, {
         durationMs: options.duration,
-        onlooker: options.json ? jsonLines(print) : {},
+        onlooker: options.json ? jsonLines(print) : (lines ?? {}),
         dashboard: dashboardOf(config, options),
         file: options.config,
       });
+      lines?.close();
       if (options.json) print({ type: 'summary', ...summary });
+      else if (lines) process.stdout.write(`\n${summaryText(summary)}`);
       else log.info(summary, 'summary');
       if (ending === 'interrupted') process.exitCode = 130;
     });
@@ -102,7 +107,8 @@ export async function run(
     const health = await serveHealth(http, pipeline.missing, ...routes);
     const page = dashboard && health ? `http://${urlHost(http.host)}:${health.port}/` : null;
     const served = { http: health?.port, ...(page ? { page } : {}) };
-    log.info({ cameras: config.cameras.length, brokers: pipeline.brokers, ...served }, 'running');
+    const where = `running: events to ${pipeline.brokers}${page ? `, live page ${page}` : ''}`;
+    log.info({ cameras: config.cameras.length, brokers: pipeline.brokers, ...served }, where);
     if (file !== undefined) changes = await HotChanges.open(pipeline.cameras, config, file);
     audience?.started(pipeline.brokers, page);
     ending = await lifetime(pipeline.done, durationMs);

@@ -58,7 +58,7 @@ describe('austream run', () => {
     const fastavro = await python();
     await using run = new Austream(['run', '-c', config(scratch), '--json']);
     await run.until((line) => line.type === 'frame' && line.frame >= 60);
-    const { brokers } = JSON.parse(run.stderr.split('\n').find((line) => line.includes('"running"'))!);
+    const { brokers } = JSON.parse(run.stderr.split('\n').find((line) => line.includes('"running: '))!);
     const read =
       'set -o pipefail; kcat -q -C -e -b "$1" -t au.frames -o beginning -f "%R%s" | "$2" "$3" schemas/AuFrame.avsc';
     const reader = fileURLToPath(new URL('../broker/read_avro.py', import.meta.url));
