@@ -189,7 +189,7 @@ function check(
     if (next === undefined) violations.push(`${id}: never back after ${kind}`);
     else slowestReturn = Math.max(slowestReturn, (next.receivedAt - to) / 1e6);
     // What was on its way may still come for a moment; then there is a hole, told of within two seconds of the truth.
-    const told = gaps.some((gap) => near(gap.from, from, camera) && gap.to > gap.from);
+    const told = gaps.some((gap) => covers(gap, from, camera));
     if (kind !== 'kill' && !told) violations.push(`${id}: no gap event for a ${kind} at ${from}`);
   }
   if (slowestReturn > 15) violations.push(`${id}: ${slowestReturn.toFixed(1)} s until it was back`);
@@ -206,12 +206,21 @@ function isHole(before: FrameFaces, after: FrameFaces): boolean {
     : after.receivedAt - before.receivedAt > GAP_SECONDS * 1e6;
 }
 
-/** Gaps are told in capture time, which a camera's clock may shift by a few seconds before it is disbelieved. */
-function near(gapFrom: number, truth: number, camera: Recorder): boolean {
-  const before = camera.faces.findLast(
-    ({ captureTime, receivedAt }) => captureTime === gapFrom || receivedAt === gapFrom,
+/**
+ * The hole was told of from its last frame on, at most two seconds after the truth. A machine that is overloaded may have
+ * had a hole already when the fault came: that is then one with it. Gaps are told in capture time, which a camera's
+ * clock may shift by a few seconds before it is disbelieved.
+ */
+function covers(gap: Gap, truth: number, camera: Recorder): boolean {
+  const at =
+    (time: number) =>
+    ({ captureTime, receivedAt }: FrameFaces) =>
+      captureTime === time || receivedAt === time;
+  const before = camera.faces.findLast(at(gap.from));
+  const after = camera.faces.find(at(gap.to));
+  return (
+    before !== undefined && after !== undefined && before.receivedAt < truth + 2e6 && after.receivedAt > truth
   );
-  return before !== undefined && Math.abs(before.receivedAt - truth) < 2e6;
 }
 
 /** Lehmer's generator: the same faults for the same seed. */
