@@ -25,6 +25,7 @@ await using workers = new Workers(scratch, {
   kafka: { brokers: [broker.address], topicPrefix: 'roll.', topics: { partitions: 6 } },
   cluster: { group: 'roll', sessionSeconds: 6 },
   infer: { threads: 1 },
+  log: { level: 'debug' },
 });
 for (let n = 0; n < Number(values.workers); n += 1) await workers.start('infer');
 const ingest = await workers.start('ingest');
@@ -32,13 +33,16 @@ await using published = new Published(broker.address, 'roll.');
 await sleep(40_000);
 const began = published.frames.length;
 for (const worker of [...workers.of('infer')]) {
+  console.error(`${Date.now()} stop`);
   const code = await workers.stop(worker);
-  console.error(`worker ended with ${code}; ${published.frames.length} frames so far`);
+  console.error(`${Date.now()} worker ended with ${code}; ${published.frames.length} frames so far`);
   await workers.start('infer');
+  console.error(`${Date.now()} its successor runs`);
   await sleep(5_000);
 }
 await sleep(15_000);
 await workers.stop(ingest);
+if (process.env.LOGS) for (const worker of workers.of('infer')) console.error(worker.stderr);
 await published.complete(0, 60_000);
 
 const crops = await countCrops();

@@ -123,17 +123,17 @@ async function measure(): Promise<void> {
  */
 async function check(): Promise<void> {
   const fps = Number(process.argv[3] ?? 4);
-  console.log('| cameras | processors, real | predicted | ÷ | lag p50, p99 ms, real | predicted |');
-  console.log('| --- | --- | --- | --- | --- | --- |');
+  console.log('| cameras | crops/s | processors, real | predicted | ÷ | lag p50, p99 ms, real | predicted |');
+  console.log('| --- | --- | --- | --- | --- | --- | --- |');
   let t = times();
   for (const cameras of [1, 2, 4, 8]) {
     const real = await runFor(cameras, fps, 40);
     if (cameras === 1) t = { ...t, ...calibrated(real, t) };
     const d: Deployment = {
       ...DEFAULTS,
-      fps,
+      // A machine short of time sheds frames: what counts is the rate that it kept up.
+      fps: real.cropRate / cameras,
       cameras,
-      facesPerCamera: real.facesPerCamera,
       cameraFps: fps,
       ingestCores: 2,
       ingestWorkers: 1,
@@ -143,7 +143,7 @@ async function check(): Promise<void> {
     const { processors, lag } = simulate(d, t);
     const ratio = (processors / real.processors).toFixed(2);
     console.log(
-      `| ${cameras} | ${real.processors.toFixed(2)} | ${processors.toFixed(2)} | ${ratio} | ${ms(real.p50)}, ${ms(real.p99)} | ${ms(lag.p50)}, ${ms(lag.p99)} |`,
+      `| ${cameras} | ${real.cropRate.toFixed(1)} | ${real.processors.toFixed(2)} | ${processors.toFixed(2)} | ${ratio} | ${ms(real.p50)}, ${ms(real.p99)} | ${ms(lag.p50)}, ${ms(lag.p99)} |`,
     );
   }
 }
@@ -196,7 +196,7 @@ async function runFor(cameras: number, fps: number, seconds: number) {
     childPerCrop: spent('cameras') / lags.length,
     ingestPerCrop: spent('ingest') / lags.length,
     inferPerCrop: spent('infer') / lags.length,
-    facesPerCamera: lags.length / took / fps / cameras,
+    cropRate: lags.length / took,
     p50: quantile(lags, 0.5),
     p99: quantile(lags, 0.99),
   };

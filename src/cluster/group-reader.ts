@@ -11,6 +11,7 @@ const POLL_MS = 100;
 /** Few at once: a record of crops has up to 900 kB. */
 const MESSAGES_AT_ONCE = 16;
 const CALL_MS = 5_000;
+const CLOSE_MS = 8_000;
 const SEEK_MS = 10_000;
 const RETRY_MS = 200;
 /** What librdkafka fetches ahead, over all partitions. */
@@ -172,9 +173,11 @@ export class GroupReader {
   async close(): Promise<void> {
     this.#open = false;
     await this.#loop;
-    await new Promise<void>((resolve) => {
+    const gone = new Promise<void>((resolve) => {
       this.consumer.disconnect(() => resolve());
     });
+    // Brokers that do not answer must not keep the process: the group finds out by itself.
+    await Promise.race([gone, sleep(CLOSE_MS, undefined, { ref: false })]);
   }
 
   #places(partitions: readonly number[]): { topic: string; partition: number }[] {
@@ -202,7 +205,9 @@ export class GroupReader {
     const numbers = partitions.map(({ partition }) => partition);
     log.debug({ topic: this.#options.topic, partitions: numbers, lost: code === REVOKE }, 'rebalance');
     try {
-      if (code === ASSIGN) {
+      // While it closes, a consumer takes no partitions, but waits for an answer.
+      if (!this.#open && code === ASSIGN) this.consumer.unassign();
+      else if (code === ASSIGN) {
         const offset = this.#options.from === 'end' ? -1 : -2;
         this.consumer.incrementalAssign(partitions.map((one) => ({ ...one, offset })) as never);
         for (const partition of numbers) {
