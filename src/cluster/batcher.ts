@@ -13,6 +13,8 @@ interface OpenTrack {
   crops: FaceCrop[];
   /** When the first of them was taken, on the host's monotonic clock (ms). */
   since: number;
+  /** Crops of the present hop, those that were handed on early included. */
+  inHop: number;
   reliable: Micros | null;
 }
 
@@ -27,13 +29,13 @@ interface OpenEpoch {
  * epochs, which may belong to a worker that died, in all of them.
  */
 export class CropBatcher {
-  readonly #size: number;
+  readonly #hop: number;
   readonly #hole: number;
   /** The open epoch of each camera. */
   readonly #epochs = new Map<string, OpenEpoch>();
 
   constructor(options: BatcherOptions) {
-    this.#size = Math.min(options.hop, MAX_CROPS);
+    this.#hop = options.hop;
     this.#hole = options.gapSeconds * 1e6;
   }
 
@@ -79,17 +81,21 @@ export class CropBatcher {
     const records: FaceCropBatch[] = [];
     let track = tracks.get(crop.trackId);
     if (!track) {
-      track = { crops: [], since: now, reliable: null };
+      track = { crops: [], since: now, inHop: 0, reliable: null };
       tracks.set(crop.trackId, track);
     }
     if (track.reliable !== null && crop.captureTime - track.reliable > this.#hole) {
       if (track.crops.length > 0) records.push(this.#take(stream, crop.trackId, track));
       track.reliable = null;
+      track.inHop = 0;
     }
     if (track.crops.length === 0) track.since = now;
     track.crops.push(crop);
     if (crop.quality.unreliable === null) track.reliable = crop.captureTime;
-    if (track.crops.length >= this.#size) records.push(this.#take(stream, crop.trackId, track));
+    track.inHop += 1;
+    const hopEnds = track.inHop === this.#hop;
+    if (hopEnds) track.inHop = 0;
+    if (hopEnds || track.crops.length >= MAX_CROPS) records.push(this.#take(stream, crop.trackId, track));
     return records;
   }
 
