@@ -2,8 +2,8 @@
 # DURATION=30s ends the demo by itself; JSON=1 prints events as JSON lines.
 SHELL := bash
 .DEFAULT_GOAL := help
-NODE_BIN = $(shell [ -x .toolchain/node/bin/node ] && echo $(CURDIR)/.toolchain/node/bin || dirname "$$(command -v node)")
-NPM = PATH="$(NODE_BIN):$$PATH" npm
+# Looked up when a line runs, not when make reads it: before that bin/setup may not have brought Node yet.
+NPM = PATH="$(CURDIR)/.toolchain/node/bin:$$PATH" npm
 
 .PHONY: help setup demo test lint bench native-tensorflow
 help:
