@@ -63,9 +63,10 @@ def train_frames(a: argparse.Namespace) -> None:
         frames.suspend_time(model.edge)
     rest = 1 - a.real
     shares = {"portraits-train": a.real, "stills-train": rest * 0.55, "sparse-train": rest * 0.38, "clips-train": rest * 0.07}
-    shares = {n: share for n, share in shares.items() if (a.set / n / "labels.npy").is_file()}
-    mixture = frames.Mixture([CropSet(a.set / n) for n in shares], list(shares.values()), a.seed)
-    validation = {n: CropSet(a.set / n) for n in ("portraits-val", "stills-val")}
+    found = {n: [s / n for s in a.set if (s / n / "labels.npy").is_file()] for n in shares}
+    chosen = [(folder, shares[n] / len(folders)) for n, folders in found.items() for folder in folders]
+    mixture = frames.Mixture([CropSet(folder) for folder, _ in chosen], [share for _, share in chosen], a.seed)
+    validation = {n: CropSet(a.set[0] / n) for n in ("portraits-val", "stills-val")}
     frames.train(model, mixture, validation, a.run, steps=10**9, batch=a.batch, lr=a.lr, budget=a.minutes * 60)
 
 
@@ -173,7 +174,7 @@ def main() -> None:
     )
     command(demo, *kit, notes, ("out", path), ("seed", number | {"default": 106}))
     command(
-        train_frames, ("set", path), ("run", path), ("minutes", real), ("init", path | {"default": None, "help": "a model directory to start from"}),
+        train_frames, ("set", path | {"nargs": "+", "help": "data sets; the first one's people validate"}), ("run", path), ("minutes", real), ("init", path | {"default": None, "help": "a model directory to start from"}),
         ("batch", number | {"default": 64}), ("lr", real | {"default": 1.5e-3}),
         ("real", real | {"default": 0.22, "help": "share of photographs"}), ("seed", number | {"default": 1}),
     )
