@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { FrameFaces, Gap } from '../../src/domain.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
+import { Bottleneck } from './bottleneck.ts';
 import { movingClip } from './clips.ts';
 import { Recorder } from './recorder.ts';
 
@@ -41,8 +42,9 @@ const now = () => Date.now() * 1000;
 
 /**
  * Cameras and their children under seeded random faults, one after the other on each camera: streams that stop, freeze,
- * slow down or lose packets, resolutions and clocks that change, children and servers that are killed. Checks afterwards what they told
- * against what was done to them and against the frames that came.
+ * slow down or lose packets, resolutions and clocks that change, networks that carry half of what they must, children
+ * and servers that are killed. Checks afterwards what they told against what was done to them and against the frames
+ * that came.
  */
 export async function runChaos({
   cameras,
@@ -55,15 +57,16 @@ export async function runChaos({
   const setup = { sources: [source], user: 'viewer', password: PASSWORD };
   // One server each: a server that is killed is the fault of its camera alone.
   const simulators = await Promise.all(Array.from({ length: cameras }, () => Simulator.start(setup)));
-  const watched = simulators.map(
-    ({ urls: [url] }, index) =>
+  const ways = await Promise.all(simulators.map(({ port }) => Bottleneck.before(port)));
+  const watched = ways.map(
+    ({ port }, index) =>
       new Recorder(
         {
-          url: url!,
+          url: `rtsp://127.0.0.1:${port}${path}`,
           id: `cam${index + 1}`,
           username: 'viewer',
           password: PASSWORD,
-          transport: index % 2 ? 'udp' : 'tcp',
+          transport: transport(index),
         },
         { gapSeconds: GAP_SECONDS, stallSeconds: 2, backoff: { firstSeconds: 0.5, maxSeconds: 4 } },
         { crops: false },
@@ -82,7 +85,8 @@ export async function runChaos({
         const { cameraId } = camera.faces[0]!;
         while (performance.now() < end) {
           await sleep(1 + 4 * random());
-          const kind = KINDS[Math.floor(random() * KINDS.length)]!;
+          const kinds = KINDS.filter((kind) => kind !== 'narrow' || transport(index) === 'tcp');
+          const kind = kinds[Math.floor(random() * kinds.length)]!;
           const length = 2 + 3 * random();
           log(`${cameraId} ${kind} ${length.toFixed(1)} s`);
           faults[kind] = (faults[kind] ?? 0) + 1;
@@ -93,6 +97,10 @@ export async function runChaos({
             await exited;
             await sleep(length);
             simulators[index] = await Simulator.start({ ...setup, port });
+          } else if (kind === 'narrow') {
+            ways[index]!.narrow(0.5);
+            await sleep(length);
+            ways[index]!.widen();
           } else await inflict(simulators[index]!, camera, kind, length, random);
           if (OUTAGES.has(kind)) outages.push({ cameraId, kind, from, to: now() });
           const back = camera.faces.length;
@@ -103,6 +111,7 @@ export async function runChaos({
   } finally {
     await Promise.all(watched.map(({ supervisor }) => supervisor.stop()));
     await Promise.all(simulators.map((simulator) => simulator.stop()));
+    await Promise.all(ways.map((way) => way.close()));
   }
   const checked = watched.map((camera, index) =>
     check(
@@ -120,7 +129,8 @@ export async function runChaos({
   };
 }
 
-const KINDS = ['stop', 'freeze', 'kill', 'server', 'loss', 'resize', 'clock', 'slow'] as const;
+const KINDS = ['stop', 'freeze', 'kill', 'server', 'loss', 'resize', 'clock', 'slow', 'narrow'] as const;
+const transport = (index: number) => (index % 2 ? 'udp' : 'tcp');
 /** After these nothing comes for a while. */
 const OUTAGES: ReadonlySet<string> = new Set(['stop', 'freeze', 'kill', 'server']);
 /** Every server has one camera. */
@@ -129,7 +139,7 @@ const path = '/cam1';
 async function inflict(
   simulator: Simulator,
   camera: Recorder,
-  kind: Exclude<(typeof KINDS)[number], 'server'>,
+  kind: Exclude<(typeof KINDS)[number], 'server' | 'narrow'>,
   length: number,
   random: () => number,
 ): Promise<void> {
