@@ -1,6 +1,6 @@
 // Predicts lag and cost of clusters from measured service times (bench/scale/times.json).
 //   node bench/scale.ts [table SPEED]  the sizing table, for devices SPEED (1) times as fast as one core here
-//   node bench/scale.ts measure        measures the model's service times here, one thread, and writes them down
+//   node bench/scale.ts measure        measures the stages' service times here, one thread, and writes them down
 //   node bench/scale.ts check          real runs at 1, 2, 4 and 8 simulated cameras beside the prediction for each
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import { DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';
 import { Published } from '../test/e2e/cluster-events.ts';
 import { Workers } from '../test/e2e/cluster-workers.ts';
 import { processorSeconds, quantile } from './processor-time.ts';
+import { measureCamera } from './scale/measure-camera.ts';
 import { measureHop } from './scale/measure-hop.ts';
 import { simulate } from './scale/simulate.ts';
 import type { Deployment, ServiceTimes } from './scale/times.ts';
@@ -107,9 +108,10 @@ async function measure(): Promise<void> {
     scoreWindow: (s8 - s1) / 7,
   };
   await model.close();
+  const camera = await measureCamera();
   const hop = await measureHop();
   const modelPerCrop = measured.encodeCrop + (measured.scoreRun / 8 + measured.scoreWindow) / DEFAULTS.hop;
-  Object.assign(measured, {
+  Object.assign(measured, camera, {
     ingestCrop: hop.ingestCrop,
     inferCrop: Math.max(0, hop.inferCropWithModel - modelPerCrop),
   });

@@ -1,0 +1,27 @@
+import { fileURLToPath } from 'node:url';
+import { Simulator } from '../../src/simulate/simulator.ts';
+import { movingClip } from '../../test/ingest/clips.ts';
+import { BLIND, cameraChild } from '../camera-child.ts';
+import type { ServiceTimes } from './times.ts';
+
+const FPS = 25;
+const SECONDS = 20;
+const face = fileURLToPath(new URL('../../models/demo/clip.mp4', import.meta.url));
+
+/**
+ * What a camera's child works per frame of a 1080p25 H.264 stream: taking it in, looking for faces where none is, and
+ * for one face that moves and speaks before a still background.
+ */
+export async function measureCamera(): Promise<Pick<ServiceTimes, 'decode' | 'analyse' | 'analyseFace'>> {
+  const perFrame = async (source: string, entry?: string) => {
+    const simulator = await Simulator.start({ sources: [source], size: [1920, 1080], fps: FPS });
+    const { load, frames } = await cameraChild(simulator.urls[0]!, SECONDS, entry);
+    await simulator.stop();
+    return { taken: load / FPS, analysed: (load * SECONDS) / frames };
+  };
+  const decode = (await perFrame(face, BLIND)).taken;
+  const nobody = fileURLToPath(movingClip('nobody.mp4', { fps: FPS, frames: 2 * FPS }));
+  const empty = (await perFrame(nobody)).analysed - (await perFrame(nobody, BLIND)).taken;
+  const one = (await perFrame(face)).analysed - decode;
+  return { decode, analyse: Math.max(0, empty), analyseFace: one - Math.max(0, empty) };
+}
