@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { clusterOptions } from './cluster/options.ts';
@@ -63,29 +64,65 @@ export class ConfigError extends AustreamError {
   }
 }
 
-/** Reads and checks a config file. Throws ConfigError with every mistake. */
+/**
+ * Reads and checks a config file and, laid over it in the order of their names, the files `*.yaml` of the folder
+ * `<file>.d`, where there is one: what a deployment adds without writing the whole anew. Throws ConfigError with every
+ * mistake.
+ */
 export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): Config {
-  let text: string;
+  const parts = partsOf(`${file}.d`);
+  const whole = [file, ...parts].map((part) => parse(read(part), part)).reduce(overlay);
+  return check(whole, parts.length === 0 ? file : `${file} with ${parts.join(', ')}`, env);
+}
+
+/** Checks the text of a config. `source` names it in messages. */
+export function parseConfig(text: string, source: string, env: NodeJS.ProcessEnv = process.env): Config {
+  return check(parse(text, source), source, env);
+}
+
+function partsOf(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  return names.sort().map((name) => join(folder, name));
+}
+
+function read(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (cause) {
     throw new ConfigError(file, [
       { path: '', message: `cannot be read: ${(cause as NodeJS.ErrnoException).code}` },
     ]);
   }
-  return parseConfig(text, file, env);
 }
 
-/** Checks the text of a config. `source` names it in messages. */
-export function parseConfig(text: string, source: string, env: NodeJS.ProcessEnv = process.env): Config {
+function parse(text: string, source: string): unknown {
   const document = parseDocument(text, { prettyErrors: true });
   if (document.errors.length > 0)
     throw new ConfigError(
       source,
       document.errors.map((error) => ({ path: '', message: error.message.trimEnd() })),
     );
+  return document.toJS() ?? {};
+}
+
+/** Keys of `over` win; where both have a mapping, theirs are joined. Lists are taken whole. */
+function overlay(under: unknown, over: unknown): unknown {
+  if (!isMapping(under) || !isMapping(over)) return over;
+  const joined = Object.entries(over).map(([key, value]) => [
+    key,
+    key in under ? overlay(under[key], value) : value,
+  ]);
+  return { ...under, ...Object.fromEntries(joined) };
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+function check(given: unknown, source: string, env: NodeJS.ProcessEnv): Config {
   const mistakes: ConfigMistake[] = [];
-  const value = substitute(document.toJS() ?? {}, [], env, mistakes);
+  const value = substitute(given, [], env, mistakes);
   const result = configSchema.safeParse(value);
   if (!result.success) mistakes.push(...result.error.issues.flatMap(explain));
   if (mistakes.length > 0 || !result.success) throw new ConfigError(source, mistakes);

@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, configSchema, parseConfig } from '../src/config.ts';
+import { ConfigError, configSchema, loadConfig, parseConfig } from '../src/config.ts';
 
 const EXAMPLE = readFileSync(new URL('../austream.example.yaml', import.meta.url), 'utf8');
 
@@ -81,5 +83,24 @@ kafka: {}
 
   it('says where broken YAML is broken', () => {
     expect(mistakes('cameras: [\nkafka: {embedded: true}').join()).toMatch(/line 2/);
+  });
+
+  it('lays the files of its folder .d over the file, in the order of their names', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'austream-config-'));
+    const file = join(folder, 'austream.yaml');
+    const parts = `${file}.d`;
+    mkdirSync(parts);
+    writeFileSync(file, 'kafka: {brokers: ["one:9092", "two:9092"], lingerMs: 5}\nhttp: {port: 8080}\n');
+    writeFileSync(join(parts, 'b.yaml'), 'kafka: {brokers: ["${BROKER}:9093"]}\n');
+    writeFileSync(join(parts, 'a.yaml'), 'kafka: {brokers: ["lost:1"], clientId: site}\n');
+    writeFileSync(join(parts, 'notes.txt'), 'not: {a: config}\n');
+    const { kafka, http } = loadConfig(file, { BROKER: 'three' });
+    expect(kafka).toMatchObject({ brokers: ['three:9093'], lingerMs: 5, clientId: 'site' });
+    expect(http.port).toBe(8080);
+
+    writeFileSync(join(parts, 'c.yaml'), 'kafka: {lingerMS: 5}\n');
+    expect(() => loadConfig(file, { BROKER: 'three' })).toThrow(
+      /c\.yaml is not a valid.*\n.*kafka\.lingerMS/,
+    );
   });
 });
