@@ -9,6 +9,7 @@ import { log } from '../log.ts';
 import type { RecordEncoder } from '../publish/avro.ts';
 import type { KafkaOptions } from '../publish/options.ts';
 import type { GroupReader } from './group-reader.ts';
+import { OffsetOrder } from './offset-order.ts';
 import type { ClusterOptions } from './options.ts';
 import { type Output, PartitionInference, type PassedOver } from './partition.ts';
 import type { CropDecoder } from './pixels.ts';
@@ -53,17 +54,13 @@ export class PartitionOwner {
   readonly #events: OwnerEvents;
   readonly #closing = new AbortController();
   readonly #life: Promise<void>;
-  #current: { inference: PartitionInference; producer: TransactionalProducer } | null = null;
+  #current: { inference: PartitionInference; producer: TransactionalProducer; order: OffsetOrder } | null =
+    null;
   /** Records are decoded one after another. */
   #taking: Promise<void> = Promise.resolve();
   #undecoded = 0;
   #letters: OutgoingRecord[] = [];
   #caughtUp = false;
-  /** The offset that comes next. */
-  #next: number | null = null;
-  /** A hole in the offsets that has been asked for. */
-  #askedAgain: number | null = null;
-  #asking = false;
   /** Something can be committed. */
   #ripe = false;
   #wake: () => void = () => {};
@@ -87,8 +84,7 @@ export class PartitionOwner {
 
   take(message: rdkafka.Message): void {
     const current = this.#current;
-    if (!current) return;
-    if (!this.#isNext(message.offset)) return;
+    if (!current?.order.accepts(message.offset)) return;
     this.#caughtUp = false;
     this.#undecoded += this.#options.infer.hop;
     this.#taking = this.#taking.then(async () => {
@@ -96,44 +92,6 @@ export class PartitionOwner {
       this.#undecoded -= this.#options.infer.hop;
       if (this.#current === current) current.inference.take(message.offset, batch, Date.now());
     });
-  }
-
-  /**
-   * Whether this is the record that comes next. Offsets of crops have no holes but where records expired; librdkafka
-   * has been seen to skip some after a pause, so a hole is asked for again before it is believed.
-   */
-  #isNext(offset: number): boolean {
-    const next = this.#next;
-    if (next !== null && offset < next) return false;
-    if (next !== null && offset > next) {
-      if (this.#askedAgain !== next) {
-        this.#askAgain(next);
-        return false;
-      }
-      log.warn(
-        { partition: this.#partition, from: next, to: offset },
-        `partition ${this.#partition}: crops expired before they were scored`,
-      );
-    }
-    this.#next = offset + 1;
-    return true;
-  }
-
-  #askAgain(offset: number): void {
-    if (this.#asking) return;
-    this.#asking = true;
-    const current = this.#current;
-    log.debug({ partition: this.#partition, offset }, 'a record was skipped: asking again');
-    this.#options.reader.seek(this.#partition, offset).then(
-      () => {
-        this.#asking = false;
-        if (this.#current === current) this.#askedAgain = offset;
-      },
-      () => {
-        // The next message tries again.
-        this.#asking = false;
-      },
-    );
   }
 
   caughtUp(): void {
@@ -193,9 +151,8 @@ export class PartitionOwner {
       this.#caughtUp = false;
       await reader.seek(this.#partition, inference.start);
       // At once: the next message is for this inference.
-      this.#next = inference.start;
-      this.#askedAgain = null;
-      this.#current = { inference, producer };
+      const order = new OffsetOrder(this.#partition, reader, inference.start);
+      this.#current = { inference, producer, order };
       log.info(
         { partition: this.#partition, from: inference.start, committed, states: table.size },
         `partition ${this.#partition} is ours`,
