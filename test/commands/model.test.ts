@@ -4,7 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { proposal } from '../../src/commands/model.ts';
+import { proposeBatch } from '../../src/infer/engine/measure.ts';
 import { OnnxSession } from '../../src/infer/engine/onnx/session.ts';
+import { inferOptions } from '../../src/infer/options.ts';
 import { modelFolder, tinyTensors } from '../infer/weights/files.ts';
 
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -83,7 +87,48 @@ describe('austream model', () => {
     for (const result of results.filter((r: Record<string, string>) => r.device === 'cpu'))
       for (const figure of ['framesPerSecond', 'hopMs', 'hopCpuMs', 'fullMs', 'peakMemoryMb'])
         expect(result[figure], figure).toBeGreaterThan(0);
+    for (const { batch, batches } of results) expect(batch).toEqual(proposeBatch(batches));
   }, 600_000);
+
+  it('bench proposes the smallest batch that is nearly as good as the best, and waits no longer than it runs', () => {
+    const gpu = [
+      { crops: 1, ms: 2 },
+      { crops: 4, ms: 2.2 },
+      { crops: 16, ms: 3.1 },
+      { crops: 64, ms: 8.2 },
+      { crops: 256, ms: 31 },
+    ];
+    expect(proposeBatch(gpu)).toEqual({ max: 64, deadlineMs: 9 });
+    expect(proposeBatch([{ crops: 1, ms: 4 }])).toEqual({ max: 1, deadlineMs: 4 });
+  });
+
+  it('bench writes the fastest way as the config takes it', () => {
+    const figures = { batches: [], framesPerSecond: 1, hopCpuMs: 1, fullMs: 1, peakMemoryMb: 1 };
+    const text = proposal([
+      {
+        engine: 'onnx',
+        device: 'cpu',
+        precision: 'fp32',
+        ...figures,
+        hopMs: 40,
+        batch: { max: 4, deadlineMs: 9 },
+      },
+      {
+        engine: 'onnx',
+        device: 'cuda',
+        precision: 'fp16',
+        ...figures,
+        hopMs: 4,
+        batch: { max: 64, deadlineMs: 12 },
+      },
+      { engine: 'onnx', device: 'tensorrt', precision: 'fp16', failed: 'no provider' },
+    ]);
+    const { infer } = parse(text.slice(text.indexOf('infer:')));
+    expect(inferOptions.parse(infer)).toMatchObject({
+      ...{ engine: 'onnx', device: 'cuda', precision: 'fp16' },
+      batch: { max: 64, deadlineMs: 12 },
+    });
+  });
 
   it.each([[['bench', '--hop', '0']], [['build', '--precision', 'fp8']], [['info', '--preset', 'huge']]])(
     'refuses %j with exit code 2',

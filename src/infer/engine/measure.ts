@@ -5,7 +5,11 @@ import type { Engine } from './model.ts';
 
 /** What a model costs on one engine of one host. Times are medians, in milliseconds. */
 export interface Measurement {
-  /** Crops embedded a second, in full batches. */
+  /** One run of the frame encoder, by its batch's size (crops). */
+  readonly batches: readonly BatchTime[];
+  /** What `infer.batch` should be here. */
+  readonly batch: { readonly max: number; readonly deadlineMs: number };
+  /** Crops embedded a second, in batches of `batch.max`. */
   readonly framesPerSecond: number;
   /** One hop of one face: `hop` crops embedded, the window's newest frames scored. */
   readonly hopMs: number;
@@ -15,7 +19,27 @@ export interface Measurement {
   readonly fullMs: number;
 }
 
+export interface BatchTime {
+  readonly crops: number;
+  readonly ms: number;
+}
+
 const BATCH_SIZE = 64;
+const BATCH_SIZES = [1, 4, 16, 64, 256];
+/** Share of the best throughput that is as good as the best. */
+const GOOD_ENOUGH = 0.9;
+
+const rate = ({ crops, ms }: BatchTime): number => crops / ms;
+
+/**
+ * The smallest batch that gives nearly the throughput of the best, and for its deadline the time that it runs: crops
+ * wait for one run to end anyway, so company that takes no longer than a run to come is worth it, and more is lag.
+ */
+export function proposeBatch(batches: readonly BatchTime[]): Measurement['batch'] {
+  const best = Math.max(...batches.map(rate));
+  const { crops, ms } = batches.find((one) => rate(one) >= GOOD_ENOUGH * best)!;
+  return { max: crops, deadlineMs: Math.ceil(ms) };
+}
 
 /** Runs each kind of work for about `seconds`, at least three times. */
 export async function measure(
@@ -23,9 +47,21 @@ export async function measure(
   net: Architecture,
   { hop, seconds }: { hop: number; seconds: number },
 ): Promise<Measurement> {
-  const pixels = Uint8Array.from(uniform('crops', BATCH_SIZE * CROP_BYTES), (u) => 128 + u * 127);
+  const pixels = Uint8Array.from(
+    uniform('crops', Math.max(...BATCH_SIZES) * CROP_BYTES),
+    (u) => 128 + u * 127,
+  );
   const window = uniform('window', WINDOW_SIZE * embeddingSize(net));
-  const batch = await median(seconds, () => engine.encode(pixels, BATCH_SIZE));
+  const batches: BatchTime[] = [];
+  for (const crops of BATCH_SIZES) {
+    const { wall } = await median(seconds, () =>
+      engine.encode(pixels.subarray(0, crops * CROP_BYTES), crops),
+    );
+    batches.push({ crops, ms: wall });
+    // Larger ones only take memory.
+    if (rate(batches.at(-1)!) < GOOD_ENOUGH * Math.max(...batches.map(rate))) break;
+  }
+  const batch = proposeBatch(batches);
   const each = await median(seconds, async () => {
     await embed(engine, pixels, hop);
     await engine.scoreNewest(window, 1);
@@ -34,8 +70,11 @@ export async function measure(
     await embed(engine, pixels, WINDOW_SIZE);
     await engine.score(window, 1);
   });
+  const { ms } = batches.find(({ crops }) => crops === batch.max)!;
   return {
-    framesPerSecond: (1_000 * BATCH_SIZE) / batch.wall,
+    batches,
+    batch,
+    framesPerSecond: (1_000 * batch.max) / ms,
     hopMs: each.wall,
     hopCpuMs: each.cpu,
     fullMs: full.wall,
