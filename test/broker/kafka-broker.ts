@@ -14,6 +14,8 @@ export interface BrokerOptions {
   readonly properties?: Readonly<Record<string, string | number>>;
   /** A further listener beside the plain one, e.g. SASL_SSL, reachable at `secured`. */
   readonly secured?: 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT';
+  /** A third listener, for clients in other networks: the address that it listens on, the one that it tells clients. */
+  readonly further?: { readonly protocol: 'SSL'; readonly listen: string; readonly advertised: string };
   /** SCRAM users, as `kafka-storage format --add-scram` takes them. */
   readonly scram?: readonly string[];
 }
@@ -43,12 +45,17 @@ export class KafkaBroker {
           `PLAINTEXT://127.0.0.1:${plain}`,
           `CONTROLLER://127.0.0.1:${controller}`,
           ...(options.secured ? [`${options.secured}://localhost:${secured}`] : []),
+          ...(options.further ? [`FURTHER://${options.further.listen}`] : []),
         ].join(),
+        ...(options.further && {
+          'advertised.listeners': `PLAINTEXT://127.0.0.1:${plain},FURTHER://${options.further.advertised}`,
+        }),
         'controller.listener.names': 'CONTROLLER',
         'inter.broker.listener.name': 'PLAINTEXT',
         'listener.security.protocol.map': [
           'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
           ...(options.secured ? [`${options.secured}:${options.secured}`] : []),
+          ...(options.further ? [`FURTHER:${options.further.protocol}`] : []),
         ].join(),
         'log.dirs': join(dir, 'data'),
         'offsets.topic.replication.factor': 1,

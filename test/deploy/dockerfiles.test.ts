@@ -1,0 +1,178 @@
+import { execFile } from 'node:child_process';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { cached } from '../broker/cache.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+const run = promisify(execFile);
+
+interface Stage {
+  readonly from: string;
+  readonly name: string;
+  readonly lines: readonly { readonly word: string; readonly rest: string }[];
+}
+
+/** The Dockerfile's stages, and what stands before them. */
+function parse(text: string): { before: Stage['lines']; stages: Stage[] } {
+  const lines = text
+    .replace(/^\s*#.*\n/gm, '')
+    .replace(/\\\n/g, ' ')
+    .split('\n')
+    .filter((line) => line.trim())
+    .map((line) => ({
+      word: line.split(/\s/, 1)[0]!,
+      rest: line.replace(/^\S+\s+/, '').replace(/\s+/g, ' '),
+    }));
+  const starts = lines.flatMap(({ word }, index) => (word === 'FROM' ? [index] : []));
+  const stages = starts.map((start, index) => {
+    const [from, name] = lines[start]!.rest.split(' AS ') as [string, string];
+    return { from, name, lines: lines.slice(start + 1, starts[index + 1]) };
+  });
+  return { before: lines.slice(0, starts[0]), stages };
+}
+
+const { before, stages } = parse(read('deploy/docker/Dockerfile'));
+const build = read('deploy/docker/build');
+const TARGETS = [...build.matchAll(/\[([a-z-]+)\]=(austream-[a-z]+):([a-z-]*)/g)].map(
+  ([, target, name, variant]) => ({
+    target: target!,
+    name: name!,
+    variant: variant!,
+  }),
+);
+
+/** A target with every stage that it is made on top of, the base first. */
+function chain(name: string): Stage[] {
+  const stage = stages.find((one) => one.name === name);
+  return stage ? [...chain(stage.from), stage] : [];
+}
+
+describe('the Dockerfile', () => {
+  it('passes hadolint', async () => {
+    const requirements = fileURLToPath(new URL('hadolint.txt', import.meta.url));
+    const folder = await cached('hadolint', readFileSync(requirements, 'utf8'), async (dir) => {
+      await run('python3', ['-m', 'venv', dir]);
+      const pip = ['-m', 'pip', 'install', '-q', '--require-hashes', '-r', requirements];
+      await run(join(dir, 'bin/python'), pip);
+    });
+    const { stdout } = await run(join(folder, 'bin/hadolint'), [join(ROOT, 'deploy/docker/Dockerfile')]);
+    expect(stdout).toBe('');
+  });
+
+  it('takes its bases from build arguments that have no defaults', () => {
+    expect(before).toEqual([
+      { word: 'ARG', rest: 'BASE' },
+      { word: 'ARG', rest: 'BUILD_BASE' },
+    ]);
+    const names = stages.map(({ name }) => name);
+    stages.forEach(({ from }, index) => {
+      expect(['${BASE}', '${BUILD_BASE}', ...names.slice(0, index)]).toContain(from);
+    });
+    expect(build).toMatch(/imagetools inspect/);
+  });
+
+  it.each(TARGETS)(
+    'makes $target on the small base, for a numeric user, without what compiles',
+    ({ target }) => {
+      const made = chain(target);
+      expect(made[0]!.from).toBe('${BASE}');
+      const lines = made.flatMap((stage) => stage.lines);
+      expect(made.at(-1)!.lines.at(-1)).toEqual({ word: 'USER', rest: '10001:10001' });
+      expect(lines.find(({ word }) => word === 'ENTRYPOINT')!.rest).toBe('["/opt/austream/bin/austream"]');
+      const installed = lines.filter(({ word }) => word === 'RUN').flatMap(({ rest }) => rest.split(/\s/));
+      for (const word of installed)
+        expect(word).not.toMatch(
+          /-dev$|^build-essential|^g\+\+|^gcc|^make$|^pkg-config|^python|^npm$|^curl$|^apt-get$/,
+        );
+      expect(lines.some(({ rest }) => rest === '--from=build /out /' || rest === '--from=cuda /out /')).toBe(
+        true,
+      );
+      expect(lines.filter(({ word }) => word === 'ADD')).toEqual([]);
+    },
+  );
+
+  it('copies what is there, and what .dockerignore lets through', () => {
+    const let_ = read('.dockerignore')
+      .split('\n')
+      .filter((line) => line.startsWith('!'))
+      .map((line) => line.slice(1));
+    const sources = stages
+      .flatMap(({ lines }) => lines)
+      .filter(({ word, rest }) => word === 'COPY' && !rest.startsWith('--from='))
+      .flatMap(({ rest }) => rest.split(' ').slice(0, -1));
+    expect(sources.length).toBeGreaterThan(10);
+    for (const source of sources) {
+      expect(existsSync(join(ROOT, source)), source).toBe(true);
+      expect(
+        let_.some((path) => source === path || source.startsWith(`${path}/`)),
+        source,
+      ).toBe(true);
+    }
+    for (const path of let_)
+      expect(
+        sources.some((one) => one === path || one.startsWith(`${path}/`)),
+        path,
+      ).toBe(true);
+  });
+
+  it('has of each library that bin/setup compiles against the one that runs, and its GStreamer plugins', () => {
+    const RUNTIME: Record<string, string | null> = {
+      'libssl-dev': 'libssl3',
+      'libsasl2-dev': 'libsasl2-2',
+      'zlib1g-dev': 'zlib1g',
+      'libzstd-dev': 'libzstd1',
+      'libcurl4-openssl-dev': 'libcurl4',
+      // Come with the plugins.
+      'libgstreamer1.0-dev': null,
+      'libgstreamer-plugins-base1.0-dev': null,
+    };
+    const setup = /RUN_PACKAGES=\(([^)]*)\)/.exec(read('bin/setup'))![1]!.trim().split(/\s+/);
+    const installed = (target: string) =>
+      chain(target)
+        .flatMap(({ lines }) => lines)
+        .flatMap(({ word, rest }) =>
+          word === 'RUN' ? (/^packages ([^&]*)/.exec(rest)?.[1] ?? '').split(' ') : [],
+        )
+        .filter(Boolean);
+    for (const name of setup.filter((one) => one.endsWith('-dev'))) {
+      expect(RUNTIME, name).toHaveProperty([name]);
+      const runtime = RUNTIME[name];
+      if (runtime) for (const { target } of TARGETS) expect(installed(target), target).toContain(runtime);
+    }
+    // -ugly encodes, which only the simulator does.
+    const plugins = setup.filter((one) => /^gstreamer1\.0-/.test(one) && !one.endsWith('-ugly')).sort();
+    for (const target of ['ingest', 'run-cuda'])
+      expect(
+        installed(target)
+          .filter((one) => one.startsWith('gstreamer'))
+          .sort(),
+      ).toEqual(plugins);
+    for (const target of ['infer-cpu', 'infer-cuda', 'infer-tfjs-gpu'])
+      expect(installed(target).filter((one) => one.startsWith('gst'))).toEqual([]);
+  });
+
+  it('pins every wheel by its hash', () => {
+    const lists = [
+      ...globSync('deploy/docker/*.txt', { cwd: ROOT }),
+      'test/native-tensorflow/tensorflow.txt',
+    ];
+    expect(lists.length).toBe(3);
+    for (const list of lists)
+      for (const line of read(list)
+        .split('\n')
+        .filter((one) => one && !one.startsWith('#')))
+        expect(line).toMatch(/^[a-z0-9-]+==[0-9.]+ --hash=sha256:[0-9a-f]{64}$/);
+  });
+
+  it('makes every image that the manifests name', () => {
+    const named = globSync('deploy/k8s/**/*.yaml', { cwd: ROOT }).flatMap((path) =>
+      [...read(path).matchAll(/image: (austream-[a-z]+):/g)].map(([, name]) => name!),
+    );
+    expect(named.length).toBeGreaterThan(2);
+    for (const name of named) expect(TARGETS.map((target) => target.name)).toContain(name);
+  });
+});

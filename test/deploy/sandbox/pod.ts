@@ -1,0 +1,293 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import type { PodNetwork } from './network.ts';
+import type { ConfigMap, Container, Deployment, Probe, Volume } from './objects.ts';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const APP = '/opt/austream';
+
+export interface PodWorld {
+  readonly network: PodNetwork;
+  readonly configMaps: readonly ConfigMap[];
+  /** By name and key. */
+  readonly secrets: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Names that the cluster's DNS would answer. */
+  readonly hosts: Readonly<Record<string, string>>;
+}
+
+/**
+ * A pod's container as processes of this machine, under what its manifest asks for: arguments, environment, mounts,
+ * user, capabilities, privileges, read-only root, and the network namespace given. The root is this machine's /usr with
+ * the checkout at /opt/austream. Seccomp, cgroups and the kubelet's restarts are not here.
+ */
+export class Pod {
+  stdout = '';
+  stderr = '';
+  /** The container's first process, by this machine's numbers. */
+  readonly pid: number;
+  readonly exited: Promise<number | null>;
+  readonly #bwrap: ChildProcess;
+  readonly #container: Container;
+  readonly #network: PodNetwork;
+  readonly #user: readonly string[];
+
+  static async start(deployment: Deployment, world: PodWorld): Promise<Pod> {
+    const { spec } = deployment.spec.template;
+    const container = spec.containers[0];
+    const { runAsUser, runAsGroup, fsGroup } = { ...spec.securityContext, ...container.securityContext };
+    const { readOnlyRootFilesystem, allowPrivilegeEscalation, capabilities } =
+      container.securityContext ?? {};
+    const user = [
+      ...['--reuid', String(runAsUser ?? 0), '--regid', String(runAsGroup ?? 0)],
+      ...(fsGroup === undefined ? ['--clear-groups'] : ['--groups', String(fsGroup)]),
+      ...(capabilities?.drop?.includes('ALL')
+        ? ['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all']
+        : []),
+      ...(allowPrivilegeEscalation === false ? ['--no-new-privs'] : []),
+    ];
+    const scratch = mkdtempSync(join(tmpdir(), 'austream-pod-'));
+    chmodSync(scratch, 0o755);
+    const args = [
+      ...['netns', 'exec', world.network.name, 'bwrap'],
+      ...[
+        '--unshare-pid',
+        '--unshare-ipc',
+        '--unshare-uts',
+        '--as-pid-1',
+        '--die-with-parent',
+        '--info-fd',
+        '3',
+      ],
+      ...[
+        '--cap-drop',
+        'ALL',
+        '--cap-add',
+        'CAP_SETUID',
+        '--cap-add',
+        'CAP_SETGID',
+        '--cap-add',
+        'CAP_SETPCAP',
+      ],
+      ...image(scratch, world.hosts),
+      ...mounts(container, spec.volumes ?? [], scratch, world, fsGroup),
+      ...(readOnlyRootFilesystem ? ['--remount-ro', '/'] : []),
+      ...environment(container, world),
+      ...['--', 'setpriv', ...user],
+      ...(container.command ?? [join(APP, 'bin/austream')]),
+      ...container.args,
+    ];
+    const bwrap = spawn('ip', args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+    bwrap.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
+    const pid = await childPid(bwrap);
+    return new Pod(bwrap, pid, container, world.network, user);
+  }
+
+  private constructor(
+    bwrap: ChildProcess,
+    pid: number,
+    container: Container,
+    network: PodNetwork,
+    user: readonly string[],
+  ) {
+    this.#bwrap = bwrap;
+    this.#container = container;
+    this.#network = network;
+    this.#user = user;
+    this.pid = pid;
+    bwrap.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+    });
+    bwrap.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+    });
+    this.exited = new Promise((resolve) => {
+      bwrap.once('close', (code) => resolve(code));
+    });
+  }
+
+  get running(): boolean {
+    return this.#bwrap.exitCode === null && this.#bwrap.signalCode === null;
+  }
+
+  /** What the kubelet would get at a probe: the status, or why there is none. */
+  probe(kind: 'startupProbe' | 'readinessProbe' | 'livenessProbe'): Promise<number | string> {
+    const probe = this.#container[kind];
+    if (!probe) throw new Error(`${this.#container.name} has no ${kind}`);
+    return ask(this.#network.address, portOf(probe, this.#container), probe.httpGet.path);
+  }
+
+  /** Runs a command in the container as its user, as `kubectl exec` does; resolves with its output and status. */
+  exec(...command: string[]): Promise<{ status: number; output: string }> {
+    const namespaces = ['--mount', '--net', '--pid', '--ipc', '--uts'];
+    const args = ['--target', String(this.pid), ...namespaces, 'setpriv', ...this.#user, ...command];
+    return new Promise((resolve) => {
+      execFile('nsenter', args, { env: { PATH: process.env.PATH } }, (error, stdout, stderr) =>
+        resolve({ status: error ? Number(error.code) : 0, output: stdout + stderr }),
+      );
+    });
+  }
+
+  /** How it goes to connect to an address from inside: `open`, or the code of what refused. */
+  async connect(host: string, port: number): Promise<string> {
+    const script = `require('net').connect(${port}, '${host}').on('connect', () => { console.log('open'); process.exit() }).on('error', (e) => { console.log(e.code); process.exit() })`;
+    return (await this.exec(join(APP, '.toolchain/node/bin/node'), '-e', script)).output.trim();
+  }
+
+  /** SIGTERM to the container's first process, as the kubelet sends it. */
+  terminate(): void {
+    process.kill(this.pid, 'SIGTERM');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.running) this.#bwrap.kill('SIGKILL');
+    await this.exited;
+  }
+}
+
+/** GET; resolves with the status, or with the code of the error. */
+export function ask(
+  host: string,
+  port: number,
+  path: string,
+  localAddress?: string,
+): Promise<number | string> {
+  return new Promise((resolve) => {
+    get(
+      { host, port, path, agent: false, ...(localAddress === undefined ? {} : { localAddress }) },
+      (response) => {
+        response.resume();
+        resolve(response.statusCode!);
+      },
+    ).on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+  });
+}
+
+function portOf({ httpGet: { port } }: Probe, { ports = [] }: Container): number {
+  if (typeof port === 'number') return port;
+  const found = ports.find(({ name }) => name === port);
+  if (!found) throw new Error(`no port is called ${port}`);
+  return found.containerPort;
+}
+
+async function childPid(bwrap: ChildProcess): Promise<number> {
+  let text = '';
+  for await (const chunk of bwrap.stdio[3] as Readable) text += chunk;
+  const pid = /"child-pid":\s*(\d+)/.exec(text)?.[1];
+  if (!pid) {
+    let why = '';
+    for await (const chunk of bwrap.stderr as Readable) why += chunk;
+    throw new Error(
+      `the sandbox does not start; does this machine allow namespaces (root, bubblewrap)?\n${why}`,
+    );
+  }
+  return Number(pid);
+}
+
+/** What an image of deploy/docker has, from this machine: Debian 12's /usr and the checkout. */
+function image(scratch: string, hosts: PodWorld['hosts']): string[] {
+  const lines = [
+    '127.0.0.1 localhost',
+    ...Object.entries(hosts).map(([name, address]) => `${address} ${name}`),
+  ];
+  writeFileSync(join(scratch, 'hosts'), `${lines.join('\n')}\n`, { mode: 0o644 });
+  const etc = ['ssl', 'alternatives', 'ld.so.cache', 'nsswitch.conf', 'passwd', 'group', 'fonts'];
+  return [
+    ...parents(['/opt/austream', '/etc/ssl', '/var/cache', '/var/lib']),
+    ...['--ro-bind', '/usr', '/usr'],
+    ...['bin', 'sbin', 'lib', 'lib64'].flatMap((name) => ['--symlink', `usr/${name}`, `/${name}`]),
+    ...etc.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
+    ...['--ro-bind', join(scratch, 'hosts'), '/etc/hosts'],
+    ...['--ro-bind', ROOT, APP],
+    ...['--proc', '/proc', '--dev', '/dev', '--chdir', APP],
+  ];
+}
+
+function mounts(
+  container: Container,
+  volumes: readonly Volume[],
+  scratch: string,
+  world: PodWorld,
+  fsGroup: number | undefined,
+): string[] {
+  const wanted = [...(container.volumeMounts ?? [])].sort((a, b) => a.mountPath.length - b.mountPath.length);
+  const folders = new Map<string, string>();
+  return wanted.flatMap(({ name, mountPath, subPath }) => {
+    const volume = volumes.find((one) => one.name === name);
+    if (!volume) throw new Error(`${container.name} mounts ${name}, which is no volume of the pod`);
+    if (volume.emptyDir) return [...parents([mountPath]), '--perms', '0777', '--tmpfs', mountPath];
+    const source = join(scratch, 'volumes', name);
+    mkdirSync(source, { recursive: true });
+    for (const { path, content, mode } of files(volume, world)) {
+      mkdirSync(dirname(join(source, path)), { recursive: true });
+      writeFileSync(join(source, path), content);
+      if (fsGroup !== undefined) chownSync(join(source, path), 0, fsGroup);
+      // As the kubelet does: what the owner may read, fsGroup may.
+      chmodSync(join(source, path), fsGroup === undefined ? mode : mode | ((mode & 0o400) >> 3));
+    }
+    // Mounts within mounts need their place beforehand: the outer one is read-only.
+    for (const [outer, folder] of folders)
+      if (mountPath.startsWith(`${outer}/`))
+        mkdirSync(join(folder, mountPath.slice(outer.length)), { recursive: true });
+    folders.set(mountPath, source);
+    return [
+      ...parents([mountPath]),
+      '--ro-bind',
+      subPath === undefined ? source : join(source, subPath),
+      mountPath,
+    ];
+  });
+}
+
+/** Folders on the way to paths, which bubblewrap would make for root alone. */
+function parents(paths: readonly string[]): string[] {
+  return paths
+    .flatMap((path) =>
+      path
+        .split('/')
+        .slice(1, -1)
+        .map((_, index, parts) => `/${parts.slice(0, index + 1).join('/')}`),
+    )
+    .flatMap((path) => ['--perms', '0755', '--dir', path]);
+}
+
+function files(volume: Volume, world: PodWorld): { path: string; content: string; mode: number }[] {
+  const sources = volume.projected?.sources ?? [{ configMap: volume.configMap, secret: volume.secret }];
+  return sources.flatMap(({ configMap, secret }) => {
+    const given = configMap ?? secret;
+    if (!given) throw new Error(`the sandbox knows no volume like ${volume.name}`);
+    const name = given.name ?? given.secretName ?? '';
+    const data = configMap
+      ? world.configMaps.find(({ metadata }) => metadata.name === name)?.data
+      : world.secrets[name];
+    if (!data && given.optional) return [];
+    if (!data)
+      throw new Error(`volume ${volume.name}: there is no ${configMap ? 'ConfigMap' : 'Secret'} ${name}`);
+    const items = given.items ?? Object.keys(data).map((key) => ({ key, path: key }));
+    return items.map(({ key, path }) => {
+      if (data[key] === undefined) throw new Error(`volume ${volume.name}: ${name} has no ${key}`);
+      return { path, content: data[key], mode: given.defaultMode ?? 0o644 };
+    });
+  });
+}
+
+/** The image's variables (deploy/docker/Dockerfile), then the container's. */
+function environment(container: Container, world: PodWorld): string[] {
+  const dockerfile = readFileSync(join(ROOT, 'deploy/docker/Dockerfile'), 'utf8');
+  const ofImage = /^ENV (HOME=.*)$/m
+    .exec(dockerfile)![1]!
+    .split(' ')
+    .map((one) => one.split('=') as [string, string]);
+  const own = (container.env ?? []).map(({ name, value, valueFrom }): [string, string] => {
+    const ref = valueFrom?.secretKeyRef;
+    const given = ref ? world.secrets[ref.name]?.[ref.key] : valueFrom ? container.name : (value ?? '');
+    if (given === undefined) throw new Error(`${container.name}: no secret for ${name}`);
+    return [name, given];
+  });
+  const all = [['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], ...ofImage, ...own];
+  return ['--clearenv', ...all.flatMap(([name, value]) => ['--setenv', name!, value!])];
+}
