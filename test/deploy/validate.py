@@ -1,0 +1,65 @@
+"""Validates objects strictly: JSON lines {id, object} in, a JSON line {id, version, message} out for each mistake.
+
+Usage: validate.py CRDS.ndjson VERSION…   Built-in kinds go by the OpenAPI schemas of each Kubernetes version, custom
+resources by their CustomResourceDefinitions; a kind that nobody defines is a mistake.
+"""
+
+import json
+import sys
+
+import jsonschema
+import kubernetes_validate
+
+
+def closed(schema):
+    """A structural schema that knows no further properties than its own, as the API server does with strict validation."""
+    if not isinstance(schema, dict):
+        return schema
+    schema = {key: closed(value) if key != "properties" else value for key, value in schema.items()}
+    for key in ("anyOf", "oneOf", "allOf"):
+        schema.pop(key, None) if schema.get("x-kubernetes-int-or-string") else None
+    if "properties" in schema:
+        schema["properties"] = {name: closed(value) for name, value in schema["properties"].items()}
+        if not schema.get("x-kubernetes-preserve-unknown-fields"):
+            schema.setdefault("additionalProperties", False)
+    return schema
+
+
+def custom_schemas(path):
+    schemas = {}
+    for line in open(path):
+        spec = json.loads(line)["spec"]
+        for version in spec["versions"]:
+            schema = closed(version["schema"]["openAPIV3Schema"])
+            schema["properties"].setdefault("apiVersion", {"type": "string"})
+            schema["properties"].setdefault("kind", {"type": "string"})
+            schema["properties"]["metadata"] = {"type": "object"}
+            name = f"{spec['group']}/{version['name']}", spec["names"]["kind"]
+            schemas[name] = jsonschema.Draft202012Validator(schema)
+    return schemas
+
+
+def main():
+    custom = custom_schemas(sys.argv[1])
+    for line in sys.stdin:
+        entry = json.loads(line)
+        thing = entry["object"]
+
+        def report(version, message):
+            print(json.dumps({"id": entry["id"], "version": version, "message": message}))
+
+        validator = custom.get((thing["apiVersion"], thing["kind"]))
+        if validator:
+            for error in validator.iter_errors(thing):
+                report(thing["apiVersion"], f"{'.'.join(map(str, error.absolute_path))}: {error.message[:300]}")
+            continue
+        for version in sys.argv[2:]:
+            try:
+                kubernetes_validate.validate(thing, version, strict=True)
+            except kubernetes_validate.ValidationError as error:
+                report(version, f"{'.'.join(map(str, error.path))}: {error.message[:300]}")
+            except kubernetes_validate.SchemaNotFoundError as error:
+                report(version, error.message)
+
+
+main()
