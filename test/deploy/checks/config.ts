@@ -27,8 +27,17 @@ function filesOf(objects: readonly Manifest[], pod: Manifest): Map<string, strin
   return files;
 }
 
+/** The config of a workload for the other checks; null where it is none, which this one tells. */
+export function configOf(objects: readonly Manifest[], workload: Manifest): Config | null {
+  try {
+    return load(objects, workload);
+  } catch {
+    return null;
+  }
+}
+
 /** The config as the workload's process would load it, with the files and the environment that its pod has. */
-export function configOf(objects: readonly Manifest[], workload: Manifest): Config {
+function load(objects: readonly Manifest[], workload: Manifest): Config {
   const pod: Manifest = workload.spec.template.spec;
   const root = mkdtempSync(join(tmpdir(), 'austream-pod-'));
   try {
@@ -52,7 +61,7 @@ export const config: Check = (objects, report) => {
     for (const { args } of [...(pod.initContainers ?? []), ...pod.containers]) commandLine(args, say);
     let loaded: Config;
     try {
-      loaded = configOf(objects, workload);
+      loaded = load(objects, workload);
     } catch (error) {
       say((error as Error).message);
       continue;

@@ -41,7 +41,7 @@ export const kafka: Check = (objects, report) => {
       if (resource.type === 'topic' && resource.patternType !== 'prefix' && !names.includes(resource.name))
         report(user, `has rights on ${resource.name}, which is no topic of austream`);
   for (const workload of workloads(objects)) {
-    const { brokers: asked = [] } = configOf(objects, workload).kafka;
+    const { brokers: asked = [] } = configOf(objects, workload)?.kafka ?? {};
     if (!asked.every((broker) => bootstrap.includes(broker)))
       report(workload, `asks ${asked}, not ${bootstrap}`);
   }

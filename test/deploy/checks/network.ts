@@ -1,3 +1,4 @@
+import type { Config } from '../../../src/config.ts';
 import type { Manifest } from '../render.ts';
 import { configOf } from './config.ts';
 import { type Check, ofKind, selects, workloads } from './index.ts';
@@ -55,7 +56,9 @@ export const network: Check = (objects, report) => {
   for (const workload of workloads(objects)) {
     const { metadata, spec } = workload.spec.template;
     const ways = waysOf(objects, metadata.labels);
-    const needed = neededBy(objects, workload, spec);
+    const config = configOf(objects, workload);
+    if (!config) continue;
+    const needed = neededBy(objects, workload, spec, config);
     for (const way of ways) {
       const wide = way.peer === 'everybody' || way.peer.endsWith('/0') || way.port === 0;
       if (wide || !needed.has(`${way.direction} ${way.port}`))
@@ -67,8 +70,12 @@ export const network: Check = (objects, report) => {
   }
 };
 
-function neededBy(objects: readonly Manifest[], workload: Manifest, pod: Manifest): Set<string> {
-  const config = configOf(objects, workload);
+function neededBy(
+  objects: readonly Manifest[],
+  workload: Manifest,
+  pod: Manifest,
+  config: Config,
+): Set<string> {
   const [{ env = [] }] = pod.containers;
   const endpoint = env.find(({ name }: Manifest) => name === 'OTEL_EXPORTER_OTLP_ENDPOINT')?.value;
   const watched = workload.metadata.name === 'infer' ? [] : RTSP;

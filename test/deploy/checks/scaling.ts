@@ -27,7 +27,9 @@ export const scaling: Check = (objects, report) => {
       report(target, 'has replicas and a scaler: each apply undoes its work');
     const most = maxReplicas ?? maxReplicaCount;
     if (!((minReplicas ?? minReplicaCount) >= 1 && most >= 1)) report(scaler, 'has no bounds');
-    const { kafka, cluster } = configOf(objects, target);
+    const config = configOf(objects, target);
+    if (!config) continue;
+    const { kafka, cluster } = config;
     if (most > partitions(objects, kafka.topics.partitions))
       report(scaler, 'goes beyond the partitions of the crops');
     for (const { type, metadata, authenticationRef } of triggers)
