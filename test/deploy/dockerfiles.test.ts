@@ -82,7 +82,9 @@ describe('the Dockerfile', () => {
       expect(made[0]!.from).toBe('${BASE}');
       const lines = made.flatMap((stage) => stage.lines);
       expect(made.at(-1)!.lines.at(-1)).toEqual({ word: 'USER', rest: '10001:10001' });
-      expect(lines.find(({ word }) => word === 'ENTRYPOINT')!.rest).toBe('["/opt/austream/bin/austream"]');
+      expect(lines.find(({ word }) => word === 'ENTRYPOINT')!.rest).toMatch(
+        /"\/opt\/austream\/bin\/austream"\]$/,
+      );
       const installed = lines.filter(({ word }) => word === 'RUN').flatMap(({ rest }) => rest.split(/\s/));
       for (const word of installed)
         expect(word).not.toMatch(

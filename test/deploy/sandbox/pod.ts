@@ -78,7 +78,7 @@ export class Pod {
       ...(readOnlyRootFilesystem ? ['--remount-ro', '/'] : []),
       ...environment(container, world),
       ...['--', 'setpriv', ...user],
-      ...(container.command ?? [join(APP, 'bin/austream')]),
+      ...(container.command ?? entrypoint()),
       ...container.args,
     ];
     const bwrap = spawn('ip', args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
@@ -275,11 +275,19 @@ function files(volume: Volume, world: PodWorld): { path: string; content: string
   });
 }
 
-/** The image's variables (deploy/docker/Dockerfile), then the container's. */
-function environment(container: Container, world: PodWorld): string[] {
+/** A line of the stage from which every image is made. */
+function ofDockerfile(word: string): string {
   const dockerfile = readFileSync(join(ROOT, 'deploy/docker/Dockerfile'), 'utf8');
-  const ofImage = /^ENV (HOME=.*)$/m
-    .exec(dockerfile)![1]!
+  return new RegExp(`^${word} (.*)$`, 'm').exec(dockerfile)![1]!;
+}
+
+function entrypoint(): string[] {
+  return JSON.parse(ofDockerfile('ENTRYPOINT'));
+}
+
+/** The image's variables, then the container's. */
+function environment(container: Container, world: PodWorld): string[] {
+  const ofImage = ofDockerfile('ENV')
     .split(' ')
     .map((one) => one.split('=') as [string, string]);
   const own = (container.env ?? []).map(({ name, value, valueFrom }): [string, string] => {

@@ -1,0 +1,261 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { problems } from './checks/index.ts';
+import { K8S, type Manifest, render, renderTogether } from './render.ts';
+import { schemaMistakes } from './schemas.ts';
+
+type Find = (kind: string, name: string) => Manifest;
+/** What somebody might do to `gpu-cluster`, and the check that tells them. */
+type Mutation = readonly [
+  what: string,
+  caughtBy: string,
+  change: (find: Find, objects: Manifest[]) => unknown,
+];
+
+const pod = (find: Find, name = 'infer'): Manifest => find('Deployment', name).spec.template.spec;
+const container = (find: Find, name = 'infer'): Manifest => pod(find, name).containers[0];
+const sources = (find: Find, name = 'infer'): Manifest[] => pod(find, name).volumes[0].projected.sources;
+const without = (objects: Manifest[], kind: string, name: string) =>
+  objects.splice(
+    objects.findIndex((object) => object.kind === kind && object.metadata.name === name),
+    1,
+  );
+/** A text in any ConfigMap. */
+const inConfig = (objects: Manifest[], from: string, to: string) => {
+  const maps = objects.filter(
+    ({ kind, data }) => kind === 'ConfigMap' && JSON.stringify(data).includes(from),
+  );
+  if (maps.length === 0) throw new Error(`no ConfigMap says ${from}`);
+  for (const { data } of maps) for (const key of Object.keys(data)) data[key] = data[key].replace(from, to);
+};
+
+const MUTATIONS: readonly Mutation[] = [
+  ['a dropped seccomp profile', 'podSecurity', (find) => delete pod(find).securityContext.seccompProfile],
+  ['dropped capabilities', 'podSecurity', (find) => delete container(find).securityContext.capabilities],
+  ['root', 'podSecurity', (find) => (pod(find, 'ingest').securityContext.runAsUser = 0)],
+  [
+    'a path of the host',
+    'podSecurity',
+    (find) => (pod(find).volumes[1] = { name: 'cache', hostPath: { path: '/' } }),
+  ],
+  [
+    'a namespace at level baseline',
+    'podSecurity',
+    (find) =>
+      (find('Namespace', 'austream').metadata.labels['pod-security.kubernetes.io/enforce'] = 'baseline'),
+  ],
+  [
+    'a root that can be written to',
+    'pods',
+    (find) => delete container(find).securityContext.readOnlyRootFilesystem,
+  ],
+  ['a token of the API server', 'pods', (find) => delete pod(find).automountServiceAccountToken],
+  ['no limit of memory', 'pods', (find) => delete container(find).resources.limits.memory],
+  ['image latest', 'pods', (find) => (container(find).image = 'austream-infer:latest')],
+  ['image without tag', 'pods', (find) => (container(find).image = 'austream-infer')],
+  ['a probe of another port', 'pods', (find) => (container(find).readinessProbe.httpGet.port = 'metrics')],
+  ['a probe of another path', 'pods', (find) => (container(find).livenessProbe.httpGet.path = '/readyz')],
+  ['death before a transaction ends', 'pods', (find) => (pod(find).terminationGracePeriodSeconds = 10)],
+  ['no toleration of GPU nodes', 'pods', (find) => delete pod(find).tolerations],
+  ['no product of GPU', 'pods', (find) => delete pod(find).affinity],
+  ['a volume that is not there', 'pods', (find) => (container(find).volumeMounts[1].name = 'cash')],
+  [
+    'pods that are not spread',
+    'pods',
+    (find) => (pod(find).topologySpreadConstraints[0].labelSelector.matchLabels = { app: 'infer' }),
+  ],
+  [
+    'a Service that selects nothing',
+    'references',
+    (find) => (find('Service', 'infer').spec.selector['app.kubernetes.io/component'] = 'inference'),
+  ],
+  [
+    'a Service of no port',
+    'references',
+    (find) => (find('Service', 'infer').spec.ports[0].targetPort = 'https'),
+  ],
+  [
+    'a budget of nobody',
+    'references',
+    (find) => (find('PodDisruptionBudget', 'infer').spec.selector.matchLabels = { app: 'infer' }),
+  ],
+  ['a wrong ConfigMap', 'references', (find) => (sources(find)[0]!.configMap.name = 'austream-config')],
+  [
+    'a wrong key of a ConfigMap',
+    'references',
+    (find) => (sources(find)[0]!.configMap.items[0].key = 'config.yaml'),
+  ],
+  [
+    'a wrong key of a secret',
+    'references',
+    (find) => (sources(find).at(-1)!.secret.items[0].key = 'tls.crt'),
+  ],
+  ['a secret that nobody makes', 'references', (find) => (sources(find).at(-1)!.secret.name = 'kafka-user')],
+  ['no user of Kafka for it', 'references', (_, objects) => without(objects, 'KafkaUser', 'austream-infer')],
+  ['no ServiceAccount', 'references', (_, objects) => without(objects, 'ServiceAccount', 'infer')],
+  ['no PriorityClass', 'references', (_, objects) => without(objects, 'PriorityClass', 'austream-ingest')],
+  ['no namespace', 'references', (_, objects) => without(objects, 'Namespace', 'austream')],
+  [
+    'a monitor of no port',
+    'references',
+    (find) => (find('PodMonitor', 'austream').spec.podMetricsEndpoints[0].port = 'metrics'),
+  ],
+  [
+    'a misspelt key of the config',
+    'config',
+    (_, objects) => inConfig(objects, 'cameras: topic', 'camera: topic'),
+  ],
+  ['a flag that is not known', 'config', (find) => container(find).args.push('--gpu')],
+  ['a command that is not known', 'config', (find) => (container(find).args[0] = 'inference')],
+  ['a config that is not there', 'config', (find) => (container(find).args[2] = '/etc/austream.yaml')],
+  [
+    'another port than the container’s',
+    'config',
+    (_, objects) => inConfig(objects, 'port: 8080', 'port: 9090'),
+  ],
+  ['a server on loopback', 'config', (_, objects) => inConfig(objects, 'host: 0.0.0.0', 'host: 127.0.0.1')],
+  ['a certificate that is not mounted', 'config', (find) => sources(find).pop()],
+  ['no GPU for device cuda', 'config', (find) => delete container(find).resources.limits['nvidia.com/gpu']],
+  ['a GPU for device cpu', 'config', (_, objects) => inConfig(objects, 'device: cuda', 'device: cpu')],
+  [
+    'cameras of the config on two workers',
+    'config',
+    (_, objects) => inConfig(objects, 'cameras: topic', 'cameras: config'),
+  ],
+  [
+    'a scaler of nothing',
+    'scaling',
+    (find) => (find('ScaledObject', 'infer').spec.scaleTargetRef.name = 'inference'),
+  ],
+  ['a scaler beside replicas', 'scaling', (find) => (find('Deployment', 'infer').spec.replicas = 2)],
+  [
+    'the lag of another group',
+    'scaling',
+    (find) => (find('ScaledObject', 'infer').spec.triggers[0].metadata.consumerGroup = 'austream'),
+  ],
+  [
+    'the lag of another topic',
+    'scaling',
+    (find) => (find('ScaledObject', 'infer').spec.triggers[0].metadata.topic = 'au.frames'),
+  ],
+  [
+    'the lag on other brokers',
+    'scaling',
+    (find) => (find('ScaledObject', 'infer').spec.triggers[0].metadata.bootstrapServers = 'kafka:9093'),
+  ],
+  [
+    'more workers than partitions',
+    'scaling',
+    (find) => (find('ScaledObject', 'infer').spec.maxReplicaCount = 64),
+  ],
+  ['nobody who reads the lag', 'scaling', (_, objects) => without(objects, 'TriggerAuthentication', 'kafka')],
+  [
+    'egress to everywhere',
+    'network',
+    (find) => (find('NetworkPolicy', 'cameras').spec.egress[0].to = [{ ipBlock: { cidr: '0.0.0.0/0' } }]),
+  ],
+  ['egress to every port', 'network', (find) => delete find('NetworkPolicy', 'cameras').spec.egress[0].ports],
+  [
+    'ingress from everybody',
+    'network',
+    (find) => delete find('NetworkPolicy', 'scrape').spec.ingress[0].from,
+  ],
+  [
+    'brokers on a port that is closed',
+    'network',
+    (find) => (find('NetworkPolicy', 'kafka-strimzi').spec.egress[0].ports[0].port = 9092),
+  ],
+  ['no denial of the rest', 'network', (_, objects) => without(objects, 'NetworkPolicy', 'deny-all')],
+  ['no DNS', 'network', (_, objects) => without(objects, 'NetworkPolicy', 'dns')],
+  ['cameras for inference', 'network', (find) => (find('NetworkPolicy', 'cameras').spec.podSelector = {})],
+  [
+    'a topic with fewer partitions',
+    'kafka',
+    (find) => (find('KafkaTopic', 'au.infer-state').spec.partitions = 6),
+  ],
+  [
+    'a topic that is not compacted',
+    'kafka',
+    (find) => (find('KafkaTopic', 'au.camera-config').spec.config['cleanup.policy'] = 'delete'),
+  ],
+  ['no topic', 'kafka', (_, objects) => without(objects, 'KafkaTopic', 'au.frames')],
+  [
+    'rights on another topic',
+    'kafka',
+    (find) => (find('KafkaUser', 'austream-infer').spec.authorization.acls[0].resource.name = 'au.crop'),
+  ],
+  ['topics of another Kafka', 'kafka', (find) => (find('Kafka', 'kafka').metadata.name = 'events')],
+  ['a misspelt field', 'schema', (find) => (container(find).readynessProbe = {})],
+  [
+    'a text for a number',
+    'schema',
+    (find) => (find('PodDisruptionBudget', 'infer').spec.maxUnavailable = true),
+  ],
+  [
+    'a misspelt field of Strimzi',
+    'schema',
+    (find) => (find('Kafka', 'kafka').spec.kafka.listeners[0].prot = 1),
+  ],
+  ['a misspelt field of KEDA', 'schema', (find) => (find('ScaledObject', 'infer').spec.maxReplicas = 3)],
+  [
+    'a version that is gone',
+    'schema',
+    (find) => (find('PodDisruptionBudget', 'infer').apiVersion = 'policy/v1beta1'),
+  ],
+];
+
+describe('mutations of gpu-cluster', () => {
+  let whole: Manifest[];
+  const bySchema = new Map<string, string[]>();
+
+  function mutated([, , change]: Mutation): Manifest[] {
+    const objects = structuredClone(whole);
+    change((kind, name) => {
+      const found = objects.find((object) => object.kind === kind && object.metadata.name === name);
+      if (!found) throw new Error(`there is no ${kind} ${name}`);
+      return found;
+    }, objects);
+    expect(objects).not.toEqual(whole);
+    return objects;
+  }
+
+  beforeAll(async () => {
+    whole = await render(join(K8S, 'overlays/gpu-cluster'));
+    expect(problems(whole)).toEqual([]);
+    const changes = MUTATIONS.filter(([, caughtBy]) => caughtBy === 'schema');
+    // Each changed object has a name of its own: all go to the validator at once.
+    const known = new Set(whole.map((object) => JSON.stringify(object)));
+    const objects = changes.flatMap((mutation) =>
+      mutated(mutation)
+        .filter((object) => !known.has(JSON.stringify(object)))
+        .map((object) => ({ ...object, metadata: { ...object.metadata, name: mutation[0] } })),
+    );
+    const mistakes = await schemaMistakes(objects);
+    for (const [what] of changes)
+      bySchema.set(
+        what,
+        mistakes.filter((mistake) => mistake.includes(`/${what}:`)),
+      );
+  }, 600_000);
+
+  it.each(MUTATIONS)('%s: told by %s', (...mutation) => {
+    const [what, caughtBy] = mutation;
+    if (caughtBy === 'schema') expect(bySchema.get(what)).not.toEqual([]);
+    else expect(problems(mutated(mutation)).map(({ check }) => check)).toContain(caughtBy);
+  });
+});
+
+describe('mutations of single-node with further components', () => {
+  it.each([
+    ['a page without its token', 'config', 'dashboard', 'AUSTREAM_TOKEN'],
+    ['a collector on a port that is closed', 'network', 'otel', ':4318'],
+    ['a registry on a port that is closed', 'network', 'registry', ':8081'],
+  ])('%s: told by %s', async (_, caughtBy, component, text) => {
+    const objects = await renderTogether(['overlays/single-node'], [component]);
+    expect(problems(objects)).toEqual([]);
+    const changed = JSON.parse(
+      JSON.stringify(objects).replace(text, text.startsWith(':') ? ':9999' : 'TOKEN'),
+    );
+    expect(problems(changed).map(({ check }) => check)).toContain(caughtBy);
+  });
+});
