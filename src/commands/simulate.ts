@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { afflict, type FaultKind, type FaultNews } from '../simulate/faults.ts';
 import { SIMULATED_CODECS, type SimulatedCodec, Simulator } from '../simulate/simulator.ts';
 import { parseDuration } from './duration.ts';
 import { lifetime } from './lifetime.ts';
@@ -12,6 +13,9 @@ interface SimulateFlags {
   codec?: SimulatedCodec;
   fps?: number;
   size?: readonly [number, number];
+  faults?: number;
+  onvif?: boolean;
+  onvifPort: number;
   json?: boolean;
   duration?: number;
 }
@@ -29,23 +33,58 @@ export function simulateCommand(): Command {
     .addOption(new Option('--codec <codec>', 'encode anew if need be').choices(SIMULATED_CODECS))
     .option('--fps <n>', 'frames a second (default: the file’s)', whole(1, 120))
     .option('--size <WxH>', 'picture size (default: the file’s; 640x360 for still images)', size)
+    .option(
+      '--faults <seed>',
+      'let streams stop, freeze, lose packets …: the same ones for the same seed',
+      whole(1, 1e9),
+    )
+    .option('--onvif', 'make each camera an ONVIF device, too, which austream cameras discover finds')
+    .option('--onvif-port <n>', 'port of the first device; 0 takes free ones', whole(0, 65_535), 8000)
     .option('--duration <time>', 'end after this time, such as 30s', parseDuration)
     .option('--json', 'print the cameras as JSON')
     .action(async (files: string[], flags: SimulateFlags) => {
-      const { json, duration, ...options } = flags;
-      const simulator = await Simulator.start({ sources: files, ...options });
+      const { json, duration, faults, onvif, onvifPort, ...options } = flags;
+      const simulator = await Simulator.start({
+        sources: files,
+        ...options,
+        ...(onvif ? { onvif: { port: onvifPort } } : {}),
+      });
+      const devices = simulator.devices.map(({ url }) => url);
       // Before anything is printed: whoever reads it may interrupt at once.
       const ending = lifetime(simulator.exited, duration);
       process.stdout.write(
         json
-          ? `${JSON.stringify({ type: 'cameras', urls: simulator.urls })}\n`
-          : `${simulator.urls.map((url, index) => `camera ${index + 1}: ${url}`).join('\n')}\n`,
+          ? `${JSON.stringify({ type: 'cameras', urls: simulator.urls, ...(onvif ? { onvif: devices } : {}) })}\n`
+          : `${simulator.urls.map((url, index) => lineOf(index, url, devices[index])).join('\n')}\n`,
       );
+      if (faults !== undefined)
+        void afflict(simulator, faults, (news) => {
+          process.stdout.write(
+            json ? `${JSON.stringify({ type: 'fault', ...news })}\n` : `${inWords(news)}\n`,
+          );
+        });
       const why = await ending;
       await simulator.stop();
       if (why === 'interrupted') process.exitCode = 130;
       if (why === 'done') process.exitCode = 1;
     });
+}
+
+function inWords({ path, kind, seconds }: FaultNews): string {
+  const camera = path.replace('/cam', 'camera ');
+  const words: Readonly<Record<FaultKind, string>> = {
+    stop: `refuses everybody for ${seconds} s`,
+    freeze: `sends nothing for ${seconds} s`,
+    loss: `loses 5 % of its packets for ${seconds} s (over UDP)`,
+    slow: `sends half of the frames that it declares for ${seconds} s`,
+    resize: 'changes its resolution',
+    clock: 'sets its clock anew',
+  };
+  return `${camera} ${words[kind]}`;
+}
+
+function lineOf(index: number, url: string, device: string | undefined): string {
+  return `camera ${index + 1}: ${url}${device === undefined ? '' : `, ${device}`}`;
 }
 
 function whole(least: number, most: number) {

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { FrameFaces, Gap } from '../../src/domain.ts';
+import { FAULT_KINDS, inflict, seeded } from '../../src/simulate/faults.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { Bottleneck } from './bottleneck.ts';
 import { movingClip } from './clips.ts';
@@ -81,7 +82,7 @@ export async function runChaos({
     const end = performance.now() + seconds * 1000;
     await Promise.all(
       watched.map(async (camera, index) => {
-        const random = generator(seed * 1000 + index);
+        const random = seeded(seed * 1000 + index);
         const { cameraId } = camera.faces[0]!;
         while (performance.now() < end) {
           await sleep(1 + 4 * random());
@@ -101,7 +102,9 @@ export async function runChaos({
             ways[index]!.narrow(0.5);
             await sleep(length);
             ways[index]!.widen();
-          } else await inflict(simulators[index]!, camera, kind, length, random);
+          } else if (kind === 'kill') {
+            if (camera.supervisor.pid !== undefined) process.kill(camera.supervisor.pid, 'SIGKILL');
+          } else await inflict(simulators[index]!, { path, kind, seconds: length }, random, SIZES);
           if (OUTAGES.has(kind)) outages.push({ cameraId, kind, from, to: now() });
           const back = camera.faces.length;
           await camera.until(`${cameraId} back after ${kind}`, () => camera.faces.length > back + 5, 60_000);
@@ -129,46 +132,16 @@ export async function runChaos({
   };
 }
 
-const KINDS = ['stop', 'freeze', 'kill', 'server', 'loss', 'resize', 'clock', 'slow', 'narrow'] as const;
+const KINDS = [...FAULT_KINDS, 'kill', 'server', 'narrow'] as const;
+const SIZES: readonly (readonly [number, number])[] = [
+  [320, 240],
+  [240, 180],
+];
 const transport = (index: number) => (index % 2 ? 'udp' : 'tcp');
 /** After these nothing comes for a while. */
 const OUTAGES: ReadonlySet<string> = new Set(['stop', 'freeze', 'kill', 'server']);
 /** Every server has one camera. */
 const path = '/cam1';
-
-async function inflict(
-  simulator: Simulator,
-  camera: Recorder,
-  kind: Exclude<(typeof KINDS)[number], 'server' | 'narrow'>,
-  length: number,
-  random: () => number,
-): Promise<void> {
-  switch (kind) {
-    case 'stop':
-      await simulator.fault({ op: 'stop', path });
-      await sleep(length);
-      return simulator.fault({ op: 'start', path });
-    case 'freeze':
-      await simulator.fault({ op: 'freeze', path, on: true });
-      await sleep(length);
-      return simulator.fault({ op: 'freeze', path, on: false });
-    case 'kill':
-      if (camera.supervisor.pid !== undefined) process.kill(camera.supervisor.pid, 'SIGKILL');
-      return;
-    case 'loss':
-      await simulator.fault({ op: 'loss', path, probability: 0.05 });
-      await sleep(length);
-      return simulator.fault({ op: 'loss', path, probability: 0 });
-    case 'slow':
-      await simulator.fault({ op: 'slow', path, factor: 2 });
-      await sleep(length);
-      return simulator.fault({ op: 'slow', path, factor: 1 });
-    case 'resize':
-      return simulator.fault({ op: 'resize', path, size: random() < 0.5 ? [320, 240] : [240, 180] });
-    case 'clock':
-      return simulator.fault({ op: 'clock', path, offset: [0, 3600, -3600][Math.floor(random() * 3)]! });
-  }
-}
 
 function gapsOf(camera: Recorder): Gap[] {
   return camera.statuses.flatMap(({ gap }) => (gap === null ? [] : [gap]));
@@ -231,13 +204,4 @@ function covers(gap: Gap, truth: number, camera: Recorder): boolean {
   return (
     before !== undefined && after !== undefined && before.receivedAt < truth + 2e6 && after.receivedAt > truth
   );
-}
-
-/** Lehmer's generator: the same faults for the same seed. */
-function generator(seed: number): () => number {
-  let state = (seed % 2_147_483_646) + 1;
-  return () => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state / 2_147_483_647;
-  };
 }

@@ -1,7 +1,9 @@
-import { execFileSync, fork, spawn } from 'node:child_process';
+import { execFile, execFileSync, fork, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { FaultNews } from '../../src/simulate/faults.ts';
 import { Simulator, type SimulatorOptions } from '../../src/simulate/simulator.ts';
 import { makeClip, movingClip } from '../ingest/clips.ts';
 
@@ -134,8 +136,30 @@ describe('austream simulate', () => {
     expect(await new Promise((resolve) => command.once('exit', resolve))).toBe(130);
   });
 
+  test('--faults: the same seed gives each camera the same faults', async () => {
+    const faults = async (seed: string) => {
+      const args = ['simulate', moving('cli.mp4'), '--cameras', '2', '--port', '0', '--json'];
+      const { stdout } = await promisify(execFile)(`${root}/bin/austream`, [
+        ...args,
+        ...['--duration', '22s', '--faults', seed],
+      ]);
+      const [, ...lines] = stdout.trim().split('\n');
+      return lines.map((line) => JSON.parse(line) as FaultNews & { type: 'fault' });
+    };
+    const [once, again, other] = await Promise.all([faults('5'), faults('5'), faults('6')]);
+    for (const camera of ['/cam1', '/cam2']) {
+      const [first, second] = [once, again].map((some) => some.filter(({ path }) => path === camera));
+      // One of the two may have come a fault further.
+      const common = Math.min(first!.length, second!.length);
+      expect(common).toBeGreaterThan(0);
+      expect(first!.slice(0, common)).toEqual(second!.slice(0, common));
+    }
+    expect(other).not.toEqual(once);
+  }, 120_000);
+
   test.each([
     [['--fps', 'many'], /whole number/],
+    [['--faults', 'all'], /whole number/],
     [['--size', '10'], /640x|1280x720/],
     [['--codec', 'divx'], /h264, h265, mjpeg/],
   ])('rejects %j', (flags, message) => {
