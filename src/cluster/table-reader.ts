@@ -1,12 +1,12 @@
 import rdkafka from 'node-rdkafka';
 import { rdkafkaConnection } from '../publish/connection.ts';
+import { kafkaFailure } from '../publish/failure.ts';
 import type { KafkaOptions } from '../publish/options.ts';
 import { call } from './group-reader.ts';
 import { Turns } from './turns.ts';
 
 const POLL_MS = 20;
 const MESSAGES_AT_ONCE = 500;
-const CALL_MS = 5_000;
 /** A partition that does not come to its end in this time is not read. */
 const READ_MS = 30_000;
 
@@ -35,9 +35,14 @@ export class TableReader {
     this.#consumer.on('event.error', () => {});
   }
 
+  /** Throws KAFKA_UNREACHABLE. */
   static async open(kafka: KafkaOptions, topic: string): Promise<TableReader> {
     const reader = new TableReader(kafka, topic);
-    await call<unknown>((done) => reader.#consumer.connect({ timeout: CALL_MS }, done));
+    await call<unknown>((done) =>
+      reader.#consumer.connect({ timeout: kafka.connectSeconds * 1_000 }, done),
+    ).catch((error) => {
+      throw kafkaFailure(error, kafka.brokers!);
+    });
     reader.#consumer.setDefaultConsumeTimeout(POLL_MS);
     return reader;
   }

@@ -1,0 +1,207 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { Simulator } from '../../src/simulate/simulator.ts';
+import { K8S, render } from '../deploy/render.ts';
+import { ClusterNetwork, type PodNetwork } from '../deploy/sandbox/network.ts';
+import {
+  type ConfigMap,
+  type Deployment,
+  type KubernetesObject,
+  type NetworkPolicy,
+  named,
+  ofKind,
+} from '../deploy/sandbox/objects.ts';
+import { ask, Pod } from '../deploy/sandbox/pod.ts';
+import { firewall, REFUSED } from '../deploy/sandbox/policy.ts';
+import { Strimzi } from '../deploy/sandbox/strimzi.ts';
+import { Austream, childrenOf, DEMO_CLIP } from './austream.ts';
+import { Topics } from './deploy-topics.ts';
+
+const OVERLAY = 'gpu-cluster';
+const PASSWORD = 'kwis4tz-h4d3r4ch';
+const SECONDS = 1_000;
+
+/**
+ * The pods of an overlay as processes, called as its manifests call them, in networks through which only that gets
+ * what its NetworkPolicies allow. There is no GPU here: `infer.device` is cpu, and so is the claim on the device
+ * plugin left out; everything else is the overlay's own.
+ */
+const network = new ClusterNetwork();
+const [kafka, camera, stranger] = [network.address(201), network.address(202), network.address(203)];
+const listening: Server[] = [];
+let strimzi: Strimzi;
+let simulator: Simulator;
+let topics: Topics;
+let objects: KubernetesObject[];
+let pods: Record<'ingest' | 'infer', PodNetwork>;
+
+beforeAll(async () => {
+  objects = (await render(join(K8S, 'overlays', OVERLAY))) as KubernetesObject[];
+  pods = { ingest: network.pod(), infer: network.pod() };
+  const namespace = { 'kubernetes.io/metadata.name': 'austream' };
+  const brokers = {
+    address: kafka,
+    namespace,
+    labels: { 'strimzi.io/name': 'kafka-kafka', 'strimzi.io/cluster': 'kafka' },
+  };
+  for (const component of ['ingest', 'infer'] as const)
+    network.enforce(
+      pods[component],
+      firewall(ofKind<NetworkPolicy>(objects, 'NetworkPolicy').map(camerasHere), {
+        labels: deployment(component).spec.template.metadata.labels,
+        namespace,
+        neighbours: [brokers],
+        node: pods[component].node,
+      }),
+    );
+  [strimzi, simulator] = await Promise.all([
+    Strimzi.start(objects, kafka, 4),
+    Simulator.start({ sources: [DEMO_CLIP], host: camera, port: 554, user: 'viewer', password: PASSWORD }),
+    listen(kafka, 9_999),
+    listen(camera, 80),
+  ]);
+}, 120 * SECONDS);
+
+afterAll(async () => {
+  await topics?.[Symbol.asyncDispose]();
+  for (const server of listening) server.close();
+  await Promise.all([simulator?.stop(), strimzi?.stop()]);
+  network[Symbol.dispose]();
+});
+
+function deployment(component: string): Deployment {
+  return named<Deployment>(objects, 'Deployment', (name) => name === component);
+}
+
+/** The overlay has an address of documentation's for the cameras' network; here it is the simulator's. */
+function camerasHere(policy: NetworkPolicy): NetworkPolicy {
+  return JSON.parse(JSON.stringify(policy).replaceAll('"192.0.2.0/24"', `"${camera}/32"`));
+}
+
+function listen(host: string, port: number): Promise<void> {
+  const server = createServer((socket) => socket.end());
+  listening.push(server);
+  return new Promise((resolve, reject) => {
+    server.once('error', reject).listen(port, host, resolve);
+  });
+}
+
+function start(component: 'ingest' | 'infer', hosts = strimzi.hosts): Promise<Pod> {
+  const configMaps = ofKind<ConfigMap>(objects, 'ConfigMap').map((map) => ({
+    ...map,
+    data: Object.fromEntries(Object.entries(map.data).map(([key, text]) => [key, onCpu(text)])),
+  }));
+  return Pod.start(deployment(component), {
+    network: pods[component],
+    configMaps,
+    secrets: { ...strimzi.secrets, cameras: { lobby: PASSWORD } },
+    hosts,
+  });
+}
+
+function onCpu(text: string): string {
+  const config = parse(text);
+  return config.infer?.device === undefined
+    ? text
+    : stringify({ ...config, infer: { ...config.infer, device: 'cpu' } });
+}
+
+async function ready(pod: Pod): Promise<void> {
+  for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe'] as const)
+    await expect
+      .poll(async () => (pod.running ? await pod.probe(probe) : 'ended'), { timeout: 60 * SECONDS })
+      .toSatisfy((answer) => answer === 200 || answer === 'ended');
+  if (!pod.running) throw new Error(`the pod has ended:\n${pod.stderr}`);
+}
+
+/** Ends a pod as the kubelet does; its grace period is the time that it has. 130: it ended because it was asked to. */
+async function drained(pod: Pod, component: string, code = 130): Promise<void> {
+  const grace = deployment(component).spec.template.spec.terminationGracePeriodSeconds!;
+  pod.terminate();
+  const late = AbortSignal.timeout(grace * SECONDS);
+  const killed = new Promise<string>((resolve) => late.addEventListener('abort', () => resolve('killed')));
+  expect(await Promise.race([pod.exited, killed])).toBe(code);
+}
+
+it(
+  'pods become ready, score a camera, are shut in, and lose and repeat nothing when they are replaced',
+  async () => {
+    await using ingest = await start('ingest');
+    await using first = await start('infer');
+    await Promise.all([ready(ingest), ready(first)]);
+
+    await using adding = new Austream([
+      ...['cameras', 'add', 'lobby', '--url', simulator.urls[0]!, '--username', 'viewer'],
+      ...['--password', '${file:/etc/austream/secrets/cameras/lobby}', '--brokers', strimzi.broker.address],
+    ]);
+    expect(await adding.exited).toBe(0);
+    topics = new Topics(strimzi.broker.address);
+    const progress = (frames: number) =>
+      expect.poll(() => topics.frames.length, { timeout: 60 * SECONDS }).toBeGreaterThan(frames);
+    await progress(30);
+
+    // Who they are and what they may.
+    for (const pod of [ingest, first]) {
+      for (const pid of [pod.pid, ...(await childrenOf(pod.pid))]) {
+        const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+        expect(status).toMatch(/^Uid:\t10001\t10001\t10001\t10001$/m);
+        expect(status).toMatch(/^Gid:\t10001\t10001\t10001\t10001$/m);
+        for (const set of ['Inh', 'Prm', 'Eff', 'Bnd', 'Amb'])
+          expect(status).toMatch(new RegExp(`^Cap${set}:\\t0+$`, 'm'));
+        expect(status).toMatch(/^NoNewPrivs:\t1$/m);
+      }
+      const write = (path: string) => pod.exec('sh', '-c', `echo x > ${path}`);
+      for (const path of ['/x', '/opt/austream/x', '/etc/austream/x', '/usr/x', '/var/x'])
+        expect((await write(path)).output).toMatch(/Read-only file system/);
+      for (const path of ['/tmp/x', '/var/cache/austream/x'])
+        expect(await write(path)).toEqual({ status: 0, output: '' });
+    }
+
+    // Where they get through to. Somebody listens everywhere.
+    const ways = async (pod: Pod) => ({
+      kafka: await pod.connect(kafka, 9093),
+      'another port of kafka': await pod.connect(kafka, 9999),
+      camera: await pod.connect(camera, 554),
+      'another port of the camera': await pod.connect(camera, 80),
+    });
+    const shut = { 'another port of kafka': REFUSED, 'another port of the camera': REFUSED };
+    expect(await ways(ingest)).toEqual({ kafka: 'open', camera: 'open', ...shut });
+    expect(await ways(first)).toEqual({ kafka: 'open', camera: REFUSED, ...shut });
+    for (const { address } of Object.values(pods))
+      expect(await ask(address, 8080, '/healthz', stranger)).toBe(REFUSED);
+
+    // Inference is replaced while crops come; then the camera's worker goes, and what it had published is scored.
+    await drained(first, 'infer');
+    await using second = await start('infer');
+    await ready(second);
+    await progress(topics.frames.length + 30);
+    await drained(ingest, 'ingest');
+    await expect.poll(() => topics.lag('austream-infer', 'au.crops'), { timeout: 60 * SECONDS }).toBe(0);
+    await drained(second, 'infer');
+    expect(await topics.lag('austream-infer', 'au.crops')).toBe(0);
+    await expect.poll(() => new Set(topics.frames), { timeout: 30 * SECONDS }).toEqual(new Set(topics.crops));
+    expect(topics.frames.length).toBe(topics.crops.length);
+    expect(topics.frames.length).toBeGreaterThan(60);
+
+    for (const pod of [ingest, first, second]) expect(pod.stdout + pod.stderr).not.toContain(PASSWORD);
+  },
+  180 * SECONDS,
+);
+
+it(
+  'a pod that has only begun to start ends when it is asked to',
+  async () => {
+    await using pod = await start(
+      'infer',
+      Object.fromEntries(Object.keys(strimzi.hosts).map((name) => [name, stranger])),
+    );
+    const processes = () => childrenOf(pod.pid).then(({ length }) => length);
+    await expect.poll(processes, { timeout: 30 * SECONDS, interval: 5 }).toBeGreaterThan(0);
+    expect(await pod.probe('startupProbe')).toBe('ECONNREFUSED');
+    await drained(pod, 'infer', 128 + 15);
+  },
+  90 * SECONDS,
+);
