@@ -7,6 +7,7 @@ export const ERROR_CODES = {
   CAMERA_UNREACHABLE: { exitCode: 1, canRetry: true },
   CAMERA_UNAUTHORIZED: { exitCode: 1, canRetry: true },
   CAMERA_NOT_FOUND: { exitCode: 1, canRetry: true },
+  CAMERA_NOT_ONVIF: { exitCode: 1, canRetry: true },
   CAMERA_NO_VIDEO: { exitCode: 1, canRetry: true },
   CAMERA_CODEC_MISSING: { exitCode: 1, canRetry: true },
   CAMERA_UNTRUSTED: { exitCode: 1, canRetry: true },

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { parse } from 'yaml';
 import { AustreamError } from '../errors.ts';
 import { refuseLiteral, type TargetFlags, targetOf } from './camera-target.ts';
+import { discoverCommand } from './cameras-discover.ts';
 
 interface Flags extends TargetFlags {
   json?: boolean;
@@ -19,10 +20,11 @@ interface AddFlags extends Flags {
   from?: string;
 }
 
-/** `austream cameras list|add|remove`: of the austream that runs here, or of a cluster. */
+/** `austream cameras discover`, and `list|add|remove` of the austream that runs here, or of a cluster. */
 export function camerasCommand(): Command {
   return new Command('cameras')
-    .description('List, add and remove cameras while austream runs')
+    .description('Find cameras; list, add and remove them while austream runs')
+    .addCommand(discoverCommand())
     .addCommand(
       sub('list', 'Show the cameras').action(async (options: Flags) => {
         const cameras = await targetOf(options).list();
@@ -34,7 +36,7 @@ export function camerasCommand(): Command {
     .addCommand(
       sub('add', 'Add a camera, or change the one of this id')
         .argument('[id]', 'the camera’s id')
-        .option('--url <url>', 'rtsp://… without a password')
+        .option('--url <url>', 'rtsp://… or onvif://… without a password')
         .option('--username <name>')
         .option(
           '--password <reference>',

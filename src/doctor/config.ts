@@ -3,7 +3,12 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import kafkajs from 'kafkajs';
 import type { Config } from '../config.ts';
+import type { AustreamError } from '../errors.ts';
 import type { CameraOptions } from '../ingest/options.ts';
+import { cameraRedactor, splitCredentials } from '../ingest/redact.ts';
+import { withPassword } from '../ingest/source.ts';
+import { isOnvif } from '../onvif/address.ts';
+import { describeResolved, resolveCamera } from '../onvif/resolve.ts';
 import { kafkajsConnection } from '../publish/connection.ts';
 import { kafkaFailure } from '../publish/failure.ts';
 import { topicNames } from '../publish/topics.ts';
@@ -17,7 +22,7 @@ export function configChecks(config: Config): Check[] {
   return [
     () => kafka(config),
     ...(config.kafka.spool ? [() => spool(config.kafka.spool!.dir)] : []),
-    ...config.cameras.map((camera) => () => reachable(camera)),
+    ...config.cameras.map((camera) => () => (isOnvif(camera.url) ? device(camera) : reachable(camera))),
   ];
 }
 
@@ -65,10 +70,23 @@ async function spool(folder: string): Promise<Finding> {
   }
 }
 
+/** What an ONVIF device offers, and whether its stream is there. */
+async function device(camera: CameraOptions): Promise<Finding> {
+  try {
+    const resolved = await resolveCamera(withPassword(camera));
+    const stream = await reachable(resolved.camera);
+    return { ...stream, detail: cameraRedactor(camera)(`${describeResolved(resolved)}; ${stream.detail}`) };
+  } catch (error) {
+    const { message, fix } = error as AustreamError;
+    return { name: `camera ${camera.id}`, state: 'missing', detail: message, ...(fix ? { fix } : {}) };
+  }
+}
+
 /** Whether somebody listens where the camera should be; never shows credentials. */
 async function reachable(camera: CameraOptions): Promise<Finding> {
   const name = `camera ${camera.id}`;
-  const url = new URL(camera.url);
+  // Passwords in URLs may hold what URLs may not.
+  const url = new URL(splitCredentials(camera.url).url);
   const port = RTSP_PORTS[url.protocol];
   if (port === undefined) {
     const path = decodeURIComponent(url.pathname);

@@ -1,8 +1,11 @@
 import { Socket } from 'node:net';
 import type { DetectOptions } from '../detect/options.ts';
 import { AustreamError } from '../errors.ts';
+import { isOnvif } from '../onvif/address.ts';
+import { describeResolved, resolveCamera } from '../onvif/resolve.ts';
 import { Camera, type Finder } from './camera.ts';
 import { REPORT_MS, type ToChild, type ToHost } from './messages.ts';
+import type { CameraOptions } from './options.ts';
 import { Outbox } from './outbox.ts';
 import { cameraRedactor, splitCredentials } from './redact.ts';
 import { isLive, isTls } from './source.ts';
@@ -62,13 +65,14 @@ async function live(
   );
   const finder = await openFinder(start.detect);
   const waits = !isLive(start.camera.url);
+  const source = await sourceOf(start.camera);
   let tlsError: AustreamError | null = null;
-  const tunnel = isTls(start.camera.url)
-    ? await TlsTunnel.open(splitCredentials(start.camera.url).url, start.camera.tls, (error) => {
+  const tunnel = isTls(source.url)
+    ? await TlsTunnel.open(splitCredentials(source.url).url, source.tls, (error) => {
         tlsError = error;
       })
     : null;
-  const running = new Camera({ ...start, proxy: tunnel?.proxy }, finder, {
+  const running = new Camera({ ...start, camera: source, proxy: tunnel?.proxy }, finder, {
     connected: () => void send({ type: 'connected' }),
     epoch: (begin) => void send({ type: 'epoch', ...begin }),
     faces: (faces) => (waits ? outbox.deliver(faces) : outbox.offer(faces)),
@@ -88,6 +92,15 @@ async function live(
   await send(report());
   await (error === null ? send({ type: 'ended' }) : fail(tlsError ?? error));
   die();
+}
+
+/** What is to be played: of an ONVIF device the stream that it offers now, since addresses change. */
+async function sourceOf(camera: CameraOptions): Promise<CameraOptions> {
+  if (!isOnvif(camera.url)) return camera;
+  await send({ type: 'opening' });
+  const resolved = await resolveCamera(camera);
+  await send({ type: 'resolved', detail: cameraRedactor(camera)(describeResolved(resolved)) });
+  return resolved.camera;
 }
 
 function send(message: ToHost): Promise<void> {

@@ -41,8 +41,10 @@ export interface ClockReport {
 
 /** From a camera child to the host, over IPC. The faces themselves come by the pipe (`wire.ts`). */
 export type ToHost =
-  /** The detector is loaded, the camera is being opened. */
+  /** The detector is loaded, the camera is being opened; again after a device was asked which stream that is. */
   | { readonly type: 'opening' }
+  /** The device told its stream; how, in words for people, free of credentials. */
+  | { readonly type: 'resolved'; readonly detail: string }
   /** The camera agreed to play. */
   | { readonly type: 'connected' }
   /** The first frame of an epoch was decoded. */

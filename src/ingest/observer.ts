@@ -19,6 +19,8 @@ export class CameraObserver {
   readonly #gaps: GapFinder;
   readonly #meter = new LoadMeter();
   #tooOld = 0;
+  /** How the source was found; empty where nobody had to be asked. */
+  #found = '';
   #timer: NodeJS.Timeout | undefined;
 
   constructor(camera: CameraOptions, options: IngestOptions, tell: (status: CameraStatus) => void) {
@@ -36,10 +38,15 @@ export class CameraObserver {
     if (this.#status.enter(state, cause, detail)) this.#tell(this.#status.status());
   }
 
+  /** The device told which stream to take. */
+  resolved(detail: string): void {
+    this.#found = `; ${detail}`;
+  }
+
   epoch(begin: Extract<ToHost, { type: 'epoch' }>): void {
     this.#tooOld = 0;
     this.#status.picture(begin);
-    this.enter('LIVE', begin.cause, describePicture(begin));
+    this.enter('LIVE', begin.cause, `${describePicture(begin)}${this.#found}`);
   }
 
   report(report: Extract<ToHost, { type: 'report' }>): void {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isOnvif, parseDeviceUrl } from '../onvif/address.ts';
 
 /** Ids go into topic keys and event ids, whose parts are joined by slashes. */
 export const cameraId = z
@@ -8,8 +9,11 @@ export const cameraId = z
     'letters, digits, dot, dash and underscore, at most 64 of them',
   );
 
-const cameraUrl = z.string().refine((url) => /^(rtsps?|file|v4l2):\/\//.test(url), {
-  message: 'must begin with rtsp://, rtsps://, file:// or v4l2://',
+const cameraUrl = z.string().superRefine((url, context) => {
+  const problem = /^(rtsps?|onvif|file|v4l2):\/\//.test(url)
+    ? isOnvif(url) && parseDeviceUrl(url)
+    : 'must begin with rtsp://, rtsps://, onvif://, file:// or v4l2://';
+  if (typeof problem === 'string') context.addIssue({ code: 'custom', message: problem });
 });
 
 export const cameraOptions = z.strictObject({

@@ -6,6 +6,9 @@ const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s"'<>]*@/gi;
 /** Lines of RTSP and HTTP messages that GStreamer's logs quote. */
 const AUTHORIZATION = /\b((?:proxy-)?authorization\s*[:=]\s*)[^\r\n]+/gi;
 
+/** Passwords within a path or a query, where some makes of camera want them; they may be hashes of the real one. */
+const QUERY_PASSWORD = /\b(pass(?:word|wd)?|pwd)(=|%3D)[^&\s"'<>;]+/gi;
+
 /**
  * Makes the one function through which every text from GStreamer, a camera or a child process goes before
  * anyone sees it. It removes the given secrets in every spelling in which they may turn up (raw, percent-encoded,
@@ -28,7 +31,10 @@ export function redactor(secrets: readonly (string | undefined)[]): (text: strin
   return (text) => {
     let clean = text;
     for (const spelling of longestFirst) clean = clean.replaceAll(spelling, HIDDEN);
-    return clean.replace(URL_CREDENTIALS, `$1${HIDDEN}@`).replace(AUTHORIZATION, `$1${HIDDEN}`);
+    return clean
+      .replace(URL_CREDENTIALS, `$1${HIDDEN}@`)
+      .replace(AUTHORIZATION, `$1${HIDDEN}`)
+      .replace(QUERY_PASSWORD, `$1$2${HIDDEN}`);
   };
 }
 

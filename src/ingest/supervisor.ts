@@ -165,6 +165,9 @@ export class CameraSupervisor implements Governed {
         this.#watchdog.opening(now);
         if (this.#share < 1) this.#child?.pace(this.#share);
         break;
+      case 'resolved':
+        this.#observer.resolved(message.detail);
+        break;
       case 'connected':
         this.#watchdog.connected();
         break;

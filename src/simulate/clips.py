@@ -49,6 +49,16 @@ class Clip:
         self.units = units  # [(bytes, pts, dts, is_key)]
         self.duration = duration
 
+    def describe(self):
+        shape = Gst.Caps.from_string(self.caps).get_structure(0)
+        known, rate, per = shape.get_fraction("framerate")
+        return {
+            "codec": self.codec,
+            "width": shape.get_value("width"),
+            "height": shape.get_value("height"),
+            "fps": round(rate / max(1, per)) if known else 25,
+        }
+
 
 def load(source, codec=None, fps=None, size=None):
     """Reads any file that GStreamer can decode. Without fps and size, a file whose codec fits is not re-encoded."""

@@ -164,7 +164,10 @@ def main():
     except clips.ClipError as error:
         emit("failed", message=str(error))
         return 1
-    emit("ready", port=server.port, paths=list(server.cameras))
+    streams = [
+        {"path": path, **(camera.clip.describe() if camera.clip else {})} for path, camera in server.cameras.items()
+    ]
+    emit("ready", port=server.port, streams=streams)
     loop = GLib.MainLoop()
     threading.Thread(target=read_commands, args=(server, loop), daemon=True).start()
     # Sessions whose client went away without a word.

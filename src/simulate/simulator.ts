@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { AustreamError } from '../errors.ts';
+import type { OnvifDevice } from './onvif/device.ts';
+import { SimulatedDevices } from './onvif/devices.ts';
 
 export const SIMULATED_CODECS = ['h264', 'h265', 'mjpeg'] as const;
 export type SimulatedCodec = (typeof SIMULATED_CODECS)[number];
@@ -26,6 +28,8 @@ export interface SimulatorOptions {
   readonly size?: readonly [number, number];
   /** Streams without usable video, to try how an ingest refuses them; they come after the cameras. */
   readonly unusable?: readonly ('audio' | 'unknown')[];
+  /** Each camera is an ONVIF device, too: the first at this port, the others at those after it; 0 takes free ones. */
+  readonly onvif?: { readonly port: number } | undefined;
 }
 
 /** What can be made to go wrong. Cameras are named by their path, `/cam1`; without one, all of the server. */
@@ -49,8 +53,17 @@ export interface MediaStarted {
   readonly startUnixMicros: number;
 }
 
+/** One RTSP path. Streams without video have a path alone. */
+export interface SimulatedStream {
+  readonly path: string;
+  readonly codec?: SimulatedCodec;
+  readonly width?: number;
+  readonly height?: number;
+  readonly fps?: number;
+}
+
 type ServerEvent =
-  | { event: 'ready'; port: number; paths: string[] }
+  | { event: 'ready'; port: number; streams: SimulatedStream[] }
   | { event: 'failed'; message: string }
   | ({ event: 'media' } & MediaStarted)
   | { event: 'done'; id: number; error?: string };
@@ -59,6 +72,8 @@ type ServerEvent =
 export class Simulator {
   /** `rtsp://host:port/cam1` …, without credentials. */
   readonly urls: readonly string[];
+  /** In the order of `urls`. */
+  readonly streams: readonly SimulatedStream[];
   readonly port: number;
   readonly pid: number;
   /** Every start of a camera's stream so far, oldest first. */
@@ -68,12 +83,18 @@ export class Simulator {
   readonly #server: ChildProcess;
   readonly #waiting = new Map<number, (error?: string) => void>();
   #lastId = 0;
+  #devices: SimulatedDevices | null = null;
 
-  private constructor(server: ChildProcess, host: string, ready: { port: number; paths: string[] }) {
+  private constructor(
+    server: ChildProcess,
+    host: string,
+    ready: { port: number; streams: SimulatedStream[] },
+  ) {
     this.#server = server;
     this.port = ready.port;
     this.pid = server.pid!;
-    this.urls = ready.paths.map((path) => `rtsp://${host}:${ready.port}${path}`);
+    this.streams = ready.streams;
+    this.urls = ready.streams.map(({ path }) => `rtsp://${host}:${ready.port}${path}`);
     this.exited = new Promise((resolve) => {
       server.once('exit', () => {
         for (const settle of this.#waiting.values()) settle('the simulator has ended');
@@ -85,6 +106,22 @@ export class Simulator {
 
   /** Encodes what must be encoded, then listens. Throws ARGUMENT_INVALID for sources, PORT_IN_USE, PREREQUISITE_MISSING. */
   static async start(options: SimulatorOptions): Promise<Simulator> {
+    const simulator = await Simulator.#serve(options);
+    if (!options.onvif) return simulator;
+    try {
+      simulator.#devices = await SimulatedDevices.start(simulator, {
+        ...options,
+        host: options.host ?? '127.0.0.1',
+        port: options.onvif.port,
+      });
+      return simulator;
+    } catch (error) {
+      await simulator.stop();
+      throw error;
+    }
+  }
+
+  static #serve(options: SimulatorOptions): Promise<Simulator> {
     const host = options.host ?? '127.0.0.1';
     // Debian's own Python: PyGObject lives there, whatever `python3` comes first on the PATH.
     const server = spawn('/usr/bin/python3', [fileURLToPath(new URL('server.py', import.meta.url))], {
@@ -113,8 +150,17 @@ export class Simulator {
     });
   }
 
+  /** One per camera; none unless asked for. */
+  get devices(): readonly OnvifDevice[] {
+    return this.#devices?.devices ?? [];
+  }
+
   /** Injects or ends a fault; resolves when it is in force. */
   fault(fault: Fault): Promise<void> {
+    if (fault.op === 'clock') {
+      const device = this.devices[this.streams.findIndex(({ path }) => path === fault.path)];
+      if (device) device.clockOffset = fault.offset;
+    }
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, (error) =>
@@ -125,6 +171,7 @@ export class Simulator {
   }
 
   async stop(): Promise<void> {
+    await this.#devices?.stop();
     this.#server.stdin!.end();
     const hurry = setTimeout(() => this.#server.kill('SIGKILL'), 2_000);
     await this.exited;
