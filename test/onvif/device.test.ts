@@ -1,0 +1,157 @@
+import { execFile } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { cameraOptions } from '../../src/ingest/options.ts';
+import { discover } from '../../src/onvif/discover.ts';
+import { describeResolved, resolveCamera } from '../../src/onvif/resolve.ts';
+import { OnvifDevice } from '../../src/simulate/onvif/device.ts';
+import { Simulator } from '../../src/simulate/simulator.ts';
+import { python } from '../broker/python.ts';
+import { movingClip } from '../ingest/clips.ts';
+import { Recorder } from '../ingest/recorder.ts';
+
+const SECRET = 'c4nary & <sécret>';
+const clip = fileURLToPath(movingClip('onvif.mp4', { frames: 25, fps: 5, width: 160, height: 120 }));
+const start = (onvifPort = 0) =>
+  Simulator.start({
+    sources: [clip],
+    cameras: 2,
+    user: 'vié & w',
+    password: SECRET,
+    onvif: { port: onvifPort },
+  });
+const camera = (url: string, more: object = {}) =>
+  cameraOptions.parse({ id: 'cam', url, username: 'vié & w', password: SECRET, ...more });
+
+describe('a device', () => {
+  let simulator: Simulator;
+  let device: OnvifDevice;
+  beforeAll(async () => {
+    simulator = await start();
+    device = simulator.devices[0]!;
+  });
+  afterAll(() => simulator?.stop());
+  beforeEach(() =>
+    Object.assign(device, { clockOffset: 0, tellsTime: true, believedHost: null, media2: true }),
+  );
+
+  test.each([true, false])('tells its stream, by the newer media service: %s', async (media2) => {
+    device.media2 = media2;
+    const resolved = await resolveCamera(camera(device.url));
+    expect(resolved.camera.url).toBe(simulator.urls[0]);
+    expect(resolved.profile).toMatchObject({ name: 'main', codec: 'h264', width: 160, height: 120 });
+    expect(Math.abs(resolved.clock!.offsetMs)).toBeLessThanOrEqual(resolved.clock!.errorMs);
+    expect(describeResolved(resolved)).not.toContain('c4nary');
+  });
+
+  test('whose clock is wrong is asked by its own time, and the error is told', async () => {
+    device.clockOffset = 3600;
+    const { clock } = await resolveCamera(camera(device.url));
+    expect(Math.abs(clock!.offsetMs - 3_600_000)).toBeLessThanOrEqual(clock!.errorMs);
+    await expect(resolveCamera(camera(device.url, { password: 'wrong' }))).rejects.toMatchObject({
+      code: 'CAMERA_UNAUTHORIZED',
+      message: expect.stringMatching(/its clock is 3\d\d\d\.\d s ahead/),
+    });
+    device.tellsTime = false;
+    await expect(resolveCamera(camera(device.url))).rejects.toMatchObject({
+      code: 'CAMERA_UNAUTHORIZED',
+      message: expect.stringContaining('does not tell its time'),
+      fix: expect.stringContaining('NTP'),
+    });
+  });
+
+  test('behind NAT is reached where the user said', async () => {
+    device.believedHost = '10.9.8.7';
+    const resolved = await resolveCamera(camera(device.url));
+    expect(resolved.camera.url).toBe(simulator.urls[0]);
+    expect(resolved.otherHost).toBe('10.9.8.7');
+  });
+
+  test('refuses who has no password, or another', async () => {
+    const without = cameraOptions.parse({ id: 'cam', url: device.url });
+    await expect(resolveCamera(without)).rejects.toMatchObject({
+      code: 'CAMERA_UNAUTHORIZED',
+      message: expect.stringContaining('asks for a user name'),
+    });
+    await expect(resolveCamera(camera(device.url, { password: 'wrong' }))).rejects.toMatchObject({
+      code: 'CAMERA_UNAUTHORIZED',
+      message: expect.stringContaining('rejects'),
+    });
+  });
+
+  test('is found, with a clock and no password', async () => {
+    const found = await discover({ timeoutMs: 1_000, interface: 'lo' });
+    expect(found.map(({ url }) => url)).toEqual(
+      expect.arrayContaining(simulator.devices.map(({ url }) => url)),
+    );
+    const own = found.find(({ url }) => url === device.url)!;
+    expect(own).toMatchObject({ name: 'camera 1', id: `urn:uuid:${device.uuid}` });
+    expect(own.clock).not.toBeNull();
+    await expect(discover({ timeoutMs: 1, interface: 'nope' })).rejects.toMatchObject({
+      code: 'ARGUMENT_INVALID',
+    });
+  });
+
+  test('is one for clients that others wrote: zeep with ONVIF’s own WSDLs, and WSDiscovery', async () => {
+    const script = fileURLToPath(new URL('read_device.py', import.meta.url));
+    const { stdout } = await promisify(execFile)(
+      await python(),
+      [script, device.host, String(device.port), 'vié & w', SECRET],
+      { timeout: 60_000 },
+    );
+    expect(JSON.parse(stdout)).toMatchObject({
+      model: 'simulated camera',
+      profile: { name: 'main', encoding: 'H264', width: 160, height: 120 },
+      uri: simulator.urls[0],
+      refused: true,
+      discovered: expect.arrayContaining([device.serviceUrl]),
+      scopes: expect.arrayContaining(['onvif://www.onvif.org/name/camera%201']),
+    });
+  }, 120_000);
+});
+
+test.each([
+  ['a web page', '<html>hello</html>', 'CAMERA_NOT_ONVIF'],
+  ['XML bombs', '<!DOCTYPE a [<!ENTITY x "xx">]><a>&x;</a>', 'CAMERA_NOT_ONVIF'],
+  ['no end', 'x'.repeat(32 * 2 ** 20), 'CAMERA_NOT_ONVIF'],
+])('what gives %s is no device', async (_, body, code) => {
+  const server = createServer((_request, response) => void response.end(body)).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await expect(resolveCamera(camera(`onvif://127.0.0.1:${port}`))).rejects.toMatchObject({ code });
+});
+
+test('a camera comes back by asking anew after its stream’s address has changed', async () => {
+  let simulator = await start();
+  const [device] = simulator.devices;
+  const { host, port, url } = device!;
+  const recorder = new Recorder(camera(url));
+  onTestFinished(async () => {
+    await recorder.supervisor.stop();
+    await simulator.stop();
+  });
+  await recorder.until('LIVE', () => recorder.state === 'LIVE', 60_000);
+  expect(recorder.statuses.at(-1)!.detail).toContain('ONVIF profile main (160×120 h264)');
+  const before = simulator.urls[0];
+  await simulator.stop();
+  await recorder.until('not LIVE', () => recorder.state !== 'LIVE', 60_000);
+  simulator = await start();
+  await simulator.devices[0]!.stop();
+  const moved = { ...simulator.devices[1]!.profiles[0]!, uri: simulator.urls[1]! };
+  const again = await OnvifDevice.start({
+    name: 'moved',
+    host,
+    port,
+    user: 'vié & w',
+    password: SECRET,
+    profiles: [moved],
+  });
+  onTestFinished(() => again.stop());
+  expect(moved.uri).not.toBe(before);
+  await recorder.until('LIVE again', () => recorder.state === 'LIVE', 60_000);
+  expect(JSON.stringify(recorder.statuses)).not.toContain('c4nary');
+}, 120_000);
