@@ -1,0 +1,153 @@
+import { join } from 'node:path';
+import {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  type Admin,
+  Kafka,
+  logLevel,
+  ResourcePatternTypes,
+} from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defineCamera, readCameras, writeCameras } from '../../src/cluster/camera-config.ts';
+import { kafkajsConnection } from '../../src/publish/connection.ts';
+import { kafkaOptions } from '../../src/publish/options.ts';
+import { KafkaBroker } from '../broker/kafka-broker.ts';
+import { Austream, DEMO_CLIP, Scratch } from '../e2e/austream.ts';
+import { Published } from '../e2e/cluster-events.ts';
+import { Workers } from '../e2e/cluster-workers.ts';
+import { ofKind } from './checks/index.ts';
+import { K8S, type Manifest, render, renderTogether } from './render.ts';
+
+const PASSWORD = 'a-password-for-tests';
+const PARTITIONS = 4;
+/** A user of Kafka by its password instead of its certificate: rights are the same. */
+const as = (user: string, broker: KafkaBroker) => ({
+  brokers: [broker.secured],
+  sasl: { mechanism: 'SCRAM-SHA-512' as const, username: user, password: PASSWORD },
+  topics: { create: false },
+});
+
+/** Everything that kafka-strimzi and keda-strimzi say about users, as Kafka has it. */
+function aclsOf(users: readonly Manifest[]) {
+  const by = <T extends object>(values: T, name: string) => Reflect.get(values, name.toUpperCase()) as number;
+  const upper = (name: string) => name.replace(/(?<=[a-z])(?=[A-Z])/g, '_');
+  return users.flatMap(({ metadata, spec }) =>
+    spec.authorization.acls.flatMap(({ resource, operations }: Manifest) =>
+      operations.map((operation: string) => ({
+        principal: `User:${metadata.name}`,
+        host: '*',
+        resourceType: by(AclResourceTypes, upper(resource.type)),
+        resourceName: resource.name,
+        resourcePatternType:
+          resource.patternType === 'prefix' ? ResourcePatternTypes.PREFIXED : ResourcePatternTypes.LITERAL,
+        operation: by(AclOperationTypes, upper(operation)),
+        permissionType: AclPermissionTypes.ALLOW,
+      })),
+    ),
+  );
+}
+
+describe('the rights that kafka-strimzi gives', () => {
+  let broker: KafkaBroker;
+  let admin: Admin;
+  let users: string[];
+
+  beforeAll(async () => {
+    const objects = await render(join(K8S, 'overlays/gpu-cluster'));
+    const all = await renderTogether(['base', 'base/run'], ['kafka-strimzi', 'keda-strimzi']);
+    const manifests = ofKind(all, 'KafkaUser');
+    users = manifests.map(({ metadata }) => metadata.name);
+    expect(ofKind(objects, 'KafkaUser')).toEqual(manifests);
+    broker = await KafkaBroker.start({
+      secured: 'SASL_PLAINTEXT',
+      scram: users.map((name) => `SCRAM-SHA-512=[name=${name},password=${PASSWORD}]`),
+      properties: {
+        'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
+        'listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config':
+          'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+        'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+        'super.users': 'User:ANONYMOUS',
+      },
+    });
+    admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    await admin.createTopics({
+      topics: ofKind(all, 'KafkaTopic').map(({ metadata }) => ({
+        topic: metadata.name,
+        numPartitions: PARTITIONS,
+        replicationFactor: 1,
+      })),
+    });
+    await admin.createAcls({ acl: aclsOf(manifests) });
+  }, 240_000);
+  afterAll(async () => {
+    await admin?.disconnect();
+    await broker?.stop();
+  });
+
+  it('suffice for cameras, ingest, inference and the lag that KEDA reads', async () => {
+    using scratch = new Scratch();
+    await using workers = new Workers(scratch, {
+      cluster: { cameras: 'topic', sessionSeconds: 6 },
+      infer: { threads: 1 },
+    });
+    await Promise.all([
+      workers.start('infer', { kafka: as('austream-infer', broker) }),
+      workers.start('ingest', { kafka: as('austream-ingest', broker) }),
+    ]);
+    const ingest = kafkaOptions.parse(as('austream-ingest', broker));
+    const camera = defineCamera({ id: 'clip', url: `file://${DEMO_CLIP}`, analysisFps: 15 });
+    await writeCameras(ingest, new Map([[camera.id, camera]]));
+    expect(await readCameras(ingest, expect.unreachable)).toEqual([camera]);
+    await using published = new Published(broker.address, 'au.');
+    await expect.poll(() => published.frames.length, { timeout: 60_000 }).toBeGreaterThan(60);
+    const keda = new Kafka(kafkajsConnection(kafkaOptions.parse(as('austream-keda', broker)))).admin();
+    await keda.connect();
+    const [offsets] = await keda.fetchOffsets({ groupId: 'austream-infer', topics: ['au.crops'] });
+    expect(offsets!.partitions.some(({ offset }) => Number(offset) > 0)).toBe(true);
+    expect(await keda.fetchTopicOffsets('au.crops')).toHaveLength(PARTITIONS);
+    await keda.disconnect();
+    const ended = [...workers.of('infer'), ...workers.of('ingest')];
+    expect(await Promise.all(ended.map((worker) => workers.stop(worker)))).toEqual([130, 130]);
+    expect(workers.stderr).not.toMatch(/authoriz|refuse/i);
+  }, 180_000);
+
+  it('suffice for run', async () => {
+    using scratch = new Scratch();
+    const config = scratch.file('run.yaml', {
+      cameras: [{ id: 'alone', url: `file://${DEMO_CLIP}`, analysisFps: 5 }],
+      kafka: as('austream-run', broker),
+    });
+    await using run = new Austream(['run', '-c', config, '--json']);
+    expect(await run.exited).toBe(0);
+    expect(run.of('summary')).toMatchObject([{ dropped: {} }]);
+    expect(run.of('frame').length).toBeGreaterThan(50);
+  }, 120_000);
+
+  it('are no more than that', async () => {
+    const refused: string[] = [];
+    for (const [user, topic] of [
+      ['austream-ingest', 'au.frames'],
+      ['austream-infer', 'au.crops'],
+      ['austream-infer', 'au.camera-config'],
+      ['austream-run', 'au.crops'],
+      ['austream-keda', 'au.frames'],
+    ] as const) {
+      const { producer, disconnect } = await connected(user);
+      await producer
+        .send({ topic, messages: [{ value: 'forged' }] })
+        .catch(({ message }: Error) => refused.push(`${user} ${topic}: ${message}`));
+      await disconnect();
+    }
+    expect(refused).toHaveLength(5);
+    for (const line of refused) expect(line).toMatch(/not authorized/i);
+  }, 60_000);
+
+  async function connected(user: string) {
+    const connection = kafkajsConnection(kafkaOptions.parse(as(user, broker)));
+    const producer = new Kafka({ ...connection, retry: { retries: 0 } }).producer();
+    await producer.connect();
+    return { producer, disconnect: () => producer.disconnect() };
+  }
+});
