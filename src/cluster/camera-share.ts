@@ -80,7 +80,10 @@ export class CameraShare {
     try {
       camera = value && decodeCamera(value);
     } catch (error) {
-      log.error({ camera: id }, `the definition of camera ${id} cannot be read: ${(error as Error).message}`);
+      log.error(
+        { cameraId: id },
+        `the definition of camera ${id} cannot be read: ${(error as Error).message}`,
+      );
       return;
     }
     share.cameras.set(id, camera);
@@ -97,7 +100,7 @@ export class CameraShare {
   #apply(id: string, camera: CameraDefinition | null): void {
     this.#acting = this.#acting
       .then(() => (camera ? this.#events.run(camera) : this.#events.stop(id)))
-      .catch((error: Error) => log.error({ camera: id }, error.message));
+      .catch((error: Error) => log.error({ cameraId: id }, error.message));
   }
 
   async #letGo(partition: number): Promise<void> {

@@ -40,7 +40,8 @@ export class CameraLines {
   /** State, rate, lag and losses of a camera, in one line that fits the screen. */
   line(status: CameraStatus): string {
     const { cameraId, state, fps, lagMs, restarts, drops, detail } = status;
-    const lost = Object.values(drops).reduce((sum, count) => sum + count, 0);
+    const { analysis_fps: _thinned, ...losses } = drops;
+    const lost = Object.values(losses).reduce((sum, count) => sum + count, 0);
     const figures =
       state === 'LIVE'
         ? `${fps?.toFixed(1) ?? '–'} frames/s, ${lagMs ?? '–'} ms behind, ${lost} lost, ${restarts} restarts; `

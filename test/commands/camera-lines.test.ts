@@ -20,7 +20,7 @@ const LIVE: CameraStatus = {
   lagMs: 41,
   clockErrorMs: null,
   driftPpm: null,
-  drops: { analysis_slow: 3, too_old: 1 },
+  drops: { analysis_slow: 3, too_old: 1, analysis_fps: 900 },
   gap: null,
 };
 

@@ -68,7 +68,8 @@ export class CameraCard {
     this.root.dataset.mood = mood;
     setText(this.#state, `${mark} ${word}`);
     setText(this.#detail, mood === 'good' ? '' : view.detail);
-    const lost = Object.entries(view.drops).filter(([, count]) => count > 0);
+    // What the config thins out is not lost.
+    const lost = Object.entries(view.drops).filter(([cause, count]) => cause !== 'analysis_fps' && count > 0);
     const lag = view.lag.at(-1);
     this.#set('frames/s', view.fps === null || mood !== 'good' ? '–' : view.fps.toFixed(1));
     this.#set('lag', lag == null || mood !== 'good' ? '–' : `${(lag / 1_000).toFixed(2)} s`);
