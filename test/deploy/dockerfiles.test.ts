@@ -172,9 +172,11 @@ describe('the Dockerfile', () => {
 
   it('makes every image that the manifests name', () => {
     const named = globSync('deploy/k8s/**/*.yaml', { cwd: ROOT }).flatMap((path) =>
-      [...read(path).matchAll(/image: (austream-[a-z]+):/g)].map(([, name]) => name!),
+      [...read(path).matchAll(/image: (austream-\S+)/g)].map(([, image]) => image!),
     );
     expect(named.length).toBeGreaterThan(2);
-    for (const name of named) expect(TARGETS.map((target) => target.name)).toContain(name);
+    const { version } = JSON.parse(read('package.json'));
+    const made = TARGETS.map(({ name, variant }) => `${name}:${variant || version}`);
+    for (const image of named) expect(made).toContain(image);
   });
 });

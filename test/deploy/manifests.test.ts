@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { problems } from './checks/index.ts';
@@ -18,6 +18,7 @@ const EITHER = [
   ['model-image', 'model-volume'],
 ];
 const AT_ONCE = 4;
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
 const excluded = (names: readonly string[]) =>
   EITHER.some((either) => either.every((name) => names.includes(name)));
@@ -49,6 +50,16 @@ describe('deploy/k8s', () => {
 
   it.each([...OVERLAYS, ...combinations.map((names) => names.join(' + '))])('%s has no mistake', (name) => {
     expect(problems(built.get(name)!)).toEqual([]);
+  });
+
+  it('takes the images of this version', () => {
+    const images = [...built.values()].flat().flatMap(({ spec }) => {
+      const pod = spec?.template?.spec ?? {};
+      return [...(pod.initContainers ?? []), ...(pod.containers ?? [])].map(({ image }) => image as string);
+    });
+    expect(images.length).toBeGreaterThan(100);
+    for (const image of new Set(images))
+      expect(image).toMatch(new RegExp(`^austream-(ingest|infer|run):${version}(-(cpu|cuda))?$`));
   });
 
   it('is valid by the schemas of two versions of Kubernetes and of every custom resource', async () => {
