@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { AustreamError } from './errors.ts';
 
@@ -35,6 +36,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 async function wholeProgram(commands = Object.values(COMMANDS)): Promise<Command> {
   const program = new Command('austream')
     .description('Facial Action Units of faces on IP cameras, as events on Kafka topics')
+    .version(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version)
     .exitOverride();
   for (const load of commands) program.addCommand(withExitOverride(await load()));
   return program;

@@ -172,11 +172,15 @@ describe('the Dockerfile', () => {
 
   it('makes every image that the manifests name', () => {
     const named = globSync('deploy/k8s/**/*.yaml', { cwd: ROOT }).flatMap((path) =>
-      [...read(path).matchAll(/image: (austream-\S+)/g)].map(([, image]) => image!),
+      [...read(path).matchAll(/image: (austream-\S+)|name: (austream-\S+), newTag: ([^\s}]+)/g)].map(
+        ([, image, name, tag]) => image ?? `${name}:${tag}`,
+      ),
     );
     expect(named.length).toBeGreaterThan(2);
     const { version } = JSON.parse(read('package.json'));
-    const made = TARGETS.map(({ name, variant }) => `${name}:${variant || version}`);
+    const made = TARGETS.map(
+      ({ name, variant }) => `${name}:${[version, variant].filter(Boolean).join('-')}`,
+    );
     for (const image of named) expect(made).toContain(image);
   });
 });
