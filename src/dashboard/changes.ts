@@ -12,7 +12,9 @@ const LONGEST_BODY = 8_192;
  * secrets, which would go to whatever address the page names.
  */
 const newCamera = cameraOptions.pick({ id: true, username: true, password: true }).extend({
-  url: z.string().regex(/^rtsps?:\/\/[^/?#\s]+\S*$/, 'rtsp:// or rtsps:// and the camera’s address'),
+  url: z
+    .string()
+    .regex(/^(rtsps?|onvif):\/\/[^/?#\s]+\S*$/, 'rtsp://, rtsps:// or onvif:// and the camera’s address'),
 });
 
 /** What is missing is as wrong as what is empty, and says so in the same words. */

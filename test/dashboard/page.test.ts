@@ -226,7 +226,7 @@ test('a camera that cannot be one is refused where it is wrong, and nothing type
   await secret!.fill('hunter2-hunter2');
   await page.keyboard.press('Enter');
   await dialog.getByText('letters, digits, dot, dash').waitFor();
-  await dialog.getByText('rtsp:// or rtsps:// and').waitFor();
+  await dialog.getByText('rtsp://, rtsps:// or onvif:// and').waitFor();
   expect(await focused()).toBe('add-id');
   expect(await name!.getAttribute('aria-invalid')).toBe('true');
   expect(await name!.getAttribute('aria-describedby')).toBe('add-id-error');

@@ -176,6 +176,14 @@ describe('cameras', () => {
     expect(added.body + again.body + JSON.stringify([shown, last])).not.toMatch(/in-the-url|beside-it/);
   });
 
+  test('may be named by their ONVIF address', async () => {
+    const { server, cameras } = await dashboard();
+    const payload = { id: 'door', url: 'onvif://127.0.0.1:9' };
+    const added = await server.inject({ method: 'POST', path: '/cameras', headers: OWN, payload });
+    expect(added.statusCode).toBe(201);
+    expect(cameras.list()).toMatchObject([{ id: 'door', url: 'onvif://127.0.0.1:9' }]);
+  });
+
   test.each([
     ['neither name nor address', {}, ['id', 'url']],
     ['a name with a slash', { ...DOOR, id: 'a/b' }, ['id']],
