@@ -1,6 +1,7 @@
 import type { ClockSource, Frame, I420Image, Micros } from '../domain.ts';
 import { Cadence } from './cadence.ts';
 import { CaptureClock } from './clock.ts';
+import { DecoderQueue } from './decoder-queue.ts';
 import { Drift } from './drift.ts';
 import { parseGdp } from './gdp.ts';
 import type { Pipeline, Pulled } from './gstreamer.ts';
@@ -44,6 +45,9 @@ export class FrameReader {
   #decoded = 0;
   #analysed = 0;
   #drops: Record<string, number> = {};
+  readonly #queue = new DecoderQueue();
+  /** Of all epochs. */
+  #read = 0;
 
   constructor(
     pipeline: Pick<Pipeline, 'pull' | 'property' | 'set'>,
@@ -82,8 +86,8 @@ export class FrameReader {
     this.#analysed += 1;
   }
 
-  drop(cause: string): void {
-    this.#drops[cause] = (this.#drops[cause] ?? 0) + 1;
+  drop(cause: string, frames = 1): void {
+    this.#drops[cause] = (this.#drops[cause] ?? 0) + frames;
   }
 
   /** True where decoding has been behind the camera by more than the allowed age for a while. */
@@ -96,15 +100,16 @@ export class FrameReader {
     for (;;) {
       const pulled = await this.#pipeline.pull();
       if (pulled === null) return null;
-      const frame = this.#read(pulled);
+      const frame = this.#frame(pulled);
       if (frame !== null) return frame;
       release(pulled.bytes);
     }
   }
 
-  #read(pulled: Pulled): Frame | null {
+  #frame(pulled: Pulled): Frame | null {
     const packet = parseGdp(pulled.bytes);
     if (packet?.type !== 'buffer') return null;
+    this.#read += 1;
     const receivedAt = Date.now() * 1000;
     this.#readFormat(pulled.streamheader);
     const image = this.#format && viewI420(packet.payload, this.#format);
@@ -178,6 +183,8 @@ export class FrameReader {
     const now = performance.now();
     if (now - this.#clockReadAt < CLOCK_MS) return;
     this.#clockReadAt = now;
+    const lost = this.#queue.lost(this.#pipeline.property('decoded', 'stats'), this.#read);
+    if (lost > 0) this.drop('reader_slow', lost);
     this.#drift.add(now * 1000, this.#clock.ahead);
     if (this.#options.ingest.maxClockErrorSeconds === 0) return;
     const text = (element: string, property: string) =>

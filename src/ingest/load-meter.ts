@@ -3,7 +3,7 @@ import type { FrameCounts } from './messages.ts';
 import type { Load } from './shedding.ts';
 
 /** Drops that show that something took too long. */
-const SLOW = ['analysis_slow', 'host_slow', 'too_old'] as const;
+const SLOW = ['reader_slow', 'analysis_slow', 'host_slow', 'too_old'] as const;
 /** Ages kept for one look, should nobody look. */
 const MOST_AGES = 500;
 /** Looks over which a camera's need of processor time is measured, once it is live. */

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { AustreamError } from '../errors.ts';
+import { LIVE_BUFFERS } from './decoder-queue.ts';
 import type { CameraOptions } from './options.ts';
 import { splitCredentials } from './redact.ts';
 
@@ -18,9 +19,10 @@ const TAP = 'identity name=tap silent=false';
  * Buffers between decoder and reader. Live: enough for a stall of the reader of a few frames, as tags and
  * formats take places too; a full queue loses its oldest.
  */
-const LIVE_SINK = 'appsink name=sink sync=false max-buffers=12 drop=true';
+const LIVE_SINK = `appsink name=sink sync=false max-buffers=${LIVE_BUFFERS} drop=true`;
 const FILE_SINK = 'appsink name=sink sync=false max-buffers=4 drop=false';
-const TO_I420 = 'decodebin name=decode ! videoconvert ! video/x-raw,format=I420 ! gdppay';
+const TO_I420 =
+  'decodebin name=decode ! videoconvert ! video/x-raw,format=I420 ! identity name=decoded ! gdppay';
 
 /** `proxy`: the loopback `host:port` behind which an rtsps:// camera speaks plain RTSP. */
 export function sourceLaunch(camera: CameraOptions, proxy?: string): SourceLaunch {

@@ -294,3 +294,18 @@ test('an analysis that is slower than the camera gets the newest frame, and drop
   expect(skipped).toBeGreaterThan(20);
   expectTimesInOrder(camera);
 });
+
+test('a process that gets no time to read loses what was decoded meanwhile, and counts it', async () => {
+  const camera = watch(
+    { url: simulator.urls[0]! },
+    { maxClockErrorSeconds: 0, statusSeconds: 1, gapSeconds: 10 },
+    { child: 'stalling' },
+  );
+  await camera.until('a status', () => (camera.statuses.at(-1)!.drops.reader_slow ?? 0) > 40, 60_000);
+  const { drops } = camera.statuses.at(-1)!;
+  const [first, last] = [camera.faces[0]!, camera.faces.at(-1)!];
+  // At 25 frames a second. Numbered are those that were read; up to twelve wait, as long as a status is old.
+  const sent = 1 + Math.round((last.captureTime - first.captureTime) / 40_000);
+  expect(Math.abs(sent - (last.frame + 1) - drops.reader_slow!)).toBeLessThanOrEqual(12 + 25);
+  expectTimesInOrder(camera);
+});

@@ -4,7 +4,7 @@ import type { CameraStatus, FrameFaces } from '../../src/domain.ts';
 import { cameraOptions, ingestOptions } from '../../src/ingest/options.ts';
 import { CameraSupervisor } from '../../src/ingest/supervisor.ts';
 
-export type ChildProgram = 'plain' | 'slow' | 'hanging';
+export type ChildProgram = 'plain' | 'slow' | 'stalling' | 'hanging';
 
 /** A supervised camera with everything that it told, and a way to wait for more. */
 export class Recorder {
