@@ -188,7 +188,7 @@ it(
 
     for (const pod of [ingest, first, second]) expect(pod.stdout + pod.stderr).not.toContain(PASSWORD);
   },
-  180 * SECONDS,
+  400 * SECONDS,
 );
 
 it(
@@ -203,5 +203,5 @@ it(
     expect(await pod.probe('startupProbe')).toBe('ECONNREFUSED');
     await drained(pod, 'infer', 128 + 15);
   },
-  90 * SECONDS,
+  150 * SECONDS,
 );
