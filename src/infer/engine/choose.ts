@@ -76,8 +76,7 @@ function checkPrecision({ engine, device, precision }: EngineChoice): void {
     throw unavailable(`int8 on ${device}`, 'use precision: fp16 there, or device: cpu');
 }
 
-const CUDA_FIX =
-  'set ONNXRUNTIME_NODE_INSTALL_CUDA=v12 and install onnxruntime-node again, or use device: auto';
+const CUDA_FIX = 'ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node, or use device: auto';
 
 function unavailable(what: string, fix: string): AustreamError {
   return new AustreamError('ENGINE_UNAVAILABLE', `${what} is not available here`, { fix });
