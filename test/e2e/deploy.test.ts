@@ -117,8 +117,8 @@ async function ready(pod: Pod): Promise<void> {
   if (!pod.running) throw new Error(`the pod has ended:\n${pod.stderr}`);
 }
 
-/** Ends a pod as the kubelet does; its grace period is the time that it has. 130: it ended because it was asked to. */
-async function drained(pod: Pod, component: string, code = 130): Promise<void> {
+/** Ends a pod as the kubelet does; its grace period is the time that it has. */
+async function drained(pod: Pod, component: string, code = 0): Promise<void> {
   const grace = deployment(component).spec.template.spec.terminationGracePeriodSeconds!;
   pod.terminate();
   const late = AbortSignal.timeout(grace * SECONDS);

@@ -144,7 +144,8 @@ export class Pod {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.running) this.#bwrap.kill('SIGKILL');
+    // Its first process, and with it all of its namespace: as another user it does not die with its parent.
+    if (this.running) process.kill(this.pid, 'SIGKILL');
     await this.exited;
   }
 }
