@@ -57,7 +57,7 @@ def test_a_cut_off_run_goes_on_and_another_recipe_is_refused(tiny, tmp_path, cap
 def test_the_whole_pipeline_overfits(tiny, tmp_path):
     """paper-compact, all of it, learns two short videos by heart: some minutes on one core."""
     short = [replace(v, frames=v.frames[:8], files=v.files[:8], labels=v.labels[:8]) for v in tiny[:2]]
-    recipe = paper.Recipe(window=8, batch=2, epochs=150, lr=0.15, restart=150, beta=0.0)
+    recipe = paper.Recipe(window=8, batch=2, epochs=240, lr=0.15, restart=240, beta=0.0)
     model = paper.train(recipe, short, tmp_path / "run", device="cpu")
     assert paper.macro_f1(short, paper.predict(model, short, 8)) > 0.95
 
