@@ -13,6 +13,7 @@ import { type CameraOptions, cameraOptions } from '../src/ingest/options.ts';
 import { log } from '../src/log.ts';
 import { openPipeline } from '../src/pipeline.ts';
 import { Simulator } from '../src/simulate/simulator.ts';
+import { KafkaBroker } from '../test/broker/kafka-broker.ts';
 
 const [count = 4, minutes = 30] = process.argv.slice(2).map(Number);
 const clip = fileURLToPath(new URL('../models/demo/clip.mp4', import.meta.url));
@@ -60,6 +61,7 @@ function slope(samples: readonly Sample[], of: keyof Sample): number {
   return Math.round((top / half.reduce((sum, { minute }) => sum + (minute - x) ** 2, 0)) * 100) / 100;
 }
 
+const broker = await KafkaBroker.start();
 const simulator = await Simulator.start({ sources: [clip], cameras: count, size: [320, 180], fps: 10 });
 const camera = (index: number, analysisFps: number): CameraOptions =>
   cameraOptions.parse({ id: `cam${index}`, url: simulator.urls[index], analysisFps });
@@ -67,7 +69,8 @@ let events = 0;
 const gaps: string[] = [];
 const config = configSchema.parse({
   cameras: simulator.urls.map((_, index) => camera(index, 10)),
-  kafka: { embedded: true },
+  // Not the embedded one, which keeps what it was given in this process.
+  kafka: { brokers: [broker.address] },
   infer: { threads: 1 },
 });
 const pipeline = await openPipeline(config, {
@@ -94,6 +97,7 @@ for (let minute = 0; minute <= minutes; minute++) {
 const states = pipeline.cameras.list().map(({ id, status }) => `${id} ${status?.state}`);
 const summary = await pipeline.stop(5_000);
 await simulator.stop();
+await broker.stop();
 const steady = samples.slice(1);
 const rows = (['rssMb', 'heapMb', 'files', 'handles', 'threads', 'children', 'childrenMb'] as const).map(
   (of) => ({

@@ -227,7 +227,7 @@ test('a camera that cannot be one is refused where it is wrong, and nothing type
   await page.keyboard.press('Enter');
   await dialog.getByText('letters, digits, dot, dash').waitFor();
   await dialog.getByText('rtsp://, rtsps:// or onvif:// and').waitFor();
-  expect(await focused()).toBe('add-id');
+  await expect.poll(focused).toBe('add-id');
   expect(await name!.getAttribute('aria-invalid')).toBe('true');
   expect(await name!.getAttribute('aria-describedby')).toBe('add-id-error');
   expect(await page.locator('#add-id-error').textContent()).toContain('letters, digits');
@@ -236,8 +236,8 @@ test('a camera that cannot be one is refused where it is wrong, and nothing type
   await page.keyboard.press('Escape');
   await dialog.waitFor({ state: 'hidden' });
   // The button that opened it has the keyboard again.
-  expect(await focused()).toBe('add-camera');
-  expect(await page.locator('#add-password').inputValue()).toBe('');
+  await expect.poll(focused).toBe('add-camera');
+  await expect.poll(() => page.locator('#add-password').inputValue()).toBe('');
   expect(await page.locator('dialog .error:not(:empty)').count()).toBe(0);
 });
 
