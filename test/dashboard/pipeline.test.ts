@@ -123,7 +123,10 @@ test('a camera that asks for a password is added on the page, watched, and remov
     await dialog.waitFor({ state: 'hidden' });
     await expect.poll(() => card.getAttribute('data-mood'), within(30)).toBe('good');
     // For a moment there may be two: the clock's source has changed, which begins an epoch.
-    await card.getByRole('heading', { name: /^Face \d+$/ }).first().waitFor();
+    await card
+      .getByRole('heading', { name: /^Face \d+$/ })
+      .first()
+      .waitFor();
     expect(await page.content()).not.toContain('open-sesame');
     expect(JSON.stringify(logged)).not.toContain('open-sesame');
 
