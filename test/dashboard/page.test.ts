@@ -127,6 +127,15 @@ test('the keyboard goes back in time and on to the present', async () => {
       generatedFrame({ cameraId: 'lobby', trackId: 1, frame, receivedAt: now - 90e6 + frame * 40_000 }),
     ]);
   await page.getByText('No face in sight').waitFor();
+  // Frames come with the tick after a state: by then there is something to go back to.
+  await expect
+    .poll(async () => {
+      await page.locator('#scrub').fill('-75');
+      return page.getByRole('heading', { name: 'Face 1' }).count();
+    })
+    .toBe(1);
+  await page.locator('#live').press('Enter');
+  await page.getByText('No face in sight').waitFor();
   await page.locator('#scrub').focus();
   for (let press = 0; press < 10; press++) await page.keyboard.press('PageDown');
   await expect.poll(() => page.locator('#live').getAttribute('aria-pressed')).toBe('false');
