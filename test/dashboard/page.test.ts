@@ -143,6 +143,8 @@ test('the keyboard goes back in time and on to the present', async () => {
   expect(back).toBeLessThan(-100);
   await page.locator('#scrub').fill('-75');
   await page.getByRole('heading', { name: 'Face 1' }).waitFor();
+  // The heading comes first, its numbers with the next frame drawn.
+  await expect.poll(() => page.locator('.labels').textContent()).toMatch(/puller\d/);
   const held = await page.locator('.labels').textContent();
   await page.waitForTimeout(400);
   expect(await page.locator('.labels').textContent()).toBe(held);
