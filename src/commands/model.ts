@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { type BenchResult, benchWay, waysOf } from '../infer/engine/bench.ts';
 import { engineChoices } from '../infer/engine/choose.ts';
 import { buildGraphs } from '../infer/engine/onnx/build.ts';
@@ -7,6 +7,7 @@ import { openSource } from '../infer/engine/source.ts';
 import { PRESETS, type PresetName } from '../infer/model/architecture.ts';
 import { describeModel, modelSummary } from './model-info.ts';
 import { table } from './table.ts';
+import { whole } from './whole.ts';
 
 interface ModelFlags {
   preset?: PresetName;
@@ -159,13 +160,4 @@ function subcommand(name: string, description: string): Command {
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
-}
-
-function whole(least: number, most: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < least || value > most)
-      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-    return value;
-  };
 }

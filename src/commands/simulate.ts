@@ -3,6 +3,7 @@ import { afflict, type FaultKind, type FaultNews } from '../simulate/faults.ts';
 import { SIMULATED_CODECS, type SimulatedCodec, Simulator } from '../simulate/simulator.ts';
 import { parseDuration } from './duration.ts';
 import { lifetime } from './lifetime.ts';
+import { whole } from './whole.ts';
 
 interface SimulateFlags {
   cameras?: number;
@@ -85,15 +86,6 @@ function inWords({ path, kind, seconds }: FaultNews): string {
 
 function lineOf(index: number, url: string, device: string | undefined): string {
   return `camera ${index + 1}: ${url}${device === undefined ? '' : `, ${device}`}`;
-}
-
-function whole(least: number, most: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < least || value > most)
-      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-    return value;
-  };
 }
 
 function size(text: string): readonly [number, number] {
