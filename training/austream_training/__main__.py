@@ -78,12 +78,14 @@ def cache(a: argparse.Namespace) -> None:
     model, out = FrameModel(), a.run / "features"
     c.load_average(model, a.run / "last.pt")
     for name in ("clips-test", "clips-val", "stills-val", "portraits-val"):
-        c.write(model, a.set / name, out)
-    if (a.set / "clips-train" / "labels.npy").is_file():
-        c.write(model, a.set / "clips-train", out)
-    c.write(model, a.set / "sparse-train", out, repeats=a.repeats, track=WINDOW // STRIDE, share=a.share)
-    c.write(model, a.set / "stills-train", out, repeats=a.repeats, share=a.share)
-    c.write(model, a.set / "portraits-train", out, repeats=2 * a.repeats)
+        c.write(model, a.set[0] / name, out)
+    for k, folder in enumerate(a.set):
+        part = out / str(k)
+        if (folder / "clips-train" / "labels.npy").is_file():
+            c.write(model, folder / "clips-train", part)
+        c.write(model, folder / "sparse-train", part, repeats=a.repeats, track=WINDOW // STRIDE, share=a.share)
+        c.write(model, folder / "stills-train", part, repeats=a.repeats, share=a.share)
+    c.write(model, a.set[0] / "portraits-train", out, repeats=2 * a.repeats)
 
 
 def train_windows(a: argparse.Namespace) -> None:
@@ -95,8 +97,9 @@ def train_windows(a: argparse.Namespace) -> None:
     c.load_average(frame, a.run / "last.pt")
     suspend_time(frame.edge)
     read = lambda *names: [windows.FeatureSet(source, n) for n in names]  # noqa: E731
-    clips = read(*(n for n in ("clips-train", "sparse-train-augmented") if (source / f"{n}-groups.npy").is_file()))
-    sampler = windows.Sampler(clips, read("stills-train-augmented"), read("portraits-train-augmented"), a.seed)
+    every = lambda n: [windows.FeatureSet(f.parent, n) for f in sorted(source.glob(f"*/{n}-groups.npy"))]  # noqa: E731
+    clips = every("clips-train") + every("sparse-train-augmented")
+    sampler = windows.Sampler(clips, every("stills-train-augmented"), read("portraits-train-augmented"), a.seed)
     frequency = losses.frequencies(np.concatenate([s.labels for s in clips]) >= labels.ACTIVE)
     validation = read("clips-val", "stills-val", "portraits-val")
     windows.train(frame.edge, sampler, validation, a.out, a.minutes * 60, lr=a.lr, beta=a.beta, frequency=frequency)
@@ -129,7 +132,8 @@ def report(a: argparse.Namespace) -> None:
     photos = real.read([a.portraits / str(files[i]) for i in np.concatenate(list(people.values()))], finder)
     clips = {f.stem: real.read([f], finder) for f in a.clips}
     tones = field.tones(a.portraits, files, points, people["test"])
-    page.write(a.model, a.set, a.features, photos, clips, tones, a.out)
+    sexes = field.sexes(a.sexes, files, people["test"]) if a.sexes else {}
+    page.write(a.model, a.set, a.features, photos, clips, tones, sexes, a.out)
 
 
 def crop(a: argparse.Namespace) -> None:
@@ -178,7 +182,7 @@ def main() -> None:
         ("batch", number | {"default": 64}), ("lr", real | {"default": 1.5e-3}),
         ("real", real | {"default": 0.22, "help": "share of photographs"}), ("seed", number | {"default": 1}),
     )
-    command(cache, ("set", path), ("run", path), ("repeats", number | {"default": 1, "help": "augmented views of each training crop"}), ("share", real | {"default": 1.0, "help": "of the training heads"}))
+    command(cache, ("set", path | {"nargs": "+", "help": "as train-frames took them"}), ("run", path), ("repeats", number | {"default": 1, "help": "augmented views of each training crop"}), ("share", real | {"default": 1.0, "help": "of the training heads"}))
     command(
         train_windows, ("run", path), ("out", path), ("minutes", real), ("seed", number | {"default": 0}),
         ("lr", real | {"default": 1e-3}), ("beta", real | {"default": 0.0, "help": "of Robin Hood label smoothing"}),
@@ -190,7 +194,7 @@ def main() -> None:
     command(evaluate, ("model", path), ("set", path), ("split", {"default": "test"}))
     command(
         report, ("model", path), ("set", path), ("features", path | {"help": "what cache wrote"}), ("portraits", path), notes, ("landmarker", path),
-        ("clips", path | {"nargs": "+", "help": "videos of real faces"}), ("out", path),
+        ("clips", path | {"nargs": "+", "help": "videos of real faces"}), ("sexes", path | {"default": None, "help": "CSV: bioguide (a portrait's name), gender (F or M)"}), ("out", path),
     )
     command(
         crop, ("videos", path), ("landmarker", path), ("out", path), ("name", {"default": "{}", "help": "of a video's folder; {} is its file's stem"}),

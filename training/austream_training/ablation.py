@@ -57,7 +57,7 @@ def read(head: nn.Module, s: Pooled) -> np.ndarray:
 
 def run(features: Path, seeds: int = 3, k: int = 5) -> dict[str, list[float]]:
     """Row → macro-F1 at 0.5 on the test people's clips, one per seed. β of the later rows is chosen on validation."""
-    train, val, test = (Pooled(features, *n) for n in (("stills-train-augmented", "sparse-train-augmented"), ("clips-val",), ("clips-test",)))
+    train, val, test = (Pooled(features, *n) for n in (("0/stills-train-augmented", "0/sparse-train-augmented"), ("clips-val",), ("clips-test",)))
     whole, out, chosen = np.arange(len(train.x)), {}, {}
     f1 = lambda s, p: float(metrics.f1(s.active, p >= 0.5).mean())  # noqa: E731
     heads = {(b, seed): fit(train, whole, b, seed) for b in BETAS for seed in range(seeds)}

@@ -3,6 +3,7 @@ model's reading, smiles on held-out photographs, and differences between skin to
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import cv2
@@ -64,19 +65,36 @@ def tone(photo: np.ndarray, points: np.ndarray) -> float:
     return float(np.degrees(np.arctan2(light - 50, yellow)))
 
 
-def by_tone(model: EdgeModel, stills: CropSet, tones: dict[int, float], most: int = 320) -> str:
-    """Markdown: macro-F1 and mean AUC on animated portraits of held-out people, thirds of them by their photo's tone."""
-    index = np.flatnonzero(np.isin(stills.groups, list(tones)))
+def by_group(model: EdgeModel, stills: CropSet, groups: dict[int, str], most: int = 640) -> str:
+    """Markdown: macro-F1 and mean AUC on animated portraits of held-out people, by the group each person is in. A
+    class that is missing in a group leaves its AU out of the mean."""
+    index = np.flatnonzero(np.isin(stills.groups, list(groups)))
     index = index[some(len(index), most)]
     p = scores(model, embed(model, stills, index), moving=False)["ensemble"]
-    t = np.array([tones[g] for g in stills.groups[index]])
-    edges = np.quantile(list(tones.values()), [1 / 3, 2 / 3])
-    lines = ["| third by ITA | people | crops | macro-F1 | mean AUC |", "|---|---|---|---|---|"]
-    for name, m in (("lightest", t > edges[1]), ("middle", (t > edges[0]) & (t <= edges[1])), ("darkest", t <= edges[0])):
+    names = np.array([groups[g] for g in stills.groups[index]])
+    lines = ["| group | people | crops | macro-F1 | mean AUC |", "|---|---|---|---|---|"]
+    for name in dict.fromkeys(groups.values()):
+        m = names == name
         truth = stills.labels[index[m]] >= labels.ACTIVE
         row = f"{metrics.f1(truth, p[m] >= 0.5).mean():.3f} | {np.nanmean(metrics.auc(truth, p[m])):.3f}"
         lines.append(f"| {name} | {len(set(stills.groups[index[m]]))} | {m.sum()} | {row} |")
     return "\n".join(lines)
+
+
+def thirds(tones: dict[int, float]) -> dict[int, str]:
+    """Person → lightest, middle or darkest third by tone, in that order."""
+    low, high = np.quantile(list(tones.values()), [1 / 3, 2 / 3])
+    third = {k: "lightest" if t > high else "middle" if t > low else "darkest" for k, t in tones.items()}
+    return dict(sorted(third.items(), key=lambda item: -tones[item[0]]))
+
+
+def sexes(table: Path, files: np.ndarray, people: np.ndarray) -> dict[int, str]:
+    """Person → women or men, as `table` says: a CSV with `bioguide` (a photo's file name without .jpg) and `gender`
+    (F or M). People whom it does not name are left out."""
+    with table.open() as f:
+        known = {row["bioguide"]: row["gender"] for row in csv.DictReader(f)}
+    words = {"F": "women", "M": "men"}
+    return {int(i): words[g] for i in people if (g := known.get(Path(str(files[i])).stem)) in words}
 
 
 def tones(folder: Path, files: np.ndarray, points: np.ndarray, people: np.ndarray) -> dict[int, float]:

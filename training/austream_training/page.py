@@ -13,7 +13,7 @@ from .crops import CropSet
 _PLOTTED = ("au01", "au02", "au04", "au06", "au12", "au25", "au26")
 
 
-def write(model_folder: Path, sets: Path, features: Path, photos: real.RealClip, clips: dict[str, real.RealClip], tones: dict[int, float], out: Path) -> None:
+def write(model_folder: Path, sets: Path, features: Path, photos: real.RealClip, clips: dict[str, real.RealClip], tones: dict[int, float], sexes: dict[int, str], out: Path) -> None:
     """`features`: what `cache` wrote, for the ablation. → out/REPORT.md and out/report/*.png."""
     manifest = json.loads((model_folder / "model.json").read_text())
     model, test = export.load(model_folder), manifest["metrics"]["test"]
@@ -51,8 +51,11 @@ def write(model_folder: Path, sets: Path, features: Path, photos: real.RealClip,
         pose_table(model, CropSet(sets / "stills-test")),
         "## Skin tone",
         "Animated portraits of held-out people, in thirds by the individual typology angle of their photograph's cheeks (light and lens of the "
-        "photograph included). Sex is not labelled in the data: no figure.",
-        field.by_tone(model, CropSet(sets / "stills-test"), tones),
+        "photograph included).",
+        field.by_group(model, CropSet(sets / "stills-test"), field.thirds(tones)),
+        "## Sex",
+        "The same, by what the public record (unitedstates/congress-legislators, CC0) says of them." if sexes else "No table of the people's sex was given: no figure.",
+        *([field.by_group(model, CropSet(sets / "stills-test"), sexes)] if sexes else []),
         "## Real faces never trained on",
         f"Held-out portraits ({len(photos.frames)}), smiling or not by the landmark model's word, which also supplied the weak labels of the "
         "training photographs: an independent set will give lower figures.",

@@ -96,7 +96,8 @@ class Sampler:
 
     def held(self) -> Path256:
         rng = self.rng
-        s = (self.photos if rng.random() < 0.5 else self.stills)[0]
+        sets = self.photos if rng.random() < 0.5 else self.stills
+        s = sets[int(rng.integers(len(sets)))]
         return Path256(s, rng.integers(len(s.labels), size=1), np.zeros(WINDOW))
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from austream_training import metrics, real, report
+from austream_training import field, metrics, real, report
 from austream_training.edge import EdgeModel
 from austream_training.synthetic import dataset, head
 
@@ -53,3 +53,11 @@ def test_alignment_brings_keypoints_to_the_template():
 def test_sampling_indices_spread_evenly():
     assert report.some(10, None).tolist() == list(range(10)) and report.some(10, 4).tolist() == [0, 3, 6, 9]
     assert np.isnan(metrics.correlation(np.zeros((5, 1)), np.ones((5, 1))))[0]
+
+
+def test_people_fall_into_groups(tmp_path):
+    assert field.thirds({3: 10.0, 5: 55.0, 8: 30.0}) == {5: "lightest", 8: "middle", 3: "darkest"}
+    table = tmp_path / "sexes.csv"
+    table.write_text("bioguide,gender\nA000001,F\nB000002,M\nC000003,\n")
+    files = np.array(["A000001.jpg", "B000002.jpg", "C000003.jpg", "D000004.jpg"])
+    assert field.sexes(table, files, np.arange(4)) == {0: "women", 1: "men"}

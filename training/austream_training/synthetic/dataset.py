@@ -25,6 +25,7 @@ class Studio:
     notes: dict[str, np.ndarray]
     weak: np.ndarray
     skins: tuple[np.ndarray, np.ndarray] | None = None  # mean (S·3), components (K, S·3) scaled by their deviation
+    spread: float = 0.0  # how far the heads and skin tones of portraits stray from their people's
 
     @staticmethod
     def open(kit_folder: Path, portrait_folder: Path, notes_file: Path) -> "Studio":
@@ -46,6 +47,11 @@ class Studio:
         rest = (kit.neutral + np.tensordot(fitted["identity"], kit.identity, 1)).astype(np.float32)
         source = rest + np.tensordot(fitted["expression"], kit.expression, 1).astype(np.float32)
         uv = portraits.texture_coordinates(kit, fitted, points)
+        if self.spread:  # the same skin on another head, and darker or not: more people than there are photos
+            stray = rng.normal(0, self.spread * rng.random(), len(kit.identity)).astype(np.float32)
+            rest = rest + np.tensordot(stray, kit.identity, 1)
+            tone = rng.uniform(0.5, 1) if rng.random() < 0.4 else 1.0
+            photo = photo * np.array([tone, tone**1.12, tone**1.2], np.float32)
         ij = np.clip(uv[: head.SKIN_VERTICES].astype(int), 0, [photo.shape[1] - 1, photo.shape[0] - 1])
         return head.Look(
             rest=rest,

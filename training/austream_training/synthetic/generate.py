@@ -19,13 +19,15 @@ from . import dataset, head, portraits, weak
 _studio: dataset.Studio | None = None
 SPLITS = ("train", "val", "test")
 WINDOW, STRIDE = 256, 4
+SPREAD = 0.6
 
 
-def _enter(args: tuple[Path, Path, Path]) -> None:
+def _enter(paths: tuple[Path, Path, Path], spread: float) -> None:
     global _studio
     cv2.setNumThreads(1)
-    _studio = dataset.Studio.open(*args)
-    _studio.skins = skin_model(_studio, args[2].with_name("skin.npz"))
+    _studio = dataset.Studio.open(*paths)
+    _studio.skins = skin_model(_studio, paths[2].with_name("skin.npz"))
+    _studio.spread = spread
 
 
 def skin_model(studio: dataset.Studio, cache: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -50,9 +52,10 @@ def write(
     """`people` portraits of the split and `invented` heads, `each` moments of every one (of clips, every `stride`-th
     is drawn). Ready folders are kept."""
     folder = out / f"{kind}-{split}"
-    if (folder / "labels.npy").is_file():
+    if (folder / "labels.npy").is_file() or people + invented == 0:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
+    spread = SPREAD if split == "train" else 0.0  # who is held out is drawn as they are
     studio = dataset.Studio.open(*paths)
     chosen = np.random.default_rng(seed).permutation(studio.split(split))
     chosen = np.resize(chosen, people) if people else np.zeros(0, int)
@@ -61,7 +64,7 @@ def write(
     n = len(heads) * each
     crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (n, head.CANVAS, head.CANVAS, 3))
     labels, marks, groups = np.zeros((n, 12), np.float32), np.zeros((n, 68, 2), np.float32), np.repeat(np.array(heads), each)
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_enter, initargs=(paths,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_enter, initargs=(paths, spread)) as pool:
         jobs = [pool.submit(_job, kind, p, seed + 1000 * k, each, stride) for k, p in enumerate(heads)]
         for k, job in enumerate(jobs):
             rows = slice(k * each, (k + 1) * each)
