@@ -5,12 +5,11 @@ SHELL := bash
 # Looked up when a line runs, not when make reads it: before that bin/setup may not have brought Node yet.
 NPM = PATH="$(CURDIR)/.toolchain/node/bin:$$PATH" npm
 
-.PHONY: help setup demo test lint bench native-tensorflow
+.PHONY: help setup demo test lint native-tensorflow
 help:
 	@echo 'make demo   a simulated camera, the whole pipeline, live Action Units (DURATION=30s JSON=1)'
 	@echo 'make test   lint, type check, all tests'
 	@echo 'make setup  only bring what austream needs'
-	@echo 'make bench  the benchmarks whose results stand in bench/RESULTS.md'
 
 setup:
 	@bin/setup
@@ -29,10 +28,6 @@ test:
 	@$(NPM) run --silent lint
 	@$(NPM) run --silent typecheck
 	@$(NPM) test --silent
-
-bench:
-	@bin/setup test
-	@$(NPM) run --silent bench
 
 # @tensorflow/tfjs-node on libtensorflow, so that the TensorFlow.js engine's tests run on native TensorFlow too.
 native-tensorflow:

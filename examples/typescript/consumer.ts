@@ -1,4 +1,4 @@
-// Prints who shows which Action Units. In a project of its own: npm install austream, then
+// Prints who shows which Action Units. In a project of its own, with the package that examples/README.md names:
 //   node consumer.ts localhost:9092
 import { consume } from 'austream/consumer';
 

@@ -245,10 +245,21 @@ export class PartitionOwner {
   }
 
   #letter(message: rdkafka.Message, reason: DeadLetterReason, detail: string): OutgoingRecord {
-    const { topic, partition, offset, value } = message;
+    const { topic, partition, offset } = message;
     const key = message.key === null || message.key === undefined ? null : Buffer.from(message.key);
     const group = `${this.#options.cluster.group}-infer`;
-    const letter = { at: Date.now() * 1000, group, topic, partition, offset, key, value, reason, detail };
+    // Without its value: pictures stay where retention is short.
+    const letter = {
+      at: Date.now() * 1000,
+      group,
+      topic,
+      partition,
+      offset,
+      key,
+      value: null,
+      reason,
+      detail,
+    };
     return {
       topic: this.#options.topics.deadletter,
       key,

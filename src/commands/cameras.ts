@@ -46,7 +46,10 @@ export function camerasCommand(): Command {
         .addOption(new Option('--transport <kind>').choices(['tcp', 'udp']))
         .option('--fps <number>', 'frames analysed a second', Number)
         .addOption(new Option('--decoder <kind>').choices(['auto', 'software', 'nvdec', 'vaapi']))
-        .option('--from <file>', 'add all cameras of a config file (YAML), as they stand there')
+        .option(
+          '--from <file>',
+          'add all cameras of a config file (YAML), or of what list --json of a cluster printed',
+        )
         .action(async (id: string | undefined, options: AddFlags) => {
           const cameras = options.from ? camerasOf(options.from) : [cameraOf(id, options)];
           report(options, 'added', await targetOf(options).add(cameras));
@@ -86,14 +89,17 @@ function cameraOf(id: string | undefined, options: AddFlags): unknown {
 function camerasOf(file: string): unknown[] {
   let cameras: unknown;
   try {
-    cameras = (parse(readFileSync(file, 'utf8')) as { cameras?: unknown }).cameras;
+    const given = parse(readFileSync(file, 'utf8')) as { cameras?: unknown } | null;
+    cameras = Array.isArray(given) ? given : given?.cameras;
   } catch (cause) {
     throw new AustreamError('ARGUMENT_INVALID', `${file} cannot be read: ${(cause as Error).message}`, {
       cause,
     });
   }
   if (!Array.isArray(cameras) || cameras.length === 0)
-    throw new AustreamError('ARGUMENT_INVALID', `${file} has no cameras`);
+    throw new AustreamError('ARGUMENT_INVALID', `${file} has no cameras`, {
+      fix: 'give a config file with cameras, or what austream cameras list --json printed of a cluster',
+    });
   return cameras;
 }
 

@@ -50,8 +50,8 @@ export function topicSpecs(kafka: KafkaOptions, use: { crops: boolean } = { crop
           spec('FaceCropBatch', {
             'cleanup.policy': 'delete',
             'retention.ms': String(Math.round(topics.cropsRetentionMinutes * 60_000)),
-            // Old pictures go only with their segment: roll it as often.
-            'segment.ms': String(Math.round(topics.cropsRetentionMinutes * 60_000)),
+            // Old pictures go only with their whole segment: roll it more often, so that they are not kept twice as long.
+            'segment.ms': String(Math.round(topics.cropsRetentionMinutes * 15_000)),
             ...durable,
           }),
         ]

@@ -344,6 +344,28 @@ test('100,000 mutated messages pass the consumer: each is an event or a dead let
   expect(damaged).toBeGreaterThan(1000);
 }, 600_000);
 
+test('a cluster’s cameras are backed up and restored', async () => {
+  const of = ['--brokers', broker.address, '--prefix', 'backup.', '--json'];
+  const cameras = async (...args: string[]) =>
+    JSON.parse((await run(join(ROOT, 'bin/austream'), ['cameras', ...args, ...of])).stdout);
+  await cameras('add', 'door', '--url', 'rtsp://192.0.2.1/', '--password', '${DOOR}');
+  await cameras('add', 'hall', '--url', 'rtsp://192.0.2.2/', '--fps', '5');
+  const listed = await cameras('list');
+  expect(listed).toMatchObject([
+    { id: 'door', password: '${DOOR}' },
+    { id: 'hall', analysisFps: 5 },
+  ]);
+  const file = join(dir, 'cameras.json');
+  writeFileSync(file, JSON.stringify(listed));
+  await cameras('remove', 'door', 'hall');
+  expect(await cameras('list')).toEqual([]);
+  await cameras('add', '--from', file);
+  expect(await cameras('list')).toEqual(listed);
+
+  writeFileSync(file, '{}');
+  await expect(cameras('add', '--from', file)).rejects.toThrow(/has no cameras/);
+}, 60_000);
+
 test('austream tail shows a topic’s events to people and to programs', async () => {
   await publish(
     Array.from({ length: 30 }, (_, index) => frameNumber(index)),

@@ -58,7 +58,7 @@ def write(model_folder: Path, sets: Path, features: Path, photos: real.RealClip,
         *([field.by_group(model, CropSet(sets / "stills-test"), sexes)] if sexes else []),
         "## Real faces never trained on",
         f"Held-out portraits ({len(photos.frames)}), smiling or not by the landmark model's word, which also supplied the weak labels of the "
-        "training photographs: an independent set will give lower figures.",
+        "training photographs: an independent set will give lower figures. Renders of half of these people chose the calibration.",
         "\n".join(["| figure | value |", "|---|---|", *(f"| {k} | {v:.3f} |" if isinstance(v, float) else f"| {k} | {v} |" for k, v in field.photographs(model, photos).items())]),
         "Clips: correlation with the landmark model's blendshapes (mapped as in `synthetic/weak.py`), – where the landmark model itself moves "
         "less than 0.2; and the ranges of both.",

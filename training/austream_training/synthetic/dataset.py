@@ -198,7 +198,7 @@ def still(studio: Studio, person: int | None, rng: np.random.Generator, count: i
         actor.surround(rng)
         spread = draw_spread(rng)
         pose = tuple(np.clip(rng.normal(0, [spread * 0.6, spread, 0.3 * spread]), -_MOST_POSE, _MOST_POSE))
-        gaze = tuple(rng.normal(0, 0.25, 2)) if rng.random() < 0.7 else tuple(rng.uniform(-0.8, 0.8, 2))
+        gaze = tuple(rng.normal(0, 0.25, 2)) if rng.random() < 0.7 else tuple(rng.uniform([-0.8, -1], 0.8))
         yield actor.frame(left, right, pose, gaze)
 
 
@@ -214,6 +214,7 @@ def clip(studio: Studio, person: int | None, rng: np.random.Generator, length: i
     rest = np.clip(rng.normal(0, [spread * 0.5, spread * 0.8, spread * 0.2]), -_MOST_POSE, _MOST_POSE)
     path = [moods.wander(length, fps, x, 2.0, rng) for x in (spread * 0.5, spread * 0.8, spread * 0.2)]
     look = [moods.wander(length, fps, 0.25, 1.0, rng) for _ in range(2)]
+    look[1] = np.maximum(look[1] - moods.glances(length, fps, rng), -1)
     skew = {k: rng.normal(0, 0.08) for k in acts}
     for t in range(0, length, stride):
         left = {k: float(v[t]) * (1 + skew[k]) for k, v in acts.items() if v[t] > 0}

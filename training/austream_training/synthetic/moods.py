@@ -39,10 +39,11 @@ def draw(rng: np.random.Generator) -> dict[str, float]:
 
 
 def distract(rng: np.random.Generator) -> dict[str, float]:
-    """What a still may show besides: a blink, a slightly crooked mouth, half-open lips."""
+    """What a still may show besides: lids half or wholly closed, a slightly crooked mouth. Closed eyes are common
+    enough that they must not pass for raised brows."""
     out = {}
-    if rng.random() < 0.10:
-        out["au45"] = float(rng.uniform(0.2, 1))
+    if rng.random() < 0.22:
+        out["au45"] = float(rng.uniform(0.2, 1) if rng.random() < 0.5 else 1)
     if rng.random() < 0.10:
         out[str(rng.choice(["jawl", "jawr", "mouthl", "mouthr", "puff"]))] = float(rng.uniform(0.1, 0.7))
     return out
@@ -76,6 +77,10 @@ def course(length: int, fps: float, rng: np.random.Generator, calm: float = 1.2)
     while t < length:
         out["au45"] = np.maximum(out["au45"], bump(length, t / fps, 0.08, 0.03, 0.12, fps))
         t += max(0.4, rng.exponential(3.0)) * fps
+    if rng.random() < 0.4:  # eyes that stay closed for a while
+        for _ in range(int(rng.integers(1, 4))):
+            shut = bump(length, rng.uniform(0, length / fps), rng.uniform(0.1, 0.4), rng.gamma(2, 0.8), rng.uniform(0.1, 0.4), fps)
+            out["au45"] = np.maximum(out["au45"], shut)
     tight = np.maximum(out["au23"], out["au24"])
     for k in ("part", "au26", "au27", "au22"):
         out[k] *= 1 - np.clip(tight * 1.5, 0, 1)
@@ -88,6 +93,16 @@ def bump(length: int, start: float, onset: float, hold: float, offset: float, fp
     up = np.clip(t / onset, 0, 1)
     down = np.clip((t - onset - hold) / offset, 0, 1)
     return ((up * up * (3 - 2 * up)) * (1 - down * down * (3 - 2 * down))).astype(np.float32)
+
+
+def glances(length: int, fps: float, rng: np.random.Generator) -> np.ndarray:
+    """How far the eyes look down (length,), 0…1: now and then for a second or more, as at a desk or a phone."""
+    down = np.zeros(length, np.float32)
+    if rng.random() < 0.4:
+        for _ in range(int(rng.integers(1, 4))):
+            look = bump(length, rng.uniform(0, length / fps), 0.15, rng.gamma(2, 0.8), 0.15, fps)
+            down = np.maximum(down, look * rng.uniform(0.4, 1))
+    return down
 
 
 def _speak(out: dict[str, np.ndarray], length: int, fps: float, rng: np.random.Generator) -> None:
