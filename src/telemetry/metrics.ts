@@ -101,10 +101,11 @@ class CameraMetrics {
     ];
   }
 
-  /** A status counts drops since its epoch began. */
+  /** A status counts drops since its epoch began. Frames that the config thins out are no loss. */
   #status(status: CameraStatus): void {
     const known = this.#statuses.get(status.cameraId);
     for (const [cause, count] of Object.entries(status.drops)) {
+      if (cause === 'analysis_fps') continue;
       const before = known?.epoch === status.epoch ? (known.drops[cause] ?? 0) : 0;
       if (count > before) this.#dropped.add(count - before, { camera: status.cameraId, cause });
     }

@@ -94,6 +94,13 @@ test('a camera’s drops are counted once, across repeated states and new epochs
   expect(await scrape()).toContain('austream_dropped_total{camera="door",cause="decode"} 7');
 });
 
+test('frames that the config thins out are no drops', async () => {
+  diagnostics.status.publish(generatedStatus('hall', 'LIVE', { drops: { analysis_fps: 900, decode: 1 } }));
+  const exposed = await scrape();
+  expect(exposed).toContain('austream_dropped_total{camera="hall",cause="decode"} 1');
+  expect(exposed).not.toContain('cause="analysis_fps"');
+});
+
 describe('every metric that is asked for exists', () => {
   const NAME = /\b(?:austream|hw_gpu|process)_[a-z_]+\b/g;
   test.each(['deploy/grafana/austream.json', 'deploy/prometheus/rules.yaml', 'docs/metrics.md'])(
