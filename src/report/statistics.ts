@@ -1,7 +1,7 @@
 import { AU_COUNT } from '../domain.ts';
 import type { RecordedTrack } from './recording.ts';
 
-/** A hole between two frames of a track longer than this ends an activation and counts as a gap. */
+/** Longer than this without a frame counts as a gap; longer without a scored one ends an activation. */
 export const HOLE_SECONDS = 1;
 
 /** One AU active from frame to frame, in seconds of the track's clock. */
@@ -51,14 +51,19 @@ export function auStatistics(track: RecordedTrack): AuStatistics[] {
   });
 }
 
-/** Runs of active frames; a hole ends one. It lasts until the first frame that is not active, if that comes in time. */
+/**
+ * Runs of active frames. Frames without scores change nothing, as in the topic of activations, unless there are none
+ * but such for too long: then a run ends with its last active frame. Else it lasts until the first frame that is not
+ * active.
+ */
 export function activationsOf(track: RecordedTrack, au: number): Activation[] {
   const runs: Activation[] = [];
   let from: number | null = null;
   let last = 0;
   for (let index = 0; index < track.frames; index++) {
+    if (Number.isNaN(track.smoothed[au]!.at(index))) continue;
     const time = track.time.at(index);
-    const hole = index > 0 && time - last > HOLE_SECONDS;
+    const hole = time - last > HOLE_SECONDS;
     const active = isActive(track, au, index);
     if (from !== null && (hole || !active)) {
       runs.push({ from, to: hole ? last : time });
