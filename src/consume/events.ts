@@ -425,7 +425,7 @@ export interface DeadLetter {
   readonly offset: number;
   /** The message's key; null where it has none. */
   readonly key: null | Buffer;
-  /** The message's value, unchanged; null where it has none, or more than 900 KiB. */
+  /** The message's value, unchanged; null where it has none, more than 900 KiB, or pictures of faces. */
   readonly value: null | Buffer;
   /** Why it could not be decoded. */
   readonly reason: DeadLetterReason;

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineCamera, writeCameras } from '../../src/cluster/camera-config.ts';
+import { consume } from '../../src/consume/index.ts';
 import { kafkaOptions } from '../../src/publish/options.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { Austream, DEMO_CLIP, Scratch } from './austream.ts';
@@ -64,10 +66,18 @@ describe('ingest and infer workers', () => {
     await using workers = new Workers(scratch, shared('even.'));
     await Promise.all([workers.start('infer'), workers.start('infer'), workers.start('ingest')]);
     await workers.start('ingest');
+    const producer = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).producer();
+    await producer.connect();
+    await producer.send({ topic: 'even.crops', messages: [{ key: 'a/1', value: 'pixels of another time' }] });
+    await producer.disconnect();
     await addCameras('even.', ['a', 'b']);
     await using published = new Published(broker.address, 'even.');
     expect(await published.complete(2 * alone.frames.length, 120_000)).toBe(true);
     await expectAlone('even.', ['a', 'b']);
+    // What cannot be read is told of, but pictures stay where they are soon gone.
+    const from = { brokers: [broker.address], topics: ['even.deadletter'], groupId: 'graves' };
+    const { value: letter } = await consume({ ...from, fromBeginning: true }).next();
+    expect(letter).toMatchObject({ key: 'a/1', value: { reason: 'unknown_format', value: null } });
     const scored = await Promise.all(workers.of('infer').map((worker) => workers.stop(worker)));
     expect(scored).toEqual([0, 0]);
   }, 240_000);
