@@ -95,7 +95,8 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
         onlooker.status?.(counted);
       },
     },
-    () => stage.waiting > config.infer.maxWaiting / 2,
+    // What waits of files says nothing: they take what time the model has left.
+    () => stage.waitingLive > config.infer.maxWaiting / 2,
   );
   for (const camera of config.cameras) void cameras.add(camera);
 

@@ -47,7 +47,7 @@ export const inferOptions = z.strictObject({
       release: z.number().min(0).max(1).default(0.8),
     })
     .prefault({}),
-  /** Crops that may wait for the model; beyond them live cameras lose their oldest, files wait. */
+  /** Crops that may wait for the model; beyond them live cameras lose their oldest. Files wait from half of them on. */
   maxWaiting: z.number().int().min(1).max(100_000).default(512),
   /** A hole between two reliable crops of a track longer than this starts a new window. */
   gapSeconds: z.number().min(0.1).max(60).default(1),

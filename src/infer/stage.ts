@@ -70,11 +70,17 @@ export class InferStage {
     return this.#line.crops;
   }
 
+  /** Those among them that are of live cameras, and go when more come than fit. */
+  get waitingLive(): number {
+    return this.#line.live;
+  }
+
   /** Files wait for room; of live cameras the oldest crops go when there is none. */
   async push(faces: FrameFaces): Promise<void> {
     for (const crop of faces.crops) {
-      if (this.#line.full && crop.clockSource === 'file') await this.#room();
-      else if (this.#line.full) this.#dropOldest();
+      if (crop.clockSource !== 'file') {
+        if (this.#line.full) this.#dropOldest();
+      } else while (this.#line.crowded) await this.#room();
       this.#line.add({ kind: 'crop', crop, since: performance.now() });
     }
     for (const trackId of faces.endedTracks) this.endTrack({ ...faces, trackId }, 'track_ended');
@@ -132,7 +138,7 @@ export class InferStage {
 
   async #room(): Promise<void> {
     this.#wake();
-    while (this.#line.full)
+    while (this.#line.crowded)
       await Promise.race([new Promise<void>((resolve) => this.#roomWanted.push(resolve)), this.failed]);
   }
 
@@ -145,7 +151,7 @@ export class InferStage {
     if (this.#running) return;
     clearTimeout(this.#timer);
     const { max, deadlineMs } = this.#options.batch;
-    const due = this.#line.full ? 0 : this.#line.dueIn(max, deadlineMs, performance.now());
+    const due = this.#line.crowded ? 0 : this.#line.dueIn(max, deadlineMs, performance.now());
     if (due === null) return;
     if (due > 0) {
       // Files come by count alone, so that the same file always gives the same batches.
@@ -153,7 +159,8 @@ export class InferStage {
       return;
     }
     this.#running = true;
-    this.#batch(this.#line.take(max))
+    // How many crops have come behind a mark that stands first is for the clock to say: they make a batch of their own.
+    this.#batch(this.#line.take(this.#line.markFirst ? 0 : max))
       .then(() => {
         this.#running = false;
         this.#wake();

@@ -7,12 +7,13 @@ export type Waiting =
 
 /**
  * Crops of all cameras on their way to the model: first in, first out, bounded. A batch is due when `max` crops
- * wait, when the oldest has waited `deadlineMs`, or when an urgent mark is in the line.
+ * wait, when the oldest has waited `deadlineMs`, when a mark stands first, or when an urgent mark is in the line.
  */
 export class WaitingLine {
   readonly #capacity: number;
   #items: Waiting[] = [];
   #crops = 0;
+  #live = 0;
   #urgent = 0;
 
   constructor(capacity: number) {
@@ -23,26 +24,42 @@ export class WaitingLine {
     return this.#crops;
   }
 
+  /** Those among them that no camera could give again. */
+  get live(): number {
+    return this.#live;
+  }
+
   get full(): boolean {
     return this.#crops >= this.#capacity;
+  }
+
+  /** Files fill no more than half: the rest is for cameras, which cannot wait. */
+  get crowded(): boolean {
+    return 2 * this.#crops >= this.#capacity;
+  }
+
+  get markFirst(): boolean {
+    return this.#items[0]?.kind === 'mark';
   }
 
   add(item: Waiting): void {
     this.#items.push(item);
     if (item.kind === 'crop') this.#crops += 1;
     else if (item.urgent) this.#urgent += 1;
+    if (isLive(item)) this.#live += 1;
   }
 
-  /** Drops the oldest crop of the camera that has most of them waiting, so that no camera starves another. */
+  /** Drops the oldest crop of the live camera that has most of them waiting, so that no camera starves another. */
   dropOldest(): FaceCrop | null {
     const counts = new Map<string, number>();
     for (const item of this.#items)
-      if (item.kind === 'crop') counts.set(item.crop.cameraId, (counts.get(item.crop.cameraId) ?? 0) + 1);
+      if (isLive(item)) counts.set(item.crop.cameraId, (counts.get(item.crop.cameraId) ?? 0) + 1);
     const [busiest] = [...counts].sort(([, a], [, b]) => b - a);
-    const at = this.#items.findIndex((item) => item.kind === 'crop' && item.crop.cameraId === busiest?.[0]);
+    const at = this.#items.findIndex((item) => isLive(item) && item.crop.cameraId === busiest?.[0]);
     if (at < 0) return null;
     const [gone] = this.#items.splice(at, 1);
     this.#crops -= 1;
+    this.#live -= 1;
     return gone?.kind === 'crop' ? gone.crop : null;
   }
 
@@ -64,7 +81,12 @@ export class WaitingLine {
     }
     const taken = this.#items.splice(0, end);
     this.#crops -= crops;
+    this.#live -= taken.filter(isLive).length;
     this.#urgent -= taken.filter((item) => item.kind === 'mark' && item.urgent).length;
     return taken;
   }
+}
+
+function isLive(item: Waiting): item is Extract<Waiting, { kind: 'crop' }> {
+  return item.kind === 'crop' && item.crop.clockSource !== 'file';
 }

@@ -25,6 +25,18 @@ function stageOf(
   return { stage, model, frames, activations, dropped };
 }
 
+/** A model whose encoder gives nothing until it is released. */
+function heldModel(hop: number) {
+  const held = countingModel(SIZE, hop);
+  const gate = Promise.withResolvers<void>();
+  const { encode } = held;
+  held.encode = async (crops, n) => {
+    await gate.promise;
+    return encode(crops, n);
+  };
+  return { held, release: () => gate.resolve() };
+}
+
 /**
  * What the raw scores of a track must be, recomputed from scratch: cut where two reliable crops lie more than a
  * second apart, then for every hop the window of the newest SIZE frames, edge-padded on the left.
@@ -131,13 +143,7 @@ describe('InferStage', () => {
   });
 
   it('makes files wait and drops the oldest crops of the busiest live camera, counted', async () => {
-    const held = countingModel(SIZE, 1);
-    const gate = Promise.withResolvers<void>();
-    const encode = held.encode;
-    held.encode = async (crops, n) => {
-      await gate.promise;
-      return encode(crops, n);
-    };
+    const { held, release } = heldModel(1);
     const { stage, frames, dropped } = stageOf(
       { hop: 1, maxWaiting: 8, batch: { max: 2, deadlineMs: 0 } },
       held,
@@ -152,7 +158,7 @@ describe('InferStage', () => {
     });
     await new Promise((resolve) => setImmediate(resolve));
     expect(taken).toBe(false);
-    gate.resolve();
+    release();
     await file;
     await stage.flush();
     expect(Object.keys(dropped)).toEqual(['busy']);
@@ -162,6 +168,46 @@ describe('InferStage', () => {
     expect(scored('busy').at(-1)).toBe(19);
     expect(scored('busy').length + dropped.busy!).toBe(20);
     expect(scored('file')).toEqual([0]);
+  });
+
+  it('never drops crops of files, which leave half of the line to live cameras', async () => {
+    const { held, release } = heldModel(1);
+    const { stage, frames, dropped } = stageOf(
+      { hop: 1, maxWaiting: 8, batch: { max: 2, deadlineMs: 0 } },
+      held,
+    );
+    const play = async (cameraId: string) => {
+      for (let frame = 0; frame < 20; frame += 1) await stage.push(frameOf([faceCrop({ frame, cameraId })]));
+    };
+    const files = Promise.all([play('clip'), play('film')]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([stage.waiting, stage.waitingLive]).toEqual([4, 0]);
+    for (let frame = 0; frame < 10; frame += 1)
+      void stage.push(frameOf([faceCrop({ frame, cameraId: 'live', live: true })]));
+    expect([stage.waiting, stage.waitingLive]).toEqual([8, 4]);
+    release();
+    await files;
+    await stage.flush();
+    expect(dropped).toEqual({ live: 6 });
+    const scored = (cameraId: string) => frames.filter((one) => one.cameraId === cameraId).length;
+    expect([scored('clip'), scored('film'), scored('live')]).toEqual([20, 20, 4]);
+  });
+
+  it('makes the same batches of a file however long the model takes', async () => {
+    const { held, release } = heldModel(16);
+    const { stage } = stageOf({ batch: { max: 64, deadlineMs: 10_000 } }, held);
+    const show = async (trackId: number, from: number, until: number) => {
+      for (let frame = from; frame < until; frame += 1)
+        await stage.push(frameOf([faceCrop({ frame, trackId })]));
+    };
+    await show(1, 0, 64);
+    await stage.push({ ...frameOf([faceCrop({ frame: 64 })]), crops: [], endedTracks: [1] });
+    await show(2, 65, 105);
+    release();
+    await new Promise((resolve) => setImmediate(resolve));
+    await show(2, 105, 135);
+    await stage.endEpoch('cam', 0);
+    expect(held.batches).toEqual([64, 64, 6]);
   });
 
   it('rejects what waits when the model fails', async () => {
