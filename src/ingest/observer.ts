@@ -19,6 +19,8 @@ export class CameraObserver {
   readonly #gaps: GapFinder;
   readonly #meter = new LoadMeter();
   #tooOld = 0;
+  /** The process that runs now has begun an epoch; until then its counts are of none. */
+  #begun = false;
   /** How the source was found; empty where nobody had to be asked. */
   #found = '';
   #timer: NodeJS.Timeout | undefined;
@@ -45,13 +47,14 @@ export class CameraObserver {
 
   epoch(begin: Extract<ToHost, { type: 'epoch' }>): void {
     this.#tooOld = 0;
+    this.#begun = true;
     this.#status.picture(begin);
     this.enter('LIVE', begin.cause, `${describePicture(begin)}${this.#found}`);
   }
 
   report(report: Extract<ToHost, { type: 'report' }>): void {
     const drops = this.#tooOld > 0 ? { ...report.drops, too_old: this.#tooOld } : report.drops;
-    this.#status.drops(drops);
+    if (this.#begun) this.#status.drops(drops);
     if (this.#status.state === 'LIVE') this.#status.clock(report);
     this.#meter.report({ ...report, drops });
   }
@@ -71,6 +74,7 @@ export class CameraObserver {
 
   /** Its process is gone. */
   gone(): void {
+    this.#begun = false;
     this.#meter.interrupted();
   }
 

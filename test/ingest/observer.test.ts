@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import type { CameraStatus } from '../../src/domain.ts';
+import { CameraObserver } from '../../src/ingest/observer.ts';
+import { cameraOptions, ingestOptions } from '../../src/ingest/options.ts';
+import { RunCounter } from '../../src/summary.ts';
+
+const report = (drops: Record<string, number>) =>
+  ({ type: 'report', rss: 1, decoded: 1, analysed: 1, drops, clockErrorMs: null, driftPpm: null }) as const;
+const epoch = (number: number) =>
+  ({
+    type: 'epoch',
+    epoch: number,
+    cause: 'first_frame',
+    width: 640,
+    height: 360,
+    codec: 'h264',
+    clockSource: 'arrival',
+    captureTime: 1,
+    receivedAt: 1,
+    clockErrorMs: null,
+  }) as const;
+
+test('what an epoch has lost stays lost, also while new processes of the camera fail to begin another', () => {
+  const counter = new RunCounter();
+  const told: CameraStatus[] = [];
+  const observer = new CameraObserver(
+    cameraOptions.parse({ id: 'hall', url: 'rtsp://192.0.2.1/' }),
+    ingestOptions.parse({}),
+    (status) => void told.push(counter.status(status)),
+  );
+  observer.enter('CONNECTING', 'started', '');
+  observer.epoch(epoch(100));
+  observer.report(report({ analysis_slow: 50 }));
+  observer.gone();
+  observer.failed('CAMERA_STALLED', 'no frames');
+  for (const cause of ['CAMERA_UNREACHABLE', 'CAMERA_NOT_FOUND']) {
+    observer.report(report({}));
+    observer.gone();
+    observer.failed(cause, 'no answer');
+  }
+  observer.epoch(epoch(200));
+  observer.report(report({ analysis_slow: 2 }));
+  observer.enter('STOPPED', 'stopped', '');
+  expect(counter.summary().dropped).toBe(52);
+  expect(told.map((status) => [status.epoch, status.drops])).toEqual([
+    [null, {}],
+    [100, {}],
+    [100, { analysis_slow: 50 }],
+    [100, { analysis_slow: 50 }],
+    [100, { analysis_slow: 50 }],
+    [200, {}],
+    [200, { analysis_slow: 2 }],
+  ]);
+});
