@@ -35,8 +35,8 @@ ${tracks.map(section).join('\n')}
 
 function section(track: RecordedTrack): string {
   const { cameraId, trackId, epoch } = track;
-  return `<section><h2>${escaped(cameraId)}, face ${trackId}</h2>
-<p class="about">${begin(track)}, ${duration(track.seconds)}; clock: ${escaped(track.clockSource)}; epoch ${epoch}</p>
+  return `<section><h2>${escaped(`${cameraId}, face ${trackId}`)}</h2>
+<p class="about">${begin(track)}, ${duration(track.seconds)}; ${escaped(`clock: ${track.clockSource}; epoch ${epoch}`)}</p>
 <div class="courses"><ol>${labels()}</ol>${timeCourses(track)}</div>
 <h3>Activations</h3>${activations(track)}
 <h3>Data quality</h3>${quality(track)}</section>`;

@@ -50,7 +50,7 @@ export function plotSvg(track: RecordedTrack): string {
     : `<tspan class="warning" dx="12">untrained weights: the scores mean nothing</tspan>`;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
 <style>${STYLE}</style><rect width="100%" height="100%" fill="#fff"/>
-<text class="title" x="20" y="32">${escaped(track.cameraId)}, face ${track.trackId}</text>
+<text class="title" x="20" y="32">${escaped(`${track.cameraId}, face ${track.trackId}`)}</text>
 <text x="20" y="54">${escaped(about)}${warning}</text>
 <text class="share" x="${width - 20}" y="${TOP - 8}">active</text>
 <g transform="translate(${LEFT} ${TOP})">${unscored(track)}${halves()}${courses(track)}</g>

@@ -3,7 +3,8 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import avro from 'avsc';
 import { AustreamError } from '../errors.ts';
-import type { RecordedFrame, RecordedStatus, Recording } from './recording.ts';
+import { take } from './event.ts';
+import type { Recording } from './recording.ts';
 
 /** Reads a file of events: JSON lines (`run --json`, `tail --json`, `score --out x.ndjson`; `-`: standard input) or Avro. */
 export async function readFile(path: string, recording: Recording): Promise<void> {
@@ -29,32 +30,22 @@ async function readLines(stream: Readable, path: string, recording: Recording): 
         cause,
       });
     }
-    take(event, recording);
+    take(event, `${path}, line ${number}`, recording);
   }
 }
 
 /** An Avro container file of AuFrame or CameraStatus records, as a sink connector writes it. */
 async function readAvro(path: string, recording: Recording): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    avro
-      .createFileDecoder(path)
-      .on('data', (event: unknown) => take(event, recording))
-      .on('end', resolve)
-      .on('error', (cause: Error) =>
-        reject(
-          new AustreamError('ARGUMENT_INVALID', `${path}: not an Avro container file: ${cause.message}`, {
-            cause,
-          }),
-        ),
-      );
-  });
-}
-
-/** Frames and camera states by their shape; other events of the same files say nothing that a report needs. */
-function take(event: unknown, recording: Recording): void {
-  if (typeof event !== 'object' || event === null) return;
-  // What `score` writes names its file beside a camera that has no name of its own.
-  const named = 'source' in event ? { ...event, cameraId: String(event.source) } : event;
-  if ('aus' in event && 'trackId' in event) recording.frame(named as unknown as RecordedFrame);
-  else if ('state' in event && 'gap' in event) recording.status(event as unknown as RecordedStatus);
+  const decoder = avro.createFileDecoder(path);
+  let number = 0;
+  try {
+    for await (const event of decoder) {
+      number += 1;
+      take(event, `${path}, record ${number}`, recording);
+    }
+  } catch (cause) {
+    if (cause instanceof AustreamError) throw cause;
+    const why = `${path}: not an Avro container file: ${(cause as Error).message}`;
+    throw new AustreamError('ARGUMENT_INVALID', why, { cause });
+  }
 }

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import { promisify } from 'node:util';
 import avro from 'avsc';
 import fc from 'fast-check';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { AU_NAMES, type AuFrame } from '../../src/domain.ts';
 import { ActivationTracker } from '../../src/infer/activations.ts';
 import { recordType } from '../../src/publish/avro.ts';
@@ -171,6 +172,17 @@ describe('the report', () => {
   });
 });
 
+test('what an event holds never becomes markup', () => {
+  const [frame] = frames(1);
+  const evil = '<img src=x onerror=alert(1)>';
+  const made = { ...frame!, cameraId: evil, clockSource: evil, model: { ...frame!.model, name: evil } };
+  const track = { ...made, trackId: evil, epoch: evil } as unknown as AuFrame;
+  const recording = recordingOf([track]);
+  recording.status({ cameraId: evil, at: 1, gap: { from: 1, to: 2, cause: evil, framesLost: null } });
+  expect(reportHtml(recording, { source: evil, made: new Date(0) })).not.toContain('<img');
+  expect(plotSvg(only(recording))).not.toContain('<img');
+});
+
 describe('the picture of a face', () => {
   const BLUE = [0x25, 0x63, 0xc9];
   const GREY = [0xe5, 0xe7, 0xe9];
@@ -285,6 +297,50 @@ describe('sources', () => {
       await publisher.close();
     }
   }, 60_000);
+
+  test.each([
+    ['epoch', { epoch: '<script>alert(1)</script>' }],
+    ['trackId', { trackId: '../../1' }],
+    ['frame', { frame: null }],
+    ['captureTime', { captureTime: '1700000000000000' }],
+    ['cameraId', { cameraId: 7 }],
+    ['aus.au01.p', { aus: { ...wanted[0]!.aus, au01: { ...wanted[0]!.aus.au01, p: '0.5' } } }],
+  ])('an event that is not as it was written is refused by its line: %s', async (field, wrong) => {
+    const path = join(folder, 'wrong.ndjson');
+    const lines = [wanted[0], { type: 'summary' }, { ...wanted[1], ...wrong }];
+    writeFileSync(path, lines.map((line) => JSON.stringify(line)).join('\n'));
+    await expect(readFile(path, new Recording())).rejects.toMatchObject({
+      code: 'ARGUMENT_INVALID',
+      message: expect.stringContaining(`wrong.ndjson, line 3: ${field}: `),
+    });
+  });
+
+  test('a gap without a time is refused by its line', async () => {
+    const path = join(folder, 'gap.ndjson');
+    const gap = { from: null, to: 2, cause: 'CAMERA_STALLED', framesLost: null };
+    writeFileSync(path, JSON.stringify({ type: 'camera', cameraId: 'cam', at: 1, state: 'LIVE', gap }));
+    await expect(readFile(path, new Recording())).rejects.toThrow('line 1: gap.from: ');
+  });
+
+  test('an Avro record of another shape is refused by its number', async () => {
+    const path = join(folder, 'wrong.avro');
+    const fields = [
+      { name: 'aus', type: 'string' },
+      { name: 'trackId', type: 'string' },
+    ];
+    const encoder = avro.createFileEncoder(path, { type: 'record', name: 'Other', fields });
+    encoder.end({ aus: '', trackId: '1' });
+    await once(encoder, 'finish');
+    await vi.waitFor(() =>
+      expect(readFile(path, new Recording())).rejects.toThrow('wrong.avro, record 1: cameraId: '),
+    );
+  });
+
+  test('what is no Avro container file is named', async () => {
+    const path = join(folder, 'bad.avro');
+    writeFileSync(path, 'no container');
+    await expect(readFile(path, new Recording())).rejects.toThrow('bad.avro: not an Avro container file');
+  });
 
   test('what is neither is named', async () => {
     await expect(readFile(join(folder, 'nothing.ndjson'), new Recording())).rejects.toMatchObject({
