@@ -1,10 +1,11 @@
-import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { configSchema, loadConfig } from '../config.ts';
 import { AustreamError } from '../errors.ts';
 import { openModel } from '../infer/engine/index.ts';
 import { log } from '../log.ts';
-import { CSV_COLUMNS, csvRow, scoreFile } from '../score.ts';
+import { CSV_COLUMNS, csvRow, type FileScores, scoreFile } from '../score.ts';
+import { ScoreTable } from './score-table.ts';
 
 interface ScoreOptions {
   out: string;
@@ -41,16 +42,12 @@ async function scoreAll(files: readonly string[], format: 'csv' | 'ndjson', opti
   log.level = options.config ? config.log.level : 'warn';
   const model = await openModel(config.infer);
   try {
-    const table = new Table(options.out);
+    const table = new ScoreTable(options.out);
     if (format === 'csv') table.write([CSV_COLUMNS.join(',')]);
     for (const file of files) {
       const began = performance.now();
       const scores = await scoreFile(file, config, model, (frames) => progress(file, frames, began));
-      table.write(
-        scores.frames.map((frame) =>
-          format === 'csv' ? csvRow(file, frame) : JSON.stringify({ source: file, ...frame }),
-        ),
-      );
+      table.write(rows(file, scores, format));
       report(file, scores, began);
     }
     table.close();
@@ -59,38 +56,9 @@ async function scoreAll(files: readonly string[], format: 'csv' | 'ndjson', opti
   }
 }
 
-/** The file that rows go to, each source's as soon as it is scored. */
-class Table {
-  readonly #file: string;
-  readonly #fd: number;
-
-  constructor(file: string) {
-    this.#file = file;
-    this.#fd = this.#try(() => openSync(file, 'w'));
-  }
-
-  write(rows: readonly string[]): void {
-    const text = Buffer.from(rows.map((row) => `${row}\n`).join(''));
-    for (let done = 0; done < text.length; ) done += this.#try(() => writeSync(this.#fd, text, done));
-  }
-
-  close(): void {
-    this.#try(() => closeSync(this.#fd));
-  }
-
-  #try<T>(action: () => T): T {
-    try {
-      return action();
-    } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
-      throw code === 'ENOSPC' || code === 'EDQUOT'
-        ? new AustreamError('DISK_FULL', `no space left to write ${this.#file}`, {
-            fix: 'free some, or write elsewhere',
-            cause,
-          })
-        : new AustreamError('ARGUMENT_INVALID', `--out ${this.#file} cannot be written: ${code}`, { cause });
-    }
-  }
+function* rows(source: string, { frames }: FileScores, format: 'csv' | 'ndjson'): Iterable<string> {
+  for (const frame of frames)
+    yield format === 'csv' ? csvRow(source, frame) : JSON.stringify({ source, ...frame });
 }
 
 function progress(file: string, frames: number, began: number): void {
@@ -100,7 +68,7 @@ function progress(file: string, frames: number, began: number): void {
 }
 
 /** One line a file for a person; a file that could not be read to its end makes the exit code 1. */
-function report(file: string, scores: Awaited<ReturnType<typeof scoreFile>>, began: number): void {
+function report(file: string, scores: FileScores, began: number): void {
   const seconds = (performance.now() - began) / 1_000;
   const tracks = new Set(scores.frames.map((frame) => `${frame.epoch}/${frame.trackId}`)).size;
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
