@@ -25,6 +25,11 @@ export class CameraRecord {
     this.#historyMs = historyMs;
   }
 
+  /** Null before the first status. */
+  get state(): CameraState | null {
+    return this.#status?.state ?? null;
+  }
+
   /** True when the camera's state is another one now. */
   status(status: CameraStatus): boolean {
     const at = status.at / 1_000;
@@ -71,9 +76,16 @@ export class CameraRecord {
       id: cameraId,
       ...{ state, cause, detail, width, height, codec, fps, restarts, drops },
       clockSource: this.#clockSource,
-      lag: this.#lag,
+      lag: this.#lagNow(),
       states: this.#states,
       gaps: this.#gaps,
     };
+  }
+
+  /** While nobody is in sight no score comes that could tell of it. */
+  #lagNow(): (number | null)[] {
+    const silent = Math.min(LAG_SECONDS, Math.floor(Date.now() / 1_000) - this.#lagSecond - 1);
+    if (silent <= SHORT_SILENCE) return this.#lag;
+    return [...this.#lag, ...Array<null>(silent).fill(null)].slice(-LAG_SECONDS);
   }
 }

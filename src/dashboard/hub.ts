@@ -51,6 +51,7 @@ export class DashboardHub {
 
   status(status: CameraStatus): void {
     const { cameraId, state, cause } = status;
+    if (state !== 'LIVE') this.#forgetPictures(cameraId);
     if (state === 'STOPPED' && cause === 'removed') this.#forget(cameraId);
     else if (!this.#camera(cameraId).status(status)) return;
     for (const tell of this.#impatient) tell();
@@ -62,9 +63,12 @@ export class DashboardHub {
     return () => this.#impatient.delete(tell);
   }
 
-  /** Newest crops, where pictures may be shown. */
+  /** Newest crops of a camera that is live, where pictures may be shown. */
   pictures(faces: FrameFaces): void {
-    if (!this.showVideo) return;
+    // Those of a camera that has stopped meanwhile would stay.
+    if (!this.showVideo || this.#cameras.get(faces.cameraId)?.state !== 'LIVE') return;
+    // Tracks of an epoch that is over do not end one by one.
+    this.#forgetPictures(faces.cameraId, faces.epoch);
     for (const crop of faces.crops) this.#crops.set(faceRecordKey(crop), crop.pixels);
     for (const trackId of faces.endedTracks) this.#crops.delete(faceRecordKey({ ...faces, trackId }));
     for (const key of this.#crops.keys()) {
@@ -87,7 +91,14 @@ export class DashboardHub {
   #forget(id: string): void {
     this.#cameras.delete(id);
     for (const [key, { newest }] of this.#faces) if (newest.cameraId === id) this.#faces.delete(key);
-    for (const key of this.#crops.keys()) if (key.startsWith(`${id}/`)) this.#crops.delete(key);
+  }
+
+  /** All of a camera's, or all but those of one epoch. */
+  #forgetPictures(cameraId: string, but?: number): void {
+    for (const key of this.#crops.keys()) {
+      if (!key.startsWith(`${cameraId}/`)) continue;
+      if (but === undefined || !key.startsWith(`${cameraId}/${but}/`)) this.#crops.delete(key);
+    }
   }
 
   #camera(id: string): CameraRecord {

@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DashboardHub } from '../../src/dashboard/hub.ts';
+import { faceCrop, frameOf } from '../infer/faces.ts';
 import { generatedFrame, generatedStatus } from './generated.ts';
 
 const AUS = 12;
@@ -93,4 +94,68 @@ test('a camera’s states and gaps become its timeline', () => {
     { from: t0 / 1e3 + 28_000, state: 'LIVE' },
   ]);
   expect(view!.gaps).toEqual([{ from: t0 / 1e3 + 20_000, to: t0 / 1e3 + 28_000, cause: 'CAMERA_STALLED' }]);
+});
+
+describe('a lag', () => {
+  const NOW = 1.7e12;
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: NOW }));
+  afterEach(() => void vi.useRealTimers());
+
+  /** What a page that comes now is told, `seconds` after the last score. */
+  function lagAfter(seconds: number) {
+    const hub = new DashboardHub({ showVideo: false });
+    hub.status(generatedStatus('cam', 'LIVE'));
+    for (let second = -9; second <= 0; second++) {
+      const receivedAt = (NOW + second * 1_000) * 1_000;
+      hub.frames([generatedFrame({ cameraId: 'cam', trackId: 1, frame: second + 9, receivedAt })]);
+    }
+    vi.setSystemTime(NOW + seconds * 1_000);
+    hub.status(generatedStatus('cam', 'LIVE'));
+    return hub.reader().next()!.cameras[0]!.lag;
+  }
+
+  test('of a moment ago still counts', () => {
+    expect(lagAfter(5)).toEqual(Array(10).fill(400));
+  });
+
+  test('is told of no second in which nobody was in sight', () => {
+    expect(lagAfter(30)).toEqual([...Array(10).fill(400), ...Array(29).fill(null)]);
+    expect(lagAfter(55)).toEqual([...Array(6).fill(400), ...Array(54).fill(null)]);
+    expect(lagAfter(3_600)).toEqual(Array(60).fill(null));
+  });
+});
+
+describe('a picture', () => {
+  const hubWithPicture = () => {
+    const hub = new DashboardHub({ showVideo: true });
+    for (const cameraId of ['cam', 'door']) {
+      hub.status(generatedStatus(cameraId, 'LIVE'));
+      hub.pictures(frameOf([faceCrop({ cameraId, frame: 1, epoch: 1 })]));
+    }
+    expect(hub.picture('cam/1/1')).toBeDefined();
+    return hub;
+  };
+
+  test('goes with its epoch: a frame without faces of the next one is enough', () => {
+    const hub = hubWithPicture();
+    hub.pictures({ ...frameOf([faceCrop({ frame: 2, epoch: 1 })]), crops: [] });
+    expect(hub.picture('cam/1/1')).toBeDefined();
+    hub.pictures({ ...frameOf([faceCrop({ frame: 1, epoch: 10 })]), crops: [] });
+    expect(hub.picture('cam/1/1')).toBeUndefined();
+    expect(hub.picture('door/1/1')).toBeDefined();
+  });
+
+  test.each([
+    ['STALLED', 'CAMERA_STALLED'],
+    ['RECONNECTING', 'CAMERA_UNREACHABLE'],
+    ['STOPPED', 'stopped'],
+    ['STOPPED', 'removed'],
+  ] as const)('goes when its camera is %s (%s), and none comes late', (state, cause) => {
+    const hub = hubWithPicture();
+    hub.status(generatedStatus('cam', state, { cause }));
+    expect(hub.picture('cam/1/1')).toBeUndefined();
+    hub.pictures(frameOf([faceCrop({ frame: 2, epoch: 1 })]));
+    expect(hub.picture('cam/1/1')).toBeUndefined();
+    expect(hub.picture('door/1/1')).toBeDefined();
+  });
 });

@@ -67,6 +67,7 @@ describe('without a token', () => {
 describe('with a token', () => {
   test('shows nothing to those who lack it', async () => {
     const { server, hub } = await dashboard({ host: '0.0.0.0', token: TOKEN, showVideo: true });
+    hub.status(generatedStatus('cam', 'LIVE'));
     hub.pictures(frameOf([faceCrop({ frame: 1 })]));
     for (const path of ['/', '/events', '/pictures/cam%2F0%2F1', '/?token=wrong']) {
       const response = await server.inject({ path, headers: { cookie: 'austream=wrong' } });
@@ -237,12 +238,14 @@ describe('cameras', () => {
 describe('pictures', () => {
   test('are not kept unless they may be shown', async () => {
     const { hub, url } = await dashboard();
+    hub.status(generatedStatus('cam', 'LIVE'));
     hub.pictures(frameOf([faceCrop({ frame: 1 })]));
     expect((await fetch(`${url}/pictures/cam%2F0%2F1`)).status).toBe(404);
   });
 
   test('are served while the face is in sight, and never cached', async () => {
     const { hub, url } = await dashboard({ showVideo: true });
+    hub.status(generatedStatus('cam', 'LIVE'));
     hub.pictures(frameOf([faceCrop({ frame: 1, shade: 7 })]));
     const response = await fetch(`${url}/pictures/cam%2F0%2F1`);
     expect(response.headers.get('cache-control')).toBe('no-store');
