@@ -7,5 +7,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 90_000,
     hookTimeout: 120_000,
+    // A browser, or a run beside it, takes its time on a loaded machine.
+    expect: { poll: { timeout: 15_000 } },
   },
 });
