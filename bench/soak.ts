@@ -3,8 +3,8 @@
  *
  *     node bench/soak.ts [cameras] [minutes]
  *
- * Each minute one camera leaves, the one that left before comes back, and one is changed. Then the process is
- * measured, when the rest of the minute has passed and everything is as it was a minute ago.
+ * Each minute one camera leaves, the one that left before comes back, and one is changed; the first one stays as it is.
+ * Then the process is measured, when the rest of the minute has passed and everything is as it was a minute ago.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -29,6 +29,8 @@ interface Sample {
   readonly threads: number;
   readonly children: number;
   readonly childrenMb: number;
+  /** Of the camera that stays. */
+  readonly oldestMb: number;
 }
 
 function sample(minute: number): Sample {
@@ -38,6 +40,7 @@ function sample(minute: number): Sample {
     .filter(Boolean);
   const residentMb = (pid: string) =>
     Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+  const cameras = children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('/ingest/'));
   const memory = process.memoryUsage();
   return {
     minute,
@@ -48,6 +51,7 @@ function sample(minute: number): Sample {
     threads: readdirSync('/proc/self/task').length,
     children: children.length,
     childrenMb: Math.round(children.reduce((sum, pid) => sum + residentMb(pid), 0)),
+    oldestMb: Math.round(residentMb(cameras[0]!) * 10) / 10,
   };
 }
 
@@ -86,9 +90,9 @@ let gone: number | null = null;
 for (let minute = 0; minute <= minutes; minute++) {
   if (minute > 0) {
     if (gone !== null) await pipeline.cameras.add(camera(gone, 10));
-    gone = minute % count;
+    gone = 1 + (minute % (count - 1));
     await pipeline.cameras.remove(`cam${gone}`);
-    await pipeline.cameras.add(camera((minute + 1) % count, minute % 2 ? 9 : 10));
+    await pipeline.cameras.add(camera(1 + ((minute + 1) % (count - 1)), minute % 2 ? 9 : 10));
   }
   await sleep(60);
   samples.push(sample(minute));
@@ -99,14 +103,14 @@ const summary = await pipeline.stop(5_000);
 await simulator.stop();
 await broker.stop();
 const steady = samples.slice(1);
-const rows = (['rssMb', 'heapMb', 'files', 'handles', 'threads', 'children', 'childrenMb'] as const).map(
-  (of) => ({
-    of,
-    first: steady[0]![of],
-    last: steady.at(-1)![of],
-    most: Math.max(...steady.map((one) => one[of])),
-    slopePerMinute: slope(steady, of),
-  }),
-);
+const rows = (
+  ['rssMb', 'heapMb', 'files', 'handles', 'threads', 'children', 'childrenMb', 'oldestMb'] as const
+).map((of) => ({
+  of,
+  first: steady[0]![of],
+  last: steady.at(-1)![of],
+  most: Math.max(...steady.map((one) => one[of])),
+  slopePerMinute: slope(steady, of),
+}));
 console.log(JSON.stringify({ cameras: count, minutes, states, summary, gaps, rows }, null, 1));
 process.exit(0);

@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+
+/** Each file of alerts: of the stages, and of what only a cluster knows. */
+export const RULE_FILES = ['deploy/prometheus/rules.yaml', 'deploy/k8s/components/prometheus/rules.yaml'];
+/** Names of austream's own metrics. */
+export const METRIC = /\b(?:austream|hw_gpu|process)_[a-z_]+\b/g;
+
+/** Dashboard variables are put in before a query reaches Prometheus. */
+const VARIABLES: Readonly<Record<string, string>> = { $__rate_interval: '5m', $__range: '1h' };
+
+/** The queries of the Grafana dashboard. */
+export function panelQueries(): string[] {
+  const text = readFileSync('deploy/grafana/austream.json', 'utf8');
+  const queries: string[] = [];
+  JSON.parse(text, (key, value) => {
+    if (key === 'expr') queries.push(value);
+    return value;
+  });
+  return queries.map((query) => query.replaceAll(/\$\w+/g, (name) => VARIABLES[name] ?? 'x'));
+}
+
+/** What Prometheus itself reads of a PrometheusRule. */
+export function ruleGroups(file: string): { rules: { alert: string; expr: string }[] }[] {
+  return parse(readFileSync(file, 'utf8')).spec.groups;
+}
+
+/** The expressions of a file's alerts. */
+export function ruleQueries(file: string): string[] {
+  return ruleGroups(file).flatMap(({ rules }) => rules.map(({ expr }) => expr));
+}
