@@ -195,21 +195,30 @@ test('an unreliable face says so and shows no scores', async () => {
 test('a picture of a face is drawn only where pictures may be shown', async () => {
   for (const showVideo of [true, false]) {
     const { hub, page } = await openPage({ showVideo });
+    const asked: string[] = [];
+    page.on('request', (request) => {
+      if (request.url().includes('/pictures/')) asked.push(request.url());
+    });
     const crop = faceCrop({ frame: 1, shade: 200, live: true });
     hub.status(generatedStatus('cam', 'LIVE', { width: 200, height: 200 }));
     hub.pictures(frameOf([{ ...crop, epoch: 1 }]));
     const box = { x: 0, y: 0, w: 200, h: 200 };
     ends.push(generate(['cam'], 1, (frames) => hub.frames(frames.map((frame) => ({ ...frame, box })))));
     await page.getByRole('heading', { name: 'Face 1' }).waitFor();
-    const corner = () =>
+    const colors = (x: number, y: number, width: number, height: number) =>
       page.evaluate(
-        `Array.from(document.querySelector('.scene').getContext('2d').getImageData(20, 30, 1, 1).data)`,
-      );
+        `Array.from(document.querySelector('.scene').getContext('2d').getImageData(${x}, ${y}, ${width}, ${height}).data)`,
+      ) as Promise<number[]>;
+    const corner = () => colors(20, 30, 1, 1);
     if (showVideo) await expect.poll(corner).toEqual([200, 200, 200, 255]);
     else {
+      // The face's outline is there: where pictures may be shown, its picture comes within a second.
+      const inked = async () => (await colors(0, 0, 200, 200)).some((value, n) => n % 4 === 3 && value > 100);
+      await expect.poll(inked).toBe(true);
       await page.waitForTimeout(1_000);
       expect(await corner()).toEqual([0, 0, 0, 0]);
     }
+    expect(asked.length > 0).toBe(showVideo);
   }
 });
 
