@@ -54,8 +54,17 @@ export class ConfigFile {
     try {
       config = loadConfig(this.#path);
     } catch (error) {
-      if (!(error instanceof AustreamError)) throw error;
-      this.#events.rejected(error);
+      this.#events.rejected(
+        error instanceof AustreamError
+          ? error
+          : new AustreamError(
+              'CONFIG_INVALID',
+              `${this.#path} cannot be taken over: ${(error as Error).name}`,
+              {
+                cause: error,
+              },
+            ),
+      );
       return;
     }
     const before = this.#config;

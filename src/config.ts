@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { clusterOptions } from './cluster/options.ts';
 import { controlOptions } from './control/options.ts';
@@ -9,6 +8,7 @@ import { AustreamError } from './errors.ts';
 import { inferOptions } from './infer/options.ts';
 import { cameraOptions, ingestOptions } from './ingest/options.ts';
 import { kafkaOptions } from './publish/options.ts';
+import { parseYaml } from './yaml.ts';
 
 export const configSchema = z
   .strictObject({
@@ -82,28 +82,32 @@ export function parseConfig(text: string, source: string, env: NodeJS.ProcessEnv
 
 function partsOf(folder: string): string[] {
   if (!existsSync(folder)) return [];
-  const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  const names = attempt(folder, () => readdirSync(folder)).filter((name) => name.endsWith('.yaml'));
   return names.sort().map((name) => join(folder, name));
 }
 
 function read(file: string): string {
+  return attempt(file, () => readFileSync(file, 'utf8'));
+}
+
+function attempt<T>(path: string, act: () => T): T {
   try {
-    return readFileSync(file, 'utf8');
+    return act();
   } catch (cause) {
-    throw new ConfigError(file, [
+    throw new ConfigError(path, [
       { path: '', message: `cannot be read: ${(cause as NodeJS.ErrnoException).code}` },
     ]);
   }
 }
 
 function parse(text: string, source: string): unknown {
-  const document = parseDocument(text, { prettyErrors: true });
-  if (document.errors.length > 0)
+  const { value, mistakes } = parseYaml(text);
+  if (mistakes.length > 0)
     throw new ConfigError(
       source,
-      document.errors.map((error) => ({ path: '', message: error.message.trimEnd() })),
+      mistakes.map((message) => ({ path: '', message })),
     );
-  return document.toJS() ?? {};
+  return value ?? {};
 }
 
 /** Keys of `over` win; where both have a mapping, theirs are joined. Lists are taken whole. */
@@ -153,9 +157,18 @@ function substitute(
 }
 
 function explain(issue: z.core.$ZodIssue): ConfigMistake[] {
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => ({ path: show([...issue.path, key]), message: 'is not a known key' }));
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(issue.path, key));
   return [{ path: show(issue.path), message: issue.message }];
+}
+
+function unknownKey(path: readonly PropertyKey[], key: string): ConfigMistake {
+  const [name] = /^[\w.-]*/.exec(key)!;
+  if (name === key) return { path: show([...path, key]), message: 'is not a known key' };
+  // `password:secret` is a key with a secret in it.
+  return {
+    path: show([...path, `${name}…`]),
+    message: 'is not a known key; a space must follow a key’s colon',
+  };
 }
 
 function show(path: readonly PropertyKey[]): string {

@@ -1,6 +1,18 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  symlinkSync,
+  unlinkSync,
+  unwatchFile,
+  watchFile,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Config, loadConfig } from '../src/config.ts';
 import { ConfigFile } from '../src/config-file.ts';
@@ -8,12 +20,14 @@ import { ConfigFile } from '../src/config-file.ts';
 const text = (...ids: string[]) =>
   `cameras: [${ids.map((id) => `{id: ${id}, url: "rtsp://h/${id}"}`).join(', ')}]\nkafka: {embedded: true}\n`;
 
+const LOOK_MS = 20;
+
 let folder: string;
 let path: string;
 let file: ConfigFile;
 const told: (string | readonly string[])[] = [];
 
-function follow(): void {
+function follow(settleMs = 80): void {
   const idsOf = (config: Config) => config.cameras.map(({ id }) => id);
   file = new ConfigFile(
     path,
@@ -22,12 +36,26 @@ function follow(): void {
       changed: (config, before) => told.push([idsOf(before).join(), idsOf(config).join()]),
       rejected: ({ message }) => told.push(message),
     },
-    { lookMs: 20, settleMs: 80 },
+    { lookMs: LOOK_MS, settleMs },
   );
 }
 
+/** Empties the file, and waits until who follows it has seen that and looked again. */
+async function empty(): Promise<void> {
+  const seen = Promise.withResolvers<void>();
+  // Node looks once for all who watch a path.
+  const look = ({ size }: Stats) => size === 0 && seen.resolve();
+  watchFile(path, { interval: LOOK_MS }, look);
+  // What it sees first is no change to it.
+  const writing = setInterval(() => writeFileSync(path, ''), 5);
+  await seen.promise;
+  clearInterval(writing);
+  unwatchFile(path, look);
+  await setTimeout(2 * LOOK_MS);
+}
+
 async function heard(count: number): Promise<typeof told> {
-  while (told.length < count) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (told.length < count) await setTimeout(10);
   return told;
 }
 
@@ -44,8 +72,8 @@ afterEach(() => {
 describe('a config file is followed', () => {
   test('written in place, with a moment in which it is empty', async () => {
     writeFileSync(path, text('a'));
-    follow();
-    writeFileSync(path, '');
+    follow(600);
+    await empty();
     writeFileSync(path, text('a', 'b'));
     expect(await heard(1)).toEqual([['a', 'a,b']]);
   });
@@ -113,4 +141,18 @@ test('a broken config is rejected whole and said with every mistake; the next go
   expect(message).toMatch(/cameras\[1\]\.url: must begin with/);
   writeFileSync(path, text('a', 'c'));
   expect((await heard(2))[1]).toEqual(['a', 'a,c']);
+});
+
+test('a password that YAML takes for an alias is rejected with its line, and not shown', async () => {
+  writeFileSync(path, text('a'));
+  follow();
+  writeFileSync(
+    path,
+    'cameras:\n  - id: a\n    url: rtsp://h/a\n    password: *hunter2\nkafka: {embedded: true}\n',
+  );
+  const [message] = await heard(1);
+  expect(message).toMatch(/Alias .* at line 4, column 15$/);
+  expect(message).not.toContain('hunter2');
+  writeFileSync(path, text('a', 'b'));
+  expect((await heard(2))[1]).toEqual(['a', 'a,b']);
 });

@@ -85,6 +85,26 @@ kafka: {}
     expect(mistakes('cameras: [\nkafka: {embedded: true}').join()).toMatch(/line 2/);
   });
 
+  it('shows no password whose quotes, or the space before it, are missing', () => {
+    const camera = (password: string) =>
+      `cameras: [{id: a, url: "rtsp://a", ${password}}]\nkafka: {embedded: true}`;
+    expect(mistakes(camera('password: *hunter2'))).toEqual([
+      expect.stringMatching(/^: Alias .* at line 1, column 46$/),
+    ]);
+    expect(mistakes(camera('password:hunter2'))).toEqual([
+      'cameras[0].password…: is not a known key; a space must follow a key’s colon',
+    ]);
+  });
+
+  it('explains a folder .d that is none', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'austream-config-')), 'austream.yaml');
+    writeFileSync(file, 'kafka: {embedded: true}\n');
+    writeFileSync(`${file}.d`, '');
+    expect(() => loadConfig(file)).toThrow(
+      /austream\.yaml\.d is not a valid config:\n {2}cannot be read: ENOTDIR/,
+    );
+  });
+
   it('lays the files of its folder .d over the file, in the order of their names', () => {
     const folder = mkdtempSync(join(tmpdir(), 'austream-config-'));
     const file = join(folder, 'austream.yaml');

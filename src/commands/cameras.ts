@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { parse } from 'yaml';
 import { AustreamError } from '../errors.ts';
+import { parseYaml } from '../yaml.ts';
 import { refuseLiteral, type TargetFlags, targetOf } from './camera-target.ts';
 import { discoverCommand } from './cameras-discover.ts';
 
@@ -87,20 +87,28 @@ function cameraOf(id: string | undefined, options: AddFlags): unknown {
 
 /** References stay references: the file is not read as a config of this host. */
 function camerasOf(file: string): unknown[] {
-  let cameras: unknown;
-  try {
-    const given = parse(readFileSync(file, 'utf8')) as { cameras?: unknown } | null;
-    cameras = Array.isArray(given) ? given : given?.cameras;
-  } catch (cause) {
-    throw new AustreamError('ARGUMENT_INVALID', `${file} cannot be read: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
+  const given = contentOf(file) as { cameras?: unknown } | null;
+  const cameras = Array.isArray(given) ? given : given?.cameras;
   if (!Array.isArray(cameras) || cameras.length === 0)
     throw new AustreamError('ARGUMENT_INVALID', `${file} has no cameras`, {
       fix: 'give a config file with cameras, or what austream cameras list --json printed of a cluster',
     });
   return cameras;
+}
+
+function contentOf(file: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new AustreamError('ARGUMENT_INVALID', `${file} cannot be read: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  const { value, mistakes } = parseYaml(text);
+  if (mistakes.length > 0)
+    throw new AustreamError('ARGUMENT_INVALID', `${file} is no YAML: ${mistakes.join('; ')}`);
+  return value;
 }
 
 function report(
