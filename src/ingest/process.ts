@@ -47,19 +47,20 @@ export class CameraProcess {
       },
     });
     let complaints = '';
-    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      complaints = (complaints + text).slice(-KEPT_COMPLAINTS);
-    });
-    this.#child.on('message', (message: ToHost) => events.message(message));
-    const drained = this.#handOver(this.#child.stdio[4] as Readable, events);
     const exited = new Promise<[number | null, string | null]>((resolve) => {
       this.#child.once('exit', (code, signal) => resolve([code, signal]));
-      // The system has no room for another process.
+      // The system has no room for another process, or for its files: then the child has no pipes at all.
       this.#child.once('error', (error) => {
         complaints += error.message;
         if (this.#child.pid === undefined) resolve([null, null]);
       });
     });
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      complaints = (complaints + text).slice(-KEPT_COMPLAINTS);
+    });
+    this.#child.on('message', (message: ToHost) => events.message(message));
+    const pipe = this.#child.stdio?.[4] as Readable | undefined;
+    const drained = pipe && this.#handOver(pipe, events);
     void Promise.all([exited, drained]).then(([[code, signal]]) => {
       clearTimeout(this.#killTimer);
       events.gone({ code, signal, complaints });
@@ -108,7 +109,8 @@ export class CameraProcess {
 
 /** `the camera process was killed by SIGKILL: …`, with the last line that it wrote. Unredacted. */
 export function describeExit({ signal, code, complaints }: ChildExit): string {
-  const how = signal ? `was killed by ${signal}` : `ended with code ${code}`;
+  const ended = code === null ? 'could not be started' : `ended with code ${code}`;
+  const how = signal ? `was killed by ${signal}` : ended;
   const last = complaints.trim().split('\n').at(-1);
   return `the camera process ${how}${last ? `: ${last}` : ''}`;
 }

@@ -12,7 +12,7 @@ import { RestartPolicy } from './restart.ts';
 import type { Load } from './shedding.ts';
 import { isLive, withPassword } from './source.ts';
 import { startGate } from './start-gate.ts';
-import { Watchdog } from './watchdog.ts';
+import { CHECK_MS, Watchdog } from './watchdog.ts';
 
 export interface CameraEvents {
   /** Live sources never wait for the promise; files do, so that no frame of theirs is lost. */
@@ -32,7 +32,6 @@ export interface SupervisorOptions {
 }
 
 const ENTRY = fileURLToPath(new URL('main.ts', import.meta.url));
-const CHECK_MS = 250;
 
 /** One camera: runs its child, restarts it as often as need be, and tells how it fares. */
 export class CameraSupervisor implements Governed {
@@ -195,7 +194,10 @@ export class CameraSupervisor implements Governed {
   }
 
   async #onFaces(faces: FrameFaces): Promise<void> {
-    if (this.#openEpoch !== null && this.#openEpoch !== faces.epoch) await this.#endEpoch();
+    if (this.#openEpoch !== null && this.#openEpoch !== faces.epoch) {
+      const ended = this.#endEpoch();
+      if (!this.#live) await ended;
+    }
     this.#openEpoch = faces.epoch;
     const useful = this.#observer.frame(faces);
     // Ends of tracks count however late they come.
@@ -205,20 +207,24 @@ export class CameraSupervisor implements Governed {
     else if (taken) taken.catch(() => {});
   }
 
+  /** Never rejects. Live cameras do not wait for it either: what is told next stands behind it in any case. */
   async #endEpoch(): Promise<void> {
     const epoch = this.#openEpoch;
     this.#openEpoch = null;
     if (epoch === null) return;
-    const ended = this.#events.epochEnded(this.#camera.id, epoch);
-    // As with faces: a failure there is told of there, and the camera goes on.
-    await ended?.catch(() => {});
+    try {
+      await this.#events.epochEnded(this.#camera.id, epoch);
+    } catch {
+      // As with faces: a failure there is told of there, and the camera goes on.
+    }
   }
 
   async #onGone(exit: ChildExit): Promise<void> {
     this.#child = null;
     this.#observer.gone();
     this.#leaveGate();
-    await this.#endEpoch();
+    const ended = this.#endEpoch();
+    if (!this.#live || this.#stopping) await ended;
     if (this.#stopping) return this.#finish(this.#stopping, this.#stopping, null);
     if (this.#ended && !this.#live) return this.#finish('CAMERA_ENDED', 'played to its end', null);
     this.#retry(this.#failure ?? new AustreamError('CAMERA_PROCESS_DIED', this.#redact(describeExit(exit))));

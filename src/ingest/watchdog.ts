@@ -5,6 +5,10 @@ import type { IngestOptions } from './options.ts';
 const START_MS = 60_000;
 /** A child that gives no sign of life for this long hangs. */
 const HANG_MS = 10_000;
+/** How often it is to look. */
+export const CHECK_MS = 250;
+/** A look that comes so late says that the host was held up: what came meanwhile has not been read yet. */
+const LATE_MS = 4 * CHECK_MS;
 
 export interface Verdict {
   readonly code: Extract<
@@ -16,7 +20,7 @@ export interface Verdict {
 
 /**
  * Notices what no message tells of: a child that hangs, a camera that gives nothing. It counts decoded frames, not
- * bytes or connections. Pure: `now` is milliseconds of a steady clock.
+ * bytes or connections. Pure: `now` is milliseconds of a steady clock; `check` is to be called every `CHECK_MS`.
  */
 export class Watchdog {
   readonly #options: Pick<IngestOptions, 'connectSeconds' | 'stallSeconds' | 'childMemoryMb'>;
@@ -25,6 +29,7 @@ export class Watchdog {
   #connected = false;
   #aliveAt: number;
   #progressAt: number;
+  #checkedAt: number;
   #decoded = 0;
   #rss = 0;
 
@@ -35,7 +40,7 @@ export class Watchdog {
   ) {
     this.#options = options;
     this.#live = live;
-    this.#aliveAt = this.#progressAt = now;
+    this.#aliveAt = this.#progressAt = this.#checkedAt = now;
   }
 
   opening(now: number): void {
@@ -62,8 +67,14 @@ export class Watchdog {
     this.#rss = rss;
   }
 
-  /** Null while all is well. */
+  /** Null while all is well, and where the look came too late to tell: timers run before messages are read. */
   check(now: number): Verdict | null {
+    const late = now - this.#checkedAt > LATE_MS;
+    this.#checkedAt = now;
+    return late ? null : this.#judge(now);
+  }
+
+  #judge(now: number): Verdict | null {
     const { connectSeconds, stallSeconds, childMemoryMb } = this.#options;
     const quiet = now - this.#progressAt;
     if (this.#phase === 'starting' ? quiet > START_MS : now - this.#aliveAt > HANG_MS)

@@ -4,7 +4,7 @@ import type { CameraStatus, FrameFaces } from '../../src/domain.ts';
 import { cameraOptions, ingestOptions } from '../../src/ingest/options.ts';
 import { CameraSupervisor } from '../../src/ingest/supervisor.ts';
 
-export type ChildProgram = 'plain' | 'slow' | 'stalling' | 'hanging';
+export type ChildProgram = 'plain' | 'slow' | 'stalling' | 'hanging' | 'steady';
 
 /** A supervised camera with everything that it told, and a way to wait for more. */
 export class Recorder {
@@ -20,6 +20,7 @@ export class Recorder {
     options: {
       child?: ChildProgram;
       onFaces?: (faces: FrameFaces) => void | Promise<void>;
+      onEpochEnded?: () => void | Promise<void>;
       /** False keeps the frames without their crops: for long runs. */
       crops?: boolean;
     } = {},
@@ -40,6 +41,7 @@ export class Recorder {
         epochEnded: (_camera, epoch) => {
           this.endedEpochs.push(epoch);
           this.#wake();
+          return options.onEpochEnded?.();
         },
         status: (status) => {
           this.statuses.push(status);

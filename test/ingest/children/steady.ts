@@ -1,0 +1,36 @@
+import { Socket } from 'node:net';
+import type { EpochCause, ToChild, ToHost } from '../../../src/ingest/messages.ts';
+import { encodeFaces } from '../../../src/ingest/wire.ts';
+
+// A camera that plays for ever without being one: two epochs of one frame each reach the host, and reports tell of more.
+const pipe = new Socket({ fd: 4, readable: false, writable: true });
+const send = (message: ToHost) => process.send!(message);
+
+function begin(cameraId: string, epoch: number, cause: EpochCause): void {
+  const stamp = { epoch, clockSource: 'arrival', clockErrorMs: null, captureTime: 1, receivedAt: 1 } as const;
+  send({ type: 'epoch', ...stamp, cause, width: 64, height: 48, codec: 'h264' });
+  pipe.write(encodeFaces({ ...stamp, cameraId, frame: 0, interval: 40_000, crops: [], endedTracks: [] }));
+}
+
+process.on('disconnect', () => process.exit());
+process.on('message', (message: ToChild) => {
+  if (message.type === 'stop') process.exit();
+  if (message.type !== 'start') return;
+  const epoch = Math.max(Date.now(), message.lastEpoch + 1);
+  send({ type: 'opening' });
+  begin(message.camera.id, epoch, 'first_frame');
+  begin(message.camera.id, epoch + 1, 'format_changed');
+  let decoded = 0;
+  setInterval(() => {
+    decoded += 5;
+    send({
+      type: 'report',
+      rss: 1,
+      decoded,
+      analysed: decoded,
+      drops: {},
+      clockErrorMs: null,
+      driftPpm: null,
+    });
+  }, 200);
+});
