@@ -30,10 +30,14 @@ const config = join(folder, 'config.yaml');
 beforeAll(async () => {
   receiver = await OtlpReceiver.start();
   const clip = pathToFileURL(resolve('models/demo/clip.mp4')).href;
-  writeFileSync(config, JSON.stringify({ cameras: [{ id: 'clip', url: clip }], kafka: { embedded: true } }));
+  writeFileSync(
+    config,
+    JSON.stringify({ cameras: [{ id: 'clip', url: clip, analysisFps: 5 }], kafka: { embedded: true } }),
+  );
   const { stdout, stderr } = await promisify(execFile)(
     'bin/austream',
-    ['run', '-c', config, '--json', '--duration', '8s'],
+    // Until the clip is over, however long that takes here.
+    ['run', '-c', config, '--json'],
     {
       env: {
         ...process.env,
@@ -49,7 +53,7 @@ beforeAll(async () => {
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line));
-}, 60_000);
+}, 300_000);
 
 afterAll(async () => {
   await receiver.stop();
