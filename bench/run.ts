@@ -28,7 +28,7 @@ const pipeline = await openPipeline(config, {
   },
 });
 await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
-const { framesIn, events, dropped, lagMs } = await pipeline.stop(5_000);
+const { framesIn, events, dropped, lagMs } = await pipeline.stop({ modelMs: 30_000, kafkaMs: 5_000 });
 await cameras.stop();
 
 const hopMs = (config.infer.hop / FPS) * 1_000;

@@ -33,9 +33,18 @@ export interface Pipeline {
   stats(): { readonly waitingCrops: number; readonly publisher: PublisherStats };
   /**
    * Stops the cameras, scores what they gave, hands it all to Kafka; `delivered` runs when Kafka has it and before
-   * the embedded broker goes. Rejects when `timeoutMs` was not enough.
+   * the embedded broker goes. Where the model has failed, or fails now, Kafka gets what was scored before, and how the
+   * cameras ended; then it rejects with that failure. Rejects with KAFKA_UNREACHABLE where Kafka took too long.
    */
-  stop(timeoutMs: number, delivered?: () => Promise<void>): Promise<Summary>;
+  stop(patience: Patience, delivered?: () => Promise<void>): Promise<Summary>;
+}
+
+/** How long an end may take. */
+export interface Patience {
+  /** A model that gives nothing for so long while something waits for it has failed. */
+  readonly modelMs: number;
+  /** All that was scored must be acknowledged by then. */
+  readonly kafkaMs: number;
 }
 
 /**
@@ -102,6 +111,8 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
 
   const played = cameras.played.then(() => stage.flush());
   const done = Promise.race([played, stage.failed]);
+  // For whoever waits for it; a model that fails while the run ends is what `stop` tells of.
+  done.catch(() => {});
   return {
     brokers: publisher.brokers,
     cameras,
@@ -109,14 +120,20 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
     done,
     stats: () => ({ waitingCrops: stage.waiting, publisher: publisher.stats() }),
     missing: () => (publisher.stats().connected ? [] : ['Kafka is not reachable']),
-    async stop(timeoutMs, delivered) {
-      await cameras.close();
+    async stop({ modelMs, kafkaMs }, delivered) {
+      const relax = stage.expectAnswers(modelMs);
       try {
-        await Promise.race([stage.flush(), stage.failed]);
-        await publisher.flush(timeoutMs);
+        // With its last epoch ends what each of them gave: scored, or failed.
+        await cameras.close();
+        const failure = await stage.flush().catch((error: Error) => error);
+        await publisher.flush(kafkaMs).catch((error: Error) => {
+          throw failure ?? error;
+        });
+        if (failure) throw failure;
         await delivered?.();
         return counter.summary();
       } finally {
+        relax();
         await publisher.close();
         await model.close();
       }

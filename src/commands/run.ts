@@ -4,15 +4,19 @@ import { type Dashboard, openDashboard } from '../dashboard/index.ts';
 import { serveHealth } from '../health.ts';
 import { HotChanges } from '../hot-changes.ts';
 import { log, showLog } from '../log.ts';
-import { type Onlooker, openPipeline } from '../pipeline.ts';
+import { type Onlooker, openPipeline, type Patience } from '../pipeline.ts';
 import { type Summary, summaryText } from '../summary.ts';
 import { openTelemetry } from '../telemetry/index.ts';
 import { CameraLines } from './camera-lines.ts';
 import { parseDuration } from './duration.ts';
 import { type Ending, lifetime } from './lifetime.ts';
 
-/** Ctrl-C ends within 5 s, also when the broker is away: what is not acknowledged by then is in the spool. */
-const FLUSH_MS = 3_000;
+const PATIENCE: Patience = {
+  /** Far above what any model takes for one batch: only one that hangs is given up. */
+  modelMs: 30_000,
+  /** Ctrl-C ends within 5 s, also when the broker is away: what is not acknowledged by then is in the spool. */
+  kafkaMs: 3_000,
+};
 
 interface RunFlags extends DashboardFlags {
   config: string;
@@ -114,13 +118,13 @@ export async function run(
     ending = await lifetime(pipeline.done, durationMs);
     await health?.close();
   } catch (error) {
-    await pipeline.stop(0).catch(() => {});
+    await pipeline.stop(PATIENCE).catch(() => {});
     throw error;
   } finally {
     await changes?.close();
   }
   try {
-    return { ending, summary: await pipeline.stop(FLUSH_MS, audience?.delivered) };
+    return { ending, summary: await pipeline.stop(PATIENCE, audience?.delivered) };
   } finally {
     await telemetry?.close();
   }

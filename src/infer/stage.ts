@@ -8,6 +8,7 @@ import {
   type FaceCrop,
   type FrameFaces,
 } from '../domain.ts';
+import { AustreamError } from '../errors.ts';
 import type { AuModel } from './engine/index.ts';
 import type { InferOptions } from './options.ts';
 import { type Hop, type HopEvents, type TrackId, TrackInference, type TrackState } from './track.ts';
@@ -52,6 +53,8 @@ export class InferStage {
   #roomWanted: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #running = false;
+  /** What the model has given so far. */
+  #answers = 0;
 
   constructor(model: AuModel, options: InferOptions, sink: InferSink) {
     this.#model = model;
@@ -120,6 +123,20 @@ export class InferStage {
   /** Scores everything that waits. Hops that are not full yet go on waiting. */
   flush(): Promise<void> {
     return this.#barrier(() => {});
+  }
+
+  /**
+   * From now on, until what it returns is called, the stage fails with ENGINE_FAILED when the model has given nothing for
+   * `ms` while it was asked. A slow model may take any number of answers.
+   */
+  expectAnswers(ms: number): () => void {
+    const asked = () => (this.#running ? this.#answers : null);
+    let before = asked();
+    const timer = setInterval(() => {
+      if (before !== null && before === asked()) this.#fail(hangs(ms));
+      before = asked();
+    }, ms);
+    return () => clearInterval(timer);
   }
 
   #barrier(reach: () => void | Promise<void>): Promise<void> {
@@ -200,6 +217,7 @@ export class InferStage {
     const d = this.#model.embeddingSize;
     const from = nowMicros();
     const rows = await this.#model.encode(pixels, crops.length);
+    this.#answers += 1;
     if (diagnostics.encoded.heard) {
       const waits = items.map((item) =>
         item.kind === 'crop' ? from / 1_000 - performance.timeOrigin - item.since : 0,
@@ -252,6 +270,7 @@ export class InferStage {
       batch.set(window, index * size);
     });
     const scores = await this.#model.scoreNewest(batch, windows.length);
+    this.#answers += 1;
     const each = this.#model.hop * AU_COUNT;
     return windows.map((_, index) => scores.slice(index * each, (index + 1) * each));
   }
@@ -266,6 +285,14 @@ export class InferStage {
     }
     return track;
   }
+}
+
+function hangs(ms: number): AustreamError {
+  return new AustreamError(
+    'ENGINE_FAILED',
+    `the model gave nothing for ${ms / 1000} s; what waited for it is lost`,
+    { fix: 'start again, with another infer.device where it happens again' },
+  );
 }
 
 function trackKey({ cameraId, epoch, trackId }: TrackId): string {

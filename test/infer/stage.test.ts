@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { AuActivation, AuFrame, FaceCrop } from '../../src/domain.ts';
 import { inferOptions } from '../../src/infer/options.ts';
 import { InferStage } from '../../src/infer/stage.ts';
@@ -217,5 +217,32 @@ describe('InferStage', () => {
     await stage.push(frameOf([faceCrop({ frame: 0 })]));
     await expect(stage.flush()).rejects.toThrow('device lost');
     await expect(stage.failed).rejects.toThrow('device lost');
+  });
+
+  it('gives up a model that hangs, not one that is slow', async () => {
+    vi.useFakeTimers();
+    try {
+      const slow = countingModel(SIZE, 1);
+      let lasts = 900;
+      const { encode } = slow;
+      slow.encode = async (crops, n) => {
+        await new Promise((resolve) => setTimeout(resolve, lasts));
+        return encode(crops, n);
+      };
+      const { stage, frames } = stageOf({ hop: 1, batch: { max: 1, deadlineMs: 0 } }, slow);
+      const relax = stage.expectAnswers(1_000);
+      for (let frame = 0; frame < 5; frame += 1) await stage.push(frameOf([faceCrop({ frame })]));
+      await vi.advanceTimersByTimeAsync(5_000);
+      expect(frames.length).toBe(5);
+      await vi.advanceTimersByTimeAsync(5_000);
+      lasts = 60_000;
+      const ended = stage.push(frameOf([faceCrop({ frame: 5 })])).then(() => stage.endEpoch('cam', 0));
+      const gaveUp = expect(ended).rejects.toMatchObject({ code: 'ENGINE_FAILED' });
+      await vi.advanceTimersByTimeAsync(2_000);
+      await gaveUp;
+      relax();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
