@@ -20,6 +20,8 @@ export interface CameraOutput {
   /** The camera agreed to play; its first picture may still take a while. */
   connected(): void;
   epoch(begin: EpochBegin): void;
+  /** Another epoch begins; `counts` and `clock` tell of the one before for the last time. */
+  epochEnds(): void;
   /** A live camera does not wait for the promise. */
   faces(faces: FrameFaces): void | Promise<void>;
 }
@@ -53,7 +55,12 @@ export class Camera {
   ) {
     const { launch, properties, live } = sourceLaunch(options.camera, options.proxy);
     this.#pipeline = new Pipeline(launch, properties);
-    this.#reader = new FrameReader(this.#pipeline, { ...options, live }, (begin) => output.epoch(begin));
+    this.#reader = new FrameReader(
+      this.#pipeline,
+      { ...options, live },
+      (begin) => output.epoch(begin),
+      () => output.epochEnds(),
+    );
     this.#finder = finder;
     this.#output = output;
     this.#live = live;

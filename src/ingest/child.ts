@@ -75,6 +75,7 @@ async function live(
   const running = new Camera({ ...start, camera: source, proxy: tunnel?.proxy }, finder, {
     connected: () => void send({ type: 'connected' }),
     epoch: (begin) => void send({ type: 'epoch', ...begin }),
+    epochEnds: () => void send(report()),
     faces: (faces) => (waits ? outbox.deliver(faces) : outbox.offer(faces)),
   });
   camera = running;

@@ -29,6 +29,7 @@ export class FrameReader {
   readonly #pipeline: Pick<Pipeline, 'pull' | 'property' | 'set'>;
   readonly #options: { camera: CameraOptions; ingest: IngestOptions; lastEpoch: number; live: boolean };
   readonly #onEpoch: (begin: EpochBegin) => void;
+  readonly #onEpochEnd: () => void;
   #clock = new CaptureClock(0, 0);
   #drift = new Drift();
   #clockReadAt = 0;
@@ -49,14 +50,17 @@ export class FrameReader {
   /** Of all epochs. */
   #read = 0;
 
+  /** `onEpochEnd`: another epoch begins, and `counts` and `clock` tell of the one before for the last time. */
   constructor(
     pipeline: Pick<Pipeline, 'pull' | 'property' | 'set'>,
     options: { camera: CameraOptions; ingest: IngestOptions; lastEpoch: number; live: boolean },
     onEpoch: (begin: EpochBegin) => void,
+    onEpochEnd: () => void = () => {},
   ) {
     this.#pipeline = pipeline;
     this.#options = options;
     this.#onEpoch = onEpoch;
+    this.#onEpochEnd = onEpochEnd;
     this.#epoch = options.lastEpoch;
   }
 
@@ -213,6 +217,7 @@ export class FrameReader {
     // A picture that refers to lost packets shows what is not there: nothing comes until the next keyframe.
     const depay = this.#depayloader();
     if (depay !== undefined) this.#pipeline.set(depay, 'wait-for-keyframe', true);
+    if (cause !== 'first_frame') this.#onEpochEnd();
     this.#epoch = this.#options.live ? Math.max(Date.now(), this.#epoch + 1) : this.#epoch + 1;
     this.#decoded = 0;
     this.#analysed = 0;

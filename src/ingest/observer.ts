@@ -1,7 +1,7 @@
 import type { CameraStatus, FrameFaces } from '../domain.ts';
 import { GapFinder } from './gaps.ts';
 import { LoadMeter } from './load-meter.ts';
-import type { ToHost } from './messages.ts';
+import type { FrameCounts, ToHost } from './messages.ts';
 import type { CameraOptions, IngestOptions } from './options.ts';
 import type { Load } from './shedding.ts';
 import { isLive } from './source.ts';
@@ -18,6 +18,8 @@ export class CameraObserver {
   readonly #status: StatusKeeper;
   readonly #gaps: GapFinder;
   readonly #meter = new LoadMeter();
+  /** As of the newest report, and those that were lost here. */
+  #drops: FrameCounts['drops'] = {};
   #tooOld = 0;
   /** The process that runs now has begun an epoch; until then its counts are of none. */
   #begun = false;
@@ -46,17 +48,19 @@ export class CameraObserver {
   }
 
   epoch(begin: Extract<ToHost, { type: 'epoch' }>): void {
-    this.#tooOld = 0;
+    // What the epoch before lost is told once more: a few frames may have come to it since.
+    this.#epochOver();
+    if (this.#status.state === 'LIVE') this.#tell(this.#status.status());
     this.#begun = true;
     this.#status.picture(begin);
     this.enter('LIVE', begin.cause, `${describePicture(begin)}${this.#found}`);
   }
 
   report(report: Extract<ToHost, { type: 'report' }>): void {
-    const drops = this.#tooOld > 0 ? { ...report.drops, too_old: this.#tooOld } : report.drops;
-    if (this.#begun) this.#status.drops(drops);
+    this.#drops = report.drops;
+    this.#countDrops();
     if (this.#status.state === 'LIVE') this.#status.clock(report);
-    this.#meter.report({ ...report, drops });
+    this.#meter.report({ ...report, drops: this.#allDrops });
   }
 
   /** Takes note of a frame; false where it is too old to be of use. */
@@ -74,6 +78,7 @@ export class CameraObserver {
 
   /** Its process is gone. */
   gone(): void {
+    this.#epochOver();
     this.#begun = false;
     this.#meter.interrupted();
   }
@@ -102,6 +107,19 @@ export class CameraObserver {
   /** Cores that it would need for every frame due; null until that was measured. */
   get coresNeeded(): number | null {
     return this.#meter.cores;
+  }
+
+  get #allDrops(): FrameCounts['drops'] {
+    return this.#tooOld > 0 ? { ...this.#drops, too_old: this.#tooOld } : this.#drops;
+  }
+
+  #epochOver(): void {
+    this.#countDrops();
+    [this.#drops, this.#tooOld] = [{}, 0];
+  }
+
+  #countDrops(): void {
+    if (this.#begun) this.#status.drops(this.#allDrops);
   }
 
   #repeat(): void {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Frame } from '../../src/domain.ts';
 import { type EpochBegin, FrameReader } from '../../src/ingest/frames.ts';
 import type { Pulled } from '../../src/ingest/gstreamer.ts';
+import type { FrameCounts } from '../../src/ingest/messages.ts';
 import { cameraOptions, ingestOptions } from '../../src/ingest/options.ts';
 
 const START = Date.UTC(2026, 0, 1);
@@ -38,6 +39,7 @@ function read(
   { live = true, maxAgeSeconds = 1, startAt = 0 } = {},
 ) {
   const epochs: EpochBegin[] = [];
+  const before: FrameCounts[] = [];
   const queue = [...pulled];
   const pipeline = {
     pull: async () => {
@@ -58,9 +60,10 @@ function read(
       live,
     },
     (epoch) => epochs.push(epoch),
+    () => before.push(reader.counts),
   );
   reader.start((START + startAt) * 1000);
-  return { reader, epochs };
+  return { reader, epochs, before };
 }
 
 async function all(reader: FrameReader): Promise<Frame[]> {
@@ -86,6 +89,18 @@ test('a change of format begins an epoch; the format comes with the buffer itsel
   ]);
   expect(frames[2]!.epoch).toBeGreaterThan(frames[1]!.epoch);
   expect(frames.map(({ captureTime }) => captureTime / 1000 - START)).toEqual([0, 40, 80, 120]);
+});
+
+test('a change of epoch tells what the one before has counted', async () => {
+  const { reader, before } = read(
+    [0, 40, 80].map((at) => ({ at, buffer: picture(at, at < 80 ? {} : { width: 32, height: 24 }) })),
+  );
+  await reader.next();
+  await reader.next();
+  reader.drop('analysis_slow');
+  await reader.next();
+  expect(before).toEqual([{ decoded: 2, analysed: 0, drops: { analysis_slow: 1 } }]);
+  expect(reader.counts).toEqual({ decoded: 1, analysed: 0, drops: {} });
 });
 
 test('a frame that the decoder calls corrupt says so', async () => {

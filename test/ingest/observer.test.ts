@@ -1,16 +1,17 @@
 import { expect, test } from 'vitest';
-import type { CameraStatus } from '../../src/domain.ts';
+import type { CameraStatus, FrameFaces } from '../../src/domain.ts';
+import type { EpochCause } from '../../src/ingest/messages.ts';
 import { CameraObserver } from '../../src/ingest/observer.ts';
 import { cameraOptions, ingestOptions } from '../../src/ingest/options.ts';
 import { RunCounter } from '../../src/summary.ts';
 
 const report = (drops: Record<string, number>) =>
   ({ type: 'report', rss: 1, decoded: 1, analysed: 1, drops, clockErrorMs: null, driftPpm: null }) as const;
-const epoch = (number: number) =>
+const epoch = (number: number, cause: EpochCause = 'first_frame') =>
   ({
     type: 'epoch',
     epoch: number,
-    cause: 'first_frame',
+    cause,
     width: 640,
     height: 360,
     codec: 'h264',
@@ -51,4 +52,24 @@ test('what an epoch has lost stays lost, also while new processes of the camera 
     [200, {}],
     [200, { analysis_slow: 2 }],
   ]);
+});
+
+test('what an epoch has lost is told before the next one begins in the same process', () => {
+  const counter = new RunCounter();
+  const observer = new CameraObserver(
+    cameraOptions.parse({ id: 'hall', url: 'rtsp://192.0.2.1/' }),
+    ingestOptions.parse({}),
+    (status) => void counter.status(status),
+  );
+  const tooOld = { receivedAt: 1, interval: 40_000, epoch: 100, captureTime: 1 } as FrameFaces;
+  observer.enter('CONNECTING', 'started', '');
+  observer.epoch(epoch(100));
+  observer.report(report({ analysis_slow: 40 }));
+  expect(observer.frame(tooOld)).toBe(false);
+  observer.epoch(epoch(200, 'clock_source_changed'));
+  observer.report(report({ analysis_slow: 3 }));
+  expect(observer.frame({ ...tooOld, epoch: 200 })).toBe(false);
+  observer.gone();
+  observer.failed('CAMERA_STALLED', 'no frames');
+  expect(counter.summary().dropped).toBe(40 + 1 + 3 + 1);
 });
