@@ -215,10 +215,10 @@ export class GroupReader {
           this.#events.assigned(partition);
         }
       } else if (code === REVOKE) {
-        for (const partition of numbers) {
-          this.#owned.delete(partition);
-          this.#paused.delete(partition);
-        }
+        for (const partition of numbers) this.#owned.delete(partition);
+        // librdkafka remembers a pause also of a partition that goes: it would be silent when it comes back.
+        const paused = numbers.filter((partition) => this.#paused.delete(partition));
+        if (paused.length > 0) this.consumer.resume(this.#places(paused));
         await Promise.race([
           Promise.allSettled(numbers.map((partition) => this.#events.revoked(partition))),
           sleep(REVOKE_MS),

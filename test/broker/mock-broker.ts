@@ -1,0 +1,38 @@
+import { KafkaProducer } from '../../src/publish/kafka.ts';
+import { kafkaOptions } from '../../src/publish/options.ts';
+
+/**
+ * librdkafka's own broker, in this process: 4 partitions a topic, consumer groups and transactions, no rights. Where
+ * what Kafka itself says counts, `KafkaBroker` is meant.
+ */
+export class MockBroker {
+  readonly #producer: KafkaProducer<null>;
+
+  /** Has these topics. */
+  static async start(topics: readonly string[]): Promise<MockBroker> {
+    const events = { delivered() {}, rejected() {}, away() {}, broken() {} };
+    const producer = await KafkaProducer.connect<null>(
+      kafkaOptions.parse({ embedded: true }),
+      events,
+      10_000,
+    );
+    for (const topic of topics) await producer.touch(topic, 10_000);
+    return new MockBroker(producer);
+  }
+
+  private constructor(producer: KafkaProducer<null>) {
+    this.#producer = producer;
+  }
+
+  get addresses(): string[] {
+    return this.#producer.brokers.split(',');
+  }
+
+  send(topic: string, partition: number, value: Buffer, key = ''): void {
+    this.#producer.produce(topic, key, value, null, partition);
+  }
+
+  stop(): Promise<void> {
+    return this.#producer.close(0);
+  }
+}
