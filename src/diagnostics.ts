@@ -31,6 +31,19 @@ export class DiagnosticsChannel<T extends object> {
   }
 }
 
+/** How full the queues of a process are, and whether it reaches Kafka, for whoever asks. */
+export interface Gauges {
+  /** Crops that wait for the model, where there is one. */
+  readonly waitingCrops?: number;
+  readonly publisher: {
+    readonly connected: boolean;
+    /** What was handed over and no broker has acknowledged yet. */
+    readonly pending: number;
+    /** Bytes on disk, where events can wait there. */
+    readonly spoolBytes?: number;
+  };
+}
+
 /** A span of time in which something was done. */
 export interface Took {
   readonly from: Micros;
@@ -58,7 +71,7 @@ export const diagnostics = {
   scored: new DiagnosticsChannel<Took & { readonly faces: readonly FaceStamp[]; readonly windows: number }>(
     'austream:infer:scored',
   ),
-  /** Frames were handed to the publisher; in a worker that has no cameras: they are on their topic. */
+  /** Frames were handed to the publisher. */
   published: new DiagnosticsChannel<{ readonly frames: readonly AuFrame[]; readonly at: Micros }>(
     'austream:publish:handed',
   ),
@@ -70,4 +83,10 @@ export const diagnostics = {
   lost: new DiagnosticsChannel<{ readonly cameraId: string; readonly count: number; readonly cause: string }>(
     'austream:lost',
   ),
+  /** An inference worker had no need of these crops: they came again, or from an epoch that is over. */
+  passedOver: new DiagnosticsChannel<{
+    readonly cameraId: string;
+    readonly count: number;
+    readonly cause: 'late' | 'old_epoch';
+  }>('austream:infer:passed-over'),
 } as const;

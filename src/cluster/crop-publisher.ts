@@ -93,6 +93,11 @@ export class CropPublisher {
     return this.#link.connected;
   }
 
+  /** Records that no broker has acknowledged yet. */
+  get pending(): number {
+    return this.#waiting + this.#outbox.pending;
+  }
+
   /** Resolves when there is room for more: live cameras need not wait for it. */
   async publish(batches: readonly FaceCropBatch[]): Promise<void> {
     for (const batch of batches) {

@@ -19,6 +19,11 @@ const AHEAD_KBYTES = 32 * 1024;
 /** Longest time for which a member may keep the group waiting while it lets go of partitions. */
 const REVOKE_MS = 5_000;
 
+/** How often librdkafka tells of its connections. */
+const STATISTICS_MS = 2_000;
+/** Heartbeats and fetches are answered far more often: a connection silent for so long leads to nobody. */
+const SILENCE_MS = 30_000;
+
 const ASSIGN = CODES.ERRORS.ERR__ASSIGN_PARTITIONS;
 const REVOKE = CODES.ERRORS.ERR__REVOKE_PARTITIONS;
 const HOPELESS = new Set<number>([
@@ -62,6 +67,7 @@ export class GroupReader {
   #betweenPolls: (() => Promise<void>)[] = [];
   #ends: number[] = [];
   #open = true;
+  #connected = false;
   #loop: Promise<void> = Promise.resolve();
 
   private constructor(kafka: KafkaOptions, options: GroupReaderOptions, events: GroupReaderEvents) {
@@ -85,6 +91,7 @@ export class GroupReader {
         'enable.auto.commit': false,
         'enable.auto.offset.store': false,
         'enable.partition.eof': true,
+        'statistics.interval.ms': STATISTICS_MS,
         'queued.max.messages.kbytes': AHEAD_KBYTES,
         rebalance_cb: (error: rdkafka.LibrdKafkaError, partitions: rdkafka.TopicPartition[]) =>
           void this.#onRebalance(error.code, partitions),
@@ -92,6 +99,9 @@ export class GroupReader {
       { 'auto.offset.reset': 'earliest' },
     );
     this.consumer.on('partition.eof', ({ partition }) => this.#ends.push(partition));
+    this.consumer.on('event.stats', ({ message }: { message: string }) => {
+      this.#connected = anyAnswers(message, Math.max(SILENCE_MS, sessionMs));
+    });
     this.consumer.on('event.error', (error) => this.#onError(error));
   }
 
@@ -113,6 +123,7 @@ export class GroupReader {
         );
       });
     });
+    reader.#connected = true;
     reader.consumer.setDefaultConsumeTimeout(POLL_MS);
     reader.consumer.subscribe([options.topic]);
     reader.#loop = reader.#poll();
@@ -121,6 +132,11 @@ export class GroupReader {
 
   get owned(): ReadonlySet<number> {
     return this.#owned;
+  }
+
+  /** Whether a broker answers, as of a few seconds ago. */
+  get connected(): boolean {
+    return this.#connected;
   }
 
   /** Offset of the group in a partition, stable: no transaction can change it any more. Null: none yet. */
@@ -243,6 +259,14 @@ export class GroupReader {
       );
     else log.debug({ topic, group }, error.message);
   }
+}
+
+/** Whether any connection stands and was not silent for `silenceMs`, by librdkafka's statistics (JSON; `rxidle` in µs). */
+function anyAnswers(statistics: string, silenceMs: number): boolean {
+  const { brokers } = JSON.parse(statistics) as {
+    brokers: Readonly<Record<string, { state: string; rxidle: number }>>;
+  };
+  return Object.values(brokers).some(({ state, rxidle }) => state === 'UP' && rxidle < silenceMs * 1_000);
 }
 
 /** A callback of node-rdkafka as a promise. */

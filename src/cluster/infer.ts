@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts';
 import { RecordDecoder } from '../consume/decode.ts';
-import { diagnostics, nowMicros } from '../diagnostics.ts';
+import { diagnostics, type Gauges, nowMicros } from '../diagnostics.ts';
 import type { AuActivation, AuFrame } from '../domain.ts';
 import { openModel } from '../infer/engine/index.ts';
 import { log } from '../log.ts';
@@ -12,7 +12,7 @@ import { openRegistry } from '../publish/subjects.ts';
 import { topicNames } from '../publish/topics.ts';
 import { GroupReader } from './group-reader.ts';
 import { type OwnerOptions, PartitionOwner } from './owner.ts';
-import type { PassedOver } from './partition.ts';
+import { type PassedOver, UNKNOWN } from './partition.ts';
 import { CropDecoder } from './pixels.ts';
 import { requireBrokers } from './prerequisites.ts';
 import { SharedModel } from './shared-model.ts';
@@ -40,6 +40,8 @@ export interface InferWorker {
   missing(): string[];
   /** A real inference. Rejects with ENGINE_FAILED. */
   alive(): Promise<void>;
+  /** How much waits for the model and for the brokers. */
+  stats(): Gauges;
   stop(): Promise<InferSummary>;
 }
 
@@ -72,6 +74,7 @@ export async function openInferWorker(config: Config, onlooker: InferOnlooker = 
       done: worker.failed,
       missing: () => worker.missing(),
       alive: () => model.alive(),
+      stats: () => worker.stats(),
       stop: async () => {
         await closeAll();
         return worker.summary();
@@ -165,7 +168,16 @@ class Worker {
 
   missing(): string[] {
     const starting = [...this.#owners].filter(([, owner]) => !owner.ready).map(([partition]) => partition);
-    return starting.length === 0 ? [] : [`partitions ${starting.join(', ')} are being taken over`];
+    return [
+      ...(this.#reader?.connected ? [] : ['Kafka is not reachable']),
+      ...(starting.length === 0 ? [] : [`partitions ${starting.join(', ')} are being taken over`]),
+    ];
+  }
+
+  stats(): Gauges {
+    const connected = this.#reader?.connected ?? false;
+    const pending = this.#sum((owner) => owner.unpublished);
+    return { waitingCrops: this.#sum((owner) => owner.waiting), publisher: { connected, pending } };
   }
 
   summary(): InferSummary {
@@ -181,22 +193,29 @@ class Worker {
       partition,
       { ...this.#tools, reader: this.#reader!, turns: this.#turns },
       {
-        committed: (frames, activations) => {
-          this.#events += frames.length;
-          this.#activations += activations.length;
-          if (frames.length > 0 && diagnostics.published.heard)
-            diagnostics.published.publish({ frames, at: nowMicros() });
-          if (frames.length > 0) this.#onlooker.frames?.(frames);
-          if (activations.length > 0) this.#onlooker.activations?.(activations);
-        },
-        passedOver: (cause, crops) => {
+        committed: (frames, activations) => this.#committed(frames, activations),
+        passedOver: (cause, crops, cameraId) => {
           this.#passedOver[cause] += crops;
-          log.debug({ partition, cause, crops }, 'crops passed over');
+          if (cause === 'undecodable') lost(cameraId, crops, 'crop_undecodable');
+          else diagnostics.passedOver.publish({ cameraId, count: crops, cause });
+          log.debug({ partition, cameraId, cause, crops }, 'crops passed over');
         },
+        expired: (records) => lost(UNKNOWN, records, 'crop_expired'),
         failed: this.#fail,
       },
     );
     this.#owners.set(partition, owner);
+  }
+
+  #committed(frames: readonly AuFrame[], activations: readonly AuActivation[]): void {
+    this.#events += frames.length;
+    this.#activations += activations.length;
+    if (diagnostics.acknowledged.heard) {
+      const at = nowMicros();
+      for (const frame of frames) diagnostics.acknowledged.publish({ frame, at });
+    }
+    if (frames.length > 0) this.#onlooker.frames?.(frames);
+    if (activations.length > 0) this.#onlooker.activations?.(activations);
   }
 
   async #letGo(partition: number): Promise<void> {
@@ -208,8 +227,7 @@ class Worker {
   /** Backpressure: reads no further while as many crops wait as the config allows. */
   #balance(): void {
     const { maxWaiting } = this.#tools.infer;
-    let waiting = 0;
-    for (const owner of this.#owners.values()) waiting += owner.waiting;
+    const waiting = this.#sum((owner) => owner.waiting);
     try {
       if (waiting >= maxWaiting) this.#reader!.pause();
       else if (waiting < maxWaiting / 2) this.#reader!.resume();
@@ -218,4 +236,12 @@ class Worker {
       log.debug(`backpressure: ${(error as Error).message}`);
     }
   }
+
+  #sum(of: (owner: PartitionOwner) => number): number {
+    return [...this.#owners.values()].reduce((sum, owner) => sum + of(owner), 0);
+  }
+}
+
+function lost(cameraId: string, count: number, cause: string): void {
+  diagnostics.lost.publish({ cameraId, count, cause });
 }

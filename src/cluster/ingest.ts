@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts';
-import { diagnostics, nowMicros } from '../diagnostics.ts';
+import { diagnostics, type Gauges, nowMicros } from '../diagnostics.ts';
 import type { CameraStatus } from '../domain.ts';
 import { type CameraControl, CameraSet } from '../ingest/cameras.ts';
 import { log } from '../log.ts';
@@ -21,6 +21,8 @@ export interface IngestWorker {
   /** Cameras come and go while it runs. */
   readonly cameras: CameraControl;
   missing(): string[];
+  /** How much waits for the brokers. */
+  stats(): Gauges;
   /** Stops the cameras and waits up to `timeoutMs` for the brokers to have what they gave. */
   stop(timeoutMs: number): Promise<Pick<Summary, 'framesIn' | 'faces' | 'dropped'>>;
 }
@@ -94,10 +96,16 @@ export async function openIngestWorker(config: Config, onlooker: IngestOnlooker 
     }
   }
   for (const camera of config.cameras) void cameras.add(camera);
+  const stats = () => {
+    const { connected, pending, spoolBytes } = publisher.stats();
+    const both = { connected: connected && crops.connected, pending: pending + crops.pending };
+    return { publisher: { ...both, spoolBytes } };
+  };
   return {
     done: share ? share.failed : cameras.played,
     cameras,
-    missing: () => (crops.connected && publisher.stats().connected ? [] : ['Kafka is not reachable']),
+    missing: () => (stats().publisher.connected ? [] : ['Kafka is not reachable']),
+    stats,
     async stop(timeoutMs) {
       await share?.close();
       clearInterval(late);

@@ -9,16 +9,24 @@ import type { GroupReader } from './group-reader.ts';
 export class OffsetOrder {
   readonly #partition: number;
   readonly #reader: GroupReader;
+  readonly #expired: (records: number) => void;
   /** The offset that comes next; null takes whichever. */
   #next: number | null;
   /** A hole that has been asked for. */
   #askedAgain: number | null = null;
   #asking = false;
 
-  constructor(partition: number, reader: GroupReader, next: number | null) {
+  constructor(
+    partition: number,
+    reader: GroupReader,
+    next: number | null,
+    /** So many records went before they came here. */
+    expired: (records: number) => void,
+  ) {
     this.#partition = partition;
     this.#reader = reader;
     this.#next = next;
+    this.#expired = expired;
   }
 
   /** Whether this is the record that comes next. */
@@ -30,6 +38,7 @@ export class OffsetOrder {
         this.#askAgain(next);
         return false;
       }
+      this.#expired(offset - next);
       log.warn(
         { partition: this.#partition, from: next, to: offset },
         `partition ${this.#partition}: crops expired before they were scored`,

@@ -36,7 +36,9 @@ export interface OwnerOptions {
 export interface OwnerEvents {
   /** These events are on their topics. */
   committed(frames: readonly AuFrame[], activations: readonly AuActivation[]): void;
-  passedOver(cause: PassedOver, crops: number): void;
+  passedOver(cause: PassedOver, crops: number, cameraId: string): void;
+  /** Records of crops went before they were scored. */
+  expired(records: number): void;
   /** The model failed: nothing can go on. */
   failed(error: unknown): void;
 }
@@ -60,6 +62,8 @@ export class PartitionOwner {
   #taking: Promise<void> = Promise.resolve();
   #undecoded = 0;
   #letters: OutgoingRecord[] = [];
+  /** Events of the transaction that is under way. */
+  #committing = 0;
   #caughtUp = false;
   /** Something can be committed. */
   #ripe = false;
@@ -80,6 +84,11 @@ export class PartitionOwner {
   /** Crops that wait for the model. */
   get waiting(): number {
     return (this.#current?.inference.waiting ?? 0) + this.#undecoded;
+  }
+
+  /** Events that are not on their topics yet. */
+  get unpublished(): number {
+    return (this.#current?.inference.unpublished ?? 0) + this.#committing;
   }
 
   take(message: rdkafka.Message): void {
@@ -151,7 +160,7 @@ export class PartitionOwner {
       this.#caughtUp = false;
       await reader.seek(this.#partition, inference.start);
       // At once: the next message is for this inference.
-      const order = new OffsetOrder(this.#partition, reader, inference.start);
+      const order = new OffsetOrder(this.#partition, reader, inference.start, this.#events.expired);
       this.#current = { inference, producer, order };
       log.info(
         { partition: this.#partition, from: inference.start, committed, states: table.size },
@@ -222,10 +231,15 @@ export class PartitionOwner {
     const offset = { topic: topics.crops, partition: this.#partition, offset: output.offset };
     const { producer } = this.#current!;
     const { signal } = this.#closing;
-    while (!(await turns.run(() => producer.publish(records, offset, reader.consumer, signal)))) {
-      // What was not published must not be overtaken by what comes after it: the next owner does both.
-      if (signal.aborted) throw new ProducerGone('the partition goes', false);
-      await sleep(BACKOFF_MS.first);
+    this.#committing = output.frames.length + output.activations.length;
+    try {
+      while (!(await turns.run(() => producer.publish(records, offset, reader.consumer, signal)))) {
+        // What was not published must not be overtaken by what comes after it: the next owner does both.
+        if (signal.aborted) throw new ProducerGone('the partition goes', false);
+        await sleep(BACKOFF_MS.first);
+      }
+    } finally {
+      this.#committing = 0;
     }
     this.#events.committed(output.frames, output.activations);
   }

@@ -1,4 +1,5 @@
 import type { FaceCropBatch } from '../consume/events.ts';
+import { diagnostics, nowMicros } from '../diagnostics.ts';
 import type { ActivationEnd, AuActivation, AuFrame, FaceCrop } from '../domain.ts';
 import type { AuModel } from '../infer/engine/index.ts';
 import type { InferOptions } from '../infer/options.ts';
@@ -28,11 +29,14 @@ export interface PartitionOptions {
   readonly states: ReadonlyMap<string, StateRecord>;
   /** Where the earlier owner was; null: nobody was here before. */
   readonly committed: number | null;
-  passedOver(cause: PassedOver, crops: number): void;
+  /** `cameraId` is `unknown` for what cannot be read. */
+  passedOver(cause: PassedOver, crops: number, cameraId: string): void;
   /** Something can be committed. */
   ready(): void;
 }
 
+/** The camera of crops that nobody can tell it of. */
+export const UNKNOWN = 'unknown';
 /** `over` tracks that are remembered, so that what comes again of them is known. */
 const REMEMBERED = 2_048;
 
@@ -85,7 +89,10 @@ export class PartitionInference {
       model,
       { ...options.infer, maxWaiting: Number.MAX_SAFE_INTEGER },
       {
-        frames: () => {},
+        frames: (frames) => {
+          if (!this.#abandoned && diagnostics.published.heard)
+            diagnostics.published.publish({ frames, at: nowMicros() });
+        },
         activations: () => {},
         dropped: () => {},
         hop: (hop) => this.#onHop(hop),
@@ -105,6 +112,11 @@ export class PartitionInference {
   /** Crops that wait for the model. */
   get waiting(): number {
     return this.#stage.waiting;
+  }
+
+  /** Events that no `output` has carried yet. */
+  get unpublished(): number {
+    return this.#frames.length + this.#activations.length;
   }
 
   /** Gives up all that waits; nothing comes out any more. */
@@ -175,7 +187,7 @@ export class PartitionInference {
       if (batch === null) throw new Error('not a FaceCropBatch');
       crops = cropsOf(batch);
     } catch {
-      if (!before) this.#options.passedOver('undecodable', 1);
+      if (!before) this.#options.passedOver('undecodable', 1, batch?.cameraId ?? UNKNOWN);
       return;
     }
     if (before) {
@@ -185,7 +197,7 @@ export class PartitionInference {
     const { cameraId, epoch } = batch!;
     const newest = this.#epochs.get(cameraId);
     if (newest !== undefined && epoch < newest) {
-      this.#options.passedOver('old_epoch', crops.length);
+      this.#options.passedOver('old_epoch', crops.length, cameraId);
       return;
     }
     if (newest === undefined || epoch > newest) this.#beginEpoch(batch!, offset);
@@ -207,7 +219,8 @@ export class PartitionInference {
     let track = this.#tracks.get(key);
     const known = track?.newest ?? this.#over.get(key) ?? -1;
     const fresh = crops.filter((crop) => crop.frame > known);
-    if (fresh.length < crops.length) this.#options.passedOver('late', crops.length - fresh.length);
+    if (fresh.length < crops.length)
+      this.#options.passedOver('late', crops.length - fresh.length, batch.cameraId);
     if (fresh.length === 0) return;
     if (!track) {
       const { cameraId, epoch, trackId } = batch;

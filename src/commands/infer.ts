@@ -23,6 +23,7 @@ export function inferCommand(): Command {
       log.level = config.log.level;
       const telemetry = await openTelemetry(config.http);
       const worker = await openInferWorker(config, options.json ? jsonLines(print) : {});
+      telemetry?.watch(worker.stats);
       const health = await serveHealth(config.http, worker, ...(telemetry ? [telemetry.routes] : []));
       log.info({ group: config.cluster.group, http: health?.port }, 'running');
       const ending = await lifetime(worker.done, options.duration);

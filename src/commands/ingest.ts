@@ -26,6 +26,7 @@ export function ingestCommand(): Command {
       const telemetry = await openTelemetry(config.http);
       const { status } = options.json ? jsonLines(print) : {};
       const worker = await openIngestWorker(config, status ? { status } : {});
+      telemetry?.watch(worker.stats);
       const health = await serveHealth(config.http, worker.missing, ...(telemetry ? [telemetry.routes] : []));
       log.info(
         { cameras: config.cluster.cameras, group: config.cluster.group, http: health?.port },

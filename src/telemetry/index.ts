@@ -1,9 +1,6 @@
 import type { Config } from '../config.ts';
+import type { Gauges } from '../diagnostics.ts';
 import type { Routes } from '../health.ts';
-import type { Pipeline } from '../pipeline.ts';
-
-/** What telemetry wants to know of a pipeline now and then. */
-export type Gauges = ReturnType<Pipeline['stats']>;
 
 export interface Telemetry {
   /** `/metrics`, in the format of Prometheus. */

@@ -1,8 +1,7 @@
 import type { Attributes, Meter } from '@opentelemetry/api';
-import { diagnostics } from '../diagnostics.ts';
+import { diagnostics, type Gauges } from '../diagnostics.ts';
 import type { CameraState, CameraStatus } from '../domain.ts';
 import { GpuReader } from './gpu.ts';
-import type { Gauges } from './index.ts';
 
 const STATES: readonly CameraState[] = [
   'CONNECTING',
@@ -131,6 +130,10 @@ function listenToInference(meter: Meter): (() => void)[] {
     ...CROPS,
     description: 'Crops in one batch',
   });
+  const passedOver = meter.createCounter('austream.infer.passed.over', {
+    unit: '{crop}',
+    description: 'Crops that came again, or from an epoch that is over',
+  });
   return [
     diagnostics.encoded.subscribe(({ from, to, faces, longestWaitMs }) => {
       wait.record(longestWaitMs / 1_000);
@@ -138,6 +141,9 @@ function listenToInference(meter: Meter): (() => void)[] {
       batch.record(faces.length);
     }),
     diagnostics.scored.subscribe(({ from, to }) => score.record((to - from) / 1e6)),
+    diagnostics.passedOver.subscribe(({ cameraId, count, cause }) =>
+      passedOver.add(count, { camera: cameraId, cause }),
+    ),
   ];
 }
 
@@ -174,7 +180,7 @@ function watchQueues(meter: Meter, gauges: () => Gauges): void {
   });
   const pending = meter.createObservableGauge('austream.publish.pending', {
     unit: '{event}',
-    description: 'Events that no broker has acknowledged yet',
+    description: 'Events, in ingest workers records of crops and states, that no broker has acknowledged yet',
   });
   const spool = meter.createObservableGauge('austream.publish.spool.size', {
     unit: 'By',
@@ -186,9 +192,9 @@ function watchQueues(meter: Meter, gauges: () => Gauges): void {
   meter.addBatchObservableCallback(
     (result) => {
       const { waitingCrops, publisher } = gauges();
-      result.observe(queue, waitingCrops);
+      if (waitingCrops !== undefined) result.observe(queue, waitingCrops);
       result.observe(pending, publisher.pending);
-      result.observe(spool, publisher.spoolBytes);
+      if (publisher.spoolBytes !== undefined) result.observe(spool, publisher.spoolBytes);
       result.observe(connected, publisher.connected ? 1 : 0);
     },
     [queue, pending, spool, connected],

@@ -23,10 +23,8 @@ interface OpenFrame {
   /** Null where another process began the trace. */
   readonly root: Span | null;
   readonly context: Context;
-  /** When the stage before was done with each face. */
+  /** Faces whose event the broker does not have yet, and when the stage before was done with each. */
   readonly since: Map<number, Micros>;
-  /** Faces whose event the broker does not have yet. */
-  left: number;
 }
 
 /** Starts to listen; gives back what ends it. */
@@ -89,14 +87,13 @@ class FrameTraces {
       root,
       context: trace.setSpan(ROOT_CONTEXT, root),
       since: new Map(faces.crops.map(({ trackId }) => [trackId, at])),
-      left: faces.crops.length,
     };
     this.#child(frame, 'capture', { from, to: faces.receivedAt });
     if (faces.analysed) {
       this.#child(frame, 'detect', faces.analysed);
       this.#child(frame, 'transfer', { from: faces.analysed.to, to: at });
     }
-    if (handedOn || frame.left === 0) root.end(at / 1_000);
+    if (handedOn || frame.since.size === 0) root.end(at / 1_000);
     else this.#keep(key, frame);
   }
 
@@ -119,24 +116,24 @@ class FrameTraces {
 
   published(frames: readonly AuFrame[], at: Micros): void {
     for (const frame of frames) {
-      if (this.#hasCameras) this.#open.get(frameKey(frame))?.since.set(frame.trackId, at);
-      else this.acknowledged(frame, at);
+      const since = this.#open.get(frameKey(frame))?.since;
+      if (since?.has(frame.trackId)) since.set(frame.trackId, at);
     }
   }
 
   acknowledged(frame: Omit<AuFrame, 'interval'>, at: Micros): void {
     const key = frameKey(frame);
     const known = this.#open.get(key);
-    if (!known) return;
-    const took = { from: known.since.get(frame.trackId) ?? at, to: at };
+    const from = known?.since.get(frame.trackId);
+    if (!known || from === undefined) return;
     const attributes = {
       'messaging.system': 'kafka',
       'messaging.operation.type': 'send',
       'austream.event.id': frame.eventId,
     };
-    this.#child(known, 'publish', took, attributes, SpanKind.PRODUCER);
-    known.left -= 1;
-    if (known.left > 0) return;
+    this.#child(known, 'publish', { from, to: at }, attributes, SpanKind.PRODUCER);
+    known.since.delete(frame.trackId);
+    if (known.since.size > 0) return;
     known.root?.end(at / 1_000);
     this.#open.delete(key);
   }
@@ -158,7 +155,6 @@ class FrameTraces {
     const key = frameKey(face);
     const known = this.#open.get(key);
     if (known) {
-      known.left += known.since.has(face.trackId) ? 0 : 1;
       known.since.set(face.trackId, face.receivedAt);
       return;
     }
@@ -166,7 +162,7 @@ class FrameTraces {
     if (!this.#root(key, face.receivedAt, {}).isRecording()) return;
     const parent = { ...frameIds(key), traceFlags: TraceFlags.SAMPLED, isRemote: true };
     const context = trace.setSpanContext(ROOT_CONTEXT, parent);
-    this.#keep(key, { root: null, context, since: new Map([[face.trackId, face.receivedAt]]), left: 1 });
+    this.#keep(key, { root: null, context, since: new Map([[face.trackId, face.receivedAt]]) });
   }
 
   #keep(key: string, frame: OpenFrame): void {

@@ -1,30 +1,120 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Kafka, logLevel } from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { defineCamera, writeCameras } from '../../src/cluster/camera-config.ts';
+import { kafkaOptions } from '../../src/publish/options.ts';
+import { Simulator } from '../../src/simulate/simulator.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { Austream, DEMO_CLIP, Scratch } from '../e2e/austream.ts';
+import { documentedMetrics } from './documented.ts';
+import { METRIC, panelQueries, RULE_FILES, ruleQueries } from './queries.ts';
 import { OtlpReceiver } from './receiver.ts';
 
 let broker: KafkaBroker;
 let receiver: OtlpReceiver;
-beforeAll(async () => {
-  [broker, receiver] = await Promise.all([KafkaBroker.start(), OtlpReceiver.start()]);
-}, 120_000);
-afterAll(async () => {
-  await broker.stop();
-  await receiver.stop();
-});
+let cameras: Simulator;
+let scratch: Scratch;
+/** A worker of each kind. */
+let workers: Readonly<Record<'ingest' | 'infer', Austream>>;
 
-test('a frame that one worker ingests and another scores is one trace', async () => {
-  using scratch = new Scratch();
+beforeAll(async () => {
+  scratch = new Scratch();
+  [broker, receiver, cameras] = await Promise.all([
+    KafkaBroker.start(),
+    OtlpReceiver.start(),
+    Simulator.start({ sources: [DEMO_CLIP] }),
+  ]);
   const kafka = { brokers: [broker.address], topics: { partitions: 1 } };
-  const cameras = [{ id: 'clip', url: `file://${DEMO_CLIP}`, analysisFps: 10 }];
+  const config = scratch.file('worker.yaml', {
+    kafka,
+    cluster: { cameras: 'topic' },
+    http: { port: 0 },
+    infer: { threads: 1 },
+    // By arrival alone: what the clocks' difference is, is not looked at here.
+    ingest: { maxClockErrorSeconds: 0 },
+  });
   const env = {
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
     OTEL_TRACES_SAMPLER: 'always_on',
     OTEL_BSP_SCHEDULE_DELAY: '500',
   };
-  await using infer = new Austream(['infer', '-c', scratch.file('infer.yaml', { kafka })], env);
-  await infer.said('"msg":"running"');
-  await using _ingest = new Austream(['ingest', '-c', scratch.file('ingest.yaml', { kafka, cameras })], env);
+  const start = (kind: string) => new Austream([kind, '-c', config], env);
+  workers = { infer: start('infer'), ingest: start('ingest') };
+  await Promise.all(Object.values(workers).map((worker) => worker.said('"msg":"running"')));
+  const producer = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).producer();
+  await producer.connect();
+  await producer.send({ topic: 'au.crops', messages: [{ key: 'lobby/1', value: 'no crops' }] });
+  await producer.disconnect();
+  const camera = defineCamera({ id: 'lobby', url: cameras.urls[0]!, analysisFps: 10 });
+  await writeCameras(kafkaOptions.parse(kafka), new Map([[camera.id, camera]]));
+}, 120_000);
+afterAll(async () => {
+  await Promise.all(Object.values(workers).map((worker) => worker[Symbol.asyncDispose]()));
+  await Promise.all([broker.stop(), receiver.stop(), cameras.stop()]);
+  scratch[Symbol.dispose]();
+});
+
+/** The samples on a worker's `/metrics`: value by name and labels. */
+async function scrape(kind: keyof typeof workers): Promise<ReadonlyMap<string, number>> {
+  const [, port] = /"http":(\d+)/.exec(workers[kind].stderr)!;
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    samples.map((line) => {
+      const space = line.lastIndexOf(' ');
+      return [line.slice(0, space), Number(line.slice(space + 1))];
+    }),
+  );
+}
+
+/** What gives a sample only where something special happened, or the host has it. */
+const OCCASIONAL = /^(austream_dropped_total|austream_infer_passed_over_total|hw_gpu_.*|target_info)$/;
+const everyday = (names: Iterable<string>) => [...names].filter((name) => !OCCASIONAL.test(name)).sort();
+
+describe.each(['ingest', 'infer'] as const)('a worker that runs %s', (kind) => {
+  test('has the metrics that docs/metrics.md says, with samples', async () => {
+    const seen = new Set<string>();
+    const look = async () => {
+      for (const sample of (await scrape(kind)).keys())
+        seen.add(sample.replace(/\{.*/, '').replace(/_(bucket|sum|count)$/, ''));
+      return everyday(seen);
+    };
+    const expected = everyday(documentedMetrics(kind));
+    expect(expected.length).toBeGreaterThan(8);
+    await expect.poll(look, { timeout: 60_000 }).toEqual(expected);
+  }, 90_000);
+
+  test('says whether it reaches Kafka', async () => {
+    expect((await scrape(kind)).get('austream_publish_connected')).toBe(1);
+  });
+});
+
+test.each(RULE_FILES)('the alerts of %s ask for nothing that no worker of a cluster has', (file) => {
+  const there = new Set([...documentedMetrics('ingest'), ...documentedMetrics('infer')]);
+  const wanted = ruleQueries(file).flatMap((query) => query.match(METRIC) ?? []);
+  for (const name of wanted) expect(there, name).toContain(name.replace(/_(bucket|sum|count)$/, ''));
+});
+
+test('nor do the panels', () => {
+  const there = new Set([...documentedMetrics('ingest'), ...documentedMetrics('infer')]);
+  const wanted = panelQueries().flatMap((query) => query.match(METRIC) ?? []);
+  expect(wanted.length).toBeGreaterThan(10);
+  for (const name of wanted) expect(there, name).toContain(name.replace(/_(bucket|sum|count)$/, ''));
+});
+
+test('events are acknowledged when they are on their topic, with their latency; crops that cannot be read are lost', async () => {
+  const value = async (name: string) => (await scrape('infer')).get(name) ?? 0;
+  await expect
+    .poll(() => value('austream_events_acknowledged_total{camera="lobby"}'), { timeout: 60_000 })
+    .toBeGreaterThan(30);
+  const after = await scrape('infer');
+  const acknowledged = after.get('austream_events_acknowledged_total{camera="lobby"}')!;
+  expect(after.get('austream_latency_count{camera="lobby",clock="arrival"}')).toBe(acknowledged);
+  expect(after.get('austream_latency_sum{camera="lobby",clock="arrival"}')).toBeGreaterThan(0);
+  expect(after.get('austream_events_produced_total{camera="lobby"}')).toBeGreaterThanOrEqual(acknowledged);
+  expect(after.get('austream_dropped_total{camera="unknown",cause="crop_undecodable"}')).toBe(1);
+}, 90_000);
+
+test('a frame that one worker ingests and another scores is one trace', async () => {
   const complete = () =>
     [...Map.groupBy(receiver.spans, ({ traceId }) => traceId).values()].filter(
       (spans) => spans.some(({ name }) => name === 'frame') && spans.some(({ name }) => name === 'publish'),
@@ -38,4 +128,17 @@ test('a frame that one worker ingests and another scores is one trace', async ()
   expect(children.map(({ name }) => name).sort()).toEqual(
     ['capture', 'crops', 'detect', 'infer.encode', 'infer.hop', 'infer.score', 'publish', 'transfer'].sort(),
   );
+}, 90_000);
+
+test('both say when the brokers are away and when they are back', async () => {
+  const connected = async () =>
+    Promise.all(
+      (['ingest', 'infer'] as const).map(async (kind) =>
+        (await scrape(kind)).get('austream_publish_connected'),
+      ),
+    );
+  await broker.kill9();
+  await expect.poll(connected, { timeout: 30_000 }).toEqual([0, 0]);
+  await broker.restart();
+  await expect.poll(connected, { timeout: 60_000 }).toEqual([1, 1]);
 }, 120_000);

@@ -20,8 +20,15 @@ export function panelQueries(): string[] {
   return queries.map((query) => query.replaceAll(/\$\w+/g, (name) => VARIABLES[name] ?? 'x'));
 }
 
+interface Rule {
+  readonly alert: string;
+  readonly expr: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
 /** What Prometheus itself reads of a PrometheusRule. */
-export function ruleGroups(file: string): { rules: { alert: string; expr: string }[] }[] {
+export function ruleGroups(file: string): { rules: Rule[] }[] {
   return parse(readFileSync(file, 'utf8')).spec.groups;
 }
 

@@ -45,10 +45,11 @@ test('the worker that scores adds to the trace that the camera’s worker began,
       diagnostics.encoded.publish({ from, to: from + 10_000, faces, longestWaitMs: 5 });
       diagnostics.scored.publish({ from: from + 20_000, to: from + 30_000, faces, windows: 1 });
       const scored = generatedFrame({ cameraId: 'cam', trackId: 1, frame, receivedAt: NOW, epoch: 0 });
-      diagnostics.published.publish({ frames: [scored], at: from + 50_000 });
+      diagnostics.published.publish({ frames: [scored], at: from + 31_000 });
+      diagnostics.acknowledged.publish({ frame: scored, at: from + 50_000 });
     }
   });
-  const added = Map.groupBy(receiver.spans, ({ traceId }) => traceId);
+  const added = Map.groupBy(receiver.spans.splice(0), ({ traceId }) => traceId);
 
   const roots = begun.filter(({ name }) => name === 'frame');
   // Half of them, by the sampler; both workers the same half.
@@ -65,9 +66,33 @@ test('the worker that scores adds to the trace that the camera’s worker began,
       'publish',
     ]);
     expect(new Set(spans.map(({ parent }) => parent))).toEqual(new Set([root.spanId]));
+    // From the hand-over to the answer.
+    expect(spans.at(-1)!.end - spans.at(-1)!.start).toBe(19_000_000n);
     expect(spans.at(-1)!.attributes['austream.event.id']).toBe(
       `cam/0/1/${root.attributes['austream.frame']}`,
     );
   }
   expect(begun.filter(({ name }) => name === 'detect')).toHaveLength(roots.length);
+});
+
+test('faces of one frame end apart, each once, also where the broker’s answer comes twice', async () => {
+  await worker(() => {
+    // Half of the frames are sampled: some of these are.
+    for (let frame = 1_000; frame < 1_000 + FRAMES; frame++) {
+      const from = NOW + frame * 40_000 + 100_000;
+      const faces = [1, 2].map((trackId) => ({ ...crop(frame), trackId }));
+      diagnostics.encoded.publish({ from, to: from + 10_000, faces, longestWaitMs: 5 });
+      for (const trackId of [1, 1, 3, 2, 2]) {
+        const scored = generatedFrame({ cameraId: 'cam', trackId, frame, receivedAt: NOW, epoch: 0 });
+        diagnostics.acknowledged.publish({ frame: scored, at: from + 20_000 });
+      }
+    }
+  });
+  const traces = Map.groupBy(receiver.spans.splice(0), ({ traceId }) => traceId);
+  expect(traces.size).toBeGreaterThan(FRAMES / 4);
+  for (const spans of traces.values()) {
+    const published = spans.filter(({ name }) => name === 'publish');
+    const ids = published.map(({ attributes }) => String(attributes['austream.event.id']));
+    expect(ids.map((id) => id.split('/')[2])).toEqual(['1', '2']);
+  }
 });
