@@ -1,0 +1,154 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type AlertTest, promtool, testAlert } from './promtool.ts';
+import { RULE_FILES, ruleGroups } from './queries.ts';
+
+const [STAGES, CLUSTER] = RULE_FILES as [string, string];
+const LOBBY = { camera: 'lobby' };
+const lost = (cause: string) => `austream_dropped_total{pod="a", camera="lobby", cause="${cause}"}`;
+
+/** By what goes on; of each alert one case in which it fires, and those nearby in which it must not. */
+const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'alert'>>>>> = {
+  AustreamCameraDown: {
+    'no video for two minutes': {
+      series: { 'austream_camera_state{camera="lobby", state="STALLED"}': '0 1 1 1 1' },
+      minute: 3,
+      firing: [LOBBY],
+    },
+    'video is back before': {
+      series: { 'austream_camera_state{camera="lobby", state="STALLED"}': '0 1 1 0 1' },
+      minute: 4,
+      firing: [],
+    },
+    'stopped on purpose': {
+      series: { 'austream_camera_state{camera="lobby", state="STOPPED"}': '1x10' },
+      minute: 10,
+      firing: [],
+    },
+  },
+  AustreamCameraFlapping: {
+    'restarts every two minutes': {
+      series: { 'austream_camera_restarts{camera="lobby"}': '0 0 1 1 2 2 3 3 4 4 5 5 6 6 7 7' },
+      minute: 15,
+      firing: [LOBBY],
+    },
+    'many restarts, long ago': {
+      series: { 'austream_camera_restarts{camera="lobby"}': '40x20' },
+      minute: 20,
+      firing: [],
+    },
+  },
+  AustreamLagging: {
+    'events come late': {
+      series: {
+        'austream_latency_bucket{camera="lobby", clock="rtcp", le="5"}': '0x15',
+        'austream_latency_bucket{camera="lobby", clock="rtcp", le="10"}': '0+60x15',
+        'austream_latency_bucket{camera="lobby", clock="rtcp", le="+Inf"}': '0+60x15',
+      },
+      minute: 10,
+      firing: [LOBBY],
+    },
+    'files have no clock to be late by': {
+      series: {
+        'austream_latency_bucket{camera="lobby", clock="file", le="5"}': '0x15',
+        'austream_latency_bucket{camera="lobby", clock="file", le="+Inf"}': '0+60x15',
+      },
+      minute: 10,
+      firing: [],
+    },
+  },
+  AustreamInferenceOverloaded: {
+    'crops are dropped for minutes': {
+      series: { [lost('inference_overload')]: '5+9x15' },
+      minute: 10,
+      firing: [LOBBY],
+    },
+    'crops were dropped once': { series: { [lost('inference_overload')]: '5x15' }, minute: 10, firing: [] },
+  },
+  AustreamKafkaAway: {
+    'one of two workers sees no broker': {
+      series: {
+        'austream_publish_connected{pod="a"}': '1x5',
+        'austream_publish_connected{pod="b"}': '1 0 0 0 0 0',
+      },
+      minute: 3,
+      firing: [{}],
+    },
+    'all see one': { series: { 'austream_publish_connected{pod="a"}': '1x5' }, minute: 3, firing: [] },
+  },
+  AustreamEventsLost: {
+    ...Object.fromEntries(
+      [
+        'crop_encoding_overload',
+        'crop_expired',
+        'crop_undecodable',
+        'kafka_away',
+        'kafka_message_size_too_large',
+        'spool_full',
+        'spool_corrupt',
+        'disk_full',
+        'closed_before_delivery',
+      ].map((cause) => [
+        `${cause}, all in one burst`,
+        { series: { [lost(cause)]: '_x20 500x10' }, minute: 22, firing: [{ ...LOBBY, cause }] },
+      ]),
+    ),
+    'more of what was lost before': {
+      series: { [lost('spool_full')]: '3x20 4x10' },
+      minute: 22,
+      firing: [{ ...LOBBY, cause: 'spool_full' }],
+    },
+    'one burst in each of two pods': {
+      series: {
+        [lost('spool_full')]: '_x20 500x10',
+        [lost('spool_full').replace('"a"', '"b"')]: '7x40',
+      },
+      minute: 22,
+      firing: [{ ...LOBBY, cause: 'spool_full' }],
+    },
+    'lost by the first scrape, as what a spool is found to have lost': {
+      series: { [lost('spool_corrupt')]: '1x10' },
+      minute: 0,
+      firing: [{ ...LOBBY, cause: 'spool_corrupt' }],
+    },
+    'less than before, after a restart': {
+      series: { [lost('kafka_away')]: '500x20 stale 3x10' },
+      minute: 23,
+      firing: [{ ...LOBBY, cause: 'kafka_away' }],
+    },
+    'a burst long ago': { series: { [lost('kafka_away')]: '_x20 500x20' }, minute: 35, firing: [] },
+    'frames that were never analysed': {
+      series: { [lost('analysis_slow')]: '_x20 500x10' },
+      minute: 22,
+      firing: [],
+    },
+  },
+};
+
+// Fetched the first time.
+beforeAll(promtool);
+
+test('every alert of the stages has its case', () => {
+  const alerts = ruleGroups(STAGES).flatMap(({ rules }) => rules.map(({ alert }) => alert));
+  expect(alerts).toEqual(Object.keys(CASES));
+});
+
+describe.each(Object.entries(CASES))('%s', (alert, cases) => {
+  test.each(Object.entries(cases))('%s', async (_, given) => {
+    await testAlert(STAGES, { alert, ...given });
+  });
+});
+
+test('what fires is told from what does not', async () => {
+  const silent = { alert: 'AustreamKafkaAway', series: {}, minute: 3 };
+  await testAlert(STAGES, { ...silent, firing: [] });
+  await expect(testAlert(STAGES, { ...silent, firing: [{}] })).rejects.toThrow('AustreamKafkaAway');
+});
+
+test('inference is behind by the time that it would take, not by the length of the queue', async () => {
+  const lag = 'kafka_consumergroup_lag{consumergroup="austream-infer", topic="au.crops"}';
+  const written = 'kafka_topic_partition_current_offset{topic="au.crops"}';
+  const alert = 'AustreamInferenceBehind';
+  const series = { [lag]: '1000x20', [written]: '0+600x20' };
+  await testAlert(CLUSTER, { alert, series, minute: 15, firing: [{}] });
+  await testAlert(CLUSTER, { alert, series: { ...series, [written]: '0+6000x20' }, minute: 15, firing: [] });
+});
