@@ -47,7 +47,8 @@ export function singleObjectHeader(type: avro.Type): Buffer {
 export class RecordEncoder {
   readonly #record: RecordName;
   readonly #type: avro.Type;
-  readonly #header: Buffer;
+  /** Begins each message and names its schema. */
+  readonly header: Buffer;
   /** Messages are written one after the other into blocks: one allocation for many. */
   #block = Buffer.alloc(0);
   #at = 0;
@@ -56,11 +57,7 @@ export class RecordEncoder {
   constructor(record: RecordName, header?: Buffer) {
     this.#record = record;
     this.#type = recordType(record);
-    this.#header = header ?? singleObjectHeader(this.#type);
-  }
-
-  get headerBytes(): number {
-    return this.#header.length;
+    this.header = header ?? singleObjectHeader(this.#type);
   }
 
   /** Throws SCHEMA_INVALID where `value` is not such a record. */
@@ -79,9 +76,9 @@ export class RecordEncoder {
 
   /** Where the message ends in the block; minus the bytes that it lacks where it does not fit. */
   #write(value: unknown): number {
-    const body = this.#at + this.#header.length;
+    const body = this.#at + this.header.length;
     if (body > this.#block.length) return this.#block.length - body;
-    this.#header.copy(this.#block, this.#at);
+    this.header.copy(this.#block, this.#at);
     try {
       return this.#type.encode(value, this.#block, body);
     } catch (cause) {

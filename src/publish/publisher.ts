@@ -90,7 +90,6 @@ class KafkaPublisher implements Publisher {
   readonly #events: PublisherEvents;
   readonly #topics: Readonly<Record<RecordName, string>>;
   readonly #encoders: Readonly<Record<Published, RecordEncoder>>;
-  readonly #headerBytes: number;
   readonly #losses: Losses;
   readonly #spool: Spool | null;
   readonly #outbox: Outbox;
@@ -123,7 +122,6 @@ class KafkaPublisher implements Publisher {
     this.#encoders = Object.fromEntries(
       PUBLISHED.map((record) => [record, new RecordEncoder(record, headers?.get(record))]),
     ) as Record<Published, RecordEncoder>;
-    this.#headerBytes = this.#encoders.AuFrame.headerBytes;
     this.#outbox = new Outbox(
       { ...WINDOW, memoryBytes: options.memoryMegabytes * 1024 * 1024 },
       {
@@ -199,9 +197,19 @@ class KafkaPublisher implements Publisher {
   #delivered(entry: OutboxEntry): void {
     this.#acknowledged += 1;
     if (entry.topic !== this.#topics.AuFrame) return;
-    const frame =
-      (entry.context as AuFrame | undefined) ??
-      (recordType('AuFrame').fromBuffer(entry.value.subarray(this.#headerBytes)) as DeliveredFrame);
-    this.#events.acknowledged(frame, Date.now() * 1000);
+    const frame = (entry.context as AuFrame | undefined) ?? this.#fromBytes(entry.value);
+    if (frame) this.#events.acknowledged(frame, Date.now() * 1000);
+  }
+
+  /** Null for what an earlier process left in the spool with another schema: it is delivered as it is. */
+  #fromBytes(value: Buffer): DeliveredFrame | null {
+    const { header } = this.#encoders.AuFrame;
+    if (!value.subarray(0, header.length).equals(header)) return null;
+    try {
+      return recordType('AuFrame').fromBuffer(value.subarray(header.length)) as DeliveredFrame;
+    } catch {
+      // A registry's ids are its own: the one before may have given this id to another schema.
+      return null;
+    }
   }
 }

@@ -22,7 +22,7 @@ async function throughKafka(encoding: 'raw' | 'jpeg', quality: number) {
   const batch = await new CropEncoder({ encoding, quality }).encode(cropRecord(crops[0]!, 1, crops));
   const encoder = new RecordEncoder('FaceCropBatch');
   const bytes = encoder.encode(batch);
-  const read = recordType('FaceCropBatch').fromBuffer(bytes.subarray(encoder.headerBytes)) as FaceCropBatch;
+  const read = recordType('FaceCropBatch').fromBuffer(bytes.subarray(encoder.header.length)) as FaceCropBatch;
   return { crops, bytes: bytes.length, back: cropsOf(await new CropDecoder().decode(read)) };
 }
 

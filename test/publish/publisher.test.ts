@@ -1,0 +1,48 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { RecordEncoder } from '../../src/publish/avro.ts';
+import { kafkaOptions } from '../../src/publish/options.ts';
+import { openPublisher } from '../../src/publish/publisher.ts';
+import { confluentHeader } from '../../src/publish/registry.ts';
+import { Spool } from '../../src/publish/spool.ts';
+import { delivered, frameNumber } from './samples.ts';
+
+test('what was spooled with another schema is delivered as it is, what was with this one is told of', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'austream-publisher-'));
+  const encoder = new RecordEncoder('AuFrame');
+  const current = encoder.encode(frameNumber(3));
+  const older = Buffer.from(current.subarray(0, -2));
+  older[2]! ^= 1;
+  const values = [
+    older,
+    new RecordEncoder('AuFrame', confluentHeader(7)).encode(frameNumber(2)),
+    // As where another registry gave its schema the id that this one's has.
+    Buffer.concat([encoder.header, Buffer.from('not a frame')]),
+    current,
+  ];
+  const spool = await Spool.open({ dir, maxMegabytes: 1, syncSeconds: 0 }, () => expect.unreachable());
+  spool.append(
+    values.map((value, index) => ({ seq: index + 1, topic: 'au.frames', key: 'lobby/1', value })),
+    0,
+  );
+  await spool.close();
+
+  const acknowledged: object[] = [];
+  const events = {
+    acknowledged: (frame: object) => acknowledged.push(frame),
+    dropped: () => expect.unreachable('nothing may be lost'),
+  };
+  const broker = await openPublisher(kafkaOptions.parse({ embedded: true }), events);
+  const publisher = await openPublisher(
+    kafkaOptions.parse({ brokers: [broker.brokers], spool: { dir }, topics: { create: false } }),
+    events,
+  );
+  await publisher.flush(30_000);
+  expect(publisher.stats()).toMatchObject({ acknowledged: 4, dropped: 0, pending: 0 });
+  expect(acknowledged).toEqual([delivered(frameNumber(3))]);
+  await publisher.close();
+  await broker.close();
+  rmSync(dir, { recursive: true });
+});
