@@ -29,7 +29,8 @@ beforeAll(async () => {
       cameras: [{ id: 'lobby', url: simulator.urls[0] }],
       kafka: { embedded: true },
       http: { port: 0 },
-      ingest: { stallSeconds: 3 },
+      // A loaded machine is slow, and has no room for one more: neither is what this is about.
+      ingest: { stallSeconds: 60, maxAgeSeconds: 60, maxCameras: 4 },
     }),
   );
   austream = spawn('bin/austream', ['run', '-c', config, '--dashboard'], {
@@ -38,12 +39,13 @@ beforeAll(async () => {
   const address = await pageAddress(austream);
   browser = await launchBrowser();
   page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
   await page.goto(address);
 });
 
 afterAll(async () => {
   await browser?.close();
-  if (austream?.exitCode === null) {
+  if (austream?.exitCode === null && austream.signalCode === null) {
     austream.kill('SIGTERM');
     await once(austream, 'exit');
   }
@@ -80,10 +82,10 @@ test('the camera appears, and its curves move with the face', async () => {
     .poll(async () => {
       seen.add((await page.locator('.labels').first().textContent())!);
       return seen.size;
-    }, within(20))
+    }, within(40))
     .toBeGreaterThan(10);
-  await expect.poll(() => page.locator('.camera dd').first().textContent(), within(15)).toMatch(/^\d+\.\d$/);
-}, 60_000);
+  await expect.poll(() => page.locator('.camera dd').first().textContent(), within(40)).toMatch(/^\d+\.\d$/);
+}, 180_000);
 
 test('a killed camera turns red, and recovers with a gap on record', async ({ annotate }) => {
   await page.evaluate(`{
@@ -97,20 +99,23 @@ test('a killed camera turns red, and recovers with a gap on record', async ({ an
   }`);
   const killed = Date.now();
   await simulator.fault({ op: 'stop' });
-  await expect.poll(mood, within(10)).toBe('bad');
+  await expect.poll(mood, within(30)).toBe('bad');
   const red = (await page.evaluate('redAt')) as number;
-  const told = logged.find(({ msg, time }) => time >= killed && /RECONNECTING|STALLED/.test(msg))!.time;
+  // The page may know before this process has read the log.
+  const line = () => logged.find(({ msg, time }) => time >= killed && /RECONNECTING|STALLED/.test(msg));
+  await expect.poll(line).toBeDefined();
+  const told = line()!.time;
   await annotate(`red ${red - killed} ms after the kill; the page took ${red - told} ms of them`);
   // A camera that is back within ingest.gapSeconds leaves no gap.
   await setTimeout(1_500);
   await simulator.fault({ op: 'start' });
-  await expect.poll(mood, within(30)).toBe('good');
+  await expect.poll(mood, within(60)).toBe('good');
   await page.getByText(/^Gaps: [1-9]/).waitFor();
   await page
     .getByRole('heading', { name: /^Face \d+$/ })
     .first()
     .waitFor();
-}, 60_000);
+}, 180_000);
 
 test('a camera that asks for a password is added on the page, watched, and removed again', async () => {
   const other = await Simulator.start({ sources: [CLIP], user: 'admin', password: 'open-sesame' });
@@ -124,7 +129,7 @@ test('a camera that asks for a password is added on the page, watched, and remov
     await page.keyboard.press('Enter');
     const card = page.getByRole('region', { name: 'door' });
     await dialog.waitFor({ state: 'hidden' });
-    await expect.poll(() => card.getAttribute('data-mood'), within(30)).toBe('good');
+    await expect.poll(() => card.getAttribute('data-mood'), within(60)).toBe('good');
     // For a moment there may be two: the clock's source has changed, which begins an epoch.
     await card
       .getByRole('heading', { name: /^Face \d+$/ })
@@ -137,10 +142,11 @@ test('a camera that asks for a password is added on the page, watched, and remov
     await page.getByRole('dialog', { name: 'Remove door?' }).getByRole('button', { name: 'Remove' }).click();
     await card.waitFor({ state: 'detached' });
     await expect.poll(() => page.locator('#announcements').textContent()).toBe('door was removed');
-    expect(await page.locator('dialog[open]').count()).toBe(0);
+    // It closes with the answer; that the camera is gone is told on another connection.
+    await expect.poll(() => page.locator('dialog[open]').count()).toBe(0);
     // The other one has not noticed.
     expect(await page.getByRole('region', { name: 'lobby' }).getAttribute('data-mood')).toBe('good');
   } finally {
     await other.stop();
   }
-}, 90_000);
+}, 180_000);
