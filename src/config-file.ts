@@ -54,17 +54,7 @@ export class ConfigFile {
     try {
       config = loadConfig(this.#path);
     } catch (error) {
-      this.#events.rejected(
-        error instanceof AustreamError
-          ? error
-          : new AustreamError(
-              'CONFIG_INVALID',
-              `${this.#path} cannot be taken over: ${(error as Error).name}`,
-              {
-                cause: error,
-              },
-            ),
-      );
+      this.#events.rejected(error instanceof AustreamError ? error : unforeseen(this.#path, error as Error));
       return;
     }
     const before = this.#config;
@@ -72,4 +62,9 @@ export class ConfigFile {
     this.#config = config;
     this.#events.changed(config, before);
   }
+}
+
+/** Its message may quote the file. */
+function unforeseen(path: string, cause: Error): AustreamError {
+  return new AustreamError('CONFIG_INVALID', `${path} cannot be taken over: ${cause.name}`, { cause });
 }

@@ -1,12 +1,13 @@
 import { Kafka, Partitioners } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
 import { type CameraOptions, cameraOptions } from '../ingest/options.ts';
+import { cameraRedactor, cameraUrlMistake, HIDDEN } from '../ingest/redact.ts';
 import { createMissingTopics, withAdmin } from '../publish/admin.ts';
 import { kafkajsConnection } from '../publish/connection.ts';
 import { kafkaFailure } from '../publish/failure.ts';
 import type { KafkaOptions } from '../publish/options.ts';
 import { requireBrokers } from './prerequisites.ts';
-import { isReference, passwordOf, resolveReferences } from './secrets.ts';
+import { isReference, passwordsOf, resolveReferences } from './secrets.ts';
 import { TableReader } from './table-reader.ts';
 import { clusterTopicSpecs, clusterTopics } from './topics.ts';
 
@@ -20,28 +21,45 @@ export function defineCamera(given: unknown): CameraDefinition {
     const why = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
     throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${why}`);
   }
-  const { password, url, id } = result.data;
-  const inUrl = passwordOf(url);
-  const literal =
-    password !== undefined && !isReference(password)
-      ? 'password'
-      : inUrl !== null && !isReference(inUrl)
-        ? 'url'
-        : null;
+  const literal = literalIn(result.data);
   if (literal !== null)
-    throw new AustreamError('ARGUMENT_INVALID', `camera ${id}: ${literal} holds a password by value`, {
-      fix: "refer to it, as '${NAME}' (environment of the ingest workers) or '${file:/path}'; the topic is readable by others",
-    });
+    throw new AustreamError(
+      'ARGUMENT_INVALID',
+      `camera ${result.data.id}: ${literal} holds a password by value`,
+      {
+        fix: "refer to it, as '${NAME}' (environment of the ingest workers) or '${file:/path}'; the topic is readable by others",
+      },
+    );
   return result.data;
 }
 
-/** The camera with its secrets. Throws CONFIG_INVALID where one is missing on this host. */
-export function resolveCamera(camera: CameraDefinition): CameraOptions {
-  const what = (key: string) => `camera ${camera.id}, ${key}`;
-  const { username, password, url } = camera;
+/** The camera as it may be shown; a topic that others wrote to may have passwords by value. */
+export function shownCamera(camera: CameraDefinition): CameraDefinition {
+  if (literalIn(camera) === null) return camera;
+  const { url, password } = camera;
   return {
     ...camera,
-    url: resolveReferences(url, what('url')),
+    url: cameraRedactor(camera)(url),
+    ...(password === undefined ? {} : { password: HIDDEN }),
+  };
+}
+
+/** The key that holds a password by value. */
+function literalIn({ password, url }: CameraDefinition): 'password' | 'url' | null {
+  if (password !== undefined && !isReference(password)) return 'password';
+  return passwordsOf(url).every(isReference) ? null : 'url';
+}
+
+/** The camera with its secrets. Throws CONFIG_INVALID where one is missing on this host, or cannot be in a URL. */
+export function resolveCamera(camera: CameraDefinition): CameraOptions {
+  const what = (key: string) => `camera ${camera.id}, ${key}`;
+  const { username, password } = camera;
+  const url = resolveReferences(camera.url, what('url'));
+  const mistake = cameraUrlMistake(url);
+  if (mistake !== null) throw new AustreamError('CONFIG_INVALID', `${what('url')}: ${mistake}`);
+  return {
+    ...camera,
+    url,
     ...(username === undefined ? {} : { username: resolveReferences(username, what('username')) }),
     ...(password === undefined ? {} : { password: resolveReferences(password, what('password')) }),
   };

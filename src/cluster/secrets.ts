@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { AustreamError } from '../errors.ts';
+import { queryPasswords } from '../ingest/redact.ts';
 
 const REFERENCE = /\$\{(?:(file):([^}]+)|([A-Za-z_][A-Za-z0-9_]*))\}/g;
 const WHOLE = new RegExp(`^${REFERENCE.source}$`);
@@ -10,9 +11,13 @@ export function isReference(text: string): boolean {
   return WHOLE.test(text);
 }
 
-/** The password in a camera's URL, if there is one. */
-export function passwordOf(url: string): string | null {
-  return URL_PASSWORD.exec(url)?.[1] ?? null;
+/** The passwords in a camera's URL: before its host, in its path, in its query. */
+export function passwordsOf(url: string): string[] {
+  // Some makes of camera go on with `_channel=1`.
+  const inQuery = queryPasswords(url).map(
+    (password) => /^(\$\{[^}]+\})[_/?#]/.exec(password)?.[1] ?? password,
+  );
+  return [...(URL_PASSWORD.exec(url)?.slice(1) ?? []), ...inQuery];
 }
 
 /**

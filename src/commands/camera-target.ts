@@ -3,6 +3,7 @@ import {
   defineCamera,
   readCameras,
   resolveCamera,
+  shownCamera,
   writeCameras,
 } from '../cluster/camera-config.ts';
 import { isReference } from '../cluster/secrets.ts';
@@ -59,7 +60,7 @@ function clusterTarget(kafka: KafkaOptions): CameraTarget {
       const cameras = await readCameras(kafka, (id, why) =>
         process.stderr.write(`austream: camera ${id} cannot be read: ${why}\n`),
       );
-      return cameras.map((camera) => ({ json: camera, text: definitionText(camera) }));
+      return cameras.map(shownCamera).map((camera) => ({ json: camera, text: definitionText(camera) }));
     },
     async add(given) {
       const cameras = given.map(defineCamera);

@@ -14,7 +14,8 @@ const LONGEST_BODY = 8_192;
 const newCamera = cameraOptions.pick({ id: true, username: true, password: true }).extend({
   url: z
     .string()
-    .regex(/^(rtsps?|onvif):\/\/[^/?#\s]+\S*$/, 'rtsp://, rtsps:// or onvif:// and the camera’s address'),
+    .regex(/^(rtsps?|onvif):\/\/[^/?#\s]+\S*$/, 'rtsp://, rtsps:// or onvif:// and the camera’s address')
+    .pipe(cameraOptions.shape.url),
 });
 
 /** What is missing is as wrong as what is empty, and says so in the same words. */

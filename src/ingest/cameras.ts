@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { CameraStatus } from '../domain.ts';
 import { Governor } from './governor.ts';
 import type { CameraOptions } from './options.ts';
-import { splitCredentials } from './redact.ts';
+import { cameraRedactor, splitCredentials } from './redact.ts';
 import { isLive } from './source.ts';
 import { type CameraEvents, CameraSupervisor, type SupervisorOptions } from './supervisor.ts';
 
@@ -88,7 +88,7 @@ export class CameraSet {
   list(): ListedCamera[] {
     return [...this.#entries.values()].map(({ camera, status }) => ({
       id: camera.id,
-      url: splitCredentials(camera.url).url,
+      url: cameraRedactor(camera)(splitCredentials(camera.url).url),
       analysisFps: camera.analysisFps,
       status,
     }));

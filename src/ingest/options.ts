@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isOnvif, parseDeviceUrl } from '../onvif/address.ts';
+import { cameraUrlMistake } from './redact.ts';
 
 /** Ids go into topic keys and event ids, whose parts are joined by slashes. */
 export const cameraId = z
@@ -11,7 +12,7 @@ export const cameraId = z
 
 const cameraUrl = z.string().superRefine((url, context) => {
   const problem = /^(rtsps?|onvif|file|v4l2):\/\//.test(url)
-    ? isOnvif(url) && parseDeviceUrl(url)
+    ? (cameraUrlMistake(url) ?? (isOnvif(url) && parseDeviceUrl(url)))
     : 'must begin with rtsp://, rtsps://, onvif://, file:// or v4l2://';
   if (typeof problem === 'string') context.addIssue({ code: 'custom', message: problem });
 });

@@ -1,5 +1,5 @@
 /** What stands where a secret stood. */
-const HIDDEN = '***';
+export const HIDDEN = '***';
 
 /** user:password before the host of any URL; passwords may hold `@` and `/` raw, so the last `@` of a word counts. */
 const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s"'<>]*@/gi;
@@ -7,7 +7,9 @@ const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s"'<>]*@/gi;
 const AUTHORIZATION = /\b((?:proxy-)?authorization\s*[:=]\s*)[^\r\n]+/gi;
 
 /** Passwords within a path or a query, where some makes of camera want them; they may be hashes of the real one. */
-const QUERY_PASSWORD = /\b(pass(?:word|wd)?|pwd)(=|%3D)[^&\s"'<>;]+/gi;
+const QUERY_PASSWORD = /(?<![a-z])(pass(?:word|wd)?|pwd)(=|%3D)([^&\s"'<>;]+)/gi;
+/** What `cameraUrlMistake` looks for: a colon that begins no port, and further on one of those characters and an `@`. */
+const RAW_PASSWORD = /^[a-z0-9+.-]+:\/\/(?!\[)[^/?#@]*:(?!\d{1,5}(?:[/?]|$))[^@]*[/?#][^@]*@/i;
 
 /**
  * Makes the one function through which every text from GStreamer, a camera or a child process goes before
@@ -50,6 +52,20 @@ export function cameraRedactor(camera: {
     [username, password],
   ].map(([user, secret]) => Buffer.from(`${user ?? ''}:${secret ?? ''}`).toString('base64'));
   return redactor([camera.password, password, ...pairs.filter((pair) => pair !== 'Og==')]);
+}
+
+/** Passwords in a URL's path or query (`password=…`), as they stand there. */
+export function queryPasswords(url: string): string[] {
+  return [...url.matchAll(QUERY_PASSWORD)].map(([, , , password]) => password!);
+}
+
+/**
+ * What is wrong with a camera's URL whose password holds `/`, `?` or `#` as they are: they end the part in which a
+ * password can be. Null where nothing is; references (`${NAME}`) may stand for whatever a URL may hold.
+ */
+export function cameraUrlMistake(url: string): string | null {
+  const mistaken = RAW_PASSWORD.test(url.replace(/\$\{[^}]*\}/g, '0'));
+  return mistaken ? 'write / ? # of its password as %2F %3F %23, or give the password as password' : null;
 }
 
 /** Takes `user:password@` out of a URL. */

@@ -51,23 +51,28 @@ afterAll(async () => {
 test('adds, lists and removes cameras; passwords go in and never come out', async () => {
   control = await ControlServer.open(path, cameras);
   const camera = { id: 'hall', url: `rtsp://viewer:${SECRET}@127.0.0.1:9/hall`, password: SECRET };
+  const yard = { id: 'yard', url: `rtsp://127.0.0.1:9/user=a&password=${SECRET}&channel=1` };
   expect(
-    await askControl(path, { op: 'add', cameras: [camera, { id: 'door', url: 'rtsp://127.0.0.1:9/' }] }),
+    await askControl(path, {
+      op: 'add',
+      cameras: [camera, { id: 'door', url: 'rtsp://127.0.0.1:9/' }, yard],
+    }),
   ).toEqual({
     ok: true,
-    changes: { hall: 'added', door: 'added' },
+    changes: { hall: 'added', door: 'added', yard: 'added' },
   });
   const listed = await askControl(path, { op: 'list' });
   expect(listed.cameras.map(({ id, url }) => [id, url])).toEqual([
     ['hall', 'rtsp://127.0.0.1:9/hall'],
     ['door', 'rtsp://127.0.0.1:9/'],
+    ['yard', 'rtsp://127.0.0.1:9/user=a&password=***&channel=1'],
   ]);
   expect(JSON.stringify(listed)).not.toContain(SECRET);
   expect((await askControl(path, { op: 'add', cameras: [camera] })).changes).toEqual({ hall: 'unchanged' });
   expect((await askControl(path, { op: 'add', cameras: [{ ...camera, analysisFps: 5 }] })).changes).toEqual({
     hall: 'changed',
   });
-  await askControl(path, { op: 'remove', ids: ['hall', 'door'] });
+  await askControl(path, { op: 'remove', ids: ['hall', 'door', 'yard'] });
   expect(cameras.list()).toEqual([]);
 });
 

@@ -201,6 +201,8 @@ describe('cameras', () => {
     ['a file of this machine', { ...DOOR, url: 'file:///etc/passwd' }, ['url']],
     ['a device of this machine', { ...DOOR, url: 'v4l2:///dev/video0' }, ['url']],
     ['an address without a host', { ...DOOR, url: 'rtsp:///x' }, ['url']],
+    ['a password that cannot be in an address', { ...DOOR, url: 'rtsp://a:in-the-url/@127.0.0.1/' }, ['url']],
+    ['an ONVIF address that is none', { ...DOOR, url: 'onvif://127.0.0.1/?stream=1' }, ['url']],
     ['a password in a file of this machine', { ...DOOR, passwordFile: '/etc/shadow' }, []],
     ['a list', [DOOR], ['id', 'url']],
   ])('are refused: %s', async (_, payload, fields) => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cameraOptions } from '../../src/ingest/options.ts';
 import { cameraRedactor, redactor, splitCredentials } from '../../src/ingest/redact.ts';
 
 /** What GStreamer's messages look like around a URL. */
@@ -49,6 +50,17 @@ describe('the redactor', () => {
     );
   });
 
+  test.each([
+    'rtsp://10.0.0.1/user=admin&password=hunter2&channel=1',
+    'rtsp://10.0.0.1/user=admin_password=hunter2_channel=1_stream=0.sdp',
+    'rtsp://10.0.0.1/live?user=a&PWD=hunter2',
+  ])('blanks the password within a path or a query: %s', (url) => {
+    expect(cameraRedactor({ url })(`cannot open ${url}`)).toMatch(
+      /^cannot open rtsp:\/\/10\.0\.0\.1\/.*=\*\*\*/,
+    );
+    expect(cameraRedactor({ url })(url)).not.toContain('hunter2');
+  });
+
   test('leaves everything else as it is', () => {
     const clean = cameraRedactor({ url: 'rtsp://10.0.0.1/live' });
     for (const text of ['Not found (404)', 'rtsp://10.0.0.1/live', 'mail to a@b.c', 'no/slash@all'])
@@ -66,5 +78,39 @@ describe('credentials in a URL', () => {
     ['rtsp://cam/path?at=a@b', { url: 'rtsp://cam/path?at=a@b' }],
   ])('%s', (url, expected) => {
     expect(splitCredentials(url)).toEqual(expected);
+  });
+});
+
+describe('a password in a URL that cannot be there as it is', () => {
+  const mistakes = (url: string) =>
+    cameraOptions.safeParse({ id: 'a', url }).error?.issues.map(({ message }) => message) ?? [];
+
+  test.each([
+    'rtsp://admin:pa/ss@10.0.0.1/live',
+    'rtsps://admin:/pass@10.0.0.1/live',
+    'rtsp://admin:pass?@10.0.0.1:554/live',
+    'rtsp://admin:pa#ss@10.0.0.1/live',
+    'rtsp://admin:12345#@10.0.0.1/live',
+    'rtsp://admin:123456/@10.0.0.1/live',
+    'rtsp://ad:min:a/b@10.0.0.1/live',
+    'onvif://admin:12#ss@10.0.0.1',
+  ])('is refused, with the cure and without it: %s', (url) => {
+    expect(mistakes(url)).toEqual([
+      'write / ? # of its password as %2F %3F %23, or give the password as password',
+    ]);
+  });
+
+  test.each([
+    'rtsp://admin:pa%2Fss@10.0.0.1/live',
+    'rtsp://admin:p@ss@10.0.0.1/live?a=b#c',
+    'rtsp://10.0.0.1:554/mail=a@b.c',
+    'rtsp://[fe80::1]/mail=a@b.c',
+    'rtsp://[fe80::1]:554/mail=a@b.c',
+    'rtsp://10.0.0.1/a:b/c@d',
+    'rtsp://admin:${file:/run/secrets/admin}@10.0.0.1/live',
+    'rtsp://10.0.0.1:${PORT}/mail=a@b.c',
+    'file:///a:b/c@d.mp4',
+  ])('is not seen where there is none: %s', (url) => {
+    expect(mistakes(url)).toEqual([]);
   });
 });
