@@ -25,6 +25,8 @@ export class CaptureClock {
   #samples: Micros[] = [];
   #strays: Micros[] = [];
   #cameraZero: Micros | null = null;
+  /** How old frames are at least when they come, by the camera's clock; what it is ahead is in it, too. */
+  #leastAge = Number.POSITIVE_INFINITY;
   #generation = 0;
   #windowEnd: Micros | null = null;
   #fastest = Number.POSITIVE_INFINITY;
@@ -59,9 +61,20 @@ export class CaptureClock {
     return this.source === 'rtcp' ? this.error! : -this.#arrivalZero;
   }
 
-  /** How long after its arrival a frame was decoded and taken. */
+  /**
+   * By how much later than the fastest frames one was taken. Where the stream's time and the camera's clock disagree it
+   * is the less: RTP time that runs slow makes all frames seem to come ever later, but then its sender reports tell.
+   */
   lag(pts: Micros, receivedAt: Micros): Micros {
-    return receivedAt - pts - this.#arrivalZero;
+    const byArrival = receivedAt - pts - this.#arrivalZero;
+    if (this.#cameraZero === null) return byArrival;
+    return Math.min(byArrival, receivedAt - pts - this.#cameraZero - this.#leastAge);
+  }
+
+  /** This host's clock was set forward by so much (back: negative). */
+  hostSet(by: Micros): void {
+    this.#arrivalZero += by;
+    this.#leastAge += by;
   }
 
   at(pts: Micros): CaptureTime {
@@ -84,6 +97,8 @@ export class CaptureClock {
     const step = Math.max(-most, Math.min(most, this.#correction));
     this.#arrivalZero += step;
     this.#correction -= step;
+    if (this.#cameraZero !== null)
+      this.#leastAge = Math.min(this.#leastAge + most, receivedAt - pts - this.#cameraZero);
     this.#lastPts = pts;
     this.#fastest = Math.min(this.#fastest, receivedAt - pts - this.#arrivalZero);
     this.#windowEnd ??= pts + DELIVERY_WINDOW;
@@ -102,12 +117,16 @@ export class CaptureClock {
       if (this.source === 'rtcp' || Math.abs(median(this.#strays) - this.#arrivalZero) <= this.#maxError)
         this.#generation += 1;
       this.#samples = this.#strays;
+      this.#leastAge = Number.POSITIVE_INFINITY;
     } else {
       this.#samples.push(zero);
       if (this.#samples.length > SAMPLES) this.#samples.shift();
     }
     this.#strays = [];
-    if (this.#samples.length >= SAMPLES) this.#cameraZero = median(this.#samples);
+    if (this.#samples.length < SAMPLES) return;
+    // What has come late so far stays late.
+    if (this.#cameraZero === null) this.#leastAge = this.#arrivalZero - median(this.#samples);
+    this.#cameraZero = median(this.#samples);
   }
 }
 

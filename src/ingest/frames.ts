@@ -19,6 +19,10 @@ const CLOCK_MS = 200;
 const LAGGING_MS = 3_000;
 /** Times that go back by more within one stream are no jitter: something began anew. */
 const BACKWARDS: Micros = 500_000;
+/** This host's clock differs from its steady one by more than before: it was set. */
+const HOST_STEP_MS = 500;
+/** The two can be compared only where they were read at once. */
+const AT_ONCE_MS = 10;
 
 /** The depayloaders that decodebin may have made; one pipeline a process, so they bear number 0. */
 const CODECS = { h264: 'rtph264depay0', h265: 'rtph265depay0', mjpeg: 'rtpjpegdepay0' } as const;
@@ -42,6 +46,8 @@ export class FrameReader {
   #beginCause: EpochCause | null = 'first_frame';
   #clockState = '';
   #lateSince: number | null = null;
+  /** This host's clock over its steady one, in milliseconds. */
+  #hostClock = 0;
   #lastCapture: Micros = 0;
   #decoded = 0;
   #analysed = 0;
@@ -67,6 +73,7 @@ export class FrameReader {
   /** `zero`: Unix microseconds at running time 0. */
   start(zero: Micros): void {
     this.#clock = new CaptureClock(zero, this.#options.ingest.maxClockErrorSeconds * 1_000_000);
+    this.#hostClock = Date.now() - performance.now();
   }
 
   get counts(): FrameCounts {
@@ -168,6 +175,7 @@ export class FrameReader {
       this.#firstPts ??= pts;
       return { captureTime: pts - this.#firstPts, clockSource: 'file' };
     }
+    const hostSet = this.#followHost();
     this.#clock.delivered(pts, receivedAt);
     const late = this.#clock.lag(pts, receivedAt) > this.#options.ingest.maxAgeSeconds * 1_000_000;
     this.#lateSince = late ? (this.#lateSince ?? performance.now()) : null;
@@ -176,11 +184,25 @@ export class FrameReader {
     const state = `${source}/${source === 'rtcp' ? generation : 0}`;
     if (this.#clockState !== '' && state !== this.#clockState)
       this.#beginCause ??= this.#clockState.startsWith(source) ? 'clock_stepped' : 'clock_source_changed';
+    if (hostSet && source === 'arrival') this.#beginCause ??= 'clock_stepped';
     this.#clockState = state;
     const time = this.#clock.at(pts);
     if (this.#decoded > 0 && time.captureTime < this.#lastCapture - BACKWARDS)
       this.#beginCause ??= 'clock_stepped';
     return time;
+  }
+
+  /** Arrival times follow this host's clock where it was set; true where it was. */
+  #followHost(): boolean {
+    const steady = performance.now();
+    const hostClock = Date.now() - steady;
+    if (performance.now() - steady > AT_ONCE_MS) return false;
+    const step = hostClock - this.#hostClock;
+    this.#hostClock = hostClock;
+    if (Math.abs(step) < HOST_STEP_MS) return false;
+    this.#clock.hostSet(step * 1000);
+    this.#drift = new Drift();
+    return true;
   }
 
   #readClock(): void {

@@ -60,6 +60,54 @@ describe('capture time', () => {
   });
 });
 
+describe('frames come late', () => {
+  /** Lag of the last frame, of one each 40 ms of the camera's; `come`: when they come, `reported`: at RTP time 0. */
+  function lagAfter(
+    seconds: number,
+    come: (sent: number) => number,
+    reported: (sent: number) => number,
+  ): number {
+    const clock = new CaptureClock(ZERO, 5 * SECOND);
+    for (let pts = 0; ; pts += 40_000) {
+      const taken = come(pts);
+      clock.delivered(pts, ZERO + taken);
+      if (pts % (5 * SECOND) === 0)
+        for (let reading = 0; reading < 5; reading++) clock.sample(ZERO + reported(pts));
+      if (pts >= seconds * SECOND) return clock.lag(pts, ZERO + taken) / SECOND;
+    }
+  }
+
+  test('only by RTP time that runs slow: not where sender reports tell so', () => {
+    for (const slow of [0.01, 0.05])
+      expect(
+        lagAfter(
+          600,
+          (pts) => pts * (1 + slow),
+          (pts) => pts * slow,
+        ),
+      ).toBeLessThan(0.5);
+  });
+
+  test('by a network or a decoder that carries less than is sent, whatever the camera’s clock', () => {
+    for (const ahead of [-3600, 0, 2])
+      expect(
+        lagAfter(
+          20,
+          (pts) => Math.max(pts, 2 * pts - 10 * SECOND),
+          () => ahead * SECOND,
+        ),
+      ).toBeGreaterThan(9.5);
+  });
+
+  test('also while reports are not known yet', () => {
+    const clock = new CaptureClock(ZERO, 5 * SECOND);
+    for (let pts = 0; pts <= 4 * SECOND; pts += 40_000) clock.delivered(pts, ZERO + 2 * pts);
+    for (let reading = 0; reading < 5; reading++) clock.sample(ZERO - 3_600 * SECOND);
+    clock.delivered(4 * SECOND, ZERO + 8 * SECOND);
+    expect(clock.lag(4 * SECOND, ZERO + 8 * SECOND) / SECOND).toBeCloseTo(4, 1);
+  });
+});
+
 describe('RTCP sender reports', () => {
   const session = (ntp: bigint, rtp: number, clockRate = 90_000) =>
     `application/x-rtp-session-stats, rtx-drop-count=(uint)0, source-stats=(GValueArray)< "application/x-rtp-source-stats\\,\\ ssrc\\=\\(uint\\)1\\,\\ clock-rate\\=\\(int\\)-1\\,\\ have-sr\\=\\(boolean\\)false\\,\\ sr-ntptime\\=\\(guint64\\)0\\,\\ sr-rtptime\\=\\(uint\\)0\\;", "application/x-rtp-source-stats\\,\\ ssrc\\=\\(uint\\)2\\,\\ clock-rate\\=\\(int\\)${clockRate}\\,\\ have-sr\\=\\(boolean\\)true\\,\\ sr-ntptime\\=\\(guint64\\)${ntp}\\,\\ sr-rtptime\\=\\(uint\\)${rtp}\\;" >;`;

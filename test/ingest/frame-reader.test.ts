@@ -33,10 +33,10 @@ function picture(ptsMs: number, { width = 64, height = 48, flags = 0, fps = 25 }
   };
 }
 
-/** A reader over the given buffers; each is taken `takenMs` after the start. */
+/** A reader over the given buffers, each taken so long after the start; at number `setAt` the clock is set by `step`. */
 function read(
   pulled: readonly { at: number; buffer: Pulled }[],
-  { live = true, maxAgeSeconds = 1, startAt = 0 } = {},
+  { live = true, maxAgeSeconds = 1, startAt = 0, setAt = -1, step = 0 } = {},
 ) {
   const epochs: EpochBegin[] = [];
   const before: FrameCounts[] = [];
@@ -45,6 +45,7 @@ function read(
     pull: async () => {
       const next = queue.shift();
       if (next === undefined) return null;
+      if (pulled.length - queue.length - 1 === setAt) vi.setSystemTime(Date.now() + step);
       vi.advanceTimersByTime(START + next.at - Date.now());
       return next.buffer;
     },
@@ -174,3 +175,24 @@ test('decoding that stays behind by more than allowed is lagging; a hiccup is no
   expect(lagging.indexOf(true)).toBeGreaterThan(60);
   expect(lagging.indexOf(true)).toBeLessThan(70);
 });
+
+test.each([10_000, -10_000])(
+  'a host clock that is set by %d ms begins an epoch, and nothing is late',
+  async (step) => {
+    const { reader, epochs } = read(
+      Array.from({ length: 250 }, (_, index) => ({
+        at: index * 40 + (index < 100 ? 0 : step),
+        buffer: picture(index * 40),
+      })),
+      { setAt: 100, step },
+    );
+    const frames: Frame[] = [];
+    for (let frame = 0; frame < 250; frame++) {
+      frames.push((await reader.next())!);
+      expect(reader.lagging).toBe(false);
+    }
+    expect(epochs.map(({ cause }) => cause)).toEqual(['first_frame', 'clock_stepped']);
+    expect(frames.findIndex(({ epoch }) => epoch === epochs[1]!.epoch)).toBe(100);
+    for (const { captureTime, receivedAt } of frames) expect(captureTime).toBe(receivedAt);
+  },
+);
