@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type rdkafka from 'node-rdkafka';
-import { PoisonError, type RecordDecoder } from '../consume/decode.ts';
-import type { DeadLetterReason } from '../consume/events.ts';
+import type { RecordDecoder } from '../consume/decode.ts';
 import { type AuActivation, type AuFrame, faceKey } from '../domain.ts';
 import type { AuModel } from '../infer/engine/index.ts';
 import type { InferOptions } from '../infer/options.ts';
 import { log } from '../log.ts';
 import type { RecordEncoder } from '../publish/avro.ts';
 import type { KafkaOptions } from '../publish/options.ts';
+import { CropReader } from './crop-reader.ts';
 import type { GroupReader } from './group-reader.ts';
 import { OffsetOrder } from './offset-order.ts';
 import type { ClusterOptions } from './options.ts';
@@ -39,7 +39,7 @@ export interface OwnerEvents {
   passedOver(cause: PassedOver, crops: number, cameraId: string): void;
   /** Records of crops went before they were scored. */
   expired(records: number): void;
-  /** The model failed: nothing can go on. */
+  /** The model failed, or the registry refuses: nothing can go on. */
   failed(error: unknown): void;
 }
 
@@ -54,6 +54,7 @@ export class PartitionOwner {
   readonly #partition: number;
   readonly #options: OwnerOptions;
   readonly #events: OwnerEvents;
+  readonly #crops: CropReader;
   readonly #closing = new AbortController();
   readonly #life: Promise<void>;
   #current: { inference: PartitionInference; producer: TransactionalProducer; order: OffsetOrder } | null =
@@ -73,6 +74,13 @@ export class PartitionOwner {
     this.#partition = partition;
     this.#options = options;
     this.#events = events;
+    this.#crops = new CropReader({
+      decoder: options.decoder,
+      pixels: options.pixels,
+      letters: options.encoders.DeadLetter,
+      deadletter: options.topics.deadletter,
+      group: `${options.cluster.group}-infer`,
+    });
     this.#life = this.#live();
   }
 
@@ -97,9 +105,12 @@ export class PartitionOwner {
     this.#caughtUp = false;
     this.#undecoded += this.#options.infer.hop;
     this.#taking = this.#taking.then(async () => {
-      const batch = await this.#decode(message);
+      const ours = () => this.#current === current;
+      const read = await this.#crops.read(message, ours, this.#events.failed);
       this.#undecoded -= this.#options.infer.hop;
-      if (this.#current === current) current.inference.take(message.offset, batch, Date.now());
+      if (!read || !ours()) return;
+      if (read.letter) this.#letters.push(read.letter);
+      current.inference.take(message.offset, read.batch, Date.now());
     });
   }
 
@@ -201,7 +212,8 @@ export class PartitionOwner {
           }),
           sleep(QUIET_COMMIT_MS),
         ]);
-      if (this.#caughtUp) inference.closeSilent(Date.now() - cluster.idleSeconds * 1000);
+      if (this.#caughtUp && this.#undecoded === 0)
+        inference.closeSilent(Date.now() - cluster.idleSeconds * 1000);
       const wait = committedAt + cluster.commitMs - performance.now();
       if (wait > 0 && !this.#closing.signal.aborted) await sleep(wait);
     }
@@ -242,43 +254,6 @@ export class PartitionOwner {
       this.#committing = 0;
     }
     this.#events.committed(output.frames, output.activations);
-  }
-
-  /** Null where it cannot be read, now or ever: then it goes to the dead letters. */
-  async #decode(message: rdkafka.Message) {
-    try {
-      const decoded = await this.#options.decoder.decode(message.value);
-      if (decoded.record !== 'FaceCropBatch')
-        throw new PoisonError('incompatible_schema', `is a ${decoded.record}, not a FaceCropBatch`);
-      return await this.#options.pixels.decode(decoded.value);
-    } catch (error) {
-      const reason = error instanceof PoisonError ? error.reason : 'corrupt';
-      this.#letters.push(this.#letter(message, reason, (error as Error).message));
-      return null;
-    }
-  }
-
-  #letter(message: rdkafka.Message, reason: DeadLetterReason, detail: string): OutgoingRecord {
-    const { topic, partition, offset } = message;
-    const key = message.key === null || message.key === undefined ? null : Buffer.from(message.key);
-    const group = `${this.#options.cluster.group}-infer`;
-    // Without its value: pictures stay where retention is short.
-    const letter = {
-      at: Date.now() * 1000,
-      group,
-      topic,
-      partition,
-      offset,
-      key,
-      value: null,
-      reason,
-      detail,
-    };
-    return {
-      topic: this.#options.topics.deadletter,
-      key,
-      value: this.#options.encoders.DeadLetter.encode(letter),
-    };
   }
 }
 
