@@ -1,5 +1,6 @@
 import type { FaceCropBatch } from '../consume/events.ts';
 import type { FaceCrop, FrameFaces, FrameStamp, Micros } from '../domain.ts';
+import { holeFrom } from '../hole.ts';
 import { cropRecord, MAX_CROPS, NO_TRACK } from './record.ts';
 
 export interface BatcherOptions {
@@ -30,13 +31,13 @@ interface OpenEpoch {
  */
 export class CropBatcher {
   readonly #hop: number;
-  readonly #hole: number;
+  readonly #gapSeconds: number;
   /** The open epoch of each camera. */
   readonly #epochs = new Map<string, OpenEpoch>();
 
   constructor(options: BatcherOptions) {
     this.#hop = options.hop;
-    this.#hole = options.gapSeconds * 1e6;
+    this.#gapSeconds = options.gapSeconds;
   }
 
   /** Takes one frame; gives the records that are now complete. `now` in ms. */
@@ -84,7 +85,8 @@ export class CropBatcher {
       track = { crops: [], since: now, inHop: 0, reliable: null };
       tracks.set(crop.trackId, track);
     }
-    if (track.reliable !== null && crop.captureTime - track.reliable > this.#hole) {
+    const hole = holeFrom(this.#gapSeconds, crop.interval);
+    if (track.reliable !== null && crop.captureTime - track.reliable > hole) {
       if (track.crops.length > 0) records.push(this.#take(stream, crop.trackId, track));
       track.reliable = null;
       track.inHop = 0;

@@ -7,6 +7,7 @@ import {
   type I420Image,
   type Micros,
 } from '../domain.ts';
+import { holeFrom } from '../hole.ts';
 import { FaceDetector } from './detector.ts';
 import { squareTo } from './geometry.ts';
 import { FaceMesh } from './mesh.ts';
@@ -47,7 +48,8 @@ export class FaceFinder {
     const seconds = previous ? (frame.captureTime - previous.captureTime) / 1e6 : 0;
     const ended: number[] = [];
     const sameSize = previous?.width === image.width && previous.height === image.height;
-    if (!sameSize || !(seconds >= 0) || seconds > this.#options.lostSeconds) {
+    const hole = holeFrom(this.#options.lostSeconds, frame.interval);
+    if (!sameSize || !(seconds >= 0) || seconds * 1e6 > hole) {
       ended.push(...this.#tracker.end());
       this.#plan = undefined;
     }

@@ -1,4 +1,5 @@
 import type { Box, Frame, I420Image, Micros } from '../domain.ts';
+import { holeFrom } from '../hole.ts';
 import {
   cropSquare,
   DETECTOR_TEMPLATE,
@@ -79,7 +80,7 @@ export class Tracker {
       .map(headOf);
     const detections = await this.#detector.detect(image, [...regions, ...looks], least, heads);
     await this.#take(detections, image, captureTime, sought);
-    return this.#retire(image, captureTime);
+    return this.#retire(image, captureTime, holeFrom(this.#options.lostSeconds, frame.interval));
   }
 
   /** Ends every track; returns the ids of those that were confirmed. */
@@ -187,12 +188,12 @@ export class Tracker {
   }
 
   /** Drops what is over: faces long unseen, doubtful ones not seen again, second tracks of one face. */
-  #retire({ width, height }: I420Image, at: Micros): number[] {
+  #retire({ width, height }: I420Image, at: Micros, lostFor: Micros): number[] {
     const ended: number[] = [];
     const kept: Track[] = [];
     for (const track of this.#tracks) {
       const doubtful = track.trackId === 0 && track.detectedAt < at;
-      const over = doubtful || (track.lost && at - track.seenAt > 1e6 * this.#options.lostSeconds);
+      const over = doubtful || (track.lost && at - track.seenAt > lostFor);
       const second = !track.lost && kept.some((other) => !other.lost && sameFace(other.box, track.box));
       if (!over && !second && track.within(width, height)) kept.push(track);
       else if (track.trackId > 0) ended.push(track.trackId);

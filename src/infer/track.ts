@@ -11,6 +11,7 @@ import {
   type Micros,
   type SmoothedScores,
 } from '../domain.ts';
+import { holeFrom } from '../hole.ts';
 import { type ActivationState, ActivationTracker } from './activations.ts';
 import type { AuModel } from './engine/index.ts';
 import type { InferOptions } from './options.ts';
@@ -92,7 +93,7 @@ export class TrackInference {
   /** Takes the track's next face with its embedding (null: unreliable); gives the hops that are now due. */
   append(face: FaceStamp, embedding: Float32Array | null): Hop[] {
     const due: Hop[] = [];
-    const hole = this.#options.gapSeconds * 1e6;
+    const hole = holeFrom(this.#options.gapSeconds, face.interval);
     if (this.#reliable !== null && face.captureTime - this.#reliable > hole) {
       due.push(this.#take(face.captureTime - this.#newest! > hole ? 'gap' : 'unreliable'));
       this.#window = this.#newWindow();

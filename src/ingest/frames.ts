@@ -7,7 +7,7 @@ import { parseGdp } from './gdp.ts';
 import type { Pipeline, Pulled } from './gstreamer.ts';
 import type { ClockReport, EpochCause, FrameCounts, ToHost } from './messages.ts';
 import type { CameraOptions, IngestOptions } from './options.ts';
-import { Pace } from './pace.ts';
+import { leastShare, Pace } from './pace.ts';
 import { type PictureFormat, parseCaps, release, viewI420 } from './picture.ts';
 import { MOST_SESSIONS, parsePacket, parseSessionStats, unixAtZero } from './rtcp.ts';
 
@@ -138,7 +138,7 @@ export class FrameReader {
       this.drop('analysis_fps');
       return null;
     }
-    if (!this.#pace.admit()) {
+    if (!this.#pace.admit(leastShare(this.#cadence!.interval, this.#options.ingest.gapSeconds))) {
       this.drop('overload');
       return null;
     }

@@ -1,13 +1,14 @@
 import type { FrameStamp, Gap } from '../domain.ts';
+import { holeFrom } from '../hole.ts';
 
 /** Finds the holes in one camera's frames. */
 export class GapFinder {
-  readonly #threshold: number;
+  readonly #gapSeconds: number;
   #last: FrameStamp | null = null;
   #epochCause = 'first_frame';
 
   constructor(gapSeconds: number) {
-    this.#threshold = gapSeconds * 1_000_000;
+    this.#gapSeconds = gapSeconds;
   }
 
   /** Why frames may be missing now; it becomes the cause of the hole that the next frame closes. */
@@ -22,14 +23,15 @@ export class GapFinder {
     this.#last = stamp;
     this.#epochCause = 'frames_missing';
     if (last === null) return null;
+    const hole = holeFrom(this.#gapSeconds, stamp.interval);
     if (last.epoch === stamp.epoch) {
       const missing = stamp.captureTime - last.captureTime;
-      if (missing <= this.#threshold) return null;
+      if (missing <= hole) return null;
       const framesLost = Math.max(0, Math.round(missing / stamp.interval) - 1);
       return { from: last.captureTime, to: stamp.captureTime, cause, framesLost };
     }
     // Two runs: their capture times may come from different clocks, and then only this host's clock tells.
-    if (stamp.receivedAt - last.receivedAt <= this.#threshold) return null;
+    if (stamp.receivedAt - last.receivedAt <= hole) return null;
     const sameClock = last.clockSource === stamp.clockSource && stamp.captureTime > last.captureTime;
     const [from, to] = sameClock
       ? [last.captureTime, stamp.captureTime]

@@ -1,8 +1,9 @@
-import type { CameraStatus, FrameFaces } from '../domain.ts';
+import type { CameraStatus, FrameFaces, Micros } from '../domain.ts';
 import { GapFinder } from './gaps.ts';
 import { LoadMeter } from './load-meter.ts';
 import type { FrameCounts, ToHost } from './messages.ts';
 import type { CameraOptions, IngestOptions } from './options.ts';
+import { leastShare } from './pace.ts';
 import type { Load } from './shedding.ts';
 import { isLive } from './source.ts';
 import { describePicture, StatusKeeper } from './status.ts';
@@ -21,6 +22,8 @@ export class CameraObserver {
   /** As of the newest report, and those that were lost here. */
   #drops: FrameCounts['drops'] = {};
   #tooOld = 0;
+  #share = 1;
+  #interval: Micros;
   /** The process that runs now has begun an epoch; until then its counts are of none. */
   #begun = false;
   /** How the source was found; empty where nobody had to be asked. */
@@ -31,6 +34,7 @@ export class CameraObserver {
     this.#options = options;
     this.#tell = tell;
     this.#live = isLive(camera.url);
+    this.#interval = 1_000_000 / camera.analysisFps;
     this.#status = new StatusKeeper(camera.id, camera.analysisFps);
     this.#gaps = new GapFinder(options.gapSeconds);
   }
@@ -66,6 +70,8 @@ export class CameraObserver {
   /** Takes note of a frame; false where it is too old to be of use. */
   frame(faces: FrameFaces): boolean {
     this.#status.frame(faces);
+    this.#interval = faces.interval;
+    this.#status.pace(this.#effectiveShare);
     if (!this.#live) return true;
     const ageMs = Date.now() - faces.receivedAt / 1000;
     this.#meter.frame(ageMs);
@@ -90,11 +96,16 @@ export class CameraObserver {
     this.enter('RECONNECTING', cause, detail);
   }
 
-  /** From now on this part of the frames is analysed, 0…1. True where that changed. */
+  /** From now on this part of the frames is analysed, 0…1, or more where it would leave holes. True where that changed. */
   pace(share: number): boolean {
-    const changed = this.#status.pace(share);
-    if (changed) this.#tell(this.#status.status());
+    const changed = share !== this.#share;
+    this.#share = share;
+    if (this.#status.pace(this.#effectiveShare)) this.#tell(this.#status.status());
     return changed;
+  }
+
+  get #effectiveShare(): number {
+    return Math.max(this.#share, leastShare(this.#interval, this.#options.gapSeconds));
   }
 
   /** The load since the last call; null while the camera gives no frames, or has only begun to. */

@@ -1,14 +1,26 @@
+import type { Micros } from '../domain.ts';
+import { holeFrom } from '../hole.ts';
+
+/** What jitter may add to the distance of frames without making a hole of it. */
+const ROOM = 0.8;
+
 /** Lets an even share of what comes pass. */
 export class Pace {
   /** 0…1. */
   share = 1;
   #credit = 0;
 
-  admit(): boolean {
+  /** `least`: the share that passes in any case. */
+  admit(least = 0): boolean {
     // The tolerance keeps thirds from losing a frame to rounding.
-    this.#credit = Math.min(2, this.#credit + this.share);
+    this.#credit = Math.min(2, this.#credit + Math.max(least, this.share));
     if (this.#credit < 1 - 1e-9) return false;
     this.#credit -= 1;
     return true;
   }
+}
+
+/** The least share of frames, `interval` apart, without holes longer than `gapSeconds`: through those nobody is followed. */
+export function leastShare(interval: Micros, gapSeconds: number): number {
+  return 1 / Math.max(1, Math.floor((ROOM * holeFrom(gapSeconds, interval)) / interval));
 }

@@ -50,6 +50,13 @@ describe('CropBatcher', () => {
     ]);
   });
 
+  it('does not cut a stream whose frames are a second apart', () => {
+    const batcher = new CropBatcher({ hop: 4, gapSeconds: 1 });
+    const slow = (frame: number) => faceCrop({ frame, at: frame * 1_010_000, interval: 1_000_000 });
+    const records = [0, 1, 2, 3].flatMap((frame) => batcher.push(frameOf([slow(frame)]), 0));
+    expect(framesOf(records)).toEqual([[0, 1, 2, 3]]);
+  });
+
   it('keeps records within what a broker takes', () => {
     const batcher = new CropBatcher({ hop: 64, gapSeconds: 1 });
     const records = Array.from({ length: 64 }, (_, frame) =>

@@ -217,6 +217,15 @@ describe('frames that are not as usual', () => {
     expect(ids(after!)).toEqual([2]);
   });
 
+  test('frames a second apart, as the config may want, are followed; a face may be missed in one', async () => {
+    const slow = (image: I420Image, index: number) =>
+      frame(image, index, { captureTime: index * 1_010_000, interval: 1_000_000 });
+    const blank = grey(512, 512);
+    const results = await analyse([face, face, blank, face].map(slow));
+    expect(results.flatMap(({ endedTracks }) => endedTracks)).toEqual([]);
+    expect(results.map(ids)).toEqual([[1], [1], [], [1]]);
+  });
+
   test('end() ends what was followed; ids begin again', async () => {
     await analyse([frame(face, 0)]);
     expect(finder.end()).toEqual([1]);

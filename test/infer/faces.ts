@@ -25,6 +25,7 @@ export function faceCrop(given: {
   epoch?: number;
   shade?: number;
   at?: number;
+  interval?: number;
   live?: boolean;
   unreliable?: Unreliable | null;
 }): FaceCrop {
@@ -38,7 +39,7 @@ export function faceCrop(given: {
     receivedAt: at,
     clockSource: given.live ? 'arrival' : 'file',
     clockErrorMs: null,
-    interval: 40_000,
+    interval: given.interval ?? 40_000,
     box: { x: 10, y: 10, w: 100, h: 120 },
     quality: { ...FINE, unreliable: given.unreliable ?? null },
     pixels: new Uint8Array(CROP_BYTES).fill(given.shade ?? given.frame % 256),

@@ -132,6 +132,15 @@ describe('gaps', () => {
     expect(gaps.next(stamp(9, 3))!.cause).toBe('frames_missing');
   });
 
+  test('of a stream with a frame a second are longer than its distances, however they jitter', () => {
+    const gaps = new GapFinder(1);
+    const slow = (seconds: number, epoch = 1) => ({ ...stamp(seconds, epoch), interval: 1_000_000 });
+    for (const [second, jitter] of [0, 0.004, -0.01, 0.02, 1, 0.3].entries())
+      expect(gaps.next(slow(second + jitter))).toBeNull();
+    expect(gaps.next(slow(7.5, 2))).toBeNull();
+    expect(gaps.next(slow(11, 2))).toMatchObject({ cause: 'frames_missing', framesLost: 3 });
+  });
+
   test('across a change of clocks are told in this host’s time', () => {
     const gaps = new GapFinder(1);
     gaps.next(stamp(0, 1, 'rtcp', 3600));

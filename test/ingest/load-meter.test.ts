@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { LoadMeter } from '../../src/ingest/load-meter.ts';
-import { Pace } from '../../src/ingest/pace.ts';
+import { leastShare, Pace } from '../../src/ingest/pace.ts';
 
 const counts = (analysed: number, drops: Record<string, number> = {}) => ({
   decoded: analysed + Object.values(drops).reduce((sum, count) => sum + count, 0),
@@ -57,4 +57,27 @@ test('a pace lets an even share pass', () => {
     const last = passed.lastIndexOf(true, 119);
     expect(passed.indexOf(true, 120) - last).toBeLessThanOrEqual(Math.ceil(1 / share));
   }
+});
+
+test.each([
+  [1, 1],
+  [5, 1],
+  [5, 0.3],
+  [25, 1],
+  [30, 0.2],
+])('shedding leaves no hole in a stream of %d frames a second (gapSeconds: %d)', (fps, gapSeconds) => {
+  const interval = 1_000_000 / fps;
+  const pace = new Pace();
+  pace.share = 1 / 8;
+  let last = 0;
+  let longest = 0;
+  for (let frame = 1; frame < 50 * fps; frame++) {
+    if (!pace.admit(leastShare(interval, gapSeconds))) continue;
+    longest = Math.max(longest, frame - last);
+    last = frame;
+  }
+  expect(longest).toBeLessThanOrEqual(8);
+  expect(longest * interval * 1.2).toBeLessThanOrEqual(Math.max(gapSeconds * 1e6, 2.5 * interval));
+  // A slow stream is shed, too, as far as it can be.
+  expect(longest).toBeGreaterThan(1);
 });

@@ -73,3 +73,25 @@ test('what an epoch has lost is told before the next one begins in the same proc
   observer.failed('CAMERA_STALLED', 'no frames');
   expect(counter.summary().dropped).toBe(40 + 1 + 3 + 1);
 });
+
+test('of a slow stream the rate that is told is that to which it can be shed without a hole', () => {
+  const rates: (number | null)[] = [];
+  const observer = new CameraObserver(
+    cameraOptions.parse({ id: 'hall', url: 'rtsp://192.0.2.1/' }),
+    ingestOptions.parse({}),
+    ({ analysisFps }) => void rates.push(analysisFps),
+  );
+  observer.enter('CONNECTING', 'started', '');
+  observer.epoch(epoch(100));
+  // Five frames a second, of which one in four may pass.
+  observer.frame({
+    receivedAt: Date.now() * 1000,
+    interval: 200_000,
+    epoch: 100,
+    captureTime: 1,
+  } as FrameFaces);
+  const changed = [1 / 2, 1 / 8, 1 / 8].map((share) => observer.pace(share));
+  observer.enter('STOPPED', 'stopped', '');
+  expect(changed).toEqual([true, true, false]);
+  expect(rates).toEqual([null, 30, 2.5, 1.3, null]);
+});
