@@ -99,7 +99,7 @@ for (let minute = 0; minute <= minutes; minute++) {
   console.error(JSON.stringify({ ...samples.at(-1), events }));
 }
 const states = pipeline.cameras.list().map(({ id, status }) => `${id} ${status?.state}`);
-const summary = await pipeline.stop(5_000);
+const summary = await pipeline.stop({ modelMs: 30_000, kafkaMs: 5_000 });
 await simulator.stop();
 await broker.stop();
 const steady = samples.slice(1);
