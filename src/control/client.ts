@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { AustreamError } from '../errors.ts';
 import type { ControlAnswers, ControlReply, ControlRequest } from './protocol.ts';
 
+/** Without a sign of life; there is one every few seconds while a change is being made. */
 const TIMEOUT_MS = 30_000;
 
 /** Asks the austream that listens at a socket. Throws CONTROL_UNREACHABLE where none does, or what it answers with. */

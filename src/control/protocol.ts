@@ -3,7 +3,10 @@ import type { ErrorCode } from '../errors.ts';
 import type { CameraChange, ListedCamera } from '../ingest/cameras.ts';
 import { cameraOptions } from '../ingest/options.ts';
 
-/** One line of JSON asks, one line of JSON answers, and the connection ends. */
+/**
+ * One line of JSON asks, one line of JSON answers, and the connection ends. Until the answer is there, spaces say that it
+ * is being worked on.
+ */
 export const controlRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('list') }),
   z.strictObject({ op: z.literal('add'), cameras: z.array(cameraOptions).min(1) }),

@@ -8,21 +8,31 @@ import { askControl } from './client.ts';
 import { prepareFolder } from './options.ts';
 import { type ControlAnswers, controlRequest, LONGEST_REQUEST } from './protocol.ts';
 
-const IDLE_MS = 10_000;
+interface Patience {
+  /** A connection that says nothing is ended after so long, unless a request of it is in work. */
+  readonly idleMs: number;
+  /** While one is, its client is told so again and again. */
+  readonly aliveMs: number;
+}
+const PATIENCE: Patience = { idleMs: 10_000, aliveMs: 2_500 };
 
 /** Lets this user, and nobody else, add, remove and list the cameras of a process that runs. */
 export class ControlServer {
   readonly #server: Server;
   readonly #cameras: CameraControl;
+  readonly #patience: Patience;
+  /** Connections without a request in work. */
+  readonly #idle = new Set<Socket>();
 
-  private constructor(cameras: CameraControl) {
+  private constructor(cameras: CameraControl, patience: Patience) {
     this.#cameras = cameras;
+    this.#patience = patience;
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
   /** Throws PORT_IN_USE where another process listens there, PREREQUISITE_MISSING where none can. */
-  static async open(path: string, cameras: CameraControl): Promise<ControlServer> {
-    const control = new ControlServer(cameras);
+  static async open(path: string, cameras: CameraControl, patience = PATIENCE): Promise<ControlServer> {
+    const control = new ControlServer(cameras, patience);
     try {
       prepareFolder(path);
       await clearAway(path);
@@ -38,9 +48,11 @@ export class ControlServer {
     return control;
   }
 
+  /** Resolves when the requests in work are answered; connections without one are ended. */
   async close(): Promise<void> {
     // Node removes the socket's file with it.
     this.#server.close();
+    for (const socket of this.#idle) socket.destroy();
     await once(this.#server, 'close');
   }
 
@@ -58,13 +70,33 @@ export class ControlServer {
 
   #serve(socket: Socket): void {
     let text = '';
-    socket.setEncoding('utf8').setTimeout(IDLE_MS, () => socket.destroy());
+    this.#idle.add(socket);
+    socket.setEncoding('utf8').setTimeout(this.#patience.idleMs, () => socket.destroy());
     socket.on('error', () => socket.destroy());
-    socket.on('data', (chunk: string) => {
+    socket.on('close', () => this.#idle.delete(socket));
+    const take = (chunk: string) => {
       text += chunk;
       if (text.length > LONGEST_REQUEST) socket.destroy();
-      else if (text.endsWith('\n')) void this.#answer(text).then((reply) => socket.end(`${reply}\n`));
-    });
+      if (socket.destroyed || !text.endsWith('\n')) return;
+      // What comes after it is read and forgotten.
+      socket.off('data', take).resume();
+      void this.#reply(socket, text);
+    };
+    socket.on('data', take);
+  }
+
+  /** A change takes as long as a camera takes to stop, which may have to hand on all that it gave. */
+  async #reply(socket: Socket, text: string): Promise<void> {
+    this.#idle.delete(socket);
+    socket.setTimeout(0);
+    // Space before the answer's JSON.
+    const alive = setInterval(() => socket.write(' '), this.#patience.aliveMs);
+    const reply = await this.#answer(text);
+    clearInterval(alive);
+    if (socket.destroyed) return;
+    socket.setTimeout(this.#patience.idleMs);
+    this.#idle.add(socket);
+    socket.end(`${reply}\n`, () => socket.destroy());
   }
 
   async #answer(text: string): Promise<string> {

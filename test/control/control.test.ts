@@ -18,7 +18,7 @@ import { askControl } from '../../src/control/client.ts';
 import { controlSocket } from '../../src/control/options.ts';
 import { ControlServer } from '../../src/control/server.ts';
 import { detectOptions } from '../../src/detect/options.ts';
-import { CameraSet } from '../../src/ingest/cameras.ts';
+import { type CameraControl, CameraSet } from '../../src/ingest/cameras.ts';
 import { ingestOptions } from '../../src/ingest/options.ts';
 import { log } from '../../src/log.ts';
 
@@ -101,6 +101,42 @@ describe('refuses, changing nothing', () => {
       socket.setEncoding('utf8').on('data', resolve);
     });
     expect(JSON.parse(answer)).toMatchObject({ ok: false, code: 'ARGUMENT_INVALID' });
+  });
+});
+
+describe('a connection', () => {
+  test('that asks nothing does not hold up the end', async () => {
+    control = await ControlServer.open(path, cameras, { idleMs: 3_600_000, aliveMs: 1_000 });
+    const silent = connect(path);
+    const ended = new Promise((resolve) => silent.once('close', resolve));
+    // Whoever came before has been let in, too.
+    await askControl(path, { op: 'list' });
+    await control.close();
+    control = undefined;
+    await ended;
+  });
+
+  test('waits for a change that takes longer than silence may last, and is told that it is in work', async () => {
+    const gate = Promise.withResolvers<void>();
+    const slow: CameraControl = {
+      add: (camera) => cameras.add(camera),
+      list: () => cameras.list(),
+      remove: (id) => gate.promise.then(() => cameras.remove(id)),
+    };
+    control = await ControlServer.open(path, slow, { idleMs: 400, aliveMs: 600 });
+    const both = ['hall', 'door'].map((id) => ({ id, url: 'rtsp://127.0.0.1:9/' }));
+    await askControl(path, { op: 'add', cameras: both });
+    const door = askControl(path, { op: 'remove', ids: ['door'] });
+    let heard = '';
+    const socket = connect(path, () => socket.write('{"op": "remove", "ids": ["hall"]}\n'));
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      heard += chunk;
+      if (heard.length === 1) socket.write('{"op": "list"}\n');
+      if (heard.length === 2) gate.resolve();
+    });
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(heard).toMatch(/^ {2,}\{"ok":true,"removed":\["hall"\]\}\n$/);
+    expect(await door).toEqual({ ok: true, removed: ['door'] });
   });
 });
 
