@@ -1,5 +1,10 @@
 import { AustreamError } from '../errors.ts';
 
+/** Whether kafkajs threw this. */
+export function isKafkajs(error: unknown): boolean {
+  return error instanceof Error && error.name.startsWith('KafkaJS');
+}
+
 const REJECTED =
   /^(KafkaJSSASLAuthenticationError|KafkaJSProtocolError|KafkaJSCreateTopicError|KafkaJSAggregateError)$/;
 
@@ -11,18 +16,33 @@ export function kafkaFailure(
 ): AustreamError {
   if (error instanceof AustreamError) return error;
   const failure = rootOf(error);
+  if (failure instanceof AustreamError) return failure;
   const where = brokers.join(', ');
   if ((failure as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION')
     return new AustreamError(
       'KAFKA_REJECTED',
-      `Kafka at ${where} has no topic ${topics.join(' or no topic ')}`,
+      `Kafka at ${where} has no topic ${topics.join(' or no topic ') || 'of that name'}`,
       {
         fix: 'check the topic prefix; austream run creates its topics, as does austream topics create',
         cause: error,
       },
     );
-  const rejected = REJECTED.test(failure.name);
-  return rejected
+  if (failure.name === 'KafkaJSNotImplemented')
+    return new AustreamError(
+      'PREREQUISITE_MISSING',
+      `messages from Kafka at ${where} cannot be read: ${failure.message}`,
+      {
+        fix: 'set kafka.compression to gzip or none where they are written, or give kafkajs a codec (CompressionCodecs)',
+        cause: error,
+      },
+    );
+  const { retriable = false } = failure as { retriable?: boolean };
+  if (REJECTED.test(failure.name) && retriable)
+    return new AustreamError('KAFKA_UNREACHABLE', `Kafka at ${where} is not ready: ${failure.message}`, {
+      fix: 'try again: brokers choose a new leader within seconds; if it stays, look at the brokers’ own logs',
+      cause: error,
+    });
+  return REJECTED.test(failure.name)
     ? new AustreamError('KAFKA_REJECTED', `Kafka at ${where} refuses: ${failure.message}`, {
         fix: 'check kafka.sasl and kafka.tls in the config, and the rights of this user on the brokers',
         cause: error,
@@ -33,8 +53,8 @@ export function kafkaFailure(
       });
 }
 
-/** kafkajs wraps what happened in retries and aggregates. */
-function rootOf(error: unknown): Error {
+/** What happened, which kafkajs wraps in retries and aggregates. */
+export function rootOf(error: unknown): Error {
   let failure = error instanceof Error ? error : new Error(String(error));
   for (;;) {
     const inner =
