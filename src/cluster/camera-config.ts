@@ -96,6 +96,7 @@ export async function writeCameras(
   );
   const producer = new Kafka(kafkajsConnection(kafka)).producer({
     createPartitioner: Partitioners.DefaultPartitioner,
+    allowAutoTopicCreation: false,
     idempotent: true,
   });
   try {

@@ -1,5 +1,6 @@
 import { type Kafka, Partitioners, type Producer } from 'kafkajs';
 import { RecordEncoder } from '../publish/avro.ts';
+import { kafkaFailure, rootOf } from '../publish/failure.ts';
 import type { DeadLetter } from './events.ts';
 import type { ConsumeOptions, PoisonMessage } from './options.ts';
 
@@ -20,7 +21,7 @@ export class DeadLetters {
     this.#options = options;
   }
 
-  /** Resolves when the messages are taken care of. */
+  /** Resolves when the messages are taken care of. Throws KAFKA_REJECTED where there is no dead-letter topic. */
   async take(messages: readonly PoisonMessage[]): Promise<void> {
     const { onPoison, deadLetterTopic = DEFAULT_TOPIC } = this.#options;
     if (onPoison) for (const message of messages) await onPoison(message);
@@ -29,15 +30,22 @@ export class DeadLetters {
 
   async #write(topic: string, messages: readonly PoisonMessage[]): Promise<void> {
     if (!this.#producer) {
-      const producer = this.#kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+      const producer = this.#kafka.producer({
+        createPartitioner: Partitioners.DefaultPartitioner,
+        allowAutoTopicCreation: false,
+      });
       await producer.connect();
       this.#producer = producer;
     }
-    for (const part of parts(messages))
-      await this.#producer.send({
-        topic,
-        messages: part.map((message) => ({ key: message.key, value: this.#letter(message) })),
-      });
+    for (const part of parts(messages)) {
+      const letters = part.map((message) => ({ key: message.key, value: this.#letter(message) }));
+      try {
+        await this.#producer.send({ topic, messages: letters });
+      } catch (error) {
+        if ((rootOf(error) as { type?: string }).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+        throw kafkaFailure(error, this.#options.brokers, [topic]);
+      }
+    }
   }
 
   #letter(message: PoisonMessage): Buffer {

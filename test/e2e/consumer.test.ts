@@ -1,0 +1,182 @@
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Kafka, logLevel } from 'kafkajs';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { type ConsumeOptions, consume } from '../../src/consume/index.ts';
+import { RecordEncoder } from '../../src/publish/avro.ts';
+import { kafkaOptions } from '../../src/publish/options.ts';
+import { openPublisher } from '../../src/publish/publisher.ts';
+import { confluentHeader } from '../../src/publish/registry.ts';
+import { KafkaBroker } from '../broker/kafka-broker.ts';
+import { frameNumber } from '../publish/samples.ts';
+
+const require = createRequire(import.meta.url);
+// kafkajs gives up, and begins anew, within a second instead of ten.
+Object.assign(require('kafkajs/src/retry/defaults.test.js'), { retries: 2 });
+const Broker = require('kafkajs/src/broker/index.js');
+const { createErrorFromCode } = require('kafkajs/src/protocol/error.js');
+const NOT_COORDINATOR = 16;
+const COORDINATOR_NOT_AVAILABLE = 15;
+
+let broker: KafkaBroker;
+let kafka: Kafka;
+beforeAll(async () => {
+  broker = await KafkaBroker.start({ properties: { 'auto.create.topics.enable': 'true' } });
+  kafka = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING });
+}, 600_000);
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+afterAll(() => broker?.stop());
+
+async function publish(topicPrefix: string, from: number, to: number, options: object = {}): Promise<void> {
+  const publisher = await openPublisher(
+    kafkaOptions.parse({ brokers: [broker.address], topicPrefix, topics: { partitions: 2 }, ...options }),
+    { acknowledged: () => {}, dropped: () => expect.unreachable('nothing may be lost') },
+  );
+  publisher.frames(Array.from({ length: to - from }, (_, index) => frameNumber(from + index)));
+  await publisher.flush(30_000);
+  await publisher.close();
+}
+
+/** A topic with one message. */
+async function hold(topic: string, value: Buffer): Promise<void> {
+  const producer = kafka.producer();
+  await producer.connect();
+  await producer.send({ topic, messages: [{ value }] });
+  await producer.disconnect();
+}
+
+/** Reads frames' numbers into `read`, waiting after each. */
+async function follow(
+  read: number[],
+  options: Omit<ConsumeOptions, 'brokers' | 'fromBeginning'>,
+  pauseMs = 0,
+): Promise<void> {
+  for await (const event of consume({ brokers: [broker.address], fromBeginning: true, ...options })) {
+    if (event.record === 'AuFrame') read.push(event.value.frame);
+    if (pauseMs > 0) await sleep(pauseMs);
+  }
+}
+
+/** What reading a topic fails with. */
+const failure = (topic: string, options: Partial<ConsumeOptions> = {}) =>
+  follow([], { topics: [topic], groupId: `of-${topic}`, ...options }).catch((error) => error);
+
+test('a consumer without commit leaves no trace', async () => {
+  await publish('trace.', 0, 8);
+  const leave = new AbortController();
+  const read: number[] = [];
+  const of = { topics: ['trace.frames'], groupId: 'trace', commit: false, signal: leave.signal };
+  const following = follow(read, of, 300);
+  await expect.poll(() => read.length).toBe(8);
+  leave.abort();
+  await following;
+  const admin = kafka.admin();
+  await admin.connect();
+  const [topic] = await admin.fetchOffsets({ groupId: 'trace', topics: ['trace.frames'] });
+  await admin.disconnect();
+  expect(topic!.partitions.map(({ offset }) => offset)).toEqual(['-1', '-1']);
+});
+
+describe('a consumer tells of a refusal, and does not try for ever', () => {
+  test('of its registry', async () => {
+    await hold('registry', new RecordEncoder('AuFrame', confluentHeader(5)).encode(frameNumber(1)));
+    const registry = createServer((_, response) => response.writeHead(401).end('{"message":"Unauthorized"}'));
+    await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;
+    expect(await failure('registry', { registry: { url } })).toMatchObject({ code: 'REGISTRY_REJECTED' });
+    registry.close();
+  });
+
+  for (const error of [new Error('my database is full'), new TypeError('no such property')])
+    test(`of its own onPoison: a ${error.name}, as it was thrown, and once`, async () => {
+      const topic = `poison-${error.name}`;
+      await hold(topic, Buffer.from('junk'));
+      const onPoison = vi.fn(() => {
+        throw error;
+      });
+      expect(await failure(topic, { onPoison })).toBe(error);
+      expect(onPoison).toHaveBeenCalledTimes(1);
+    });
+
+  test('of a dead-letter topic that is not there', async () => {
+    await hold('letters', Buffer.from('junk'));
+    expect(await failure('letters', { deadLetterTopic: 'no.such.deadletter' })).toMatchObject({
+      code: 'KAFKA_REJECTED',
+      message: expect.stringContaining('has no topic no.such.deadletter'),
+    });
+  });
+
+  test('of compression that kafkajs cannot read', async () => {
+    await publish('snappy.', 0, 1, { compression: 'snappy' });
+    expect(await failure('snappy.frames')).toMatchObject({
+      code: 'PREREQUISITE_MISSING',
+      message: expect.stringContaining('Snappy'),
+      fix: expect.stringContaining('kafka.compression'),
+    });
+  });
+
+  test('and creates no topic, also where the brokers would', async () => {
+    expect(await failure('misspelt.frames')).toMatchObject({
+      code: 'KAFKA_REJECTED',
+      message: expect.stringContaining('has no topic misspelt.frames'),
+    });
+    const admin = kafka.admin();
+    await admin.connect();
+    const topics = await admin.listTopics();
+    await admin.disconnect();
+    expect(topics.filter((name) => /^(misspelt|no\.such)/.test(name))).toEqual([]);
+  });
+});
+
+describe('a consumer in an outage', () => {
+  for (const commit of [true, false])
+    test(`of its coordinator waits, and goes on where it was, ${commit ? 'with' : 'without'} commit`, async () => {
+      const prefix = commit ? 'commit.' : 'keep.';
+      await publish(prefix, 0, 5);
+      const leave = new AbortController();
+      const read: number[] = [];
+      const of = { topics: [`${prefix}frames`], groupId: prefix, commit, signal: leave.signal };
+      const following = follow(read, of);
+      await expect.poll(() => read.length).toBe(5);
+      // As brokers answer while the coordinator has moved and its successor is not there yet.
+      vi.spyOn(Broker.prototype, 'heartbeat').mockRejectedValue(createErrorFromCode(NOT_COORDINATOR));
+      const find = vi
+        .spyOn(Broker.prototype, 'findGroupCoordinator')
+        .mockRejectedValue(createErrorFromCode(COORDINATOR_NOT_AVAILABLE));
+      // Past what kafkajs tries by itself.
+      await expect.poll(() => find.mock.calls.length).toBeGreaterThan(10);
+      vi.restoreAllMocks();
+      await publish(prefix, 5, 8);
+      await expect.poll(() => read).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+      leave.abort();
+      await following;
+    });
+
+  test('of the broker can leave at any moment, and leaves nothing behind', async () => {
+    await publish('zombie.', 0, 2);
+    const consumers = Array.from({ length: 8 }, (_, index) => {
+      const [leave, read]: [AbortController, number[]] = [new AbortController(), []];
+      const of = { topics: ['zombie.frames'], groupId: `zombie${index}`, signal: leave.signal };
+      return { leave, read, following: follow(read, of) };
+    });
+    await expect.poll(() => consumers.every(({ read }) => read.length === 2)).toBe(true);
+    await broker.kill9();
+    for (const { leave } of consumers) {
+      await sleep(500);
+      leave.abort();
+    }
+    await Promise.all(consumers.map(({ following }) => following));
+    let last = Date.now();
+    const server = createTcpServer((socket) => {
+      last = Date.now();
+      socket.destroy();
+    });
+    server.listen(Number(broker.address.split(':')[1]), '127.0.0.1');
+    await expect.poll(() => Date.now() - last, { timeout: 20_000 }).toBeGreaterThan(3000);
+    server.close();
+  });
+});
