@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
-import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { cameraOptions } from '../../src/ingest/options.ts';
+import { OnvifClient } from '../../src/onvif/client.ts';
 import { discover } from '../../src/onvif/discover.ts';
 import { describeResolved, resolveCamera } from '../../src/onvif/resolve.ts';
 import { OnvifDevice } from '../../src/simulate/onvif/device.ts';
@@ -113,16 +115,59 @@ describe('a device', () => {
   }, 120_000);
 });
 
-test.each([
-  ['a web page', '<html>hello</html>', 'CAMERA_NOT_ONVIF'],
-  ['XML bombs', '<!DOCTYPE a [<!ENTITY x "xx">]><a>&x;</a>', 'CAMERA_NOT_ONVIF'],
-  ['no end', 'x'.repeat(32 * 2 ** 20), 'CAMERA_NOT_ONVIF'],
-])('what gives %s is no device', async (_, body, code) => {
-  const server = createServer((_request, response) => void response.end(body)).listen(0, '127.0.0.1');
-  onTestFinished(() => void server.close());
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await expect(resolveCamera(camera(`onvif://127.0.0.1:${port}`))).rejects.toMatchObject({ code });
+describe('no device is', () => {
+  /** The port of a server that answers every request so. */
+  async function serve(answer: (response: ServerResponse) => void): Promise<number> {
+    const server = createServer((_request, response) => answer(response)).listen(0, '127.0.0.1');
+    onTestFinished(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  }
+
+  test('what gives a web page', async () => {
+    const port = await serve((response) => response.end('<html>hello</html>'));
+    await expect(resolveCamera(camera(`onvif://127.0.0.1:${port}`))).rejects.toMatchObject({
+      code: 'CAMERA_NOT_ONVIF',
+    });
+  });
+
+  test('what gives an XML bomb: no entity of an answer is ever written out', async () => {
+    // x9 is a thousand million letters.
+    const levels = Array.from({ length: 9 }, (_, n) => `<!ENTITY x${n + 1} "${`&x${n};`.repeat(10)}">`);
+    const answer = (zone: string) => `<!DOCTYPE Envelope [<!ENTITY x0 "x">${levels.join('')}]>
+      <Envelope><Body><GetSystemDateAndTimeResponse><SystemDateAndTime><TimeZone><TZ>${zone}</TZ></TimeZone>
+      <UTCDateTime><Time><Hour>1</Hour><Minute>2</Minute><Second>3</Second></Time>
+      <Date><Year>2026</Year><Month>1</Month><Day>2</Day></Date></UTCDateTime>
+      </SystemDateAndTime></GetSystemDateAndTimeResponse></Body></Envelope>`;
+    const clock = async (zone: string) => {
+      const port = await serve((response) => response.end(answer(zone)));
+      return new OnvifClient({ host: '127.0.0.1', port, path: '/', profile: undefined }, {}).clock();
+    };
+    expect(await clock('x')).not.toBeNull();
+    for (const zone of ['&x0;', '&x9;'])
+      await expect(clock(zone)).rejects.toMatchObject({ code: 'CAMERA_NOT_ONVIF' });
+  });
+
+  test('what gives no end, of which only a little is taken in', async () => {
+    const CHUNK = Buffer.alloc(2 ** 18, 'x');
+    const sent: number[] = [];
+    const port = await serve((response) => {
+      const nth = sent.push(0) - 1;
+      const sending = setInterval(() => {
+        response.write(CHUNK);
+        sent[nth]! += CHUNK.length;
+      }, 20);
+      response.once('close', () => clearInterval(sending));
+    });
+    await expect(resolveCamera(camera(`onvif://127.0.0.1:${port}`))).rejects.toMatchObject({
+      code: 'CAMERA_NOT_ONVIF',
+    });
+    expect(sent.length).toBeGreaterThan(0);
+    expect(Math.max(...sent)).toBeLessThan(2 ** 22);
+  });
 });
 
 test('a camera comes back by asking anew after its stream’s address has changed', async () => {
