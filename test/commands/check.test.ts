@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { Austream, Scratch } from '../e2e/austream.ts';
+
+test.each([
+  ['*hunter2', /Alias \(\*name\) without its anchor.* at line 5, column 15/],
+  ['"hunter2" x', /Unexpected scalar at node end at line 5, column 25/],
+])(
+  'austream check explains a password that is no YAML, %s, and does not show it',
+  async (password, message) => {
+    using scratch = new Scratch();
+    const camera = `cameras:\n  - id: a\n    url: rtsp://h/\n    username: u\n    password: ${password}\n`;
+    const file = scratch.file('austream.yaml', `${camera}kafka: {embedded: true}\n`);
+    await using run = new Austream(['check', '-c', file]);
+    expect(await run.exited).toBe(2);
+    expect(run.stdout).toMatch(message);
+    expect(run.stdout + run.stderr).not.toContain('hunter2');
+    expect(run.stderr).toBe('');
+  },
+);
+
+test('austream cameras add --from explains such a file, too', async () => {
+  using scratch = new Scratch();
+  const file = scratch.file('cameras.yaml', 'cameras:\n  - id: a\n    password: @hunter2\n');
+  await using run = new Austream(['cameras', 'add', '--from', file, '--socket', '/nowhere.sock']);
+  expect(await run.exited).toBe(2);
+  expect(run.stderr).toMatch(/cameras\.yaml is no YAML: .* at line 3, column 15/);
+  expect(run.stdout + run.stderr).not.toContain('hunter2');
+});
