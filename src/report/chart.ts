@@ -1,7 +1,7 @@
 import { ACTION_UNIT_FACTS } from '../action-units.ts';
 import { ACTION_UNITS } from '../domain.ts';
 import type { RecordedTrack } from './recording.ts';
-import { activationsOf, HOLE_SECONDS } from './statistics.ts';
+import { activationsOf } from './statistics.ts';
 
 /** In the SVG's own units; a lane per AU. */
 export const WIDTH = 1000;
@@ -58,7 +58,7 @@ function envelope(
   for (let index = 0; index < track.frames; ) {
     const time = track.time.at(index);
     const pixel = Math.round(x(time));
-    if (index > 0 && time - track.time.at(index - 1) > HOLE_SECONDS) pen = 'M';
+    if (index > 0 && time - track.time.at(index - 1) > track.holeSeconds) pen = 'M';
     if (Number.isNaN(scores.at(index))) {
       pen = 'M';
       index += 1;

@@ -93,7 +93,7 @@ function quality(track: RecordedTrack): string {
       ['warm-up (window not yet full)', share(track.warmup)],
       ['mean quality', mean.toFixed(3)],
       [
-        'holes over a second',
+        `holes over ${track.holeSeconds.toFixed(1)} s`,
         holes.length === 0
           ? 'none'
           : `${holes.length}: ${duration(holes.reduce((sum, { from, to }) => sum + to - from, 0))} in all`,

@@ -3,7 +3,7 @@ import { ACTION_UNIT_FACTS } from '../action-units.ts';
 import { ACTION_UNITS } from '../domain.ts';
 import { AXIS, courses, HEIGHT, LANE, WIDTH } from './chart.ts';
 import type { RecordedTrack } from './recording.ts';
-import { auStatistics, HOLE_SECONDS } from './statistics.ts';
+import { auStatistics } from './statistics.ts';
 import { begin, duration, escaped } from './words.ts';
 
 const LEFT = 230;
@@ -89,7 +89,7 @@ function unscored(track: RecordedTrack): string {
   const spans: { from: number; to: number }[] = [];
   for (let index = 1; index < track.frames; index++) {
     const [from, to] = [track.time.at(index - 1), track.time.at(index)];
-    if (to - from <= HOLE_SECONDS && !Number.isNaN(scores.at(index))) continue;
+    if (to - from <= track.holeSeconds && !Number.isNaN(scores.at(index))) continue;
     if (spans.at(-1)?.to === from) spans.at(-1)!.to = to;
     else spans.push({ from, to });
   }

@@ -1,5 +1,9 @@
 import { AU_COUNT, AU_NAMES, type AuFrame, type AuName, type CameraStatus, type Gap } from '../domain.ts';
+import { holeFrom } from '../hole.ts';
 import { Column } from './column.ts';
+
+/** No stream is so fast that less is a hole. */
+const HOLE_SECONDS = 1;
 
 /** A frame as it comes from a file or a topic; what a report does not need may be missing. */
 export type RecordedFrame = Pick<
@@ -42,6 +46,7 @@ export class RecordedTrack {
   readonly reliability: (number | null)[] = Array(AU_COUNT).fill(null);
   readonly unreliable: Record<string, number> = {};
   warmup = 0;
+  #hole: number | null = null;
 
   constructor(first: RecordedFrame) {
     this.cameraId = first.cameraId;
@@ -63,7 +68,22 @@ export class RecordedTrack {
     return this.frames - Object.values(this.unreliable).reduce((sum, count) => sum + count, 0);
   }
 
+  /**
+   * Longer than so many seconds without a frame is a hole; longer without a scored one ends an activation. The topic
+   * does not tell how far apart a stream's frames are meant to be: half of them are no further.
+   */
+  get holeSeconds(): number {
+    if (this.#hole === null) {
+      const distances = Float64Array.from({ length: Math.max(0, this.frames - 1) }, (_, index) => {
+        return this.time.at(index + 1) - this.time.at(index);
+      }).sort();
+      this.#hole = holeFrom(HOLE_SECONDS, 1e6 * (distances[(distances.length - 1) >> 1] ?? 0)) / 1e6;
+    }
+    return this.#hole;
+  }
+
   push(frame: RecordedFrame): void {
+    this.#hole = null;
     this.time.push(frame.captureTime / 1e6);
     this.frame.push(frame.frame);
     this.quality.push(frame.quality.score);

@@ -1,9 +1,6 @@
 import { AU_COUNT } from '../domain.ts';
 import type { RecordedTrack } from './recording.ts';
 
-/** Longer than this without a frame counts as a gap; longer without a scored one ends an activation. */
-export const HOLE_SECONDS = 1;
-
 /** One AU active from frame to frame, in seconds of the track's clock. */
 export interface Activation {
   readonly from: number;
@@ -63,7 +60,7 @@ export function activationsOf(track: RecordedTrack, au: number): Activation[] {
   for (let index = 0; index < track.frames; index++) {
     if (Number.isNaN(track.smoothed[au]!.at(index))) continue;
     const time = track.time.at(index);
-    const hole = time - last > HOLE_SECONDS;
+    const hole = time - last > track.holeSeconds;
     const active = isActive(track, au, index);
     if (from !== null && (hole || !active)) {
       runs.push({ from, to: hole ? last : time });
@@ -81,7 +78,7 @@ export function holesOf(track: RecordedTrack): Activation[] {
   const holes: Activation[] = [];
   for (let index = 1; index < track.frames; index++) {
     const [from, to] = [track.time.at(index - 1), track.time.at(index)];
-    if (to - from > HOLE_SECONDS) holes.push({ from, to });
+    if (to - from > track.holeSeconds) holes.push({ from, to });
   }
   return holes;
 }

@@ -13,12 +13,13 @@ import { ActivationTracker } from '../../src/infer/activations.ts';
 import { recordType } from '../../src/publish/avro.ts';
 import { kafkaOptions } from '../../src/publish/options.ts';
 import { openPublisher } from '../../src/publish/publisher.ts';
+import { timeCourses } from '../../src/report/chart.ts';
 import { reportHtml } from '../../src/report/html.ts';
 import { OPENFACE_COLUMNS, openFaceCsv } from '../../src/report/openface.ts';
 import { plotPng, plotSvg } from '../../src/report/plot.ts';
 import { Recording } from '../../src/report/recording.ts';
 import { readFile } from '../../src/report/source.ts';
-import { activationsOf, auStatistics } from '../../src/report/statistics.ts';
+import { activationsOf, auStatistics, holesOf } from '../../src/report/statistics.ts';
 import { readTopic } from '../../src/report/topic.ts';
 import { generatedFrame } from '../dashboard/generated.ts';
 
@@ -112,6 +113,17 @@ describe('statistics', () => {
         expect(from <= before && to >= after).toBe(false);
       }
   });
+});
+
+test('frames of a slow stream have no holes between them', () => {
+  const slow = frames(1).map((frame, n) => ({ ...frame, captureTime: 1.7e15 + n * 1e6 + (n % 3) * 50_000 }));
+  const up = { raw: 0.9, p: 0.9, active: true, reliability: null };
+  const aus = Object.fromEntries(AU_NAMES.map((name) => [name, up])) as AuFrame['aus'];
+  const track = only(recordingOf(slow.map((frame) => ({ ...frame, aus }))));
+  expect(activationsOf(track, 0)).toEqual([{ from: 1.7e9, to: 1.7e9 + 24 }]);
+  expect(holesOf(track)).toEqual([]);
+  expect(plotSvg(track)).not.toContain('<rect class="unscored"');
+  expect(timeCourses(track).match(/class="smoothed" d="M[^M"]+"/g)).toHaveLength(12);
 });
 
 test('a redelivered frame counts once', () => {
