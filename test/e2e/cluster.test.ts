@@ -76,7 +76,9 @@ describe('ingest and infer workers', () => {
     await expectAlone('even.', ['a', 'b']);
     // What cannot be read is told of, but pictures stay where they are soon gone.
     const from = { brokers: [broker.address], topics: ['even.deadletter'], groupId: 'graves' };
-    const { value: letter } = await consume({ ...from, fromBeginning: true }).next();
+    const letters = consume({ ...from, fromBeginning: true });
+    const { value: letter } = await letters.next();
+    await letters.return();
     expect(letter).toMatchObject({ key: 'a/1', value: { reason: 'unknown_format', value: null } });
     const scored = await Promise.all(workers.of('infer').map((worker) => workers.stop(worker)));
     expect(scored).toEqual([0, 0]);

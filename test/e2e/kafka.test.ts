@@ -21,6 +21,7 @@ import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { python } from '../broker/python.ts';
 import { TestRegistry } from '../broker/registry.ts';
 import { anyActivation, anyFrame, anyStatus, delivered, frameNumber } from '../publish/samples.ts';
+import { Austream } from './austream.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
@@ -371,25 +372,15 @@ test('austream tail shows a topic’s events to people and to programs', async (
     Array.from({ length: 30 }, (_, index) => frameNumber(index)),
     'tail.',
   );
-  const args = [
-    'tail',
-    '--brokers',
-    broker.address,
-    '--topic-prefix',
-    'tail.',
-    '--from-beginning',
-    '--duration',
-    '8s',
-  ];
-  const [json, text] = await Promise.all([
-    run(join(ROOT, 'bin/austream'), [...args, '--json']),
-    run(join(ROOT, 'bin/austream'), args),
-  ]);
-  const lines = json.stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-  expect(lines).toEqual(
+  const args = ['tail', '--brokers', broker.address, '--topic-prefix', 'tail.', '--from-beginning'];
+  await using json = new Austream([...args, '--json']);
+  await using text = new Austream(args);
+  for (const shown of [json, text]) {
+    await expect.poll(() => shown.stdout.split('\n').length, { timeout: 50_000 }).toBeGreaterThan(30);
+    shown.signal('SIGINT');
+    expect(await shown.exited).toBe(130);
+  }
+  expect(json.lines).toEqual(
     Array.from({ length: 30 }, (_, index) => ({ type: 'frame', ...delivered(frameNumber(index)) })),
   );
   expect(text.stdout).toMatch(

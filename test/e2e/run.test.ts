@@ -21,6 +21,8 @@ function config(scratch: Scratch, ids: readonly string[] = ['a']): string {
   return scratch.file('austream.yaml', {
     cameras: ids.map((id, index) => ({ id, url: cameras.urls[index] })),
     kafka: { embedded: true },
+    // A second in which a busy machine shows no frame shall not end a track.
+    detect: { lostSeconds: 10 },
   });
 }
 
