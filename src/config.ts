@@ -7,6 +7,7 @@ import { detectOptions } from './detect/options.ts';
 import { AustreamError } from './errors.ts';
 import { inferOptions } from './infer/options.ts';
 import { cameraOptions, ingestOptions } from './ingest/options.ts';
+import { type Mistake, mistakesOf, showPath } from './mistakes.ts';
 import { kafkaOptions } from './publish/options.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -47,17 +48,11 @@ export const configSchema = z
   });
 export type Config = z.output<typeof configSchema>;
 
-/** One mistake in a config: where, and what is wrong. */
-export interface ConfigMistake {
-  readonly path: string;
-  readonly message: string;
-}
-
 /** All mistakes of a config at once. */
 export class ConfigError extends AustreamError {
-  readonly mistakes: readonly ConfigMistake[];
+  readonly mistakes: readonly Mistake[];
 
-  constructor(source: string, mistakes: readonly ConfigMistake[]) {
+  constructor(source: string, mistakes: readonly Mistake[]) {
     const lines = mistakes.map(({ path, message }) => (path ? `  ${path}: ${message}` : `  ${message}`));
     super('CONFIG_INVALID', `${source} is not a valid config:\n${lines.join('\n')}`);
     this.mistakes = mistakes;
@@ -125,10 +120,10 @@ function isMapping(value: unknown): value is Record<string, unknown> {
 }
 
 function check(given: unknown, source: string, env: NodeJS.ProcessEnv): Config {
-  const mistakes: ConfigMistake[] = [];
+  const mistakes: Mistake[] = [];
   const value = substitute(given, [], env, mistakes);
   const result = configSchema.safeParse(value);
-  if (!result.success) mistakes.push(...result.error.issues.flatMap(explain));
+  if (!result.success) mistakes.push(...mistakesOf(result.error));
   if (mistakes.length > 0 || !result.success) throw new ConfigError(source, mistakes);
   return result.data;
 }
@@ -138,13 +133,13 @@ function substitute(
   value: unknown,
   path: PropertyKey[],
   env: NodeJS.ProcessEnv,
-  mistakes: ConfigMistake[],
+  mistakes: Mistake[],
 ): unknown {
   if (typeof value === 'string')
     return value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
       const found = env[name];
       if (found === undefined)
-        mistakes.push({ path: show(path), message: `the environment variable ${name} is not set` });
+        mistakes.push({ path: showPath(path), message: `the environment variable ${name} is not set` });
       return found ?? '';
     });
   if (Array.isArray(value))
@@ -154,27 +149,4 @@ function substitute(
       Object.entries(value).map(([key, item]) => [key, substitute(item, [...path, key], env, mistakes)]),
     );
   return value;
-}
-
-function explain(issue: z.core.$ZodIssue): ConfigMistake[] {
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(issue.path, key));
-  return [{ path: show(issue.path), message: issue.message }];
-}
-
-function unknownKey(path: readonly PropertyKey[], key: string): ConfigMistake {
-  const [name] = /^[\w.-]*/.exec(key)!;
-  if (name === key) return { path: show([...path, key]), message: 'is not a known key' };
-  // `password:secret` is a key with a secret in it.
-  return {
-    path: show([...path, `${name}…`]),
-    message: 'is not a known key; a space must follow a key’s colon',
-  };
-}
-
-function show(path: readonly PropertyKey[]): string {
-  return path.reduce<string>(
-    (shown, part) =>
-      typeof part === 'number' ? `${shown}[${part}]` : shown ? `${shown}.${String(part)}` : String(part),
-    '',
-  );
 }

@@ -2,6 +2,7 @@ import { Kafka, Partitioners } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
 import { type CameraOptions, cameraOptions } from '../ingest/options.ts';
 import { cameraRedactor, cameraUrlMistake, HIDDEN } from '../ingest/redact.ts';
+import { describeMistakes } from '../mistakes.ts';
 import { createMissingTopics, withAdmin } from '../publish/admin.ts';
 import { kafkajsConnection } from '../publish/connection.ts';
 import { kafkaFailure } from '../publish/failure.ts';
@@ -17,10 +18,8 @@ export type CameraDefinition = CameraOptions;
 /** Checks a camera for the topic. Throws ARGUMENT_INVALID, also where a secret is given by value. */
 export function defineCamera(given: unknown): CameraDefinition {
   const result = cameraOptions.safeParse(given);
-  if (!result.success) {
-    const why = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
-    throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${why}`);
-  }
+  if (!result.success)
+    throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${describeMistakes(result.error)}`);
   const literal = literalIn(result.data);
   if (literal !== null)
     throw new AustreamError(
@@ -69,9 +68,18 @@ export function encodeCamera(camera: CameraDefinition): Buffer {
   return Buffer.from(JSON.stringify(camera));
 }
 
-/** Throws where the record is not a camera of this version. */
+/** Throws CONFIG_INVALID where the record is not a camera of this version. */
 export function decodeCamera(value: Buffer): CameraDefinition {
-  return cameraOptions.parse(JSON.parse(value.toString()));
+  let given: unknown;
+  try {
+    given = JSON.parse(value.toString());
+  } catch {
+    // Node's message would show a part of it.
+    throw new AustreamError('CONFIG_INVALID', 'its record is no JSON');
+  }
+  const result = cameraOptions.safeParse(given);
+  if (result.success) return result.data;
+  throw new AustreamError('CONFIG_INVALID', `its record is no camera: ${describeMistakes(result.error)}`);
 }
 
 /** What the topic holds, partition by partition. */

@@ -13,6 +13,7 @@ import { controlSocket } from '../control/options.ts';
 import { AustreamError } from '../errors.ts';
 import type { ListedCamera } from '../ingest/cameras.ts';
 import { cameraOptions } from '../ingest/options.ts';
+import { describeMistakes } from '../mistakes.ts';
 import { type KafkaOptions, kafkaOptions } from '../publish/options.ts';
 
 export interface TargetFlags {
@@ -89,10 +90,7 @@ function localTarget(socket: string): CameraTarget {
       const cameras = given.map((camera) => {
         const result = cameraOptions.safeParse(camera);
         if (result.success) return resolveCamera(result.data);
-        const why = result.error.issues
-          .map(({ path, message }) => `${path.join('.')}: ${message}`)
-          .join('; ');
-        throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${why}`);
+        throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${describeMistakes(result.error)}`);
       });
       return (await askControl(socket, { op: 'add', cameras })).changes;
     },

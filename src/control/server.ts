@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { AustreamError } from '../errors.ts';
 import type { CameraControl } from '../ingest/cameras.ts';
 import { log } from '../log.ts';
+import { describeMistakes } from '../mistakes.ts';
 import { askControl } from './client.ts';
 import { prepareFolder } from './options.ts';
 import { type ControlAnswers, controlRequest, LONGEST_REQUEST } from './protocol.ts';
@@ -113,11 +114,7 @@ export class ControlServer {
 
   async #act(text: string): Promise<ControlAnswers[keyof ControlAnswers]> {
     const request = controlRequest.safeParse(JSON.parse(text));
-    if (!request.success)
-      throw new AustreamError(
-        'ARGUMENT_INVALID',
-        request.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
-      );
+    if (!request.success) throw new AustreamError('ARGUMENT_INVALID', describeMistakes(request.error));
     switch (request.data.op) {
       case 'list':
         return { cameras: this.#cameras.list() };

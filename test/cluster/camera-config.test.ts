@@ -41,6 +41,7 @@ describe('a camera of the topic', () => {
     { url: 'rtsp://10.0.0.7/user=viewer&password=hunter2' },
     { url: 'rtsp://10.0.0.7/user=viewer_password=hunter2_channel=1' },
     { url: 'rtsp://10.0.0.7/?pwd=${NAME}hunter2' },
+    { 'password:hunter2': null },
   ])('is refused with a password by value: %o', (wrong) => {
     const given = { id: 'lobby', url: 'rtsp://10.0.0.7/', ...wrong };
     expect(() => defineCamera(given)).toThrow(expect.objectContaining({ code: 'ARGUMENT_INVALID' }));
@@ -68,6 +69,14 @@ describe('a camera of the topic', () => {
     );
     expect(shown).not.toMatch(/hunter2|x1/);
     expect(shown).toContain('10.0.0.7');
+  });
+
+  it.each([
+    ['{"id": "a", "url": "rtsp://h/", "password": hunter2}', 'its record is no JSON'],
+    ['{"id": "a", "url": "hunter2"}', /^its record is no camera: url: must begin with/],
+  ])('that cannot be read is told of and not shown: %s', (record, message) => {
+    expect(() => decodeCamera(Buffer.from(record))).toThrow(message);
+    expect(() => decodeCamera(Buffer.from(record))).not.toThrow(/hunter2/);
   });
 
   it('cannot run with a password that the URL cannot hold as it is', () => {

@@ -82,7 +82,7 @@ describe('refuses, changing nothing', () => {
     const good = { id: 'good', url: 'rtsp://127.0.0.1:9/' };
     await expect(
       askControl(path, { op: 'add', cameras: [good, { id: 'bad', url: 'http://h' }] }),
-    ).rejects.toThrow(/cameras\.1\.url: must begin with/);
+    ).rejects.toThrow(/cameras\[1\]\.url: must begin with/);
     expect(cameras.list()).toEqual([]);
   });
 
