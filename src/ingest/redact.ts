@@ -65,7 +65,9 @@ export function queryPasswords(url: string): string[] {
  */
 export function cameraUrlMistake(url: string): string | null {
   const mistaken = RAW_PASSWORD.test(url.replace(/\$\{[^}]*\}/g, '0'));
-  return mistaken ? 'write / ? # of its password as %2F %3F %23, or give the password as password' : null;
+  return mistaken
+    ? 'write / ? # of its password as %2F %3F %23, or give it apart from the URL, under password'
+    : null;
 }
 
 /** Takes `user:password@` out of a URL. */

@@ -96,7 +96,7 @@ describe('a password in a URL that cannot be there as it is', () => {
     'onvif://admin:12#ss@10.0.0.1',
   ])('is refused, with the cure and without it: %s', (url) => {
     expect(mistakes(url)).toEqual([
-      'write / ? # of its password as %2F %3F %23, or give the password as password',
+      'write / ? # of its password as %2F %3F %23, or give it apart from the URL, under password',
     ]);
   });
 
