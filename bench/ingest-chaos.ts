@@ -6,6 +6,9 @@
  */
 import { runChaos } from '../test/ingest/chaos.ts';
 
+/** A camera whose source is there again must be back after so many seconds. */
+const SLOWEST_RETURN = 15;
+
 const [cameras = 8, seconds = 600, seed = 1, fps = 25] = process.argv.slice(2).map(Number);
 const sizes: number[] = [];
 const sampler = setInterval(() => sizes.push(process.memoryUsage.rss() / 2 ** 20), 5_000);
@@ -30,4 +33,4 @@ console.log(
     rssSlopeMbPerMinute: Math.round(slope(sizes) * 10) / 10,
   }),
 );
-process.exit(result.violations.length > 0 ? 1 : 0);
+process.exit(result.violations.length > 0 || result.slowestReturn > SLOWEST_RETURN ? 1 : 0);

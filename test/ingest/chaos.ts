@@ -175,7 +175,6 @@ function check(
     const told = gaps.some((gap) => covers(gap, from, camera));
     if (kind !== 'kill' && !told) violations.push(`${id}: no gap event for a ${kind} at ${from}`);
   }
-  if (slowestReturn > 15) violations.push(`${id}: ${slowestReturn.toFixed(1)} s until it was back`);
   if (JSON.stringify(camera.statuses).includes(PASSWORD)) violations.push(`${id}: the password shows`);
   const ended = new Set(camera.endedEpochs);
   if (ended.size !== camera.endedEpochs.length || camera.epochs.some((epoch) => !ended.has(epoch)))

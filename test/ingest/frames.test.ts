@@ -44,13 +44,24 @@ describe('picture formats', () => {
   });
 });
 
-test('bytes that are no packet are none', () => {
+test('a packet has the payload that its header tells, and bytes that end before are none', () => {
+  const type = fc.constantFrom(0, 1, 2, 3, 0xffff);
+  const length = fc.oneof(fc.nat(100), fc.constant(0xffff_ffff));
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-      const packet = parseGdp(bytes);
-      if (packet?.type === 'buffer') expect(packet.payload.length).toBeLessThanOrEqual(bytes.length - 62);
+    fc.property(type, length, fc.uint8Array({ maxLength: 100 }), (type, length, rest) => {
+      const header = Buffer.alloc(62, 0xff);
+      header.writeUInt16BE(type, 4);
+      header.writeUInt32BE(length, 6);
+      const packet = parseGdp(Buffer.concat([header, rest]));
+      if (length > rest.length) {
+        expect(packet).toBeNull();
+        return;
+      }
+      expect(packet?.type).toBe(type === 1 ? 'buffer' : type === 2 ? 'caps' : 'event');
+      if (packet?.type === 'buffer') expect([...packet.payload]).toEqual([...rest.slice(0, length)]);
     }),
   );
+  for (let bytes = 0; bytes < 62; bytes++) expect(parseGdp(new Uint8Array(bytes))).toBeNull();
 });
 
 describe('the cadence', () => {

@@ -49,6 +49,7 @@ describe.concurrent('a machine is shared out', { timeout: 180_000 }, () => {
     await until(() => ['a', 'b'].every((id) => (watched.newest(id)?.analysisFps ?? 8) <= 4));
     behind = false;
     const levels = () => ['a', 'b'].map((id) => watched.newest(id)?.analysisFps ?? 0);
+    expect(levels()[0]).toBe(levels()[1]);
     const lowest = Math.min(...levels());
     // On a machine that is short of time itself it may take long to become calm.
     await until(() => levels().every((fps) => fps > lowest));
