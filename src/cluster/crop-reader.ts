@@ -4,7 +4,7 @@ import type { DeadLetterReason, FaceCropBatch } from '../consume/events.ts';
 import { AustreamError } from '../errors.ts';
 import { log } from '../log.ts';
 import type { RecordEncoder } from '../publish/avro.ts';
-import { Patience } from './patience.ts';
+import { Backoff } from './backoff.ts';
 import type { CropDecoder } from './pixels.ts';
 import type { OutgoingRecord } from './transaction.ts';
 
@@ -41,7 +41,7 @@ export class CropReader {
     refused: (error: AustreamError) => void,
   ): Promise<ReadRecord | null> {
     const { partition, offset } = message;
-    const patience = new Patience();
+    const backoff = new Backoff((why) => log.warn({ partition, offset }, `crops wait: ${why}`));
     while (wanted()) {
       try {
         return { batch: await this.#decode(message), letter: null };
@@ -52,7 +52,7 @@ export class CropReader {
         }
         if (!error.canRetry) refused(error);
         // The crops are good: to pass them over would lose them.
-        await patience.wait(() => log.warn({ partition, offset }, `crops wait: ${error.message}`));
+        await backoff.wait(error.message);
       }
     }
     return null;

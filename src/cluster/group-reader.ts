@@ -4,6 +4,7 @@ import { AustreamError } from '../errors.ts';
 import { log } from '../log.ts';
 import { rdkafkaConnection } from '../publish/connection.ts';
 import type { KafkaOptions } from '../publish/options.ts';
+import { isFatal, lacksRights, wrongCredentials } from './refusal.ts';
 
 const { CODES } = rdkafka;
 
@@ -26,12 +27,6 @@ const SILENCE_MS = 30_000;
 
 const ASSIGN = CODES.ERRORS.ERR__ASSIGN_PARTITIONS;
 const REVOKE = CODES.ERRORS.ERR__REVOKE_PARTITIONS;
-const HOPELESS = new Set<number>([
-  CODES.ERRORS.ERR_TOPIC_AUTHORIZATION_FAILED,
-  CODES.ERRORS.ERR_GROUP_AUTHORIZATION_FAILED,
-  CODES.ERRORS.ERR__AUTHENTICATION,
-  CODES.ERRORS.ERR__FATAL,
-]);
 
 export interface GroupReaderOptions {
   readonly topic: string;
@@ -61,6 +56,8 @@ export class GroupReader {
   readonly failed: Promise<never>;
   readonly #fail: (error: AustreamError) => void;
   readonly #options: GroupReaderOptions;
+  /** Credentials are tokens, fetched anew while connections stand. */
+  readonly #tokens: boolean;
   readonly #events: GroupReaderEvents;
   readonly #owned = new Set<number>();
   readonly #paused = new Set<number>();
@@ -72,6 +69,7 @@ export class GroupReader {
 
   private constructor(kafka: KafkaOptions, options: GroupReaderOptions, events: GroupReaderEvents) {
     this.#options = options;
+    this.#tokens = kafka.sasl?.mechanism === 'OAUTHBEARER';
     this.#events = events;
     const { promise, reject } = Promise.withResolvers<never>();
     this.failed = promise;
@@ -250,7 +248,7 @@ export class GroupReader {
   #onError(error: rdkafka.LibrdKafkaError): void {
     const { topic, group } = this.#options;
     if (!this.#open) return;
-    if (HOPELESS.has(error.code))
+    if (this.#isHopeless(error))
       this.#fail(
         new AustreamError('KAFKA_REJECTED', `Kafka refuses group ${group} on ${topic}: ${error.message}`, {
           fix: 'check kafka.sasl and kafka.tls in the config, and the rights of this user on topic and group',
@@ -258,6 +256,12 @@ export class GroupReader {
         }),
       );
     else log.debug({ topic, group }, error.message);
+  }
+
+  #isHopeless(error: rdkafka.LibrdKafkaError): boolean {
+    // Where no token is to be had for a while, connections stand on the one that there is.
+    if (wrongCredentials(error)) return !(this.#tokens && this.#connected);
+    return lacksRights(error) || isFatal(error);
   }
 }
 

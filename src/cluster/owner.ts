@@ -2,17 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type rdkafka from 'node-rdkafka';
 import type { RecordDecoder } from '../consume/decode.ts';
 import { type AuActivation, type AuFrame, faceKey } from '../domain.ts';
+import { AustreamError } from '../errors.ts';
 import type { AuModel } from '../infer/engine/index.ts';
 import type { InferOptions } from '../infer/options.ts';
 import { log } from '../log.ts';
 import type { RecordEncoder } from '../publish/avro.ts';
 import type { KafkaOptions } from '../publish/options.ts';
+import { Backoff } from './backoff.ts';
 import { CropReader } from './crop-reader.ts';
 import type { GroupReader } from './group-reader.ts';
 import { OffsetOrder } from './offset-order.ts';
 import type { ClusterOptions } from './options.ts';
 import { type Output, PartitionInference, type PassedOver } from './partition.ts';
 import type { CropDecoder } from './pixels.ts';
+import { lacksRights } from './refusal.ts';
 import { decodeState, encodeState, type StateRecord } from './state.ts';
 import type { TableReader } from './table-reader.ts';
 import { type OutgoingRecord, ProducerGone, TransactionalProducer } from './transaction.ts';
@@ -39,11 +42,10 @@ export interface OwnerEvents {
   passedOver(cause: PassedOver, crops: number, cameraId: string): void;
   /** Records of crops went before they were scored. */
   expired(records: number): void;
-  /** The model failed, or the registry refuses: nothing can go on. */
+  /** The model failed, or the registry or Kafka refuses: nothing can go on. */
   failed(error: unknown): void;
 }
 
-const BACKOFF_MS = { first: 100, max: 5_000 };
 /** Offsets that carry no events can wait. */
 const QUIET_COMMIT_MS = 1_000;
 /** Longest wait for the transaction that is under way when the partition goes. */
@@ -55,6 +57,7 @@ export class PartitionOwner {
   readonly #options: OwnerOptions;
   readonly #events: OwnerEvents;
   readonly #crops: CropReader;
+  readonly #backoff: Backoff;
   readonly #closing = new AbortController();
   readonly #life: Promise<void>;
   #current: { inference: PartitionInference; producer: TransactionalProducer; order: OffsetOrder } | null =
@@ -74,6 +77,7 @@ export class PartitionOwner {
     this.#partition = partition;
     this.#options = options;
     this.#events = events;
+    this.#backoff = new Backoff((why) => log.warn({ partition }, `partition ${partition} ${why}`));
     this.#crops = new CropReader({
       decoder: options.decoder,
       pixels: options.pixels,
@@ -127,25 +131,30 @@ export class PartitionOwner {
   }
 
   async #live(): Promise<void> {
-    let wait = BACKOFF_MS.first;
     while (!this.#closing.signal.aborted) {
       try {
         await this.#takeOver();
-        wait = BACKOFF_MS.first;
         await this.#commit();
       } catch (error) {
         if (this.#closing.signal.aborted) break;
-        const { message, fenced } = error as ProducerGone;
-        log.warn(
-          { partition: this.#partition, fenced: fenced === true },
-          `partition ${this.#partition} starts again: ${message}`,
-        );
+        const failure = error as Error;
+        if (lacksRights(failure)) this.#events.failed(this.#refusal(failure));
+        await this.#drop();
+        await this.#backoff.wait(`starts again: ${failure.message}`, this.#closing.signal);
       }
-      await this.#drop();
-      if (this.#closing.signal.aborted) break;
-      await sleep(wait * (0.5 + Math.random() / 2));
-      wait = Math.min(2 * wait, BACKOFF_MS.max);
     }
+    await this.#drop();
+  }
+
+  #refusal(cause: Error): AustreamError {
+    const { crops, state, frames, activations, deadletter } = this.#options.topics;
+    const group = `${this.#options.cluster.group}-infer`;
+    return new AustreamError('KAFKA_REJECTED', `Kafka refuses group ${group} on ${crops}: ${cause.message}`, {
+      fix:
+        `let this user read ${crops} and ${state}, write ${frames}, ${activations}, ${deadletter} and ${state}, ` +
+        `read the group ${group}, and write transactional ids that begin with ${group}-`,
+      cause,
+    });
   }
 
   /** Shuts the earlier owner out, then goes on where it was. */
@@ -245,11 +254,14 @@ export class PartitionOwner {
     const { signal } = this.#closing;
     this.#committing = output.frames.length + output.activations.length;
     try {
-      while (!(await turns.run(() => producer.publish(records, offset, reader.consumer, signal)))) {
+      for (;;) {
+        const failure = await turns.run(() => producer.publish(records, offset, reader.consumer, signal));
+        if (!failure) break;
         // What was not published must not be overtaken by what comes after it: the next owner does both.
-        if (signal.aborted) throw new ProducerGone('the partition goes', false);
-        await sleep(BACKOFF_MS.first);
+        if (signal.aborted || lacksRights(failure)) throw new ProducerGone(failure.message);
+        await this.#backoff.wait(`tries a transaction again: ${failure.message}`, signal);
       }
+      this.#backoff.reset();
     } finally {
       this.#committing = 0;
     }

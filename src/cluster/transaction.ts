@@ -29,20 +29,11 @@ const RETRY_MS = 100;
 
 /** Another owner has taken over, or the client is of no further use: a new producer must begin. */
 export class ProducerGone extends Error {
-  readonly fenced: boolean;
-
-  constructor(message: string, fenced: boolean) {
+  constructor(message: string) {
     super(message);
     this.name = 'ProducerGone';
-    this.fenced = fenced;
   }
 }
-
-const FENCED = new Set<number>([
-  CODES.ERRORS.ERR__FENCED,
-  CODES.ERRORS.ERR_INVALID_PRODUCER_EPOCH,
-  CODES.ERRORS.ERR_PRODUCER_FENCED,
-]);
 
 /**
  * The transactional producer of one partition's owner. Opening it with the id of an earlier owner ends that one's
@@ -53,9 +44,15 @@ export class TransactionalProducer {
   #closed = false;
   /** The call that is under way: it must not lose its client. */
   #running: Promise<unknown> = Promise.resolve();
+  /** Why the present transaction's first record that failed did so. */
+  #undelivered: Error | null = null;
 
   private constructor(client: rdkafka.Producer) {
     this.#client = client;
+    client.on('delivery-report', (error: rdkafka.LibrdKafkaError | null, { topic }) => {
+      // What a transaction that is given up had not sent yet is purged: that is not why.
+      if (error && !error.message.startsWith('purged')) this.#undelivered ??= onTopic(topic, error);
+    });
   }
 
   /** Waits for the brokers for as long as it takes, or until `closing`. */
@@ -71,6 +68,9 @@ export class TransactionalProducer {
         'transaction.timeout.ms': TRANSACTION_MS,
         'compression.codec': kafka.compression,
         'linger.ms': 5,
+        // That a record failed is all that the transaction's own error says.
+        dr_cb: true,
+        'delivery.report.only.error': true,
         // Java's and kafkajs's partitioner: a topic written by both can be joined.
         partitioner: 'murmur2_random',
       } as rdkafka.ProducerGlobalConfig,
@@ -93,16 +93,17 @@ export class TransactionalProducer {
   }
 
   /**
-   * Publishes records and offsets together, or neither: false where the transaction was given up and may be tried
-   * again. Throws ProducerGone.
+   * Publishes records and offsets together, or neither: then it returns why the transaction was given up, and it may
+   * be tried again. Throws ProducerGone.
    */
   async publish(
     records: readonly OutgoingRecord[],
     offset: ConsumedOffset,
     consumer: rdkafka.KafkaConsumer,
     closing: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<Error | null> {
     const client = this.#client;
+    this.#undelivered = null;
     try {
       await this.#patiently((done) => client.beginTransaction(done), closing);
       for (const record of records) await this.#produce(record);
@@ -111,14 +112,14 @@ export class TransactionalProducer {
         closing,
       );
       await this.#patiently((done) => client.commitTransaction(CALL_MS, done), closing);
-      return true;
+      return null;
     } catch (error) {
       const failure = error as rdkafka.LibrdKafkaError & { isTxnRequiresAbort?: boolean };
-      if (!failure.isTxnRequiresAbort) throw gone(failure);
+      if (!failure.isTxnRequiresAbort) throw new ProducerGone(failure.message);
       await this.#patiently((done) => client.abortTransaction(CALL_MS, done), closing).catch((worse) => {
-        throw gone(worse);
+        throw new ProducerGone((worse as Error).message);
       });
-      return false;
+      return this.#undelivered ?? new Error(failure.message);
     }
   }
 
@@ -138,7 +139,8 @@ export class TransactionalProducer {
         this.#client.produce(topic, partition ?? null, value as Buffer, key);
         return;
       } catch (error) {
-        if ((error as rdkafka.LibrdKafkaError).code !== CODES.ERRORS.ERR__QUEUE_FULL) throw error;
+        const failure = error as rdkafka.LibrdKafkaError;
+        if (failure.code !== CODES.ERRORS.ERR__QUEUE_FULL) throw onTopic(topic, failure);
         await sleep(RETRY_MS);
       }
     }
@@ -161,6 +163,6 @@ export class TransactionalProducer {
   }
 }
 
-function gone(error: rdkafka.LibrdKafkaError): ProducerGone {
-  return new ProducerGone(error.message, FENCED.has(error.code));
+function onTopic(topic: string, { message }: { message: string }): Error {
+  return new Error(`${topic}: ${message}`);
 }

@@ -86,6 +86,14 @@ export class KafkaBroker {
     this.secured = secured;
   }
 
+  /** Takes a SCRAM user away; whoever is connected as this user stays so. */
+  async removeUser(name: string): Promise<void> {
+    await promisify(execFile)('java', [
+      ...['-cp', this.#classpath, 'kafka.admin.ConfigCommand', '--bootstrap-server', this.address, '--alter'],
+      ...['--delete-config', 'SCRAM-SHA-256', '--entity-type', 'users', '--entity-name', name],
+    ]);
+  }
+
   /** Ends the broker like a power cut of its process. */
   async kill9(): Promise<void> {
     await kill9(this.#process);
