@@ -21,7 +21,7 @@ export interface CropPublisherEvents {
 const WINDOW = { windowMessages: 1_000, windowBytes: 32 * 1024 * 1024, releaseEvery: 256 };
 /** Files wait while more records than this are on their way. */
 const FILE_RECORDS = 32;
-/** Records whose pixels wait to be encoded; beyond them live ones go. */
+/** Records whose pixels wait to be encoded; what comes after them goes, where it is live. */
 const ENCODING_RECORDS = 64;
 
 /**
@@ -100,9 +100,12 @@ export class CropPublisher {
 
   /** Resolves when there is room for more: live cameras need not wait for it. */
   async publish(batches: readonly FaceCropBatch[]): Promise<void> {
+    // By what waited before: records that come together are no sign of overload.
+    const overloaded = this.#pixels.encodes && this.#waiting >= ENCODING_RECORDS;
     for (const batch of batches) {
       const live = batch.clockSource !== 'file';
-      if (live && this.#waiting >= ENCODING_RECORDS) {
+      // A beginning or an end is small, and nobody would tell of it again.
+      if (overloaded && live && batch.crops.length > 0 && !batch.ended) {
         this.#events.dropped(batch.cameraId, batch.crops.length, 'crop_encoding_overload');
         continue;
       }

@@ -17,9 +17,14 @@ export class CropEncoder {
     this.#options = options;
   }
 
+  /** Whether it has anything to do. */
+  get encodes(): boolean {
+    return this.#options.encoding !== 'raw';
+  }
+
   /** `batch` is in RGB8. */
   async encode(batch: FaceCropBatch): Promise<FaceCropBatch> {
-    if (this.#options.encoding === 'raw') return batch;
+    if (!this.encodes) return batch;
     const image = await sharp();
     const settings = { quality: this.#options.quality, chromaSubsampling: '4:4:4' };
     const crops = batch.crops.map(async (crop) => ({
