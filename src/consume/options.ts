@@ -18,7 +18,7 @@ export interface ConsumeOptions {
   readonly registry?: Omit<RegistryAccess, 'timeoutSeconds'>;
   /** Where a group that is new begins: at the oldest event there is (true), or with those to come (false, default). */
   readonly fromBeginning?: boolean;
-  /** Keep the group's place in the topics (default). False reads without leaving a trace. */
+  /** Keep the group's place in the topics (default). False reads without leaving a trace: the place is kept in memory. */
   readonly commit?: boolean;
   /** Ends the iteration after the body that is running. */
   readonly signal?: AbortSignal;
@@ -28,11 +28,11 @@ export interface ConsumeOptions {
    */
   readonly dedupe?: boolean | number;
   /**
-   * Gets messages that cannot be decoded; when it resolves, they are passed over. Without it they are written
-   * to `deadLetterTopic`.
+   * Gets messages that cannot be decoded; when it resolves, they are passed over. What it throws ends the
+   * iteration. Without it they are written to `deadLetterTopic`.
    */
   readonly onPoison?: (message: PoisonMessage) => void | Promise<void>;
-  /** Default: `au.deadletter`. */
+  /** Has to exist. Default: `au.deadletter`. */
   readonly deadLetterTopic?: string;
 }
 

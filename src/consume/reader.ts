@@ -13,6 +13,13 @@ import { RecentIds } from './recent.ts';
 const DEDUPE_SIZE = 100_000;
 const HEARTBEAT_MS = 3000;
 const REGISTRY_SECONDS = 10;
+/** Answers to a heartbeat after which a member has to join again. */
+const REJOIN = new Set([
+  'REBALANCE_IN_PROGRESS',
+  'ILLEGAL_GENERATION',
+  'NOT_COORDINATOR_FOR_GROUP',
+  'UNKNOWN_MEMBER_ID',
+]);
 
 /** Reads batches with kafkajs and offers their events one by one. */
 export class TopicReader {
@@ -57,9 +64,17 @@ export class TopicReader {
 
   async #batch(payload: EachBatchPayload): Promise<void> {
     // A body may take its time: the group must not think that this member has died.
-    const alive = setInterval(() => payload.heartbeat().catch(() => {}), HEARTBEAT_MS);
+    let rejoin: Error | null = null;
+    const alive = setInterval(() => {
+      payload.heartbeat().catch((error) => {
+        if (REJOIN.has(error.type)) rejoin = error;
+      });
+    }, HEARTBEAT_MS);
     try {
-      await this.#pass(payload);
+      await this.#pass(payload, () => {
+        // The others of the group wait for this member, but not beyond the message in hand.
+        if (rejoin) throw rejoin;
+      });
     } catch (error) {
       // kafkajs would try the batch again and again, and tell nobody.
       if (!isKafkajs(error) && !(error instanceof AustreamError && error.canRetry)) this.#handoff.end(error);
@@ -69,13 +84,15 @@ export class TopicReader {
     }
   }
 
-  async #pass(payload: EachBatchPayload): Promise<void> {
+  /** Throws what `check` throws before a message. */
+  async #pass(payload: EachBatchPayload, check: () => void): Promise<void> {
     const { batch, heartbeat, isRunning, isStale } = payload;
     const { topic, partition } = batch;
     /** A run of messages that cannot be decoded goes together, before anything after it counts as read. */
     let poison: PoisonMessage[] = [];
     for (const message of batch.messages) {
       if (!isRunning() || isStale()) return;
+      check();
       const decoded = await this.#decode(topic, partition, message);
       if ('reason' in decoded) {
         poison.push(decoded);

@@ -31,12 +31,20 @@ afterEach(() => {
 });
 afterAll(() => broker?.stop());
 
-async function publish(topicPrefix: string, from: number, to: number, options: object = {}): Promise<void> {
+async function publish(
+  topicPrefix: string,
+  from: number,
+  to: number,
+  { tracks = 1, ...options }: { tracks?: number; compression?: string } = {},
+): Promise<void> {
   const publisher = await openPublisher(
     kafkaOptions.parse({ brokers: [broker.address], topicPrefix, topics: { partitions: 2 }, ...options }),
     { acknowledged: () => {}, dropped: () => expect.unreachable('nothing may be lost') },
   );
-  publisher.frames(Array.from({ length: to - from }, (_, index) => frameNumber(from + index)));
+  for (let frame = from; frame < to; frame += 1)
+    publisher.frames(
+      Array.from({ length: tracks }, (_, index) => frameNumber(frame, { trackId: index + 1 })),
+    );
   await publisher.flush(30_000);
   await publisher.close();
 }
@@ -79,6 +87,21 @@ test('a consumer without commit leaves no trace', async () => {
   const [topic] = await admin.fetchOffsets({ groupId: 'trace', topics: ['trace.frames'] });
   await admin.disconnect();
   expect(topic!.partitions.map(({ offset }) => offset)).toEqual(['-1', '-1']);
+});
+
+test('a slow consumer lets a further member of its group in after the event in hand', async () => {
+  await publish('slow.', 0, 100, { tracks: 6 });
+  const leave = new AbortController();
+  const of = { topics: ['slow.frames'], groupId: 'slow', signal: leave.signal };
+  const [first, second]: number[][] = [[], []];
+  const following = [follow(first!, of, 300)];
+  await expect.poll(() => first!.length).toBeGreaterThan(0);
+  following.push(follow(second!, of, 300));
+  // One partition's share of the fetch, at least 200 events, would take a minute.
+  await expect.poll(() => second!.length, { timeout: 50_000 }).toBeGreaterThan(0);
+  expect(first!.length).toBeLessThan(150);
+  leave.abort();
+  await Promise.all(following);
 });
 
 describe('a consumer tells of a refusal, and does not try for ever', () => {
