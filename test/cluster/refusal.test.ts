@@ -86,7 +86,7 @@ describe('a worker that the brokers refuse', () => {
     } finally {
       await worker.stop();
     }
-  });
+  }, 180_000);
 
   it('fails when its password is taken away while it runs', async () => {
     const options = kafkaOptions.parse({
@@ -109,5 +109,5 @@ describe('a worker that the brokers refuse', () => {
       message: expect.not.stringContaining(USER.password),
     });
     await reader.close();
-  });
+  }, 180_000);
 });
