@@ -1,4 +1,4 @@
-import { Kafka, Partitioners } from 'kafkajs';
+import { type Admin, Kafka, Partitioners } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
 import { type CameraOptions, cameraOptions } from '../ingest/options.ts';
 import { cameraRedactor, cameraUrlMistake, HIDDEN } from '../ingest/redact.ts';
@@ -147,10 +147,11 @@ function allocate(placed: Placed): (id: string, isNew: boolean) => number[] {
 }
 
 async function readTopic(kafka: KafkaOptions, topic: string): Promise<Placed> {
-  const partitions = await withAdmin(kafka, async (admin) => {
+  const count = async (admin: Admin) => {
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
     return topics[0]!.partitions.length;
-  });
+  };
+  const partitions = await withAdmin(kafka, count, [topic]);
   const reader = await TableReader.open(kafka, topic);
   try {
     const tables: ReadonlyMap<string, Buffer>[] = [];

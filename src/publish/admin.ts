@@ -12,8 +12,15 @@ const { ConfigResourceTypes } = kafkajs;
 const USABLE_TRIES = 50;
 const USABLE_WAIT_MS = 100;
 
-/** Runs `work` with an admin client of these brokers; failures come as KAFKA_UNREACHABLE or KAFKA_REJECTED. */
-export async function withAdmin<T>(kafka: KafkaOptions, work: (admin: Admin) => Promise<T>): Promise<T> {
+/**
+ * Runs `work` with an admin client of these brokers; failures come as KAFKA_UNREACHABLE or KAFKA_REJECTED. `topics`
+ * are those that it asks for.
+ */
+export async function withAdmin<T>(
+  kafka: KafkaOptions,
+  work: (admin: Admin) => Promise<T>,
+  topics: readonly string[] = [],
+): Promise<T> {
   const admin = new Kafka({
     ...kafkajsConnection(kafka),
     connectionTimeout: Math.min(10_000, kafka.connectSeconds * 1000),
@@ -23,7 +30,7 @@ export async function withAdmin<T>(kafka: KafkaOptions, work: (admin: Admin) => 
     await admin.connect();
     return await work(admin);
   } catch (error) {
-    throw kafkaFailure(error, kafka.brokers ?? []);
+    throw kafkaFailure(error, kafka.brokers ?? [], topics);
   } finally {
     await admin.disconnect().catch(() => {});
   }
