@@ -91,15 +91,22 @@ export class SchemaRegistry {
   /** `missing` is the answer where the registry knows no such thing. */
   async #call<T>(method: string, path: string, body?: unknown, missing?: T): Promise<T> {
     const { status, text } = await this.#exchange(method, path, body);
-    let answer: { message?: string } = {};
+    let answer: { message?: string } | null = null;
     try {
       answer = JSON.parse(text);
     } catch {
-      // Not the registry itself, perhaps a proxy: its status says enough.
+      // Not the registry itself, perhaps a proxy: an error's status says enough.
     }
-    if (status >= 200 && status < 300) return answer as T;
+    if (status >= 200 && status < 300) {
+      if (method === 'PUT' || (answer !== null && typeof answer === 'object')) return answer as T;
+      throw this.#error(
+        'REGISTRY_UNREACHABLE',
+        `answers ${method} ${decodeURIComponent(path)} with what is no JSON`,
+        'look what stands before it: a proxy’s page of maintenance?',
+      );
+    }
     if (status === 404 && missing !== undefined) return missing;
-    const why = answer.message ?? `HTTP ${status}`;
+    const why = answer?.message ?? `HTTP ${status}`;
     if (status === 401 || status === 403)
       throw this.#error('REGISTRY_REJECTED', `refuses: ${why}`, 'check kafka.registry.username and password');
     if (status >= 500)
