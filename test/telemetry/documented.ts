@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 
 /** The names of the metrics that a command has on `/metrics`, by the table of docs/metrics.md. */
 export function documentedMetrics(command: 'run' | 'ingest' | 'infer'): string[] {
-  const rows = readFileSync('docs/metrics.md', 'utf8').matchAll(/^\| `(\w+)` \|.*\| ([a-z, ]+) \|$/gm);
+  const rows = readFileSync('docs/metrics.md', 'utf8').matchAll(
+    /^\| `((?:austream|process|hw)_\w+)` \|.*\| ([a-z, ]+) \|$/gm,
+  );
   return [...rows].flatMap(([, name, commands]) => (commands!.split(', ').includes(command) ? [name!] : []));
 }
