@@ -1,7 +1,7 @@
 /**
  * The whole pipeline for a long time while cameras come and go every minute: does anything grow?
  *
- *     node bench/soak.ts [cameras] [minutes]
+ *     node bench/soak.ts [cameras, two or more] [minutes]
  *
  * Each minute one camera leaves, the one that left before comes back, and one is changed; the first one stays as it is.
  * Then the process is measured, when the rest of the minute has passed and everything is as it was a minute ago.

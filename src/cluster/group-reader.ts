@@ -132,6 +132,11 @@ export class GroupReader {
     return this.#owned;
   }
 
+  /** The consumer group's name. */
+  get group(): string {
+    return this.#options.group;
+  }
+
   /** Whether a broker answers, as of a few seconds ago. */
   get connected(): boolean {
     return this.#connected;

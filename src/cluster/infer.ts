@@ -9,7 +9,6 @@ import { RecordEncoder } from '../publish/avro.ts';
 import type { KafkaOptions } from '../publish/options.ts';
 import { SchemaRegistry } from '../publish/registry.ts';
 import { openRegistry } from '../publish/subjects.ts';
-import { topicNames } from '../publish/topics.ts';
 import { GroupReader } from './group-reader.ts';
 import { type OwnerOptions, PartitionOwner } from './owner.ts';
 import { type PassedOver, UNKNOWN } from './partition.ts';
@@ -17,7 +16,7 @@ import { CropDecoder } from './pixels.ts';
 import { requireBrokers } from './prerequisites.ts';
 import { SharedModel } from './shared-model.ts';
 import { TableReader } from './table-reader.ts';
-import { clusterTopicSpecs, clusterTopics } from './topics.ts';
+import { clusterTopicSpecs, clusterTopics, ownerTopics } from './topics.ts';
 import { Turns } from './turns.ts';
 
 export interface InferOnlooker {
@@ -98,19 +97,11 @@ async function formats(kafka: KafkaOptions) {
   const encoders = Object.fromEntries(
     records.map((record) => [record, new RecordEncoder(record, headers?.get(record))]),
   ) as OwnerOptions['encoders'];
-  const names = topicNames(kafka.topicPrefix);
-  const { crops, inferState } = clusterTopics(kafka.topicPrefix);
   return {
     encoders,
     decoder: new RecordDecoder(kafka.registry && new SchemaRegistry(kafka.registry)),
     pixels: new CropDecoder(),
-    topics: {
-      frames: names.AuFrame,
-      activations: names.AuActivation,
-      deadletter: names.DeadLetter,
-      crops,
-      state: inferState,
-    },
+    topics: ownerTopics(kafka.topicPrefix),
   };
 }
 

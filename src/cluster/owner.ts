@@ -83,7 +83,7 @@ export class PartitionOwner {
       pixels: options.pixels,
       letters: options.encoders.DeadLetter,
       deadletter: options.topics.deadletter,
-      group: `${options.cluster.group}-infer`,
+      group: options.reader.group,
     });
     this.#life = this.#live();
   }
@@ -148,7 +148,7 @@ export class PartitionOwner {
 
   #refusal(cause: Error): AustreamError {
     const { crops, state, frames, activations, deadletter } = this.#options.topics;
-    const group = `${this.#options.cluster.group}-infer`;
+    const { group } = this.#options.reader;
     return new AustreamError('KAFKA_REJECTED', `Kafka refuses group ${group} on ${crops}: ${cause.message}`, {
       fix:
         `let this user read ${crops} and ${state}, write ${frames}, ${activations}, ${deadletter} and ${state}, ` +

@@ -7,7 +7,7 @@ import { clusterOptions } from '../../src/cluster/options.ts';
 import { PartitionOwner } from '../../src/cluster/owner.ts';
 import { CropDecoder } from '../../src/cluster/pixels.ts';
 import { TableReader } from '../../src/cluster/table-reader.ts';
-import { clusterTopics } from '../../src/cluster/topics.ts';
+import { ownerTopics } from '../../src/cluster/topics.ts';
 import { Turns } from '../../src/cluster/turns.ts';
 import { RecordDecoder } from '../../src/consume/decode.ts';
 import type { AuFrame } from '../../src/domain.ts';
@@ -23,15 +23,15 @@ import { countingModel } from '../infer/model.ts';
 const HOP = 4;
 const SCHEMA_ID = 7;
 const PATIENT = { timeout: 40_000 };
-const names = topicNames('au.');
-const { crops, inferState } = clusterTopics('au.');
+const topics = ownerTopics('au.');
+const { crops, state: inferState } = topics;
 
 let broker: MockBroker;
 let registry: Server;
 /** What the registry says to the next who ask; then it has the schema. */
 let answers: number[] = [];
 beforeAll(async () => {
-  broker = await MockBroker.start([...Object.values(names), inferState]);
+  broker = await MockBroker.start([...Object.values(topicNames('au.')), inferState]);
   registry = createServer((_, response) => {
     const status = answers.shift() ?? 200;
     const body = status === 200 ? { schema: schemaText('FaceCropBatch') } : { message: 'not now' };
@@ -76,13 +76,7 @@ async function own(group: string) {
       AuActivation: new RecordEncoder('AuActivation'),
       DeadLetter: new RecordEncoder('DeadLetter'),
     },
-    topics: {
-      frames: names.AuFrame,
-      activations: names.AuActivation,
-      deadletter: names.DeadLetter,
-      crops,
-      state: inferState,
-    },
+    topics,
     turns: new Turns(4),
   };
   const reader: GroupReader = await GroupReader.open(
