@@ -79,13 +79,16 @@ def cache(a: argparse.Namespace) -> None:
     c.load_average(model, a.run / "last.pt")
     for name in ("clips-test", "clips-val", "stills-val", "portraits-val"):
         c.write(model, a.set[0] / name, out)
+    kinds = {
+        "clips-train": {},
+        "sparse-train": {"repeats": a.repeats, "track": WINDOW // STRIDE, "share": a.share},
+        "stills-train": {"repeats": a.repeats, "share": a.share},
+        "portraits-train": {"repeats": 2 * a.repeats},
+    }
     for k, folder in enumerate(a.set):
-        part = out / str(k)
-        if (folder / "clips-train" / "labels.npy").is_file():
-            c.write(model, folder / "clips-train", part)
-        c.write(model, folder / "sparse-train", part, repeats=a.repeats, track=WINDOW // STRIDE, share=a.share)
-        c.write(model, folder / "stills-train", part, repeats=a.repeats, share=a.share)
-    c.write(model, a.set[0] / "portraits-train", out, repeats=2 * a.repeats)
+        for name, options in kinds.items():
+            if (folder / name / "labels.npy").is_file():
+                c.write(model, folder / name, out / str(k), **options)
 
 
 def train_windows(a: argparse.Namespace) -> None:
@@ -99,7 +102,7 @@ def train_windows(a: argparse.Namespace) -> None:
     read = lambda *names: [windows.FeatureSet(source, n) for n in names]  # noqa: E731
     every = lambda n: [windows.FeatureSet(f.parent, n) for f in sorted(source.glob(f"*/{n}-groups.npy"))]  # noqa: E731
     clips = every("clips-train") + every("sparse-train-augmented")
-    sampler = windows.Sampler(clips, every("stills-train-augmented"), read("portraits-train-augmented"), a.seed)
+    sampler = windows.Sampler(clips, every("stills-train-augmented"), every("portraits-train-augmented"), a.seed)
     frequency = losses.frequencies(np.concatenate([s.labels for s in clips]) >= labels.ACTIVE)
     validation = read("clips-val", "stills-val", "portraits-val")
     windows.train(frame.edge, sampler, validation, a.out, a.minutes * 60, lr=a.lr, beta=a.beta, frequency=frequency)
@@ -182,7 +185,7 @@ def main() -> None:
         ("batch", number | {"default": 64}), ("lr", real | {"default": 1.5e-3}),
         ("real", real | {"default": 0.22, "help": "share of photographs"}), ("seed", number | {"default": 1}),
     )
-    command(cache, ("set", path | {"nargs": "+", "help": "as train-frames took them"}), ("run", path), ("repeats", number | {"default": 1, "help": "augmented views of each training crop"}), ("share", real | {"default": 1.0, "help": "of the training heads"}))
+    command(cache, ("set", path | {"nargs": "+", "help": "as train-frames took them, and clips of heads that it did not see"}), ("run", path), ("repeats", number | {"default": 1, "help": "augmented views of each training crop"}), ("share", real | {"default": 1.0, "help": "of the training heads"}))
     command(
         train_windows, ("run", path), ("out", path), ("minutes", real), ("seed", number | {"default": 0}),
         ("lr", real | {"default": 1e-3}), ("beta", real | {"default": 0.0, "help": "of Robin Hood label smoothing"}),

@@ -4,7 +4,7 @@ import pytest
 pytest.importorskip("numba")
 
 from austream_training import labels
-from austream_training.synthetic import aus, camera, head, moods, raster, weak
+from austream_training.synthetic import aus, camera, creases, head, moods, props, raster, weak
 
 
 def canvas(size=32):
@@ -95,6 +95,65 @@ def test_the_camera_returns_the_same_size_and_a_darker_picture_when_told():
     optics = camera.draw_optics(rng) | {"gain": 0.5, "gamma": 1.0, "grey": 0.0, "size": 60, "white": np.ones(3, np.float32)}
     out = camera.shoot(np.full((144, 144, 3), 200, np.float32), optics, rng)
     assert out.shape == (144, 144, 3) and out.dtype == np.uint8 and abs(out.mean() - 100) < 4
+
+
+def plane_creases(count=40):
+    """A person's creases on a flat skin of one vertex per half centimetre, and where it lies on a 200-pixel screen."""
+    from scipy.spatial import cKDTree
+
+    x, y = np.meshgrid(np.arange(-9, 9, 0.5), np.arange(-9, 11, 0.5))
+    flat = np.stack([x.ravel(), y.ravel()], 1)
+    skin = creases.Skin(np.arange(len(flat)), cKDTree(flat))
+    screen = np.column_stack([flat[:, 0] * 10 + 100, 100 - flat[:, 1] * 9, np.zeros(len(flat))]).astype(np.float32)
+    people = [creases.Creases.draw_person(skin, np.random.default_rng(k)) for k in range(count)]
+    return people, screen
+
+
+def darkened(person, screen, left, right, depth=0.0):
+    image = np.full((200, 200, 3), 100, np.float32)
+    person.draw(image, screen, np.full((200, 200), depth, np.float32), left, right)
+    return image[..., 0].min(), image
+
+
+def test_skin_folds_where_and_as_far_as_an_au_moves_it():
+    people, screen = plane_creases()
+    lines = [[darkened(p, screen, {"au04": a}, {"au04": a})[0] for a in (0, 0.5, 1)] for p in people]
+    rest, half, full = np.array(lines).T
+    assert (full <= half).all() and (half <= rest).all() and (full < 80).mean() > 0.5  # more force, deeper folds
+    assert 0.05 < (rest < 90).mean() < 0.45  # some people keep lines at rest
+    smooth = next(p for p, r in zip(people, rest) if r == 100)
+    _, image = darkened(smooth, screen, {"au01": 1.0, "au02": 1.0}, {})
+    shaded = np.argwhere(image[..., 0] < 97)
+    assert len(shaded) and shaded[:, 0].max() < 100 - 6.0 * 9  # a raised brow folds the forehead,
+    assert shaded[:, 1].min() > 100 - 5  # on its own half
+
+
+def test_creases_behind_something_nearer_are_not_drawn():
+    people, screen = plane_creases()
+    assert all(darkened(p, screen, {"au04": 1.0}, {"au04": 1.0}, depth=1.0)[0] == 100 for p in people)
+
+
+def test_props_stay_and_a_hand_covers_the_spot_it_comes_to():
+    marks = np.stack([np.tile(np.linspace(40, 104, 17), 4), np.repeat([60, 75, 90, 105], 17)], 1).astype(np.float32)
+    blank = lambda: np.full((144, 144, 3), 120, np.float32)  # noqa: E731
+    seen = set()
+    for seed in range(200):
+        p = props.draw(np.random.default_rng(seed), hand=0.5)
+        seen |= set(p)
+        first, again = props.place(blank(), marks, p), props.place(blank(), marks, p)
+        np.testing.assert_array_equal(first, again)  # the same things in every frame
+        if set(p) == {"hand"}:
+            x, y = np.round(marks[p["hand"]["spot"]] + p["hand"]["shift"] + np.array([np.cos(p["hand"]["angle"]), np.sin(p["hand"]["angle"])]) * 14).astype(int)
+            p["hand"]["there"] = 0.0
+            assert (props.place(blank(), marks, p) == 120).all()
+            assert np.abs(first - 120).max() > 5 and np.abs(first[y - 7 : y + 8, x - 7 : x + 8] - 120).max() > 2
+    assert seen == {"glasses", "fringe", "thing", "hand"}
+
+
+def test_a_hand_comes_and_goes():
+    there = np.array([moods.visits(256, 25, np.random.default_rng(k)) for k in range(60)])
+    assert there.min() >= 0 and there.max() <= 1 and (there.max(1) > 0.9).mean() > 0.8 and (there.min(1) < 0.1).mean() > 0.8
+    assert np.abs(np.diff(there)).max() < 0.35
 
 
 def test_weak_labels_follow_the_teacher():

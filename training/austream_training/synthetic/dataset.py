@@ -8,8 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from . import camera, facekit, head, moods, portraits, raster, weak
+from . import camera, facekit, head, moods, portraits, props, raster, weak
 from .aus import NAMES, Rig
+from .creases import Creases, Skin
 
 _MOST_POSE = np.array([35.0, 58.0, 25.0])  # degrees of pitch, yaw, roll
 _KEEP = ("jaw", "mouth", "cheek", "eyeSquint", "noseSneer")
@@ -21,6 +22,7 @@ class Studio:
 
     kit: facekit.FaceKit
     rig: Rig
+    skin: Skin
     folder: Path
     notes: dict[str, np.ndarray]
     weak: np.ndarray
@@ -33,7 +35,7 @@ class Studio:
         with np.load(notes_file) as z:
             notes = {k: z[k] for k in z.files}
         labels = weak.intensities(list(notes["names"]), notes["shapes"], notes["points"])
-        return Studio(kit, Rig(kit), portrait_folder, notes, labels)
+        return Studio(kit, Rig(kit), Skin.of(kit), portrait_folder, notes, labels)
 
     def split(self, part: str) -> np.ndarray:
         return held(len(self.notes["files"]), part)
@@ -129,12 +131,14 @@ def draw_spread(rng: np.random.Generator) -> float:
 
 
 class Actor:
-    """One head in front of one camera: keeps look, light, optics, strength of each AU, and rest face."""
+    """One head in front of one camera: keeps look, light, optics, props, strength of each AU, and rest face."""
 
     def __init__(self, studio: Studio, person: int | None, rng: np.random.Generator):
         self.studio, self.rng, self.person = studio, rng, person
         self.look = studio.invented(rng) if person is None else studio.portrait(person, rng)
+        self.look.creases = Creases.draw_person(studio.skin, rng)
         self.light, self.optics = draw_light(rng), camera.draw_optics(rng)
+        self.props = props.draw(rng)
         self.strength = {k: float(rng.uniform(0.7, 1.15)) for k in studio.rig.keys}
         kit = studio.kit
         self.base = np.zeros(len(kit.names), np.float32)
@@ -173,8 +177,8 @@ class Actor:
             weights[kit.index(f"eyeLookDown_{side}")] = max(0.0, -gaze[1])
         turn = head.rotation(*pose) @ self.turn
         jitter = self.aim + self.rng.normal(0, 0.35, (4, 2))
-        image, apart, marks = head.render(kit, self.look, weights, turn.astype(np.float32), self.light, jitter)
-        image = camera.shoot(camera.occlude(image, marks, self.rng), self.optics, self.rng)
+        image, apart, marks = head.render(kit, self.look, weights, turn.astype(np.float32), self.light, jitter, acts=(left, right))
+        image = camera.shoot(props.place(image, marks, self.props), self.optics, self.rng)
         label = np.array([(left.get(n, 0) + right.get(n, 0)) / 2 for n in NAMES], np.float32)
         label[NAMES.index("au26")] = max(label[NAMES.index("au26")], 1.4 * max(left.get("au27", 0), 0))
         label = np.maximum(label, self.base_label)
@@ -192,7 +196,7 @@ def still(studio: Studio, person: int | None, rng: np.random.Generator, count: i
             if actor.base_label[6] > 0.3:
                 apex = {k: v for k, v in apex.items() if k not in ("au24", "au15")}
         apex |= moods.distract(rng)
-        actor.light, actor.optics = draw_light(rng), camera.draw_optics(rng)
+        actor.light, actor.optics, actor.props = draw_light(rng), camera.draw_optics(rng), props.draw(rng)
         actor.aim = rng.normal(0, 1.0, (4, 2))
         left, right = moods.sides(apex, rng)
         actor.surround(rng)
@@ -216,7 +220,10 @@ def clip(studio: Studio, person: int | None, rng: np.random.Generator, length: i
     look = [moods.wander(length, fps, 0.25, 1.0, rng) for _ in range(2)]
     look[1] = np.maximum(look[1] - moods.glances(length, fps, rng), -1)
     skew = {k: rng.normal(0, 0.08) for k in acts}
+    hand = moods.visits(length, fps, rng)
     for t in range(0, length, stride):
+        if "hand" in actor.props:
+            actor.props["hand"]["there"] = float(hand[t])
         left = {k: float(v[t]) * (1 + skew[k]) for k, v in acts.items() if v[t] > 0}
         right = {k: float(v[t]) * (1 - skew[k]) for k, v in acts.items() if v[t] > 0}
         pose = np.clip([r + p[t] for r, p in zip(rest, path)], -_MOST_POSE, _MOST_POSE)

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import raster
 from .aus import lips_apart
+from .creases import Creases
 from .facekit import EYE, GUMS, TEETH, FaceKit
 
 SKIN_VERTICES = 11248  # face, head and neck; behind them come the mouth and eye sockets
@@ -30,6 +31,7 @@ class Look:
     backdrop: np.ndarray | None = None  # (canvas·2)² × 3
     keypoints: np.ndarray | None = None  # (4, 2) of the photo, where the backdrop comes from it
     photo_eyes: bool = True  # the photo's own eyes instead of painted ones
+    creases: Creases | None = None
 
 
 def eye_colours(kit: FaceKit, colour: np.ndarray, iris: np.ndarray, white: np.ndarray) -> None:
@@ -98,11 +100,13 @@ def render(
     jitter: np.ndarray | None = None,
     canvas: int = CANVAS,
     place: np.ndarray | None = None,
+    acts: tuple[dict[str, float], dict[str, float]] = ({}, {}),
 ) -> tuple[np.ndarray, float, np.ndarray]:
     """Draws a head: shape weights (E,), turn (3, 3), light {direction (3,), ambient, colour (3,), distance}.
 
     The picture is aligned as a crop is, by its own keypoints plus `jitter` (4, 2) pixels at 112 px, unless
-    `place` (2, 3) maps head-camera centimetres to canvas pixels. → picture (canvas, canvas, 3) float32 0…255,
+    `place` (2, 3) maps head-camera centimetres to canvas pixels. `acts`, the AUs of the left and the right half,
+    fold the skin of a look with creases. → picture (canvas, canvas, 3) float32 0…255,
     AU25's intensity, landmarks (68, 2) in canvas pixels.
     """
     active = np.flatnonzero(weights > 1e-3)
@@ -143,6 +147,8 @@ def render(
     raster.draw(
         screen, kit.triangles, look.colour, gain.astype(np.float32), uv.astype(np.float32), photo, textured, image, depth
     )
+    if look.creases is not None:
+        look.creases.draw(image, screen, depth, *acts)
     if SUPERSAMPLE > 1:
         image = cv2.resize(image, (canvas, canvas), interpolation=cv2.INTER_AREA)
         place = (place - np.array([[0, 0, 0.5], [0, 0, 0.5]]) * (SUPERSAMPLE - 1)) / SUPERSAMPLE

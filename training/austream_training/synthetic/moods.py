@@ -32,6 +32,9 @@ def draw(rng: np.random.Generator) -> dict[str, float]:
     """The apex of one random mood."""
     mood = MOODS[_NAMES[rng.choice(len(_NAMES), p=_ODDS)]][1]
     apex = {k: float(rng.uniform(lo, hi)) for k, (p, lo, hi) in mood.items() if rng.random() < p}
+    if rng.random() < 0.3:  # faces mostly move a little
+        faint = rng.uniform(0.15, 0.8)
+        apex = {k: v * faint for k, v in apex.items()}
     for tight, others in _EXCLUDES.items():
         if tight in apex:
             apex = {k: v for k, v in apex.items() if k not in others}
@@ -103,6 +106,15 @@ def glances(length: int, fps: float, rng: np.random.Generator) -> np.ndarray:
             look = bump(length, rng.uniform(0, length / fps), 0.15, rng.gamma(2, 0.8), 0.15, fps)
             down = np.maximum(down, look * rng.uniform(0.4, 1))
     return down
+
+
+def visits(length: int, fps: float, rng: np.random.Generator) -> np.ndarray:
+    """How far a hand is before the face (length,), 0…1: once or twice for some seconds."""
+    there = np.zeros(length, np.float32)
+    for _ in range(int(rng.integers(1, 3))):
+        stay = bump(length, rng.uniform(-1, length / fps), rng.uniform(0.2, 0.7), rng.gamma(2, 1.2), rng.uniform(0.2, 0.7), fps)
+        there = np.maximum(there, stay)
+    return there
 
 
 def _speak(out: dict[str, np.ndarray], length: int, fps: float, rng: np.random.Generator) -> None:
