@@ -38,6 +38,8 @@ def generate(a: argparse.Namespace) -> None:
         count = lambda n: round(n * share)  # noqa: E731
         g.write_portraits(split, a.set, paths)
         g.write("stills", split, a.set, paths, count(a.people), count(a.invented), a.each, a.seed + k, a.workers)
+        if split == "test":
+            g.write("sizes", split, a.set, paths, 60, 20, 4 * len(g.SIZES), a.seed + 30, a.workers)
         if split == "train":
             g.write("sparse", split, a.set, paths, round(a.sparse * 0.7), round(a.sparse * 0.3), g.WINDOW // g.STRIDE, a.seed + 20, a.workers, g.STRIDE)
         clips = a.clips if split == "train" else a.held_clips
@@ -176,7 +178,7 @@ def main() -> None:
     command(
         generate, *kit, notes, ("set", path), ("people", number | {"default": 1000}), ("invented", number | {"default": 400}),
         ("each", number | {"default": 16, "help": "stills of one head"}), ("sparse", number | {"default": 400, "help": "clips of which every fourth frame is drawn"}), ("clips", number | {"default": 20}),
-        ("held_clips", number | {"default": 20}), ("held_share", real | {"default": 0.08, "help": "stills held out, of those for training"}),
+        ("held_clips", number | {"default": 120}), ("held_share", real | {"default": 0.08, "help": "stills held out, of those for training"}),
         ("workers", number | {"default": 2}), ("seed", number | {"default": 1}), ("splits", {"nargs": "+", "default": ["test", "val", "train"]}),
     )
     command(demo, *kit, notes, ("out", path), ("seed", number | {"default": 106}))

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 
 from . import labels, metrics, real, smoothing
-from .crops import CropSet, normalised
+from .crops import CANVAS, SIZE, CropSet, normalised
 from .edge import EdgeModel
 from .report import embed, scores, some
+from .synthetic import head
 from .synthetic.aus import NAMES
+from .synthetic.generate import SIZES
 
 SMILING, NOT_SMILING = 0.5, 0.2  # of the landmark model's mouthSmile
 
@@ -26,15 +28,29 @@ def read(model: EdgeModel, clip: real.RealClip) -> np.ndarray:
     return smoothing.smooth(scores(model, e, moving=True)["ensemble"], 3)
 
 
+def brows(points: np.ndarray) -> dict[str, np.ndarray]:
+    """What the landmarks (T, 478, 2) themselves say of the brows, in eye distances: how high the inner and the outer
+    ends are above the eyes, how near the eyes and each other the inner ends are. Nodding moves all of them too."""
+    line = points[:, 263] - points[:, 33]
+    wide = np.linalg.norm(line, axis=1)
+    up = np.stack([line[:, 1], -line[:, 0]], 1) / wide[:, None] ** 2
+    height = lambda *pairs: np.mean([((points[:, brow] - points[:, eye]) * up).sum(1) for brow, eye in pairs], 0)  # noqa: E731
+    inner = height((107, 133), (55, 133), (336, 362), (285, 362))
+    outer = height((105, 33), (70, 33), (334, 263), (300, 263))
+    gap = np.linalg.norm(points[:, 55] - points[:, 285], axis=1) / wide
+    return {"au01": inner, "au02": outer, "au04": -(inner + gap)}
+
+
 def courses(p: np.ndarray, clip: real.RealClip) -> str:
-    """Markdown: per AU the correlation with the landmark model, and both ranges. Correlation means little where the
-    landmark model's own range is below 0.2: nothing happened."""
-    r = metrics.correlation(p, clip.teacher)
-    lines = ["| AU | r | score | landmark model |", "|---|---|---|---|"]
+    """Markdown: per AU the correlation with the landmark model's blendshapes and, for the brows, with its landmarks;
+    and the ranges. Correlation means little where the other side hardly moves (less than 0.2, landmarks 0.05)."""
+    r, own = metrics.correlation(p, clip.teacher), brows(clip.points)
+    lines = ["| AU | r | score | landmark model | r, brow landmarks |", "|---|---|---|---|---|"]
     for k, name in enumerate(NAMES):
-        t = clip.teacher[:, k]
+        t, g = clip.teacher[:, k], own.get(name)
         shown = "–" if np.ptp(t) < 0.2 else f"{r[k]:.2f}"
-        lines.append(f"| {name} | {shown} | {p[:, k].min():.2f}…{p[:, k].max():.2f} | {t.min():.2f}…{t.max():.2f} |")
+        moved = "" if g is None else "–" if np.ptp(g) < 0.05 else f"{np.corrcoef(p[:, k], g)[0, 1]:.2f}"
+        lines.append(f"| {name} | {shown} | {p[:, k].min():.2f}…{p[:, k].max():.2f} | {t.min():.2f}…{t.max():.2f} | {moved} |")
     return "\n".join(lines)
 
 
@@ -78,6 +94,18 @@ def by_group(model: EdgeModel, stills: CropSet, groups: dict[int, str], most: in
         truth = stills.labels[index[m]] >= labels.ACTIVE
         row = f"{metrics.f1(truth, p[m] >= 0.5).mean():.3f} | {np.nanmean(metrics.auc(truth, p[m])):.3f}"
         lines.append(f"| {name} | {len(set(stills.groups[index[m]]))} | {m.sum()} | {row} |")
+    return "\n".join(lines)
+
+
+def by_size(model: EdgeModel, stills: CropSet) -> str:
+    """Markdown: macro-F1 and mean AUC of the same moments from further and further away (`generate.SIZES`)."""
+    p = scores(model, embed(model, stills), moving=False)["ensemble"]
+    truth = stills.labels >= labels.ACTIVE
+    lines = ["| aligned crop, pixels | between the eyes | crops | macro-F1 | mean AUC |", "|---|---|---|---|---|"]
+    eyes = np.diff(head.TEMPLATE[:2, 0])[0] / SIZE
+    for k, size in enumerate(SIZES):
+        t, s, side = truth[k :: len(SIZES)], p[k :: len(SIZES)], size * SIZE / CANVAS
+        lines.append(f"| {side:.0f} | {side * eyes:.0f} | {len(t)} | {metrics.f1(t, s >= 0.5).mean():.3f} | {np.nanmean(metrics.auc(t, s)):.3f} |")
     return "\n".join(lines)
 
 

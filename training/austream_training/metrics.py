@@ -19,6 +19,19 @@ def macro_f1(labels: np.ndarray, score: np.ndarray, threshold: float = 0.5) -> f
     return float(np.mean(each))
 
 
+def interval(truth: np.ndarray, predicted: np.ndarray, subject: np.ndarray, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the macro-F1 of (N, A) booleans when subjects (N,) are drawn anew with replacement: frames of
+    one face err together, so that thousands of them may be worth a few."""
+    _, index = np.unique(subject, return_inverse=True)
+    hit, total = (np.zeros((index.max() + 1, truth.shape[1])) for _ in range(2))
+    np.add.at(hit, index, truth & predicted)
+    np.add.at(total, index, truth.astype(int) + predicted)
+    drawn = np.random.default_rng(seed).multinomial(len(hit), np.full(len(hit), 1 / len(hit)), draws)
+    macro = (2 * (drawn @ hit) / np.maximum(drawn @ total, 1)).mean(1)
+    low, high = np.quantile(macro, [0.025, 0.975])
+    return float(low), float(high)
+
+
 def auc(truth: np.ndarray, score: np.ndarray) -> np.ndarray:
     return _each(roc_auc_score, truth, score)
 

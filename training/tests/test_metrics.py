@@ -17,6 +17,23 @@ def test_f1_equals_scikit_learn():
     np.testing.assert_allclose(metrics.f1(truth, score >= 0.5), expected, atol=1e-12)
 
 
+def test_the_interval_holds_the_macro_f1_and_narrows_with_more_subjects():
+    truth, score = sample()
+    truth, score = truth[:, 1:], score[:, 1:]
+    macro = metrics.f1(truth, score >= 0.5).mean()
+    widths = []
+    for subjects in (5, 250):
+        low, high = metrics.interval(truth, score >= 0.5, np.arange(500) % subjects)
+        assert low < macro < high
+        widths.append(high - low)
+    # as the standard deviation of 200 resamples made one by one says, to a fifth
+    rng, rows = np.random.default_rng(1), np.arange(500).reshape(2, 250).T
+    picks = [rows[rng.integers(250, size=250)].ravel() for _ in range(200)]
+    spread = np.std([metrics.f1(truth[i], score[i] >= 0.5).mean() for i in picks])
+    assert 0.8 < widths[1] / (2 * 1.96 * spread) < 1.25
+    assert metrics.interval(truth, score >= 0.5, np.zeros(500)) == (macro, macro)  # one subject says nothing of others
+
+
 def test_auc_is_nan_without_both_classes():
     truth, score = sample()
     got = metrics.auc(truth, score)

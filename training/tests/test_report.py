@@ -50,6 +50,36 @@ def test_alignment_brings_keypoints_to_the_template():
     assert (crop > 100).sum() / 3 < 100
 
 
+def test_brows_are_read_off_the_landmarks_of_a_turned_and_scaled_face():
+    rng = np.random.default_rng(0)
+    points = np.tile(rng.random((1, 478, 2)) * 50, (4, 1, 1))
+    points[:, [33, 133, 362, 263]] = [[0, 50], [10, 50], [30, 50], [40, 50]]
+    points[:, [107, 55, 336, 285]] = [[13, 40], [13, 40], [27, 40], [27, 40]]
+    points[:, [105, 70, 334, 300]] = [[3, 40], [3, 40], [37, 40], [37, 40]]
+    points[1, [107, 55, 336, 285], 1] -= 4  # raised inner ends,
+    points[2, [105, 70, 334, 300], 1] -= 4  # raised outer ends,
+    points[3, [107, 55], 0] += 2  # knitted brows
+    points[3, [336, 285], 0] -= 2
+    turn = 3 * np.array([[np.cos(0.4), -np.sin(0.4)], [np.sin(0.4), np.cos(0.4)]])
+    for seen in (points, points @ turn.T + 100):
+        got = field.brows(seen)
+        np.testing.assert_allclose(got["au01"], [0.25, 0.35, 0.25, 0.25], atol=1e-9)
+        np.testing.assert_allclose(got["au02"], [0.25, 0.25, 0.35, 0.25], atol=1e-9)
+        np.testing.assert_allclose(got["au04"] - got["au04"][0], [0, -0.1, 0, 0.1], atol=1e-9)
+
+
+def test_figures_by_face_size_take_each_moments_crops_apart(monkeypatch):
+    """Two moments, one with every AU: right on the three larger sizes, turned round on the two smaller ones."""
+    truth = np.repeat([[1.0] * 12, [0.0] * 12], 5, axis=0)
+    right = np.tile([[True], [True], [True], [False], [False]], (2, 12))
+    p = np.where(right, truth, 1 - truth)
+    monkeypatch.setattr(field, "embed", lambda model, stills: None)
+    monkeypatch.setattr(field, "scores", lambda model, e, moving: {"ensemble": p})
+    rows = field.by_size(None, type("Stills", (), {"labels": truth})).splitlines()[2:]
+    assert [r.split(" | ")[-2:] for r in rows] == [["1.000", "1.000 |"]] * 3 + [["0.000", "0.000 |"]] * 2
+    assert rows[0].startswith("| 112 | 35 | 2 ") and rows[-1].startswith("| 28 | 9 | 2 ")
+
+
 def test_sampling_indices_spread_evenly():
     assert report.some(10, None).tolist() == list(range(10)) and report.some(10, 4).tolist() == [0, 3, 6, 9]
     assert np.isnan(metrics.correlation(np.zeros((5, 1)), np.ones((5, 1))))[0]

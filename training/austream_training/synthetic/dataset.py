@@ -186,8 +186,8 @@ class Actor:
         return image, np.clip(label, 0, 1), marks.astype(np.float32)
 
 
-def still(studio: Studio, person: int | None, rng: np.random.Generator, count: int):
-    """`count` unrelated moments of one head."""
+def still(studio: Studio, person: int | None, rng: np.random.Generator, count: int, sizes: tuple[int, ...] = ()):
+    """`count` unrelated moments of one head; with `sizes`, each of them as cameras see it at these canvas sizes in pixels."""
     actor = Actor(studio, person, rng)
     for _ in range(count):
         apex = moods.draw(rng)
@@ -203,7 +203,9 @@ def still(studio: Studio, person: int | None, rng: np.random.Generator, count: i
         spread = draw_spread(rng)
         pose = tuple(np.clip(rng.normal(0, [spread * 0.6, spread, 0.3 * spread]), -_MOST_POSE, _MOST_POSE))
         gaze = tuple(rng.normal(0, 0.25, 2)) if rng.random() < 0.7 else tuple(rng.uniform([-0.8, -1], 0.8))
-        yield actor.frame(left, right, pose, gaze)
+        for size in sizes or (actor.optics["size"],):
+            actor.optics["size"] = size
+            yield actor.frame(left, right, pose, gaze)
 
 
 def clip(studio: Studio, person: int | None, rng: np.random.Generator, length: int, stride: int = 1):

@@ -3,6 +3,7 @@
 Each set is a folder `<kind>-<split>` with crops.npy (N, 144, 144, 3) uint8, labels.npy (N, 12) intensities,
 marks.npy (N, 68, 2) landmarks in pixels and groups.npy (N,), the person (−1−k for the k-th invented head); of clips,
 N = clips × 256 in order. `sparse` are clips of which every fourth frame is drawn: four times the people for the price.
+`sizes` are stills that come once per SIZES each, in that order, as from cameras further and further away.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _studio: dataset.Studio | None = None
 SPLITS = ("train", "val", "test")
 WINDOW, STRIDE = 256, 4
 SPREAD = 0.6
+SIZES = (144, 96, 64, 48, 36)  # pixels of the canvas before it is scaled up
 
 
 def _enter(paths: tuple[Path, Path, Path], spread: float) -> None:
@@ -41,7 +43,10 @@ def skin_model(studio: dataset.Studio, cache: Path) -> tuple[np.ndarray, np.ndar
 
 def _job(kind: str, person: int, seed: int, count: int, stride: int) -> tuple[np.ndarray, ...]:
     rng, who = np.random.default_rng([seed, person + 1_000_000, kind != "stills"]), person if person >= 0 else None
-    out = list(dataset.still(_studio, who, rng, count) if kind == "stills" else dataset.clip(_studio, who, rng, count * stride, stride))
+    if kind == "sizes":
+        out = list(dataset.still(_studio, who, rng, count // len(SIZES), SIZES))
+    else:
+        out = list(dataset.still(_studio, who, rng, count) if kind == "stills" else dataset.clip(_studio, who, rng, count * stride, stride))
     return tuple(np.stack(part) for part in zip(*out))
 
 
@@ -104,4 +109,4 @@ def write_portraits(split: str, out: Path, paths: tuple[Path, Path, Path]) -> Pa
     return folder
 
 
-__all__ = ["SPLITS", "STRIDE", "WINDOW", "weak", "write", "write_portraits"]
+__all__ = ["SIZES", "SPLITS", "STRIDE", "WINDOW", "weak", "write", "write_portraits"]
