@@ -48,7 +48,7 @@ class FrameModel(nn.Module):
 @torch.no_grad()
 def suspend_time(model: EdgeModel) -> None:
     """Makes every temporal block the identity, which residual blocks are with their last layers at zero, and keeps
-    them out of training. `resume_time` ends it."""
+    them out of training. `learn_time` ends it."""
     for part in _temporal(model):
         for block in part:
             for name in ("attn", "cross"):
@@ -58,12 +58,20 @@ def suspend_time(model: EdgeModel) -> None:
             nn.init.zeros_(block.fc2.weight)
             nn.init.zeros_(block.fc2.bias)
         part.requires_grad_(False)
-    for position in (model.vivit.temporal_pos, model.nguyen.branch1.frequency, model.nguyen.branch3.frequency):
+    for position in _positions(model):
         nn.init.zeros_(position).requires_grad_(False)
 
 
-def resume_time(model: EdgeModel) -> None:
-    model.requires_grad_(True)
+def learn_time(model: EdgeModel) -> None:
+    """Only what sees time learns, from the identity on: what sees one frame stays as unrelated faces and photographs
+    taught it. Left free, it forgets real faces over some hundred synthetic clips (REPORT.md)."""
+    model.requires_grad_(False)
+    for part in [*_temporal(model), *_positions(model)]:
+        part.requires_grad_(True)
+
+
+def _positions(model: EdgeModel) -> tuple[nn.Parameter, ...]:
+    return model.vivit.temporal_pos, model.nguyen.branch1.frequency, model.nguyen.branch3.frequency
 
 
 def _temporal(model: EdgeModel) -> list[nn.ModuleList]:

@@ -1,4 +1,4 @@
-"""Stage two: what sees time learns on the frame encoder's cached features; what sees one frame goes on learning.
+"""Stage two: what sees time learns on the frame encoder's cached features; what sees one frame stays as it is.
 
 A window is a path through the cached crops of one face: a clip at some speed, with a padded start as of a face that
 has just appeared; stills of one head held and cross-faded, which shows the temporal layers many more people than
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from . import labels, losses, metrics, smoothing
 from .edge import EdgeModel
-from .frames import groups_of, resume_time
+from .frames import groups_of, learn_time
 from .synthetic.generate import STRIDE
 
 WINDOW = 256
@@ -104,7 +104,8 @@ class Sampler:
 def score(model: EdgeModel, paths: list[Path256]) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Logits (b, 256, 12) of both members, and the second one's branches. Each crop is encoded once."""
     f = torch.from_numpy(np.concatenate([p.source.features[p.crops] for p in paths])).float()
-    both = torch.cat([model.vivit.encode(f).float(), f.mean(1)], 1)
+    with torch.no_grad():
+        both = torch.cat([model.vivit.encode(f).float(), f.mean(1)], 1)
     parts, first = [], 0
     for p in paths:
         own, first = both[first : first + len(p.crops)], first + len(p.crops)
@@ -125,8 +126,7 @@ def train(
     counts the clips, acted and held windows of a step. beta > 0 adds Robin Hood smoothing of the soft targets.
     gamma 0 is plain cross-entropy: on soft targets focusing leaves scores too timid for a threshold of 0.5."""
     out.mkdir(parents=True, exist_ok=True)
-    resume_time(model)
-    model.backbone.requires_grad_(False)
+    learn_time(model)
     optimizer = torch.optim.AdamW(groups_of(model), lr=lr)
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
     step, spent, running = 0, 0.0, 0.0

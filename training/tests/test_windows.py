@@ -1,8 +1,11 @@
+import copy
+
 import numpy as np
 import torch
 
 from austream_training import windows
 from austream_training.edge import EdgeModel
+from austream_training.frames import suspend_time
 
 
 def feature_set(folder, name, n, heads=1, seed=0):
@@ -57,8 +60,10 @@ def test_training_lowers_the_loss_and_a_cut_off_run_goes_on(tmp_path, capsys):
     torch.manual_seed(0)
     s = feature_set(tmp_path, "stills-train", 16, heads=2)
     sampler = windows.Sampler([s], [s], [s], 0)
+    begin = EdgeModel()
+    suspend_time(begin)
     run = lambda steps: windows.train(  # noqa: E731
-        EdgeModel(), sampler, [], tmp_path / "run", seconds=1e9, mix=(0, 1, 1), every=2, steps=steps
+        copy.deepcopy(begin), sampler, [], tmp_path / "run", seconds=1e9, mix=(0, 1, 1), every=2, steps=steps
     )
     run(12)
     lost = [float(line.split()[3]) for line in capsys.readouterr().out.splitlines()]
@@ -66,4 +71,8 @@ def test_training_lowers_the_loss_and_a_cut_off_run_goes_on(tmp_path, capsys):
     run(12)
     assert capsys.readouterr().out == ""  # finished: nothing is left to do
     run(14)
-    assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["step"] == 14
+    saved = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    assert saved["step"] == 14
+    changed = {k for k, v in begin.state_dict().items() if not torch.equal(v, saved["raw"][k])}
+    time = ("vivit.temporal.", "vivit.temporal_pos", "nguyen.branch1.", "nguyen.branch3.")
+    assert changed and all(k.startswith(time) for k in changed), "what sees one frame stays as it was"
