@@ -156,8 +156,14 @@ def table2(a: argparse.Namespace) -> None:
     recipe = paper.Recipe(
         preset=a.preset, window=a.window, batch=a.batch, epochs=a.epochs, lr=a.lr, restart=a.restart, beta=a.beta, gamma=a.gamma, seed=a.seed
     )
-    f1 = t.run(a.row, a.data, a.run, recipe, a.pretrained, causal=a.smoothing == "causal", layout=a.layout)
+    f1 = t.run(a.row, a.data, a.run, recipe, a.pretrained, causal=a.smoothing == "causal", layout=a.layout, workers=a.workers)
     print(f"{a.row}: macro-F1 {f1:.4f}")
+
+
+def export_table2(a: argparse.Namespace) -> None:
+    from . import export as exporting
+
+    print(exporting.write_paper(a.run, a.out, a.name, a.version))
 
 
 def main() -> None:
@@ -209,10 +215,11 @@ def main() -> None:
         ("layout", {"choices": ["abaw", "disfa", "bp4d"], "default": "abaw"}),
         ("run", path), ("pretrained", path | {"default": None, "help": "ImageNet weights of regnety_004"}),
         ("preset", {"choices": ["paper", "paper-compact"], "default": "paper-compact"}), ("window", number | {"default": 256}),
-        ("batch", number | {"default": 4}), ("epochs", number | {"default": 20}), ("lr", real | {"default": 0.9}),
+        ("batch", number | {"default": 4, "help": "windows of a step, over all processes"}), ("workers", number | {"default": 4, "help": "reading pictures ahead, per process"}), ("epochs", number | {"default": 20}), ("lr", real | {"default": 0.9}),
         ("restart", number | {"default": 5}), ("beta", real | {"default": 0.1}), ("gamma", real | {"default": 2.0}), ("seed", number | {"default": 0}),
         ("smoothing", {"choices": ["causal", "centered"], "default": "centered"}),
     )
+    command(export_table2, ("run", path | {"help": "what table2 wrote"}), ("out", path), ("name", {"default": "austream-paper"}), ("version", {}))
     a = parser.parse_args()
     if a.threads:
         torch.set_num_threads(a.threads)

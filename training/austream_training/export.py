@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from .edge import EDGE, EdgeModel
+from .edge import EDGE, WINDOW, EdgeModel
+from .paper import BACKBONE, NGUYEN, PRESETS
 from .synthetic.aus import NAMES
 
 
@@ -19,33 +20,58 @@ def write(
 ) -> Path:
     """Batch-norm statistics stay apart, under timm's names; whoever loads may fold them. Raises ValueError where
     a weight is not finite or leaves fp16's range."""
-    out.mkdir(parents=True, exist_ok=True)
-    tensors = {}
-    for name, tensor in model.state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        half = tensor.detach().to(torch.float16).contiguous()
-        if not torch.isfinite(half).all():
-            raise ValueError(f"{name} is not finite in fp16")
-        tensors[name] = half
-    file = out / "weights.safetensors"
-    save_file(tensors, file, metadata={"format": "pt"})
-    manifest = {
-        "name": "austream-edge",
-        "version": version,
-        "preset": "edge",
-        "trained": True,
-        "architecture": EDGE,
-        "input": {"size": 112, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "window": 256},
-        "aus": list(NAMES),
+    notes = {
         "thresholds": dict(zip(NAMES, np.round(thresholds, 3).tolist())),
         "reliability": dict(zip(NAMES, np.round(reliability, 3).tolist())),
-        "weights": [{"file": file.name, "bytes": file.stat().st_size, "sha256": digest(file)}],
         "licence": "MIT",
         "training": training,
         "metrics": metrics,
     }
-    (out / "model.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    return _folder(out, "austream-edge", version, "edge", EDGE, {k: v.half() for k, v in model.state_dict().items()}, notes)
+
+
+def write_paper(run: Path, out: Path, name: str, version: str) -> Path:
+    """The members that `table2` left in `run` (regnet-vit, nguyen, or one of them) as one model, in fp32: their mean is
+    the ensemble. Raises FileNotFoundError where neither was trained, ValueError where the product cannot load them."""
+    members = {m: torch.load(f, map_location="cpu", weights_only=True) for m in ("regnet-vit", "nguyen") if (f := run / m / "last.pt").is_file()}
+    if not members:
+        raise FileNotFoundError(f"{run} has neither regnet-vit/last.pt nor nguyen/last.pt: run `table2 --row regnet-vit` first")
+    parts, tensors = {"regnet-vit": "vivit", "nguyen": "nguyen"}, {}
+    for member, saved in members.items():
+        if (window := saved["recipe"]["window"]) != WINDOW:
+            raise ValueError(f"{run / member} was trained on windows of {window} crops, the product's are of {WINDOW}")
+        for key, tensor in saved["model"].items():
+            prefix = f"{parts[member]}.backbone." if key.startswith("backbone.") else f"{parts[member]}."
+            tensors[prefix + key.split(".", 1)[1]] = tensor.float()
+    preset = next(iter(members.values()))["recipe"]["preset"]
+    architecture = {"stem": BACKBONE["stem"], "depths": BACKBONE["depths"], "widths": BACKBONE["widths"], "groupWidth": BACKBONE["group"], "sharedBackbone": False}
+    architecture |= {"vivit": PRESETS[preset]} if "regnet-vit" in members else {}
+    architecture |= {"nguyen": NGUYEN} if "nguyen" in members else {}
+    rows = run / "table2.json"
+    notes = {"training": {m: saved["recipe"] | {"epochs trained": saved["epoch"]} for m, saved in members.items()}}
+    notes |= {"metrics": json.loads(rows.read_text())} if rows.is_file() else {}
+    return _folder(out, name, version, preset if len(members) == 2 else "custom", architecture, tensors, notes)
+
+
+def _folder(out: Path, name: str, version: str, preset: str, architecture: dict, state: dict[str, torch.Tensor], notes: dict) -> Path:
+    out.mkdir(parents=True, exist_ok=True)
+    tensors = {k: v.detach().contiguous() for k, v in state.items() if not k.endswith("num_batches_tracked")}
+    for key, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{key} is not finite in {str(tensor.dtype).removeprefix('torch.')}")
+    file = out / "weights.safetensors"
+    save_file(tensors, file, metadata={"format": "pt"})
+    manifest = {
+        "name": name,
+        "version": version,
+        "preset": preset,
+        "trained": True,
+        "architecture": architecture,
+        "input": {"size": 112, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "window": WINDOW},
+        "aus": list(NAMES),
+        "weights": [{"file": file.name, "bytes": file.stat().st_size, "sha256": digest(file)}],
+    }
+    (out / "model.json").write_text(json.dumps(manifest | notes, indent=2) + "\n")
     return out
 
 

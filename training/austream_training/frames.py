@@ -8,7 +8,6 @@ frames at once, and batches of unrelated faces teach more than windows of one fa
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from . import labels, metrics
+from . import labels, metrics, processes
 from .crops import CropSet, normalised
 from .edge import EDGE, EdgeModel
 from .losses import branched, sigmoid_focal
@@ -166,9 +165,7 @@ def train(
 
     Under torchrun each process draws its own batches, and every `sync` steps their weights are averaged (local SGD):
     on shared CPU cores far fewer stalls than averaging gradients at every step."""
-    rank, world = (int(os.environ.get(k, d)) for k, d in (("RANK", 0), ("WORLD_SIZE", 1)))
-    if world > 1 and not dist.is_initialized():
-        dist.init_process_group("gloo")
+    rank, world, _ = processes.join("cpu")
     out.mkdir(parents=True, exist_ok=True)
     model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(groups_of(model), lr=lr)

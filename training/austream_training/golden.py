@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from .edge import EDGE, Nguyen, RegNet, ViViT
 from .export import load
-from .paper import BACKBONE, PRESETS
+from .paper import BACKBONE, NGUYEN, PRESETS
 
 SAMPLES = 48
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
@@ -125,7 +125,7 @@ def members(preset: str) -> dict[str, nn.Module]:
         "vivit.backbone.": RegNet(**BACKBONE),
         "nguyen.backbone.": RegNet(**BACKBONE),
         "vivit.": ViViT(c, **PRESETS[preset]),
-        "nguyen.": Nguyen(c, 10, 512, 2, 2),
+        "nguyen.": Nguyen(c, **NGUYEN),
     }
 
 

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
-from . import losses, metrics, schedules, smoothing
+from . import losses, metrics, processes, schedules, smoothing
 from .crops import normalised
 from .data.abaw import Video, windows
 from .edge import Nguyen, RegNet, ViViT
@@ -23,6 +24,7 @@ PRESETS = {
     "paper": {"dim": 1024, "heads": 8, "mlp": 4096, "spatialLayers": 8, "temporalLayers": 4},
     "paper-compact": {"dim": 440, "heads": 8, "mlp": 1024, "spatialLayers": 8, "temporalLayers": 4},
 }
+NGUYEN = {"heads": 10, "mlp": 512, "encoderLayers": 2, "decoderLayers": 2}
 BACKBONE = {"stem": 32, "depths": (1, 3, 6, 6), "widths": (48, 104, 208, 440), "group": 8}
 
 
@@ -31,7 +33,7 @@ class Recipe:
     member: str = "regnet-vit"  # or nguyen
     preset: str = "paper-compact"
     window: int = 256
-    batch: int = 4
+    batch: int = 4  # windows of a step, shared among all processes
     epochs: int = 20
     lr: float = 0.9
     momentum: float = 0.9
@@ -56,7 +58,7 @@ class Member(nn.Module):
             self.backbone.load_state_dict({k: v for k, v in state.items() if not k.startswith("head.")})
         c = BACKBONE["widths"][-1]
         if recipe.member == "nguyen":
-            self.head: nn.Module = Nguyen(c, 10, 512, 2, 2, recipe.window)
+            self.head: nn.Module = Nguyen(c, **NGUYEN, window=recipe.window)
         else:
             self.head = ViViT(c, **PRESETS[recipe.preset], window=recipe.window)
         for part in (self.backbone.stem, self.backbone.s1):
@@ -91,12 +93,40 @@ def mask(index: np.ndarray) -> np.ndarray:
     return np.r_[True, np.diff(index) > 0]
 
 
-def train(recipe: Recipe, videos: list[Video], out: Path, pretrained: Path | None = None, log=None, device: str | None = None) -> Member:
-    """Trains one member; a run that was cut off goes on at its last finished epoch."""
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+class _Epoch(Dataset):
+    """The windows of one epoch in the order they are learned, each augmented by its own seed."""
+
+    def __init__(self, items: list[tuple[Video, np.ndarray]], order: np.ndarray, seed: list[int]):
+        self.items, self.order, self.seed = items, order, seed
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Network input (n, 3, 112, 112), labels (n, 12), and which entries teach: not padding, and coded."""
+        video, w = self.items[self.order[i]]
+        crops = load_window(video, w, np.random.default_rng([*self.seed, i]))
+        y = video.labels[w].astype(np.float32)
+        return normalised(crops), y, mask(w)[:, None] & (y >= 0)
+
+
+def train(
+    recipe: Recipe, videos: list[Video], out: Path, pretrained: Path | None = None, log=None, device: str | None = None, workers: int = 0
+) -> Member:
+    """Trains one member; a run that was cut off goes on at its last finished epoch. Under torchrun the windows of a
+    step are shared among the processes, gradients are averaged (DistributedDataParallel) and, on GPUs, batch
+    statistics are those of the whole step. `workers` read pictures ahead, per process."""
+    rank, world, device = processes.join(device)
+    if recipe.batch % world:
+        raise ValueError(f"a batch of {recipe.batch} windows cannot be shared by {world} processes: choose a multiple")
     torch.manual_seed(recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
     model = Member(recipe, pretrained).to(device)
+    kind, learner = torch.device(device).type, model
+    if world > 1:
+        if kind == "cuda":
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        learner = nn.parallel.DistributedDataParallel(model, device_ids=[torch.device(device)] if kind == "cuda" else None)
     optimizer = torch.optim.SGD(
         [p for p in model.parameters() if p.requires_grad], recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay
     )
@@ -111,20 +141,17 @@ def train(recipe: Recipe, videos: list[Video], out: Path, pretrained: Path | Non
         optimizer.load_state_dict(saved["optimizer"])
         start = saved["epoch"]
     for epoch in range(start, recipe.epochs):
-        rng = np.random.default_rng([recipe.seed, epoch])
-        order, total = rng.permutation(len(items)), 0.0
-        model.train()
-        for step in range(steps):
-            chosen = [items[i] for i in order[step * recipe.batch : (step + 1) * recipe.batch]]
-            x = torch.from_numpy(np.stack([normalised(load_window(v, w, rng)) for v, w in chosen])).to(device)
-            y = torch.from_numpy(np.stack([v.labels[w] for v, w in chosen])).float().to(device)
-            keep = torch.from_numpy(np.stack([mask(w) for _, w in chosen])).to(device)
+        order = np.resize(np.random.default_rng([recipe.seed, epoch]).permutation(len(items)), steps * recipe.batch)
+        own = _Epoch(items, order[rank::world], [recipe.seed, epoch, rank])
+        total = 0.0
+        learner.train()
+        for step, (x, y, keep) in enumerate(DataLoader(own, recipe.batch // world, num_workers=workers)):
+            x, y, keep = x.to(device), y.to(device), keep.to(device)
             for g in optimizer.param_groups:
                 g["lr"] = schedules.warm_restarts(epoch + step / steps, recipe.restart, recipe.lr, growth=recipe.growth)
-            keep = keep[..., None] & (y >= 0)  # an AU that is not coded teaches nothing
             target = losses.robin_hood(y.clamp_min(0), frequency, recipe.beta)[keep]
-            with torch.autocast(device, torch.bfloat16):
-                fused, branches = model(x)
+            with torch.autocast(kind, torch.bfloat16):
+                fused, branches = learner(x)
             focal = lambda z: losses.sigmoid_focal(z.float()[keep], target, recipe.gamma).mean()  # noqa: E731
             loss = losses.branched(focal(fused), [focal(b) for b in branches], recipe.branch_weight) if branches else focal(fused)
             optimizer.zero_grad(set_to_none=True)
@@ -132,28 +159,35 @@ def train(recipe: Recipe, videos: list[Video], out: Path, pretrained: Path | Non
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
             optimizer.step()
             total += loss.item()
-        if log:
-            log.add_scalar("loss", total / steps, epoch)
-            log.add_scalar("lr", optimizer.param_groups[0]["lr"], epoch)
-        torch.save(
-            {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1, "recipe": asdict(recipe)}, out / "last.pt"
-        )
-        print(f"epoch {epoch + 1}/{recipe.epochs} loss {total / steps:.4f}", flush=True)
+        if rank == 0:
+            _save(model, optimizer, epoch + 1, recipe, out)
+            if log:
+                log.add_scalar("loss", total / steps, epoch)
+                log.add_scalar("lr", optimizer.param_groups[0]["lr"], epoch)
+            print(f"epoch {epoch + 1}/{recipe.epochs} loss {total / steps:.4f}", flush=True)
     return model
+
+
+def _save(model: Member, optimizer: torch.optim.Optimizer, epoch: int, recipe: Recipe, out: Path) -> None:
+    saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch, "recipe": asdict(recipe)}
+    torch.save(saved, out / "next.pt")
+    (out / "next.pt").replace(out / "last.pt")  # whole, or as it was
 
 
 @torch.no_grad()
 def predict(model: Member, videos: list[Video], window: int = 256) -> list[np.ndarray]:
-    """Sigmoid scores (N, 12) per video."""
+    """Sigmoid scores (N, 12) per video; under torchrun each process scores some of the videos."""
     model.eval()
-    device, out = next(model.parameters()).device, []
-    for v in videos:
-        p = np.zeros((len(v.frames), 12), np.float32)
+    rank, world, _ = processes.join(str(next(model.parameters()).device))
+    device, out = next(model.parameters()).device, {}
+    for k in range(rank, len(videos), world):
+        v = videos[k]
+        out[k] = np.zeros((len(v.frames), 12), np.float32)
         for w in windows(v, window):
             x = torch.from_numpy(normalised(load_window(v, w, None)))[None].to(device)
-            p[w[mask(w)]] = torch.sigmoid(model(x)[0][0].float()).cpu().numpy()[mask(w)]
-        out.append(p)
-    return out
+            out[k][w[mask(w)]] = torch.sigmoid(model(x)[0][0].float()).cpu().numpy()[mask(w)]
+    every = processes.gather(out, world)
+    return [every[k] for k in range(len(videos))]
 
 
 def macro_f1(videos: list[Video], scores: list[np.ndarray]) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import paper, smoothing
+from . import paper, processes, smoothing
 from .data import abaw, bp4d, disfa, folds
 
 LAYOUTS = ("abaw", "disfa", "bp4d")
@@ -29,14 +29,16 @@ def read(data: Path, layout: str, k: int, seed: int) -> tuple[list[abaw.Video], 
 
 
 def run(
-    row: str, data: Path, out: Path, recipe: paper.Recipe, pretrained: Path | None, causal: bool, k: int = 5, layout: str = "abaw"
+    row: str, data: Path, out: Path, recipe: paper.Recipe, pretrained: Path | None, causal: bool, k: int = 5, layout: str = "abaw",
+    workers: int = 0,
 ) -> float:
     """Macro-F1 of the row on the validation set; appends it to out/table2.json."""
+    rank, _, _ = processes.join()
     videos, validation = read(data, layout, k, recipe.seed)
     note: dict = {}
     if row in ("regnet-vit", "nguyen"):
         recipe.member = row
-        model = paper.train(recipe, videos, out / row, pretrained, _log(out / row))
+        model = paper.train(recipe, videos, out / row, pretrained, _log(out / row), workers=workers)
         scores = paper.predict(model, validation, recipe.window)
     elif row == "kfold":
         recipe.member = "regnet-vit"
@@ -44,7 +46,7 @@ def run(
         members = []
         for f in range(k):
             rest = [videos[i] for g, part in enumerate(parts) if g != f for i in part]
-            model = paper.train(recipe, rest, out / f"fold{f}", pretrained, _log(out / f"fold{f}"))
+            model = paper.train(recipe, rest, out / f"fold{f}", pretrained, _log(out / f"fold{f}"), workers=workers)
             own = [videos[i] for i in parts[f]]
             note[f"fold{f}"] = paper.macro_f1(own, paper.predict(model, own, recipe.window))
             members.append(paper.predict(model, validation, recipe.window))
@@ -58,6 +60,8 @@ def run(
     else:
         scores = [(a + b) / 2 for a, b in zip(_load(out, "smoothing", validation), _load(out, "nguyen", validation))]
     f1 = paper.macro_f1(validation, scores)
+    if rank:
+        return f1
     np.savez(out / f"{row}.npz", **{v.name: p for v, p in zip(validation, scores)})
     file = out / "table2.json"
     rows = json.loads(file.read_text()) if file.is_file() else {}
@@ -75,6 +79,9 @@ def _load(out: Path, row: str, videos: list[abaw.Video]) -> list[np.ndarray]:
 
 
 def _log(folder: Path):
+    """TensorBoard's writer, of the first process alone."""
+    if processes.join()[0]:
+        return None
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(str(folder / "tensorboard"))

@@ -1,3 +1,5 @@
+import os
+import socket
 from dataclasses import replace
 
 import cv2
@@ -60,6 +62,45 @@ def test_the_whole_pipeline_overfits(tiny, tmp_path):
     recipe = paper.Recipe(window=8, batch=2, epochs=240, lr=0.15, restart=240, beta=0.0)
     model = paper.train(recipe, short, tmp_path / "run", device="cpu")
     assert paper.macro_f1(short, paper.predict(model, short, 8)) > 0.95
+
+
+def _one_of_two(rank, port, root, recipe):
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    videos = abaw.read(root, "train")
+    model = paper.train(recipe, videos, root / "run", device="cpu")
+    torch.save({"model": model.state_dict(), "scores": paper.predict(model, videos, WINDOW)}, root / f"rank{rank}.pt")
+
+
+def test_two_processes_learn_one_model_and_share_the_scoring(tiny, tmp_path):
+    recipe = paper.Recipe(member="nguyen", window=WINDOW, batch=2, epochs=2, lr=0.05)
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    torch.multiprocessing.spawn(_one_of_two, (port, tmp_path, recipe), nprocs=2)
+    one, two = (torch.load(tmp_path / f"rank{k}.pt", weights_only=False) for k in (0, 1))
+    kept = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["model"]
+    learned = [k for k, _ in paper.Member(recipe).named_parameters()]
+    torch.manual_seed(recipe.seed)
+    before = paper.Member(recipe).state_dict()
+    # they saw different windows: alike only if their gradients were averaged
+    assert all(torch.equal(one["model"][k], two["model"][k]) and torch.equal(one["model"][k], kept[k]) for k in learned)
+    assert not torch.equal(before["head.heads.0.weight"], kept["head.heads.0.weight"])
+    # the first and the third video were scored by process 0, the second by process 1
+    models = []
+    for part in (one, two):
+        models.append(paper.Member(recipe))
+        models[-1].load_state_dict(part["model"])
+    for k, video in enumerate(tiny):
+        alone = paper.predict(models[k % 2], [video], WINDOW)[0]
+        for part in (one, two):
+            np.testing.assert_allclose(part["scores"][k], alone, atol=1e-4)
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(paper.processes, "join", lambda device=None: (0, 3, "cpu"))
+    with pytest.raises(ValueError, match="a batch of 4 windows cannot be shared by 3 processes"):
+        paper.train(paper.Recipe(window=WINDOW), tiny, tmp_path / "run")
 
 
 def test_padding_is_masked():
