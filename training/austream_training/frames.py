@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from . import labels, metrics, processes
+from . import checkpoint, labels, metrics, processes
 from .crops import CropSet, normalised
 from .edge import EDGE, EdgeModel
 from .losses import branched, sigmoid_focal
@@ -232,7 +232,8 @@ def groups_of(model: nn.Module) -> list[dict]:
 
 
 def _save(model, average, optimizer, step, spent, out: Path, validation) -> None:
-    torch.save({"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent": spent}, out / "last.pt")
+    state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent": spent}
+    checkpoint.write(out, state)
     report = evaluate(average.module, validation)
     for name, r in report.items():
         print(f"  [{step}] {name}: macro-F1 {np.nanmean(r['f1']):.3f} AUC {np.nanmean(r['auc']):.3f} f1 {r['f1']} auc {r['auc']} r {r['r']}", flush=True)

@@ -88,6 +88,5 @@ def pose_table(model, stills: CropSet, most: int = 320) -> str:
     lines = ["| nose tip off the eyes' middle, in eye distances | crops | macro-F1 | mean AUC |", "|---|---|---|---|"]
     for low, high in ((0, 0.12), (0.12, 0.3), (0.3, 9)):
         m = (turned >= low) & (turned < high)
-        truth = stills.labels[index[m]] >= labels.ACTIVE
-        lines.append(f"| {low}–{high if high < 9 else ''} | {m.sum()} | {metrics.f1(truth, p[m] >= 0.5).mean():.3f} | {np.nanmean(metrics.auc(truth, p[m])):.3f} |")
+        lines.append(f"| {low}–{high if high < 9 else ''} | {m.sum()} | {report.headline(stills.labels[index[m]], p[m])} |")
     return "\n".join(lines)

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from . import losses, metrics, processes, schedules, smoothing
+from . import checkpoint, losses, metrics, processes, schedules, smoothing
 from .crops import normalised
 from .data.abaw import Video, windows
 from .edge import Nguyen, RegNet, ViViT
@@ -160,18 +160,13 @@ def train(
             optimizer.step()
             total += loss.item()
         if rank == 0:
-            _save(model, optimizer, epoch + 1, recipe, out)
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1, "recipe": asdict(recipe)}
+            checkpoint.write(out, state)
             if log:
                 log.add_scalar("loss", total / steps, epoch)
                 log.add_scalar("lr", optimizer.param_groups[0]["lr"], epoch)
             print(f"epoch {epoch + 1}/{recipe.epochs} loss {total / steps:.4f}", flush=True)
     return model
-
-
-def _save(model: Member, optimizer: torch.optim.Optimizer, epoch: int, recipe: Recipe, out: Path) -> None:
-    saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch, "recipe": asdict(recipe)}
-    torch.save(saved, out / "next.pt")
-    (out / "next.pt").replace(out / "last.pt")  # whole, or as it was
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import labels, losses, metrics, smoothing
+from . import checkpoint, labels, losses, metrics, smoothing
 from .edge import EdgeModel
 from .frames import groups_of, learn_time
 from .synthetic.generate import STRIDE
@@ -173,8 +173,7 @@ def train(
 
 def _save(model, average, optimizer, step, spent, out: Path) -> None:
     saved = {"raw": model.state_dict(), "model": average.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent": spent}
-    torch.save(saved, out / "next.pt")
-    (out / "next.pt").replace(out / "last.pt")
+    checkpoint.write(out, saved)
 
 
 @torch.no_grad()

@@ -43,11 +43,13 @@ def skin_model(studio: dataset.Studio, cache: Path) -> tuple[np.ndarray, np.ndar
 
 def _job(kind: str, person: int, seed: int, count: int, stride: int) -> tuple[np.ndarray, ...]:
     rng, who = np.random.default_rng([seed, person + 1_000_000, kind != "stills"]), person if person >= 0 else None
-    if kind == "sizes":
-        out = list(dataset.still(_studio, who, rng, count // len(SIZES), SIZES))
+    if kind == "stills":
+        frames = dataset.still(_studio, who, rng, count)
+    elif kind == "sizes":
+        frames = dataset.still(_studio, who, rng, count // len(SIZES), SIZES)
     else:
-        out = list(dataset.still(_studio, who, rng, count) if kind == "stills" else dataset.clip(_studio, who, rng, count * stride, stride))
-    return tuple(np.stack(part) for part in zip(*out))
+        frames = dataset.clip(_studio, who, rng, count * stride, stride)
+    return tuple(np.stack(part) for part in zip(*frames))
 
 
 def write(
