@@ -36,14 +36,15 @@ def generate(a: argparse.Namespace) -> None:
     for split in a.splits:
         k, share = g.SPLITS.index(split), 1.0 if split == "train" else a.held_share
         count = lambda n: round(n * share)  # noqa: E731
-        g.write_portraits(split, a.set, paths)
-        g.write("stills", split, a.set, paths, count(a.people), count(a.invented), a.each, a.seed + k, a.workers)
-        if split == "test":
+        g.write("stills", split, a.set, paths, count(a.people), count(a.invented), a.each, a.seed + k, a.workers, fair=a.fair)
+        if not a.fair:
+            g.write_portraits(split, a.set, paths)
+        if split == "test" and not a.fair:
             g.write("sizes", split, a.set, paths, 60, 20, 4 * len(g.SIZES), a.seed + 30, a.workers)
         if split == "train":
-            g.write("sparse", split, a.set, paths, round(a.sparse * 0.7), round(a.sparse * 0.3), g.WINDOW // g.STRIDE, a.seed + 20, a.workers, g.STRIDE)
+            g.write("sparse", split, a.set, paths, round(a.sparse * 0.7), round(a.sparse * 0.3), g.WINDOW // g.STRIDE, a.seed + 20, a.workers, g.STRIDE, a.fair)
         clips = a.clips if split == "train" else a.held_clips
-        g.write("clips", split, a.set, paths, round(clips * 0.7), round(clips * 0.3), g.WINDOW, a.seed + 10 + k, a.workers)
+        g.write("clips", split, a.set, paths, round(clips * 0.7), round(clips * 0.3), g.WINDOW, a.seed + 10 + k, a.workers, fair=a.fair)
 
 
 def demo(a: argparse.Namespace) -> None:
@@ -77,7 +78,7 @@ def cache(a: argparse.Namespace) -> None:
     from .frames import FrameModel
     from .windows import STRIDE, WINDOW
 
-    model, out = FrameModel(), a.run / "features"
+    model, out = FrameModel(), a.run / "embeddings"
     c.load_average(model, a.run / "last.pt")
     for name in ("clips-test", "clips-val", "stills-val", "portraits-val"):
         c.write(model, a.set[0] / name, out)
@@ -98,16 +99,16 @@ def train_windows(a: argparse.Namespace) -> None:
     from .frames import FrameModel, suspend_time
 
     torch.manual_seed(a.seed)
-    frame, source = FrameModel(), a.run / "features"
+    frame, source = FrameModel(), a.run / "embeddings"
     c.load_average(frame, a.run / "last.pt")
     suspend_time(frame.edge)
-    read = lambda *names: [windows.FeatureSet(source, n) for n in names]  # noqa: E731
-    every = lambda n: [windows.FeatureSet(f.parent, n) for f in sorted(source.glob(f"*/{n}-groups.npy"))]  # noqa: E731
+    read = lambda *names: [windows.EmbeddingSet(source, n) for n in names]  # noqa: E731
+    every = lambda n: [windows.EmbeddingSet(f.parent, n) for f in sorted(source.glob(f"*/{n}-groups.npy"))]  # noqa: E731
     clips = every("clips-train") + every("sparse-train-augmented")
     sampler = windows.Sampler(clips, every("stills-train-augmented"), every("portraits-train-augmented"), a.seed)
     frequency = losses.frequencies(np.concatenate([s.labels for s in clips]) >= labels.ACTIVE)
     validation = read("clips-val", "stills-val", "portraits-val")
-    windows.train(frame.edge, sampler, validation, a.out, a.minutes * 60, lr=a.lr, beta=a.beta, frequency=frequency)
+    windows.train(frame.edge, sampler, validation, a.out, a.minutes * 60, lr=a.lr, beta=a.beta, frequency=frequency, stray=a.stray)
 
 
 def export(a: argparse.Namespace) -> None:
@@ -138,7 +139,7 @@ def report(a: argparse.Namespace) -> None:
     clips = {f.stem: real.read([f], finder) for f in a.clips}
     tones = field.tones(a.portraits, files, points, people["test"])
     sexes = field.sexes(a.sexes, files, people["test"]) if a.sexes else {}
-    page.write(a.model, a.set, a.features, photos, clips, tones, sexes, a.out)
+    page.write(a.model, a.set, a.fair, a.embeddings, photos, clips, tones, sexes, a.out)
 
 
 def crop(a: argparse.Namespace) -> None:
@@ -174,7 +175,7 @@ def main() -> None:
     def command(run, *arguments: tuple[str, dict]) -> None:
         p = commands.add_parser(run.__name__.replace("_", "-"))
         for name, options in arguments:
-            p.add_argument(f"--{name.replace('_', '-')}", **({"required": "default" not in options} | options))
+            p.add_argument(f"--{name.replace('_', '-')}", **({"required": not {"default", "action"} & options.keys()} | options))
         p.set_defaults(run_command=run)
 
     path, number, real = {"type": Path}, {"type": int}, {"type": float}
@@ -186,6 +187,7 @@ def main() -> None:
         ("each", number | {"default": 16, "help": "stills of one head"}), ("sparse", number | {"default": 400, "help": "clips of which every fourth frame is drawn"}), ("clips", number | {"default": 20}),
         ("held_clips", number | {"default": 120}), ("held_share", real | {"default": 0.08, "help": "stills held out, of those for training"}),
         ("workers", number | {"default": 2}), ("seed", number | {"default": 1}), ("splits", {"nargs": "+", "default": ["test", "val", "train"]}),
+        ("fair", {"action": "store_true", "help": "a set of well-placed cameras"}),
     )
     command(demo, *kit, notes, ("out", path), ("seed", number | {"default": 106}))
     command(
@@ -197,6 +199,7 @@ def main() -> None:
     command(
         train_windows, ("run", path), ("out", path), ("minutes", real), ("seed", number | {"default": 0}),
         ("lr", real | {"default": 1e-3}), ("beta", real | {"default": 0.0, "help": "of Robin Hood label smoothing"}),
+        ("stray", real | {"default": 0.0, "help": "how far a moving face is shifted towards others"}),
     )
     command(
         export, ("run", path | {"help": "of train-windows"}), ("set", path), ("out", path), ("version", {}),
@@ -204,7 +207,7 @@ def main() -> None:
     )
     command(evaluate, ("model", path), ("set", path), ("split", {"default": "test"}))
     command(
-        report, ("model", path), ("set", path), ("features", path | {"help": "what cache wrote"}), ("portraits", path), notes, ("landmarker", path),
+        report, ("model", path), ("set", path), ("fair", path | {"help": "a set of well-placed cameras"}), ("embeddings", path | {"help": "what cache wrote"}), ("portraits", path), notes, ("landmarker", path),
         ("clips", path | {"nargs": "+", "help": "videos of real faces"}), ("sexes", path | {"default": None, "help": "CSV: bioguide (a portrait's name), gender (F or M)"}), ("out", path),
     )
     command(

@@ -15,6 +15,7 @@ from torch import nn
 
 from . import labels, losses, metrics
 from .data import folds
+from .edge import EDGE
 from .report import smoothed
 
 BETAS = (0.0, 0.1, 0.25, 0.5, 1.0)
@@ -25,7 +26,8 @@ class Pooled:
 
     def __init__(self, folder: Path, *names: str):
         load = lambda kind: [np.load(folder / f"{n}-{kind}.npy", mmap_mode="r") for n in names]  # noqa: E731
-        self.x = torch.from_numpy(np.concatenate([np.asarray(f).mean(1, dtype=np.float32) for f in load("features")]))
+        width = EDGE["widths"][-1]
+        self.x = torch.from_numpy(np.concatenate([e[:, -width:].astype(np.float32) for e in load("embeddings")]))
         self.active = np.concatenate(load("labels")) >= labels.ACTIVE
         self.people = np.concatenate(load("groups"))
 
@@ -55,9 +57,9 @@ def read(head: nn.Module, s: Pooled) -> np.ndarray:
     return torch.sigmoid(head(s.x)).numpy()
 
 
-def run(features: Path, seeds: int = 3, k: int = 5) -> dict[str, list[float]]:
+def run(embeddings: Path, seeds: int = 3, k: int = 5) -> dict[str, list[float]]:
     """Row → macro-F1 at 0.5 on the test people's clips, one per seed. β of the later rows is chosen on validation."""
-    train, val, test = (Pooled(features, *n) for n in (("0/stills-train-augmented", "0/sparse-train-augmented"), ("clips-val",), ("clips-test",)))
+    train, val, test = (Pooled(embeddings, *n) for n in (("0/stills-train-augmented", "0/sparse-train-augmented"), ("clips-val",), ("clips-test",)))
     whole, out, chosen = np.arange(len(train.x)), {}, {}
     f1 = lambda s, p: float(metrics.f1(s.active, p >= 0.5).mean())  # noqa: E731
     heads = {(b, seed): fit(train, whole, b, seed) for b in BETAS for seed in range(seeds)}

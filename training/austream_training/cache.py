@@ -1,4 +1,4 @@
-"""Runs a trained frame encoder once over data sets and keeps its features for the window stage."""
+"""Runs a trained frame encoder once over data sets and keeps its embeddings for the window stage."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from .crops import CropSet, draw_view, normalised, shaken
+from .edge import EdgeModel
 from .frames import FrameModel
 
 
@@ -20,12 +21,12 @@ def load_average(model: FrameModel, checkpoint: Path) -> dict:
 
 
 @torch.no_grad()
-def features(backbone: torch.nn.Module, crops: np.ndarray) -> np.ndarray:
-    """(n, 112, 112, 3) → (n, 16, c) float16."""
+def embeddings(model: EdgeModel, crops: np.ndarray) -> np.ndarray:
+    """(n, 112, 112, 3) → (n, d + c) float16."""
     x = torch.from_numpy(normalised(crops)).to(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
-        f = backbone(x)
-    return f.float().flatten(2).transpose(1, 2).half().numpy()
+        e = model.encode(x)
+    return e.half().numpy()
 
 
 def write(model: FrameModel, folder: Path, out: Path, repeats: int = 0, track: int = 1, share: float = 1.0, seed: int = 5, batch: int = 128) -> None:
@@ -36,7 +37,7 @@ def write(model: FrameModel, folder: Path, out: Path, repeats: int = 0, track: i
     s, rng = CropSet(folder), np.random.default_rng(seed)
     heads = np.split(np.arange(len(s)), np.flatnonzero(np.diff(s.groups)) + 1)
     chosen = np.concatenate([heads[i] for i in np.linspace(0, len(heads) - 1, round(len(heads) * share)).astype(int)])
-    f, order = [], np.tile(chosen, max(1, repeats))
+    e, order = [], np.tile(chosen, max(1, repeats))
     view: dict = {}
     for k in range(0, len(order), batch):
         index = order[k : k + batch]
@@ -45,12 +46,12 @@ def write(model: FrameModel, folder: Path, out: Path, repeats: int = 0, track: i
             for n, i in enumerate(index, start=k):
                 view = draw_view(rng) if n % track == 0 else view
                 crops.append(s.augmented(int(i), rng, shaken(view, rng) if track > 1 else view)[0])
-            f.append(features(model.edge.backbone, np.stack(crops)))
+            e.append(embeddings(model.edge, np.stack(crops)))
         else:
-            f.append(features(model.edge.backbone, s.centre(index)))
+            e.append(embeddings(model.edge, s.centre(index)))
     out.mkdir(parents=True, exist_ok=True)
     name = folder.name + ("-augmented" if repeats else "")
-    np.save(out / f"{name}-features.npy", np.concatenate(f))
+    np.save(out / f"{name}-embeddings.npy", np.concatenate(e))
     np.save(out / f"{name}-labels.npy", s.labels[order])
     np.save(out / f"{name}-weights.npy", s.weights[order])
     np.save(out / f"{name}-groups.npy", s.groups[order])

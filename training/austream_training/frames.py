@@ -1,7 +1,7 @@
 """Stage one: everything of the ensemble that sees one frame learns from single crops: the backbone, the ViViT's
 spatial encoder and head, the Nguyen member's branches and fusion. What sees time is the identity meanwhile.
 
-The rest learns afterwards on cached features (windows.py): on a CPU this costs a fraction of training through 256
+The rest learns afterwards on cached embeddings (windows.py): on a CPU this costs a fraction of training through 256
 frames at once, and batches of unrelated faces teach more than windows of one face.
 """
 

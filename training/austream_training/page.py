@@ -13,8 +13,8 @@ from .crops import CropSet
 _PLOTTED = ("au01", "au02", "au04", "au06", "au12", "au25", "au26")
 
 
-def write(model_folder: Path, sets: Path, features: Path, photos: real.RealClip, clips: dict[str, real.RealClip], tones: dict[int, float], sexes: dict[int, str], out: Path) -> None:
-    """`features`: what `cache` wrote, for the ablation. → out/REPORT.md and out/report/*.png."""
+def write(model_folder: Path, sets: Path, fair: Path, embeddings: Path, photos: real.RealClip, clips: dict[str, real.RealClip], tones: dict[int, float], sexes: dict[int, str], out: Path) -> None:
+    """`fair`: the set of well-placed cameras; `embeddings`: what `cache` wrote, for the ablation. → out/REPORT.md and out/report/*.png."""
     manifest = json.loads((model_folder / "model.json").read_text())
     model, test = export.load(model_folder), manifest["metrics"]["test"]
     pictures = out / "report"
@@ -43,7 +43,7 @@ def write(model_folder: Path, sets: Path, features: Path, photos: real.RealClip,
         "### Robin Hood smoothing, k-fold and score smoothing",
         "Measured at a small scale: one hidden layer of 128 on the frame encoder's cached, pooled features, trained for six epochs with the focal "
         "loss (γ 2) on hard labels, three seeds a row, read frame by frame on the held-out clips.",
-        ablation.table(ablation.run(features)),
+        ablation.table(ablation.run(embeddings)),
         (pictures / "remarks.md").read_text().strip(),  # written by whoever read the figures
         "## Calibration",
         f"{calibrate.__doc__.splitlines()[0]} Mean expected calibration error: clips {np.mean(test['clips/ensemble+causal']['ece']):.3f}, "
@@ -51,6 +51,10 @@ def write(model_folder: Path, sets: Path, features: Path, photos: real.RealClip,
         "![calibration](report/calibration.png)",
         "## Pose",
         pose_table(model, CropSet(sets / "stills-test")),
+        "## A well-placed camera",
+        "The tables above are of every camera that the generator knows: dark, blurred and noisy ones, faces turned away or covered by hands. Here are other "
+        "clips and stills of held-out heads that are near, sharp, evenly lit, seldom turned by more than 30°, with nothing before them but glasses:",
+        field.when_fair(model, fair),
         "## Face size",
         "The same moments of held-out heads as cameras see them from further and further away: how large a face was before it was scaled up to the "
         "crop's 112 pixels. Blur, noise, light and compression are as everywhere else.",

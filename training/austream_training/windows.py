@@ -1,4 +1,4 @@
-"""Stage two: what sees time learns on the frame encoder's cached features; what sees one frame stays as it is.
+"""Stage two: what sees time learns on the frame encoder's cached embeddings; what sees one frame stays as it is.
 
 A window is a path through the cached crops of one face: a clip at some speed, with a padded start as of a face that
 has just appeared; stills of one head held and cross-faded, which shows the temporal layers many more people than
@@ -25,12 +25,12 @@ WINDOW = 256
 NEWEST, NEWEST_WEIGHT = 32, 3.0
 
 
-class FeatureSet:
-    """Features (N, 16, C) float16 with intensities and trust (N, 12) and people (N,), as `cache` writes them."""
+class EmbeddingSet:
+    """Embeddings (N, d + c) float16 with intensities and trust (N, 12) and people (N,), as `cache` writes them."""
 
     def __init__(self, folder: Path, name: str):
         self.name = name
-        self.features = np.load(folder / f"{name}-features.npy", mmap_mode="r")
+        self.embeddings = np.load(folder / f"{name}-embeddings.npy")
         self.labels = np.load(folder / f"{name}-labels.npy")
         self.weights = np.load(folder / f"{name}-weights.npy")
         self.stride = STRIDE if name.startswith("sparse") else 1
@@ -46,7 +46,7 @@ class FeatureSet:
 class Path256:
     """Which crops a window shows: crop indices (U,) of a set, and the course (256,) between them, in 0…U − 1."""
 
-    source: FeatureSet
+    source: EmbeddingSet
     crops: np.ndarray
     course: np.ndarray
 
@@ -67,12 +67,20 @@ class Sampler:
     """`clips`: sets whose rows are 256 // stride consecutive frames a clip; `stills`: several moments of each head;
     `photos`: single pictures."""
 
-    def __init__(self, clips: list[FeatureSet], stills: list[FeatureSet], photos: list[FeatureSet], seed: int):
+    def __init__(self, clips: list[EmbeddingSet], stills: list[EmbeddingSet], photos: list[EmbeddingSet], seed: int):
         self.clips, self.stills, self.photos, self.rng = clips, stills, photos, np.random.default_rng(seed)
+        heads = np.array([len(s.labels) * s.stride for s in clips], float)
+        self.odds = heads / heads.sum()
+        self.means = np.concatenate([[s.embeddings[rows].mean(0, dtype=np.float32) for rows in s.heads] for s in clips])
+
+    def stray(self) -> np.ndarray:
+        """The way from one head's mean embedding to another's (d + c,): what makes a face look as if it always frowned."""
+        a, b = self.rng.integers(len(self.means), size=2)
+        return self.means[a] - self.means[b]
 
     def clip(self) -> Path256:
         rng = self.rng
-        s = self.clips[int(rng.integers(len(self.clips)))]
+        s = self.clips[int(rng.choice(len(self.clips), p=self.odds))]
         n = WINDOW // s.stride
         rows = int(rng.integers(len(s.labels) // n)) * n + np.arange(n)
         speed = float(rng.choice([1.0, 0.5, 2.0], p=[0.6, 0.2, 0.2]))
@@ -101,30 +109,28 @@ class Sampler:
         return Path256(s, rng.integers(len(s.labels), size=1), np.zeros(WINDOW))
 
 
-def score(model: EdgeModel, paths: list[Path256]) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Logits (b, 256, 12) of both members, and the second one's branches. Each crop is encoded once."""
-    f = torch.from_numpy(np.concatenate([p.source.features[p.crops] for p in paths])).float()
-    with torch.no_grad():
-        both = torch.cat([model.vivit.encode(f).float(), f.mean(1)], 1)
-    parts, first = [], 0
-    for p in paths:
-        own, first = both[first : first + len(p.crops)], first + len(p.crops)
-        low = np.floor(p.course).astype(int)
-        share = torch.from_numpy((p.course - low).astype(np.float32))[:, None]
-        parts.append(own[low] * (1 - share) + own[np.minimum(low + 1, len(p.crops) - 1)] * share)
-    x, d = torch.stack(parts), model.vivit.embed.out_features
+def embeddings(paths: list[Path256]) -> np.ndarray:
+    """(b, 256, d + c)."""
+    return np.stack([p.blend(p.source.embeddings[p.crops].astype(np.float32)) for p in paths])
+
+
+def score(model: EdgeModel, x: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Embeddings (b, 256, d + c) → logits (b, 256, 12) of both members, and the second one's branches."""
+    d = model.vivit.embed.out_features
     fused, branches = model.nguyen.score(x[..., d:])
     return model.vivit.score(x[..., :d]), fused, branches
 
 
 def train(
-    model: EdgeModel, sampler: Sampler, validation: list[FeatureSet], out: Path, seconds: float, lr: float = 1e-3,
+    model: EdgeModel, sampler: Sampler, validation: list[EmbeddingSet], out: Path, seconds: float, lr: float = 1e-3,
     mix: tuple[int, int, int] = (4, 2, 2), gamma: float = 0.0, branch_weight: float = 0.3, beta: float = 0.0,
-    frequency: np.ndarray | None = None, every: int = 100, steps: int = 10**9,
+    frequency: np.ndarray | None = None, stray: float = 0.0, every: int = 100, steps: int = 10**9,
 ) -> None:
     """AdamW and one cosine over `steps` or `seconds`, whichever ends first; goes on from out/last.pt; keeps a running average of the weights. `mix`
     counts the clips, acted and held windows of a step. beta > 0 adds Robin Hood smoothing of the soft targets.
-    gamma 0 is plain cross-entropy: on soft targets focusing leaves scores too timid for a threshold of 0.5."""
+    gamma 0 is plain cross-entropy: on soft targets focusing leaves scores too timid for a threshold of 0.5. `stray`: how
+    far, at most, a window of a moving face is shifted towards other faces (`Sampler.stray`), so that time learns to tell
+    what a face does from how it always looks."""
     out.mkdir(parents=True, exist_ok=True)
     learn_time(model)
     optimizer = torch.optim.AdamW(groups_of(model), lr=lr)
@@ -144,12 +150,16 @@ def train(
         for g in optimizer.param_groups:
             g["lr"] = float(lr * min(1, (step + 1) / 50) * (0.5 * (1 + np.cos(np.pi * share)) + 0.002))
         paths = [draw() for draw, n in zip((sampler.clip, sampler.acted, sampler.held), mix) for _ in range(n)]
+        x = embeddings(paths)
+        if stray > 0:
+            for k in range(mix[0] + mix[1]):
+                x[k] += stray * sampler.rng.random() * sampler.stray()
         y = torch.from_numpy(labels.targets(np.stack([p.labels() for p in paths])))
         w = torch.from_numpy(np.stack([p.weights() for p in paths])) * newest * rarity
         if beta > 0:
             y = losses.robin_hood(y, torch.from_numpy(frequency), beta)
         with torch.autocast("cpu", torch.bfloat16):
-            first, fused, branches = score(model, paths)
+            first, fused, branches = score(model, torch.from_numpy(x))
         focal = lambda z: (losses.sigmoid_focal(z.float(), y, gamma) * w).sum() / w.sum()  # noqa: E731
         loss = focal(first) + losses.branched(focal(fused), [focal(b) for b in branches], branch_weight)
         optimizer.zero_grad(set_to_none=True)
@@ -177,7 +187,7 @@ def _save(model, average, optimizer, step, spent, out: Path) -> None:
 
 
 @torch.no_grad()
-def predict(model: EdgeModel, s: FeatureSet, sigma: float | None = None) -> dict[str, np.ndarray]:
+def predict(model: EdgeModel, s: EmbeddingSet, sigma: float | None = None) -> dict[str, np.ndarray]:
     """Sigmoid scores (N, 12) of each member and of their mean. Clips by whole windows (smoothed causally where
     `sigma` is given), stills as constant windows read at their newest frame."""
     was_training = model.training
@@ -189,7 +199,7 @@ def predict(model: EdgeModel, s: FeatureSet, sigma: float | None = None) -> dict
             paths = [Path256(s, np.arange(k * WINDOW, (k + 1) * WINDOW), np.arange(WINDOW))]
         else:
             paths = [Path256(s, np.array([i]), np.zeros(WINDOW)) for i in range(k, min(k + 16, len(s.labels)))]
-        first, fused, _ = score(model, paths)
+        first, fused, _ = score(model, torch.from_numpy(embeddings(paths)))
         for member, z in zip(members, (first, fused)):
             member.append(torch.sigmoid(z[0] if moving else z[:, -1]).numpy())
     out = {"regnet-vit": members[0], "nguyen": members[1], "ensemble": [(a + b) / 2 for a, b in zip(*members)]}

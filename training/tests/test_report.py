@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -78,6 +80,19 @@ def test_figures_by_face_size_take_each_moments_crops_apart(monkeypatch):
     rows = field.by_size(None, type("Stills", (), {"labels": truth})).splitlines()[2:]
     assert [r.split(" | ")[-2:] for r in rows] == [["1.000", "1.000 |"]] * 3 + [["0.000", "0.000 |"]] * 2
     assert rows[0].startswith("| 112 | 35 | 2 ") and rows[-1].startswith("| 28 | 9 | 2 ")
+
+
+def test_a_fair_set_has_its_own_rows_for_clips_and_stills(monkeypatch):
+    """Clips of two heads scored right throughout, stills of three heads scored the wrong way round."""
+    truth = np.repeat([[0.0] * 12, [1.0] * 12], 256, axis=0)
+    held = {"clips-test": type("Clips", (), {"labels": truth, "groups": np.repeat([4, 9], 256)})}
+    held["stills-test"] = type("Stills", (), {"labels": truth[::8], "groups": np.arange(64) % 3, "__len__": lambda self: 64})()
+    monkeypatch.setattr(field, "CropSet", lambda folder: held[folder.name])
+    monkeypatch.setattr(field, "embed", lambda model, s, index=None: s)
+    monkeypatch.setattr(field, "scores", lambda model, s, moving: {"ensemble": s.labels if moving else 1 - s.labels})
+    rows = field.when_fair(None, Path("fair")).splitlines()
+    assert rows[0] == "| AU | 2 clips f1 | clips auc | stills of 3 heads f1 | stills auc |"
+    assert rows[2] == "| au01 | 1.000 | 1.000 | 0.000 | 0.000 |" and rows[-1] == "| macro | 1.000 | 1.000 | 0.000 | 0.000 |"
 
 
 def test_sampling_indices_spread_evenly():

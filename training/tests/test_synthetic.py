@@ -4,7 +4,7 @@ import pytest
 pytest.importorskip("numba")
 
 from austream_training import labels
-from austream_training.synthetic import aus, camera, creases, head, moods, props, raster, weak
+from austream_training.synthetic import aus, camera, creases, dataset, head, moods, props, raster, weak
 
 
 def canvas(size=32):
@@ -148,6 +148,16 @@ def test_props_stay_and_a_hand_covers_the_spot_it_comes_to():
             assert (props.place(blank(), marks, p) == 120).all()
             assert np.abs(first - 120).max() > 5 and np.abs(first[y - 7 : y + 8, x - 7 : x + 8] - 120).max() > 2
     assert seen == {"glasses", "fringe", "thing", "hand"}
+
+
+def test_a_well_placed_camera_is_near_and_sharp_with_nothing_in_its_way():
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        optics, worn = camera.draw_fair_optics(rng), props.draw_glasses(rng)
+        assert optics.keys() == camera.draw_optics(rng).keys()
+        assert optics["size"] >= 96 and optics["motion"] == 0 and optics["noise"] <= 3 and optics["quality"] >= 70
+        assert not worn or worn.keys() == {"glasses"} and not worn["glasses"]["dark"] and worn["glasses"]["veil"] == 0
+        assert dataset.draw_spread(rng, fair=True) <= 14
 
 
 def test_a_hand_comes_and_goes():

@@ -8,18 +8,18 @@ from austream_training.edge import EdgeModel
 from austream_training.frames import suspend_time
 
 
-def feature_set(folder, name, n, heads=1, seed=0):
+def embedding_set(folder, name, n, heads=1, seed=0):
     rng = np.random.default_rng(seed)
-    np.save(folder / f"{name}-features.npy", np.abs(rng.normal(0, 1, (n, 16, 320))).astype(np.float16))
+    np.save(folder / f"{name}-embeddings.npy", np.abs(rng.normal(0, 1, (n, 448))).astype(np.float16))
     np.save(folder / f"{name}-labels.npy", rng.random((n, 12)).astype(np.float32))
     np.save(folder / f"{name}-weights.npy", np.ones((n, 12), np.float32))
     np.save(folder / f"{name}-groups.npy", np.repeat(np.arange(heads), n // heads))
-    return windows.FeatureSet(folder, name)
+    return windows.EmbeddingSet(folder, name)
 
 
 def test_a_clip_never_leaves_its_own_frames_and_moves_steadily(tmp_path):
-    clips = feature_set(tmp_path, "clips-train", 512)
-    sparse = feature_set(tmp_path, "sparse-train", 256)
+    clips = embedding_set(tmp_path, "clips-train", 512)
+    sparse = embedding_set(tmp_path, "sparse-train", 256)
     sampler = windows.Sampler([clips, sparse], [clips], [clips], 0)
     for _ in range(200):
         p = sampler.clip()
@@ -30,40 +30,49 @@ def test_a_clip_never_leaves_its_own_frames_and_moves_steadily(tmp_path):
 
 
 def test_labels_follow_the_course_between_crops(tmp_path):
-    s = feature_set(tmp_path, "stills-train", 8, heads=2)
+    s = embedding_set(tmp_path, "stills-train", 8, heads=2)
     p = windows.Path256(s, np.array([5, 2]), np.linspace(0, 1, 256))
     np.testing.assert_allclose(p.labels()[[0, -1]], s.labels[[5, 2]], atol=1e-6)
     np.testing.assert_allclose(p.labels()[51], 0.8 * s.labels[5] + 0.2 * s.labels[2], atol=1e-6)
 
 
 def test_acted_windows_show_one_head(tmp_path):
-    s = feature_set(tmp_path, "stills-train", 32, heads=4)
+    s = embedding_set(tmp_path, "stills-train", 32, heads=4)
     sampler = windows.Sampler([s], [s], [s], 1)
     for _ in range(50):
         p = sampler.acted()
         assert len(set(p.crops // 8)) == 1 and p.course.shape == (256,) and p.course.max() <= len(p.crops) - 1
 
 
+def test_a_face_strays_towards_other_faces_of_the_clips(tmp_path):
+    s = embedding_set(tmp_path, "sparse-train", 192, heads=3)
+    sampler = windows.Sampler([s], [], [], 0)
+    means = [s.embeddings[k * 64 : (k + 1) * 64].mean(0, dtype=np.float32) for k in range(3)]
+    ways = [means[a] - means[b] for a in range(3) for b in range(3)]
+    strays = [sampler.stray() for _ in range(20)]
+    assert all(any(np.allclose(s, way, atol=1e-5) for way in ways) for s in strays)
+    assert max(np.abs(s).max() for s in strays) > 0
+
+
 def test_stills_are_scored_as_constant_windows(tmp_path):
     torch.manual_seed(0)
     model = EdgeModel().eval()
-    s = feature_set(tmp_path, "stills-val", 3)
+    s = embedding_set(tmp_path, "stills-val", 3)
     got = windows.predict(model, s)["ensemble"]
-    f = torch.from_numpy(np.array(s.features[1])).float()
+    e = torch.from_numpy(s.embeddings[1]).float()
     with torch.no_grad():
-        e = torch.cat([model.vivit.encode(f[None])[0], f.mean(0)])
         expected = model.score(e.expand(1, 256, -1))[0, -1]
     np.testing.assert_allclose(got[1], expected, atol=1e-5)
 
 
 def test_training_lowers_the_loss_and_a_cut_off_run_goes_on(tmp_path, capsys):
     torch.manual_seed(0)
-    s = feature_set(tmp_path, "stills-train", 16, heads=2)
+    s = embedding_set(tmp_path, "stills-train", 4, heads=2)
     sampler = windows.Sampler([s], [s], [s], 0)
     begin = EdgeModel()
     suspend_time(begin)
     run = lambda steps: windows.train(  # noqa: E731
-        copy.deepcopy(begin), sampler, [], tmp_path / "run", seconds=1e9, mix=(0, 1, 1), every=2, steps=steps
+        copy.deepcopy(begin), sampler, [], tmp_path / "run", seconds=1e9, lr=1e-2, mix=(0, 1, 1), every=2, steps=steps
     )
     run(12)
     lost = [float(line.split()[3]) for line in capsys.readouterr().out.splitlines()]

@@ -22,6 +22,22 @@ def draw_optics(rng: np.random.Generator) -> dict:
     }
 
 
+def draw_fair_optics(rng: np.random.Generator) -> dict:
+    """A good camera near enough: sharp, exposed as it should be, little noise."""
+    return {
+        "gamma": float(np.exp(rng.normal(0, 0.1))),
+        "gain": float(rng.uniform(0.85, 1.15)),
+        "white": np.exp(rng.normal(0, 0.03, 3)).astype(np.float32),
+        "grey": 0.0,
+        "size": int(rng.choice([96, 112, 144])),
+        "blur": float(rng.choice([0, rng.uniform(0.3, 0.6)])),
+        "motion": 0,
+        "angle": 0.0,
+        "noise": float(rng.uniform(0.5, 3)),
+        "quality": int(rng.integers(70, 96)),
+    }
+
+
 def shoot(image: np.ndarray, optics: dict, rng: np.random.Generator) -> np.ndarray:
     """float32 RGB 0…255 (n, n, 3) → uint8 as a camera would have delivered it."""
     n = image.shape[0]

@@ -125,20 +125,20 @@ def draw_light(rng: np.random.Generator, change: float = 1.0) -> dict:
     }
 
 
-def draw_spread(rng: np.random.Generator) -> float:
+def draw_spread(rng: np.random.Generator, fair: bool = False) -> float:
     """Standard deviation of yaw in degrees: mostly near the camera, often well turned away."""
-    return float(rng.choice([7.0, 14.0, 26.0], p=[0.35, 0.35, 0.3]))
+    return float(rng.choice([7.0, 14.0, 26.0], p=[0.5, 0.5, 0] if fair else [0.35, 0.35, 0.3]))
 
 
 class Actor:
-    """One head in front of one camera: keeps look, light, optics, props, strength of each AU, and rest face."""
+    """One head in front of one camera: keeps look, light, optics, props, strength of each AU, and rest face. `fair`: what
+    a well-placed camera sees: near, sharp, evenly lit, with nothing before the face but clear glasses."""
 
-    def __init__(self, studio: Studio, person: int | None, rng: np.random.Generator):
-        self.studio, self.rng, self.person = studio, rng, person
+    def __init__(self, studio: Studio, person: int | None, rng: np.random.Generator, fair: bool = False):
+        self.studio, self.rng, self.person, self.fair = studio, rng, person, fair
         self.look = studio.invented(rng) if person is None else studio.portrait(person, rng)
         self.look.creases = Creases.draw_person(studio.skin, rng)
-        self.light, self.optics = draw_light(rng), camera.draw_optics(rng)
-        self.props = props.draw(rng)
+        self.surround()
         self.strength = {k: float(rng.uniform(0.7, 1.15)) for k in studio.rig.keys}
         kit = studio.kit
         self.base = np.zeros(len(kit.names), np.float32)
@@ -148,16 +148,22 @@ class Actor:
         self.keeps = False
         if person is not None:
             self.turn = studio.notes["fit_rotation"][person]
-            # Half of the photos keep their own mouth (mostly a smile) with the teacher's labels.
-            self.keeps = bool(rng.random() < 0.4)
+            # Many photos keep their own mouth (mostly a smile) with the teacher's labels.
+            self.keeps = bool(rng.random() < 0.4) and not fair
             if self.keeps:
                 kept = np.array([n.startswith(_KEEP) for n in kit.names])
                 self.base = np.where(kept, studio.notes["fit_expression"][person], 0).astype(np.float32)
                 self.base_label = studio.weak[person].copy()
                 self.base_label[[0, 1, 2]] = 0
 
-    def surround(self, rng: np.random.Generator) -> None:
-        """Invented surroundings for half of the portraits: behind a turned head the photo shows its own face."""
+    def surround(self) -> None:
+        """Another light, camera, prop, and for half of the portraits another background: behind a turned head the photo
+        shows its own face."""
+        rng = self.rng
+        if self.fair:
+            self.light, self.optics, self.props = draw_light(rng, 0.5), camera.draw_fair_optics(rng), props.draw_glasses(rng)
+        else:
+            self.light, self.optics, self.props = draw_light(rng), camera.draw_optics(rng), props.draw(rng)
         if self.person is not None:
             self.look.backdrop = backdrop(rng, head.CANVAS * head.SUPERSAMPLE) if rng.random() < 0.5 else None
 
@@ -186,9 +192,9 @@ class Actor:
         return image, np.clip(label, 0, 1), marks.astype(np.float32)
 
 
-def still(studio: Studio, person: int | None, rng: np.random.Generator, count: int, sizes: tuple[int, ...] = ()):
+def still(studio: Studio, person: int | None, rng: np.random.Generator, count: int, sizes: tuple[int, ...] = (), fair: bool = False):
     """`count` unrelated moments of one head; with `sizes`, each of them as cameras see it at these canvas sizes in pixels."""
-    actor = Actor(studio, person, rng)
+    actor = Actor(studio, person, rng, fair)
     for _ in range(count):
         apex = moods.draw(rng)
         if actor.keeps:  # upper face moves over the photo's own mouth
@@ -196,11 +202,10 @@ def still(studio: Studio, person: int | None, rng: np.random.Generator, count: i
             if actor.base_label[6] > 0.3:
                 apex = {k: v for k, v in apex.items() if k not in ("au24", "au15")}
         apex |= moods.distract(rng)
-        actor.light, actor.optics, actor.props = draw_light(rng), camera.draw_optics(rng), props.draw(rng)
         actor.aim = rng.normal(0, 1.0, (4, 2))
         left, right = moods.sides(apex, rng)
-        actor.surround(rng)
-        spread = draw_spread(rng)
+        actor.surround()
+        spread = draw_spread(rng, fair)
         pose = tuple(np.clip(rng.normal(0, [spread * 0.6, spread, 0.3 * spread]), -_MOST_POSE, _MOST_POSE))
         gaze = tuple(rng.normal(0, 0.25, 2)) if rng.random() < 0.7 else tuple(rng.uniform([-0.8, -1], 0.8))
         for size in sizes or (actor.optics["size"],):
@@ -208,15 +213,14 @@ def still(studio: Studio, person: int | None, rng: np.random.Generator, count: i
             yield actor.frame(left, right, pose, gaze)
 
 
-def clip(studio: Studio, person: int | None, rng: np.random.Generator, length: int, stride: int = 1):
+def clip(studio: Studio, person: int | None, rng: np.random.Generator, length: int, stride: int = 1, fair: bool = False):
     """One head for `length` consecutive moments, of which every `stride`-th is drawn."""
-    actor = Actor(studio, person, rng)
-    actor.surround(rng)
+    actor = Actor(studio, person, rng, fair)
     fps = float(rng.choice([15.0, 25.0, 30.0]))
     acts = moods.course(length, fps, rng)
     if actor.keeps:
         acts = {k: v if k in ("au01", "au02", "au04", "au07", "au05", "au26", "au45") else v * 0 for k, v in acts.items()}
-    spread = 0.75 * draw_spread(rng)
+    spread = 0.75 * draw_spread(rng, fair)
     rest = np.clip(rng.normal(0, [spread * 0.5, spread * 0.8, spread * 0.2]), -_MOST_POSE, _MOST_POSE)
     path = [moods.wander(length, fps, x, 2.0, rng) for x in (spread * 0.5, spread * 0.8, spread * 0.2)]
     look = [moods.wander(length, fps, 0.25, 1.0, rng) for _ in range(2)]

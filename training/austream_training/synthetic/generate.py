@@ -4,6 +4,7 @@ Each set is a folder `<kind>-<split>` with crops.npy (N, 144, 144, 3) uint8, lab
 marks.npy (N, 68, 2) landmarks in pixels and groups.npy (N,), the person (−1−k for the k-th invented head); of clips,
 N = clips × 256 in order. `sparse` are clips of which every fourth frame is drawn: four times the people for the price.
 `sizes` are stills that come once per SIZES each, in that order, as from cameras further and further away.
+A `fair` set shows what well-placed cameras see (dataset.Actor), and nobody's own mouth with its weak labels.
 """
 
 from __future__ import annotations
@@ -41,20 +42,20 @@ def skin_model(studio: dataset.Studio, cache: Path) -> tuple[np.ndarray, np.ndar
         return z["mean"], z["basis"]
 
 
-def _job(kind: str, person: int, seed: int, count: int, stride: int) -> tuple[np.ndarray, ...]:
+def _job(kind: str, person: int, seed: int, count: int, stride: int, fair: bool) -> tuple[np.ndarray, ...]:
     rng, who = np.random.default_rng([seed, person + 1_000_000, kind != "stills"]), person if person >= 0 else None
     if kind == "stills":
-        frames = dataset.still(_studio, who, rng, count)
+        frames = dataset.still(_studio, who, rng, count, fair=fair)
     elif kind == "sizes":
-        frames = dataset.still(_studio, who, rng, count // len(SIZES), SIZES)
+        frames = dataset.still(_studio, who, rng, count // len(SIZES), SIZES, fair)
     else:
-        frames = dataset.clip(_studio, who, rng, count * stride, stride)
+        frames = dataset.clip(_studio, who, rng, count * stride, stride, fair)
     return tuple(np.stack(part) for part in zip(*frames))
 
 
 def write(
     kind: str, split: str, out: Path, paths: tuple[Path, Path, Path], people: int, invented: int, each: int, seed: int, workers: int,
-    stride: int = 1,
+    stride: int = 1, fair: bool = False,
 ) -> Path:
     """`people` portraits of the split and `invented` heads, `each` moments of every one (of clips, every `stride`-th
     is drawn). Ready folders are kept."""
@@ -72,7 +73,7 @@ def write(
     crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (n, head.CANVAS, head.CANVAS, 3))
     labels, marks, groups = np.zeros((n, 12), np.float32), np.zeros((n, 68, 2), np.float32), np.repeat(np.array(heads), each)
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_enter, initargs=(paths, spread)) as pool:
-        jobs = [pool.submit(_job, kind, p, seed + 1000 * k, each, stride) for k, p in enumerate(heads)]
+        jobs = [pool.submit(_job, kind, p, seed + 1000 * k, each, stride, fair) for k, p in enumerate(heads)]
         for k, job in enumerate(jobs):
             rows = slice(k * each, (k + 1) * each)
             crops[rows], labels[rows], marks[rows] = job.result()

@@ -12,16 +12,7 @@ _TOUCHED = (2, 4, 6, 10, 12, 14, 30, 48, 51, 54, 57, 8, 41, 46, 19, 24)  # cheek
 
 def draw(rng: np.random.Generator, hand: float = 0.07) -> dict[str, dict]:
     """What one person has on and about them; `hand` is how often a hand is among it."""
-    out: dict[str, dict] = {}
-    if rng.random() < 0.12:
-        out["glasses"] = {
-            "frame": rng.uniform(0, 130) * rng.uniform(0.5, 1, 3),
-            "thick": int(rng.integers(1, 4)),
-            "dark": rng.random() < 0.12,
-            "size": rng.uniform(0.34, 0.45),
-            "tall": rng.uniform(0.6, 1.0),
-            "veil": rng.uniform(0.05, 0.3) if rng.random() < 0.3 else 0.0,
-        }
+    out = draw_glasses(rng, dark=0.12, veil=0.3)
     if rng.random() < 0.06:
         out["fringe"] = {
             "height": rng.uniform(0.08, 0.35),
@@ -51,6 +42,21 @@ def draw(rng: np.random.Generator, hand: float = 0.07) -> dict[str, dict]:
             "there": 1.0,
         }
     return out
+
+
+def draw_glasses(rng: np.random.Generator, dark: float = 0.0, veil: float = 0.0) -> dict[str, dict]:
+    """Now and then glasses; how often they are dark or mirror something."""
+    if rng.random() >= 0.12:
+        return {}
+    glasses = {
+        "frame": rng.uniform(0, 130) * rng.uniform(0.5, 1, 3),
+        "thick": int(rng.integers(1, 4)),
+        "dark": rng.random() < dark,
+        "size": rng.uniform(0.34, 0.45),
+        "tall": rng.uniform(0.6, 1.0),
+        "veil": rng.uniform(0.05, 0.3) if rng.random() < veil else 0.0,
+    }
+    return {"glasses": glasses}
 
 
 def place(image: np.ndarray, marks: np.ndarray, props: dict[str, dict]) -> np.ndarray:
