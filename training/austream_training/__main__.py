@@ -95,20 +95,15 @@ def cache(a: argparse.Namespace) -> None:
 
 
 def train_windows(a: argparse.Namespace) -> None:
-    from . import cache as c, labels, losses, windows
-    from .frames import FrameModel, suspend_time
+    from . import labels, metrics, windows
 
-    torch.manual_seed(a.seed)
-    frame, source = FrameModel(), a.run / "embeddings"
-    c.load_average(frame, a.run / "last.pt")
-    suspend_time(frame.edge)
-    read = lambda *names: [windows.EmbeddingSet(source, n) for n in names]  # noqa: E731
-    every = lambda n: [windows.EmbeddingSet(f.parent, n) for f in sorted(source.glob(f"*/{n}-groups.npy"))]  # noqa: E731
-    clips = every("clips-train") + every("sparse-train-augmented")
-    sampler = windows.Sampler(clips, every("stills-train-augmented"), every("portraits-train-augmented"), a.seed)
-    frequency = losses.frequencies(np.concatenate([s.labels for s in clips]) >= labels.ACTIVE)
-    validation = read("clips-val", "stills-val", "portraits-val")
-    windows.train(frame.edge, sampler, validation, a.out, a.minutes * 60, lr=a.lr, beta=a.beta, frequency=frequency, stray=a.stray)
+    model = windows.train_apart(a.run, a.out, a.threads, a.seed, seconds=a.minutes * 60, lr=a.lr, beta=a.beta, stray=a.stray)
+    source = a.run / "embeddings"
+    for s in (windows.EmbeddingSet(source, n) for n in ("clips-val", "stills-val", "portraits-val") if (source / f"{n}-groups.npy").is_file()):
+        for member, p in windows.predict(model, s).items():
+            truth = s.labels >= labels.ACTIVE
+            f1, auc = metrics.f1(truth, p >= 0.5), metrics.auc(truth, p)
+            print(f"  {s.name} {member}: macro-F1 {f1.mean():.3f} AUC {np.nanmean(auc):.3f}", flush=True)
 
 
 def export(a: argparse.Namespace) -> None:

@@ -129,6 +129,12 @@ def headline(intensity: np.ndarray, p: np.ndarray) -> str:
     return f"{metrics.f1(truth, p >= 0.5).mean():.3f} | {np.nanmean(metrics.auc(truth, p)):.3f}"
 
 
+def clear_f1(intensity: np.ndarray, p: np.ndarray, margin: float = 0.12) -> np.ndarray:
+    """F1 per AU (12,) without the frames in which its intensity lies within `margin` of where it counts as active."""
+    clear = np.abs(intensity - labels.ACTIVE) > margin
+    return np.array([metrics.f1(intensity[c, k, None] >= labels.ACTIVE, p[c, k, None] >= 0.5)[0] for k, c in enumerate(clear.T)])
+
+
 def table(test: dict) -> str:
     """Markdown: one row per AU."""
     columns = [("clips/ensemble+causal@", "f1"), ("clips/ensemble+causal", "auc"), ("clips/ensemble+causal", "r"), ("stills@", "f1"), ("stills", "auc")]

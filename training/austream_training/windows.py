@@ -9,20 +9,23 @@ more in the loss, because the product publishes those.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import checkpoint, labels, losses, metrics, smoothing
+from . import cache, checkpoint, labels, losses, smoothing
 from .edge import EdgeModel
-from .frames import groups_of, learn_time
+from .frames import FrameModel, groups_of, learn_time, suspend_time
 from .synthetic.generate import STRIDE
 
 WINDOW = 256
 NEWEST, NEWEST_WEIGHT = 32, 3.0
+MEMBERS = ("regnet-vit", "nguyen")
 
 
 class EmbeddingSet:
@@ -114,25 +117,29 @@ def embeddings(paths: list[Path256]) -> np.ndarray:
     return np.stack([p.blend(p.source.embeddings[p.crops].astype(np.float32)) for p in paths])
 
 
-def score(model: EdgeModel, x: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Embeddings (b, 256, d + c) → logits (b, 256, 12) of both members, and the second one's branches."""
+def score(model: EdgeModel, member: str, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Embeddings (b, 256, d + c) → logits (b, 256, 12) of a member, and of its branches if it has any."""
     d = model.vivit.embed.out_features
-    fused, branches = model.nguyen.score(x[..., d:])
-    return model.vivit.score(x[..., :d]), fused, branches
+    return (model.vivit.score(x[..., :d]), []) if member == "regnet-vit" else model.nguyen.score(x[..., d:])
 
 
 def train(
-    model: EdgeModel, sampler: Sampler, validation: list[EmbeddingSet], out: Path, seconds: float, lr: float = 1e-3,
+    model: EdgeModel, member: str, sampler: Sampler, out: Path, seconds: float, lr: float = 1e-3,
     mix: tuple[int, int, int] = (4, 2, 2), gamma: float = 0.0, branch_weight: float = 0.3, beta: float = 0.0,
     frequency: np.ndarray | None = None, stray: float = 0.0, every: int = 100, steps: int = 10**9,
 ) -> None:
-    """AdamW and one cosine over `steps` or `seconds`, whichever ends first; goes on from out/last.pt; keeps a running average of the weights. `mix`
-    counts the clips, acted and held windows of a step. beta > 0 adds Robin Hood smoothing of the soft targets.
+    """One member of MEMBERS learns: on frozen embeddings they have nothing in common. AdamW and one cosine over `steps`
+    or `seconds`, whichever ends first; goes on from out/<member>/last.pt; keeps a running average of the weights.
+    `mix` counts the clips, acted and held windows of a step. beta > 0 adds Robin Hood smoothing of the soft targets.
     gamma 0 is plain cross-entropy: on soft targets focusing leaves scores too timid for a threshold of 0.5. `stray`: how
     far, at most, a window of a moving face is shifted towards other faces (`Sampler.stray`), so that time learns to tell
     what a face does from how it always looks."""
+    out = out / member
     out.mkdir(parents=True, exist_ok=True)
     learn_time(model)
+    for name, other in zip(MEMBERS, (model.vivit, model.nguyen)):
+        if name != member:
+            other.requires_grad_(False)
     optimizer = torch.optim.AdamW(groups_of(model), lr=lr)
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
     step, spent, running = 0, 0.0, 0.0
@@ -159,9 +166,9 @@ def train(
         if beta > 0:
             y = losses.robin_hood(y, torch.from_numpy(frequency), beta)
         with torch.autocast("cpu", torch.bfloat16):
-            first, fused, branches = score(model, torch.from_numpy(x))
+            z, branches = score(model, member, torch.from_numpy(x))
         focal = lambda z: (losses.sigmoid_focal(z.float(), y, gamma) * w).sum() / w.sum()  # noqa: E731
-        loss = focal(first) + losses.branched(focal(fused), [focal(b) for b in branches], branch_weight)
+        loss = losses.branched(focal(z), [focal(b) for b in branches], branch_weight) if branches else focal(z)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -169,16 +176,47 @@ def train(
         average.update_parameters(model)
         step, running = step + 1, running + loss.item()
         if step % every == 0:
-            print(f"step {step} loss {running / every:.4f} share {share:.2f}", flush=True)
+            print(f"{member}: step {step} loss {running / every:.4f} share {share:.2f}", flush=True)
             running = 0.0
             _save(model, average.module, optimizer, step, time.time() - began, out)
     _save(model, average.module, optimizer, step, time.time() - began, out)
-    model.load_state_dict(average.module.state_dict())
-    for s in validation:
-        for member, p in predict(model, s).items():
-            truth = s.labels >= labels.ACTIVE
-            f1, auc = metrics.f1(truth, p >= 0.5), metrics.auc(truth, p)
-            print(f"  {s.name} {member}: macro-F1 {f1.mean():.3f} AUC {np.nanmean(auc):.3f}", flush=True)
+
+
+def train_apart(run: Path, out: Path, threads: int, seed: int, **options) -> EdgeModel:
+    """Both members at once, each in its own process, on what train-frames and cache left in `run`; `options` as of
+    `train`. Keeps the ensemble as out/last.pt and returns it."""
+    with ProcessPoolExecutor(len(MEMBERS), get_context("spawn")) as pool:
+        for job in [pool.submit(_train_member, name, run, out, threads, seed, options) for name in MEMBERS]:
+            job.result()
+    model = _without_time(run)
+    join(model, out)
+    return model
+
+
+def _train_member(member: str, run: Path, out: Path, threads: int, seed: int, options: dict) -> None:
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads or max(1, torch.get_num_threads() // len(MEMBERS)))
+    every = lambda n: [EmbeddingSet(f.parent, n) for f in sorted((run / "embeddings").glob(f"*/{n}-groups.npy"))]  # noqa: E731
+    clips = every("clips-train") + every("sparse-train-augmented")
+    sampler = Sampler(clips, every("stills-train-augmented"), every("portraits-train-augmented"), seed)
+    frequency = losses.frequencies(np.concatenate([s.labels for s in clips]) >= labels.ACTIVE)
+    train(_without_time(run), member, sampler, out, frequency=frequency, **options)
+
+
+def _without_time(run: Path) -> EdgeModel:
+    """What train-frames learned; what sees time is the identity."""
+    frame = FrameModel()
+    cache.load_average(frame, run / "last.pt")
+    suspend_time(frame.edge)
+    return frame.edge
+
+
+def join(model: EdgeModel, run: Path) -> None:
+    """Loads what the members learned apart into `model`, and keeps the whole as run/last.pt."""
+    for name, part in zip(MEMBERS, ("vivit.", "nguyen.")):
+        learned = torch.load(run / name / "last.pt", weights_only=True)["model"]
+        model.load_state_dict({k: v for k, v in learned.items() if k.startswith(part)}, strict=False)
+    checkpoint.write(run, {"model": model.state_dict()})
 
 
 def _save(model, average, optimizer, step, spent, out: Path) -> None:
@@ -199,10 +237,11 @@ def predict(model: EdgeModel, s: EmbeddingSet, sigma: float | None = None) -> di
             paths = [Path256(s, np.arange(k * WINDOW, (k + 1) * WINDOW), np.arange(WINDOW))]
         else:
             paths = [Path256(s, np.array([i]), np.zeros(WINDOW)) for i in range(k, min(k + 16, len(s.labels)))]
-        first, fused, _ = score(model, torch.from_numpy(embeddings(paths)))
-        for member, z in zip(members, (first, fused)):
-            member.append(torch.sigmoid(z[0] if moving else z[:, -1]).numpy())
-    out = {"regnet-vit": members[0], "nguyen": members[1], "ensemble": [(a + b) / 2 for a, b in zip(*members)]}
+        x = torch.from_numpy(embeddings(paths))
+        for part, name in zip(members, MEMBERS):
+            z, _ = score(model, name, x)
+            part.append(torch.sigmoid(z[0] if moving else z[:, -1]).numpy())
+    out = dict(zip(MEMBERS, members)) | {"ensemble": [(a + b) / 2 for a, b in zip(*members)]}
     if sigma is not None and moving:
         out = {name: [smoothing.smooth(p, sigma) for p in parts] for name, parts in out.items()}
     model.train(was_training)

@@ -95,6 +95,14 @@ def test_a_fair_set_has_its_own_rows_for_clips_and_stills(monkeypatch):
     assert rows[2] == "| au01 | 1.000 | 1.000 | 0.000 | 0.000 |" and rows[-1] == "| macro | 1.000 | 1.000 | 0.000 | 0.000 |"
 
 
+def test_borderline_intensities_can_be_left_out():
+    """Of four frames only the two near the threshold are wrong."""
+    intensity = np.tile([[0.9], [0.0], [0.35], [0.2]], (1, 12))
+    p = np.tile([[0.9], [0.1], [0.1], [0.9]], (1, 12))
+    np.testing.assert_allclose(report.clear_f1(intensity, p), 1)
+    np.testing.assert_allclose(metrics.f1(intensity >= 0.3, p >= 0.5), 0.5)
+
+
 def test_sampling_indices_spread_evenly():
     assert report.some(10, None).tolist() == list(range(10)) and report.some(10, 4).tolist() == [0, 3, 6, 9]
     assert np.isnan(metrics.correlation(np.zeros((5, 1)), np.ones((5, 1))))[0]

@@ -1,6 +1,7 @@
 import copy
 
 import numpy as np
+import pytest
 import torch
 
 from austream_training import windows
@@ -65,23 +66,40 @@ def test_stills_are_scored_as_constant_windows(tmp_path):
     np.testing.assert_allclose(got[1], expected, atol=1e-5)
 
 
-def test_training_lowers_the_loss_and_a_cut_off_run_goes_on(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("member", "time"),
+    [("regnet-vit", ("vivit.temporal.", "vivit.temporal_pos")), ("nguyen", ("nguyen.branch1.", "nguyen.branch3."))],
+)
+def test_training_lowers_the_loss_and_a_cut_off_run_goes_on(tmp_path, capsys, member, time):
     torch.manual_seed(0)
     s = embedding_set(tmp_path, "stills-train", 4, heads=2)
     sampler = windows.Sampler([s], [s], [s], 0)
     begin = EdgeModel()
     suspend_time(begin)
     run = lambda steps: windows.train(  # noqa: E731
-        copy.deepcopy(begin), sampler, [], tmp_path / "run", seconds=1e9, lr=1e-2, mix=(0, 1, 1), every=2, steps=steps
+        copy.deepcopy(begin), member, sampler, tmp_path / "run", seconds=1e9, lr=1e-2, mix=(0, 1, 1), every=2, steps=steps
     )
     run(12)
-    lost = [float(line.split()[3]) for line in capsys.readouterr().out.splitlines()]
+    lost = [float(line.split()[4]) for line in capsys.readouterr().out.splitlines()]
     assert len(lost) == 6 and lost[-1] < lost[0]
     run(12)
     assert capsys.readouterr().out == ""  # finished: nothing is left to do
     run(14)
-    saved = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    saved = torch.load(tmp_path / "run" / member / "last.pt", weights_only=True)
     assert saved["step"] == 14
     changed = {k for k, v in begin.state_dict().items() if not torch.equal(v, saved["raw"][k])}
-    time = ("vivit.temporal.", "vivit.temporal_pos", "nguyen.branch1.", "nguyen.branch3.")
     assert changed and all(k.startswith(time) for k in changed), "what sees one frame stays as it was"
+
+
+def test_members_that_learned_apart_are_joined(tmp_path):
+    parts = {name: EdgeModel().state_dict() for name in windows.MEMBERS}
+    for name, learned in parts.items():
+        (tmp_path / name).mkdir()
+        torch.save({"model": learned}, tmp_path / name / "last.pt")
+    model = EdgeModel()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    windows.join(model, tmp_path)
+    kept = torch.load(tmp_path / "last.pt", weights_only=True)["model"]
+    for k, v in kept.items():
+        source = parts["regnet-vit"] if k.startswith("vivit.") else parts["nguyen"] if k.startswith("nguyen.") else before
+        assert torch.equal(v, source[k])
