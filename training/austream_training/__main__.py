@@ -73,6 +73,12 @@ def train_frames(a: argparse.Namespace) -> None:
     frames.train(model, mixture, validation, a.run, steps=10**9, batch=a.batch, lr=a.lr, budget=a.minutes * 60)
 
 
+def mean(a: argparse.Namespace) -> None:
+    from . import cache as c
+
+    c.mean(a.runs, a.out)
+
+
 def cache(a: argparse.Namespace) -> None:
     from . import cache as c
     from .frames import FrameModel
@@ -190,6 +196,7 @@ def main() -> None:
         ("batch", number | {"default": 64}), ("lr", real | {"default": 1.5e-3}),
         ("real", real | {"default": 0.22, "help": "share of photographs"}), ("seed", number | {"default": 1}),
     )
+    command(mean, ("runs", path | {"nargs": "+", "help": "of train-frames, one begun from another's weights"}), ("out", path | {"help": "a run whose weights are their mean"}))
     command(cache, ("set", path | {"nargs": "+", "help": "as train-frames took them, and clips of heads that it did not see"}), ("run", path), ("repeats", number | {"default": 1, "help": "augmented views of each training crop"}), ("share", real | {"default": 1.0, "help": "of the training heads"}))
     command(
         train_windows, ("run", path), ("out", path), ("minutes", real), ("seed", number | {"default": 0}),

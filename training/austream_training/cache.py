@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from . import checkpoint
 from .crops import CropSet, draw_view, normalised, shaken
 from .edge import EdgeModel
 from .frames import FrameModel
@@ -18,6 +19,16 @@ def load_average(model: FrameModel, checkpoint: Path) -> dict:
     prefix = "module."
     model.load_state_dict({k.removeprefix(prefix): v for k, v in saved["average"].items() if k.startswith(prefix)})
     return saved
+
+
+@torch.no_grad()
+def mean(runs: list[Path], out: Path) -> None:
+    """A frame run whose averaged weights are the mean of other runs' (Wortsman et al. 2022, "Model soups"); the runs
+    have to stem from the same weights."""
+    found = [torch.load(run / "last.pt", weights_only=True)["average"] for run in runs]
+    whole = {k: torch.stack([f[k] for f in found]).mean(0) if v.is_floating_point() else v for k, v in found[0].items()}
+    out.mkdir(parents=True, exist_ok=True)
+    checkpoint.write(out, {"average": whole})
 
 
 @torch.no_grad()

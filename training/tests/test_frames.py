@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from austream_training import frames
+from austream_training import cache, frames
 from austream_training.crops import CropSet
 
 
@@ -51,3 +51,16 @@ def test_mirrored_landmarks_stay_on_the_face(tmp_path):
     np.testing.assert_allclose(marks[36, 0] + mirrored[45, 0], -2 / 112, atol=1e-5)  # pixel centres: 143 − x
     np.testing.assert_allclose(marks[36, 1], mirrored[45, 1], atol=1e-5)
     np.testing.assert_allclose(plain, turned[:, ::-1], atol=1)
+
+
+def test_the_mean_of_runs_is_a_run_that_loads(tmp_path):
+    models = [frames.FrameModel() for _ in range(3)]
+    for k, model in enumerate(models):
+        (tmp_path / str(k)).mkdir()
+        torch.save({"average": {f"module.{n}": v for n, v in model.state_dict().items()}}, tmp_path / str(k) / "last.pt")
+    cache.mean([tmp_path / "0", tmp_path / "1"], tmp_path / "mean")
+    cache.load_average(models[2], tmp_path / "mean" / "last.pt")
+    first, second, mean = (m.state_dict() for m in models)
+    for name, v in mean.items():
+        if v.is_floating_point():
+            torch.testing.assert_close(v, (first[name] + second[name]) / 2)
