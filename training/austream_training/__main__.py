@@ -39,8 +39,8 @@ def generate(a: argparse.Namespace) -> None:
         g.write("stills", split, a.set, paths, count(a.people), count(a.invented), a.each, a.seed + k, a.workers, fair=a.fair)
         if not a.fair:
             g.write_portraits(split, a.set, paths)
-        if split == "test" and not a.fair:
-            g.write("sizes", split, a.set, paths, 60, 20, 4 * len(g.SIZES), a.seed + 30, a.workers)
+            if split == "test":
+                g.write("sizes", split, a.set, paths, 60, 20, 4 * len(g.SIZES), a.seed + 30, a.workers)
         if split == "train":
             g.write("sparse", split, a.set, paths, round(a.sparse * 0.7), round(a.sparse * 0.3), g.WINDOW // g.STRIDE, a.seed + 20, a.workers, g.STRIDE, a.fair)
         clips = a.clips if split == "train" else a.held_clips
@@ -105,7 +105,7 @@ def train_windows(a: argparse.Namespace) -> None:
 
     model = windows.train_apart(a.run, a.out, a.threads, a.seed, seconds=a.minutes * 60, lr=a.lr, beta=a.beta, stray=a.stray)
     source = a.run / "embeddings"
-    for s in (windows.EmbeddingSet(source, n) for n in ("clips-val", "stills-val", "portraits-val") if (source / f"{n}-groups.npy").is_file()):
+    for s in (windows.EmbeddingSet(source, n) for n in ("clips-val", "stills-val", "portraits-val")):
         for member, p in windows.predict(model, s).items():
             truth = s.labels >= labels.ACTIVE
             f1, auc = metrics.f1(truth, p >= 0.5), metrics.auc(truth, p)
@@ -176,7 +176,7 @@ def main() -> None:
     def command(run, *arguments: tuple[str, dict]) -> None:
         p = commands.add_parser(run.__name__.replace("_", "-"))
         for name, options in arguments:
-            p.add_argument(f"--{name.replace('_', '-')}", **({"required": not {"default", "action"} & options.keys()} | options))
+            p.add_argument(f"--{name.replace('_', '-')}", **({"required": "default" not in options} | options))
         p.set_defaults(run_command=run)
 
     path, number, real = {"type": Path}, {"type": int}, {"type": float}
@@ -188,7 +188,7 @@ def main() -> None:
         ("each", number | {"default": 16, "help": "stills of one head"}), ("sparse", number | {"default": 400, "help": "clips of which every fourth frame is drawn"}), ("clips", number | {"default": 20}),
         ("held_clips", number | {"default": 120}), ("held_share", real | {"default": 0.08, "help": "stills held out, of those for training"}),
         ("workers", number | {"default": 2}), ("seed", number | {"default": 1}), ("splits", {"nargs": "+", "default": ["test", "val", "train"]}),
-        ("fair", {"action": "store_true", "help": "a set of well-placed cameras"}),
+        ("fair", {"action": "store_true", "default": False, "help": "a set of well-placed cameras"}),
     )
     command(demo, *kit, notes, ("out", path), ("seed", number | {"default": 106}))
     command(

@@ -13,12 +13,11 @@ from .edge import EdgeModel
 from .frames import FrameModel
 
 
-def load_average(model: FrameModel, checkpoint: Path) -> dict:
-    """Loads the averaged weights of a frame run; returns the checkpoint."""
-    saved = torch.load(checkpoint, weights_only=False)
+def load_average(model: FrameModel, file: Path) -> None:
+    """Loads the averaged weights of a frame run's checkpoint."""
+    saved = torch.load(file, weights_only=True)
     prefix = "module."
     model.load_state_dict({k.removeprefix(prefix): v for k, v in saved["average"].items() if k.startswith(prefix)})
-    return saved
 
 
 @torch.no_grad()

@@ -21,6 +21,7 @@ EDGE = {
     "nguyen": {"heads": 10, "mlp": 256, "encoderLayers": 1, "decoderLayers": 1},
 }
 WINDOW, TOKENS = 256, 16
+MEMBERS = {"regnet-vit": "vivit", "nguyen": "nguyen"}  # the paper's names → EdgeModel's modules
 
 
 class ConvBn(nn.Module):

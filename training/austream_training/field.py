@@ -13,7 +13,7 @@ import torch
 from . import metrics, real, smoothing
 from .crops import CANVAS, SIZE, CropSet, normalised
 from .edge import EdgeModel
-from .report import embed, figures, headline, scores, smoothed, some
+from .report import embed, figures, headline, scores, some, streamed
 from .synthetic import head
 from .synthetic.aus import NAMES
 from .synthetic.generate import SIZES
@@ -109,9 +109,8 @@ def when_fair(model: EdgeModel, folder: Path, most: int = 480) -> str:
     """Markdown: F1 and AUC per AU on the clips and stills of a fair set (generate.py)."""
     clips, stills = CropSet(folder / "clips-test"), CropSet(folder / "stills-test")
     index = some(len(stills), most)
-    streamed = smoothed(scores(model, embed(model, clips), moving=True)["ensemble"], 3, 51, True)
     still = scores(model, embed(model, stills, index), moving=False)["ensemble"]
-    columns = [row for y, p in ((clips.labels, streamed), (stills.labels[index], still)) for row in (figures(y, p)["f1"], figures(y, p)["auc"])]
+    columns = [row for y, p in ((clips.labels, streamed(model, clips)), (stills.labels[index], still)) for row in (figures(y, p)["f1"], figures(y, p)["auc"])]
     heads = [len(set(s.groups)) for s in (clips, stills)]
     lines = [f"| AU | {heads[0]} clips f1 | clips auc | stills of {heads[1]} heads f1 | stills auc |", "|---|---|---|---|---|"]
     lines += [f"| {name} | " + " | ".join(f"{c[k]:.3f}" for c in columns) + " |" for k, name in enumerate(NAMES)]

@@ -12,11 +12,10 @@ from . import calibrate as calibration
 from . import export as exporting
 from . import labels, metrics, smoothing
 from .crops import CropSet, normalised
-from .edge import EdgeModel
+from .edge import MEMBERS, EdgeModel
 from .synthetic.aus import NAMES
 
 WINDOW = 256
-MEMBERS = ("regnet-vit", "nguyen", "ensemble")
 
 
 def some(total: int, most: int | None) -> np.ndarray:
@@ -73,13 +72,18 @@ def smoothed(p: np.ndarray, sigma: float, kernel: int, causal: bool) -> np.ndarr
     return np.concatenate([smoothing.smooth(p[k : k + WINDOW], sigma, kernel, causal) for k in range(0, len(p), WINDOW)])
 
 
+def streamed(model: EdgeModel, clips: CropSet) -> np.ndarray:
+    """The ensemble's scores (N, 12) of clips as the product publishes them: streamed, causally smoothed."""
+    return smoothed(scores(model, embed(model, clips), moving=True)["ensemble"], 3, 51, True)
+
+
 def calibrate(model: EdgeModel, folder: Path, stills: int = 480) -> None:
     """Folds a calibration on the validation people's clips and stills into the model (calibrate.py)."""
     sets, members, truth = (CropSet(folder / "clips-val"), CropSet(folder / "stills-val")), ([], []), []
     for s, moving in zip(sets, (True, False)):
         index = some(len(s), None if moving else stills)
         p = scores(model, embed(model, s, index), moving)
-        for part, name in zip(members, MEMBERS):
+        for part, name in zip(members, (*MEMBERS, "ensemble")):
             part.append(p[name])
         truth.append(s.labels[index] >= labels.ACTIVE)
     split = len(truth[0])
@@ -129,10 +133,10 @@ def headline(intensity: np.ndarray, p: np.ndarray) -> str:
     return f"{metrics.f1(truth, p >= 0.5).mean():.3f} | {np.nanmean(metrics.auc(truth, p)):.3f}"
 
 
-def clear_f1(intensity: np.ndarray, p: np.ndarray, margin: float = 0.12) -> np.ndarray:
-    """F1 per AU (12,) without the frames in which its intensity lies within `margin` of where it counts as active."""
+def clear_f1(intensity: np.ndarray, p: np.ndarray, margin: float = 0.12) -> float:
+    """Macro-F1 without, AU by AU, the frames whose intensity lies within `margin` of where it counts as active."""
     clear = np.abs(intensity - labels.ACTIVE) > margin
-    return np.array([metrics.f1(intensity[c, k, None] >= labels.ACTIVE, p[c, k, None] >= 0.5)[0] for k, c in enumerate(clear.T)])
+    return metrics.macro_f1(np.where(clear, intensity >= labels.ACTIVE, -1), p)
 
 
 def table(test: dict) -> str:

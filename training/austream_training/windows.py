@@ -19,13 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from . import cache, checkpoint, labels, losses, smoothing
-from .edge import EdgeModel
+from .edge import MEMBERS, EdgeModel
 from .frames import FrameModel, groups_of, learn_time, suspend_time
 from .synthetic.generate import STRIDE
 
 WINDOW = 256
 NEWEST, NEWEST_WEIGHT = 32, 3.0
-MEMBERS = ("regnet-vit", "nguyen")
 
 
 class EmbeddingSet:
@@ -137,9 +136,9 @@ def train(
     out = out / member
     out.mkdir(parents=True, exist_ok=True)
     learn_time(model)
-    for name, other in zip(MEMBERS, (model.vivit, model.nguyen)):
+    for name, module in MEMBERS.items():
         if name != member:
-            other.requires_grad_(False)
+            getattr(model, module).requires_grad_(False)
     optimizer = torch.optim.AdamW(groups_of(model), lr=lr)
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
     step, spent, running = 0, 0.0, 0.0
@@ -213,9 +212,9 @@ def _without_time(run: Path) -> EdgeModel:
 
 def join(model: EdgeModel, run: Path) -> None:
     """Loads what the members learned apart into `model`, and keeps the whole as run/last.pt."""
-    for name, part in zip(MEMBERS, ("vivit.", "nguyen.")):
+    for name, module in MEMBERS.items():
         learned = torch.load(run / name / "last.pt", weights_only=True)["model"]
-        model.load_state_dict({k: v for k, v in learned.items() if k.startswith(part)}, strict=False)
+        model.load_state_dict({k: v for k, v in learned.items() if k.startswith(f"{module}.")}, strict=False)
     checkpoint.write(run, {"model": model.state_dict()})
 
 

@@ -89,7 +89,8 @@ def test_a_fair_set_has_its_own_rows_for_clips_and_stills(monkeypatch):
     held["stills-test"] = type("Stills", (), {"labels": truth[::8], "groups": np.arange(64) % 3, "__len__": lambda self: 64})()
     monkeypatch.setattr(field, "CropSet", lambda folder: held[folder.name])
     monkeypatch.setattr(field, "embed", lambda model, s, index=None: s)
-    monkeypatch.setattr(field, "scores", lambda model, s, moving: {"ensemble": s.labels if moving else 1 - s.labels})
+    monkeypatch.setattr(field, "scores", lambda model, s, moving: {"ensemble": 1 - s.labels})
+    monkeypatch.setattr(field, "streamed", lambda model, s: s.labels)
     rows = field.when_fair(None, Path("fair")).splitlines()
     assert rows[0] == "| AU | 2 clips f1 | clips auc | stills of 3 heads f1 | stills auc |"
     assert rows[2] == "| au01 | 1.000 | 1.000 | 0.000 | 0.000 |" and rows[-1] == "| macro | 1.000 | 1.000 | 0.000 | 0.000 |"
