@@ -101,15 +101,13 @@ def cache(a: argparse.Namespace) -> None:
 
 
 def train_windows(a: argparse.Namespace) -> None:
-    from . import labels, metrics, windows
+    from . import report, windows
 
-    model = windows.train_apart(a.run, a.out, a.threads, a.seed, seconds=a.minutes * 60, lr=a.lr, beta=a.beta, stray=a.stray)
+    model = windows.train_apart(a.run, a.out, a.threads, a.seed, seconds=a.minutes * 60, lr=a.lr, beta=a.beta, stray=a.stray, init=a.init)
     source = a.run / "embeddings"
     for s in (windows.EmbeddingSet(source, n) for n in ("clips-val", "stills-val", "portraits-val")):
         for member, p in windows.predict(model, s).items():
-            truth = s.labels >= labels.ACTIVE
-            f1, auc = metrics.f1(truth, p >= 0.5), metrics.auc(truth, p)
-            print(f"  {s.name} {member}: macro-F1 {f1.mean():.3f} AUC {np.nanmean(auc):.3f}", flush=True)
+            print(f"  {s.name} {member}: macro-F1 and AUC {report.headline(s.truth, p)}", flush=True)
 
 
 def export(a: argparse.Namespace) -> None:
@@ -200,7 +198,7 @@ def main() -> None:
     command(cache, ("set", path | {"nargs": "+", "help": "as train-frames took them, and clips of heads that it did not see"}), ("run", path), ("repeats", number | {"default": 1, "help": "augmented views of each training crop"}), ("share", real | {"default": 1.0, "help": "of the training heads"}))
     command(
         train_windows, ("run", path), ("out", path), ("minutes", real), ("seed", number | {"default": 0}),
-        ("lr", real | {"default": 1e-3}), ("beta", real | {"default": 0.0, "help": "of Robin Hood label smoothing"}),
+        ("init", path | {"default": None, "help": "a model directory whose sense of time to start from"}), ("lr", real | {"default": 1e-3}), ("beta", real | {"default": 0.0, "help": "of Robin Hood label smoothing"}),
         ("stray", real | {"default": 0.0, "help": "how far a moving face is shifted towards others"}),
     )
     command(

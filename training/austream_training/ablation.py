@@ -22,13 +22,13 @@ BETAS = (0.0, 0.1, 0.25, 0.5, 1.0)
 
 
 class Pooled:
-    """Pooled features (N, C), classes (N, 12) and people (N,) of one or more cached sets."""
+    """Pooled features (N, C), classes (N, 12), whether these are exact, and people (N,) of one or more cached sets."""
 
     def __init__(self, folder: Path, *names: str):
         load = lambda kind: [np.load(folder / f"{n}-{kind}.npy", mmap_mode="r") for n in names]  # noqa: E731
         width = EDGE["widths"][-1]
         self.x = torch.from_numpy(np.concatenate([e[:, -width:].astype(np.float32) for e in load("embeddings")]))
-        self.active = np.concatenate(load("labels")) >= labels.ACTIVE
+        self.active, self.known = np.concatenate(load("labels")) >= labels.ACTIVE, np.concatenate(load("weights")) == 1
         self.people = np.concatenate(load("groups"))
 
 
@@ -61,7 +61,7 @@ def run(embeddings: Path, seeds: int = 3, k: int = 5) -> dict[str, list[float]]:
     """Row → macro-F1 at 0.5 on the test people's clips, one per seed. β of the later rows is chosen on validation."""
     train, val, test = (Pooled(embeddings, *n) for n in (("0/stills-train-augmented", "0/sparse-train-augmented"), ("clips-val",), ("clips-test",)))
     whole, out, chosen = np.arange(len(train.x)), {}, {}
-    f1 = lambda s, p: float(metrics.f1(s.active, p >= 0.5).mean())  # noqa: E731
+    f1 = lambda s, p: float(metrics.f1(s.active & s.known, (p >= 0.5) & s.known).mean())  # noqa: E731
     heads = {(b, seed): fit(train, whole, b, seed) for b in BETAS for seed in range(seeds)}
     for b in BETAS:
         out[f"one head, RHLS β {b}"] = [f1(test, read(heads[b, s], test)) for s in range(seeds)]

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from .synthetic import camera
-from .synthetic.weak import WEIGHT
 
 SIZE, CANVAS = 112, 144
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -22,7 +21,7 @@ _MIRROR = np.array(
 
 
 class CropSet:
-    """One folder written by synthetic.generate. Labels are intensities (N, 12), weights (N, 12) their trust."""
+    """One folder written by synthetic.generate. Labels are intensities (N, 12), weights (N, 12) the trust in them."""
 
     def __init__(self, folder: Path):
         self.crops = np.load(folder / "crops.npy", mmap_mode="r")
@@ -30,10 +29,16 @@ class CropSet:
         self.groups = np.load(folder / "groups.npy")
         self.marks = np.load(folder / "marks.npy")
         self.real = folder.name.startswith("portraits")
-        self.weights = np.tile(WEIGHT, (len(self.labels), 1)) if self.real else np.ones_like(self.labels)
+        self.weights = np.load(folder / "trust.npy")
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def truth(self) -> np.ndarray:
+        """What figures are held against: intensities (N, 12), nan where the label is not exact or nobody can see it. Of
+        photographs, all of the landmark model's."""
+        return self.labels if self.real else np.where(self.weights == 1, self.labels, np.nan)
 
     def centre(self, index: np.ndarray) -> np.ndarray:
         """Unaugmented crops (n, 112, 112, 3) uint8."""

@@ -23,9 +23,9 @@ SMILING, NOT_SMILING = 0.5, 0.2  # of the landmark model's mouthSmile
 
 @torch.no_grad()
 def read(model: EdgeModel, clip: real.RealClip) -> np.ndarray:
-    """Causally smoothed scores (T, 12), streamed. A clip longer than a window starts its window anew."""
-    e = model.encode(torch.from_numpy(normalised(clip.crops)))
-    return smoothing.smooth(scores(model, e, moving=True)["ensemble"], 3)
+    """Causally smoothed scores (T, 12), streamed."""
+    e = torch.cat([model.encode(torch.from_numpy(normalised(clip.crops[k : k + 128]))) for k in range(0, len(clip.crops), 128)])
+    return smoothing.smooth(scores(model, e, moving=True, clip=len(e))["ensemble"], 3)
 
 
 def brows(points: np.ndarray) -> dict[str, np.ndarray]:
@@ -90,7 +90,7 @@ def by_group(model: EdgeModel, stills: CropSet, groups: dict[int, str], most: in
     lines = ["| group | people | crops | macro-F1 | mean AUC |", "|---|---|---|---|---|"]
     for name in dict.fromkeys(groups.values()):
         m = names == name
-        lines.append(f"| {name} | {len(set(stills.groups[index[m]]))} | {m.sum()} | {headline(stills.labels[index[m]], p[m])} |")
+        lines.append(f"| {name} | {len(set(stills.groups[index[m]]))} | {m.sum()} | {headline(stills.truth[index[m]], p[m])} |")
     return "\n".join(lines)
 
 
@@ -101,7 +101,7 @@ def by_size(model: EdgeModel, stills: CropSet) -> str:
     eyes = np.diff(head.TEMPLATE[:2, 0])[0] / SIZE
     for k, size in enumerate(SIZES):
         seen, side = slice(k, None, len(SIZES)), size * SIZE / CANVAS
-        lines.append(f"| {side:.0f} | {side * eyes:.0f} | {len(p[seen])} | {headline(stills.labels[seen], p[seen])} |")
+        lines.append(f"| {side:.0f} | {side * eyes:.0f} | {len(p[seen])} | {headline(stills.truth[seen], p[seen])} |")
     return "\n".join(lines)
 
 
@@ -110,7 +110,7 @@ def when_fair(model: EdgeModel, folder: Path, most: int = 480) -> str:
     clips, stills = CropSet(folder / "clips-test"), CropSet(folder / "stills-test")
     index = some(len(stills), most)
     still = scores(model, embed(model, stills, index), moving=False)["ensemble"]
-    columns = [row for y, p in ((clips.labels, streamed(model, clips)), (stills.labels[index], still)) for row in (figures(y, p)["f1"], figures(y, p)["auc"])]
+    columns = [row for y, p in ((clips.truth, streamed(model, clips)), (stills.truth[index], still)) for row in (figures(y, p)["f1"], figures(y, p)["auc"])]
     heads = [len(set(s.groups)) for s in (clips, stills)]
     lines = [f"| AU | {heads[0]} clips f1 | clips auc | stills of {heads[1]} heads f1 | stills auc |", "|---|---|---|---|---|"]
     lines += [f"| {name} | " + " | ".join(f"{c[k]:.3f}" for c in columns) + " |" for k, name in enumerate(NAMES)]

@@ -61,6 +61,15 @@ def suspend_time(model: EdgeModel) -> None:
         nn.init.zeros_(position).requires_grad_(False)
 
 
+@torch.no_grad()
+def give_time(model: EdgeModel, other: EdgeModel) -> None:
+    """Takes over what in `other` sees time."""
+    for mine, theirs in zip(_temporal(model), _temporal(other)):
+        mine.load_state_dict(theirs.state_dict())
+    for mine, theirs in zip(_positions(model), _positions(other)):
+        mine.copy_(theirs)
+
+
 def learn_time(model: EdgeModel) -> None:
     """Only what sees time learns, from the identity on: what sees one frame stays as unrelated faces and photographs
     taught it. Left free, it forgets real faces over some hundred synthetic clips (REPORT.md)."""

@@ -32,12 +32,12 @@ def courses(time: np.ndarray, scores: np.ndarray, reference: np.ndarray, aus: tu
 
 
 def calibration(intensity: np.ndarray, scores: np.ndarray, title: str, file: Path, bins: int = 10) -> None:
-    """Share of active frames against the score, one line per AU."""
+    """Share of active frames against the score, one line per AU; intensities that are nan do not count."""
     truth = intensity >= labels.ACTIVE
     figure, ax = plt.subplots(figsize=(4.5, 4.2))
     edges = np.linspace(0, 1, bins + 1)
     for k, name in enumerate(NAMES):
-        slot = np.clip(np.digitize(scores[:, k], edges) - 1, 0, bins - 1)
+        slot = np.where(np.isnan(intensity[:, k]), -1, np.clip(np.digitize(scores[:, k], edges) - 1, 0, bins - 1))
         used = [b for b in range(bins) if (slot == b).sum() >= 20]
         ax.plot([scores[slot == b, k].mean() for b in used], [truth[slot == b, k].mean() for b in used], marker=".", lw=0.8, label=name)
     ax.plot([0, 1], [0, 1], color="0.6", lw=0.8)

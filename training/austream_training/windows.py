@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import cache, checkpoint, labels, losses, smoothing
+from . import cache, checkpoint, export, labels, losses, smoothing
 from .edge import MEMBERS, EdgeModel
-from .frames import FrameModel, groups_of, learn_time, suspend_time
+from .frames import FrameModel, give_time, groups_of, learn_time, suspend_time
 from .synthetic.generate import STRIDE
 
 WINDOW = 256
@@ -38,6 +38,11 @@ class EmbeddingSet:
         self.stride = STRIDE if name.startswith("sparse") else 1
         groups = np.load(folder / f"{name}-groups.npy")
         self.heads = np.split(np.arange(len(groups)), np.flatnonzero(np.diff(groups)) + 1)
+
+    @property
+    def truth(self) -> np.ndarray:
+        """As of `crops.CropSet`."""
+        return self.labels if self.name.startswith("portraits") else np.where(self.weights == 1, self.labels, np.nan)
 
     @property
     def clips(self) -> int:
@@ -181,32 +186,35 @@ def train(
     _save(model, average.module, optimizer, step, time.time() - began, out)
 
 
-def train_apart(run: Path, out: Path, threads: int, seed: int, **options) -> EdgeModel:
-    """Both members at once, each in its own process, on what train-frames and cache left in `run`; `options` as of
-    `train`. Keeps the ensemble as out/last.pt and returns it."""
+def train_apart(run: Path, out: Path, threads: int, seed: int, init: Path | None = None, **options) -> EdgeModel:
+    """Both members at once, each in its own process, on what train-frames and cache left in `run`, with the sense of
+    time of the exported model `init` or with none; `options` as of `train`. Keeps the ensemble as out/last.pt and
+    returns it."""
     with ProcessPoolExecutor(len(MEMBERS), get_context("spawn")) as pool:
-        for job in [pool.submit(_train_member, name, run, out, threads, seed, options) for name in MEMBERS]:
+        for job in [pool.submit(_train_member, name, run, out, threads, seed, init, options) for name in MEMBERS]:
             job.result()
-    model = _without_time(run)
+    model = _start(run)
     join(model, out)
     return model
 
 
-def _train_member(member: str, run: Path, out: Path, threads: int, seed: int, options: dict) -> None:
+def _train_member(member: str, run: Path, out: Path, threads: int, seed: int, init: Path | None, options: dict) -> None:
     torch.manual_seed(seed)
     torch.set_num_threads(threads or max(1, torch.get_num_threads() // len(MEMBERS)))
     every = lambda n: [EmbeddingSet(f.parent, n) for f in sorted((run / "embeddings").glob(f"*/{n}-groups.npy"))]  # noqa: E731
     clips = every("clips-train") + every("sparse-train-augmented")
     sampler = Sampler(clips, every("stills-train-augmented"), every("portraits-train-augmented"), seed)
     frequency = losses.frequencies(np.concatenate([s.labels for s in clips]) >= labels.ACTIVE)
-    train(_without_time(run), member, sampler, out, frequency=frequency, **options)
+    train(_start(run, init), member, sampler, out, frequency=frequency, **options)
 
 
-def _without_time(run: Path) -> EdgeModel:
-    """What train-frames learned; what sees time is the identity."""
+def _start(run: Path, init: Path | None = None) -> EdgeModel:
+    """What train-frames learned; what sees time is the identity, or as in the exported model `init`."""
     frame = FrameModel()
     cache.load_average(frame, run / "last.pt")
     suspend_time(frame.edge)
+    if init:
+        give_time(frame.edge, export.load(init))
     return frame.edge
 
 

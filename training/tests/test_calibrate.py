@@ -9,7 +9,8 @@ def test_platt_recovers_a_known_scale_and_shift():
     rng = np.random.default_rng(0)
     z = rng.normal(0, 2, (20000, 2))
     truth = rng.random(z.shape) < 1 / (1 + np.exp(-(z * [1.8, 0.8] + [-1.0, 0.5])))
-    scale, shift = calibrate.platt(z, truth)
+    hidden = rng.random(z.shape) < 0.2  # of which nothing is known, whatever their scores
+    scale, shift = calibrate.platt(z + 5 * hidden, np.where(hidden, np.nan, truth))
     np.testing.assert_allclose(scale, [1.8, 0.8], atol=0.1)
     np.testing.assert_allclose(shift, [-1.0, 0.5], atol=0.1)
 
@@ -34,7 +35,8 @@ def test_the_best_f1_lands_at_one_half():
     truth = rng.random((4000, 3)) < 0.1
     z = rng.normal(0, 1, truth.shape) + 1.8 * truth - 3
     whole = slice(0, 4000)
-    shift = calibrate.best_shift([z, z], truth, [whole])
+    hidden = rng.random(truth.shape) < 0.2
+    shift = calibrate.best_shift([z + 9 * hidden] * 2, np.where(hidden, np.nan, truth), [whole])
     at_half = metrics.f1(truth, z + shift >= 0)
     best = np.max([metrics.f1(truth, z >= t) for t in np.arange(-4, 1, 0.05)], 0)
     assert (shift > 0.5).all() and (at_half > best - 0.02).all()

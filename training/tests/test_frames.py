@@ -10,6 +10,7 @@ def crop_set(folder, n=24):
     folder.mkdir()
     np.save(folder / "crops.npy", rng.integers(0, 255, (n, 144, 144, 3)).astype(np.uint8))
     np.save(folder / "labels.npy", rng.random((n, 12)).astype(np.float32))
+    np.save(folder / "trust.npy", np.ones((n, 12), np.float32))
     np.save(folder / "groups.npy", np.arange(n))
     np.save(folder / "marks.npy", rng.uniform(20, 120, (n, 68, 2)).astype(np.float32))
     return CropSet(folder)
@@ -40,6 +41,29 @@ def test_a_run_goes_on_where_it_was_cut_off(tmp_path):
     assert (first["step"], second["step"]) == (2, 4)
     assert len((tmp_path / "run" / "log.ndjson").read_text().splitlines()) == 2
     assert not torch.equal(first["model"]["edge.backbone.stem.conv.weight"], second["model"]["edge.backbone.stem.conv.weight"])
+
+
+def test_what_is_not_exact_is_no_truth(tmp_path):
+    s = crop_set(tmp_path / "clips-test", 3)
+    s.weights[0, 6], s.weights[2, 4] = 0.9, 0
+    assert np.argwhere(np.isnan(s.truth)).tolist() == [[0, 6], [2, 4]]
+    np.testing.assert_array_equal(s.truth[1], s.labels[1])
+    photos = crop_set(tmp_path / "portraits-test", 3)
+    photos.weights[:] = 0.5
+    np.testing.assert_array_equal(photos.truth, photos.labels)  # all there is
+
+
+def test_time_is_taken_over_from_a_model_and_nothing_else():
+    mine, other = frames.FrameModel().edge, frames.FrameModel().edge
+    torch.nn.init.normal_(other.vivit.temporal[0].fc2.weight)
+    torch.nn.init.normal_(other.nguyen.branch1.frequency)
+    before = {k: v.clone() for k, v in mine.state_dict().items()}
+    frames.give_time(mine, other)
+    changed = {k for k, v in mine.state_dict().items() if not torch.equal(v, before[k])}
+    theirs = other.state_dict()
+    assert all(torch.equal(mine.state_dict()[k], theirs[k]) for k in changed)
+    assert {k.split(".")[0] for k in changed} == {"vivit", "nguyen"} and "vivit.temporal.0.fc2.weight" in changed and "nguyen.branch1.frequency" in changed
+    assert not any(k.startswith(("vivit.embed", "vivit.head", "nguyen.heads", "nguyen.fusion")) for k in changed)
 
 
 def test_mirrored_landmarks_stay_on_the_face(tmp_path):

@@ -22,6 +22,19 @@ def test_clips_are_scored_as_they_are_streamed():
     np.testing.assert_allclose(got[32:], last, atol=1e-5)
 
 
+def test_a_window_slides_over_a_long_clip_and_starts_anew_with_the_next():
+    torch.manual_seed(0)
+    model = EdgeModel().eval()
+    e = torch.randn(320, 448)
+    long, short = (report.scores(model, e, moving=True, clip=n)["ensemble"] for n in (320, 288))
+    with torch.no_grad():
+        slid = model.score(e[64:][None])[0, -16:]
+        anew = model.score(torch.cat([e[288:289].expand(224, -1), e[288:]])[None])[0, -16:]
+    np.testing.assert_allclose(long[304:], slid, atol=1e-5)
+    np.testing.assert_allclose(short[304:], anew, atol=1e-5)
+    np.testing.assert_allclose(short[:288], long[:288], atol=1e-5)
+
+
 def test_stills_are_scored_one_by_one():
     torch.manual_seed(0)
     model = EdgeModel().eval()
@@ -77,7 +90,7 @@ def test_figures_by_face_size_take_each_moments_crops_apart(monkeypatch):
     p = np.where(right, truth, 1 - truth)
     monkeypatch.setattr(field, "embed", lambda model, stills: None)
     monkeypatch.setattr(field, "scores", lambda model, e, moving: {"ensemble": p})
-    rows = field.by_size(None, type("Stills", (), {"labels": truth})).splitlines()[2:]
+    rows = field.by_size(None, type("Stills", (), {"truth": truth})).splitlines()[2:]
     assert [r.split(" | ")[-2:] for r in rows] == [["1.000", "1.000 |"]] * 3 + [["0.000", "0.000 |"]] * 2
     assert rows[0].startswith("| 112 | 35 | 2 ") and rows[-1].startswith("| 28 | 9 | 2 ")
 
@@ -85,12 +98,12 @@ def test_figures_by_face_size_take_each_moments_crops_apart(monkeypatch):
 def test_a_fair_set_has_its_own_rows_for_clips_and_stills(monkeypatch):
     """Clips of two heads scored right throughout, stills of three heads scored the wrong way round."""
     truth = np.repeat([[0.0] * 12, [1.0] * 12], 256, axis=0)
-    held = {"clips-test": type("Clips", (), {"labels": truth, "groups": np.repeat([4, 9], 256)})}
-    held["stills-test"] = type("Stills", (), {"labels": truth[::8], "groups": np.arange(64) % 3, "__len__": lambda self: 64})()
+    held = {"clips-test": type("Clips", (), {"truth": truth, "groups": np.repeat([4, 9], 256)})}
+    held["stills-test"] = type("Stills", (), {"truth": truth[::8], "groups": np.arange(64) % 3, "__len__": lambda self: 64})()
     monkeypatch.setattr(field, "CropSet", lambda folder: held[folder.name])
     monkeypatch.setattr(field, "embed", lambda model, s, index=None: s)
-    monkeypatch.setattr(field, "scores", lambda model, s, moving: {"ensemble": 1 - s.labels})
-    monkeypatch.setattr(field, "streamed", lambda model, s: s.labels)
+    monkeypatch.setattr(field, "scores", lambda model, s, moving: {"ensemble": 1 - s.truth})
+    monkeypatch.setattr(field, "streamed", lambda model, s: s.truth)
     rows = field.when_fair(None, Path("fair")).splitlines()
     assert rows[0] == "| AU | 2 clips f1 | clips auc | stills of 3 heads f1 | stills auc |"
     assert rows[2] == "| au01 | 1.000 | 1.000 | 0.000 | 0.000 |" and rows[-1] == "| macro | 1.000 | 1.000 | 0.000 | 0.000 |"
@@ -102,6 +115,17 @@ def test_borderline_intensities_can_be_left_out():
     p = np.tile([[0.9], [0.1], [0.1], [0.9]], (1, 12))
     np.testing.assert_allclose(report.clear_f1(intensity, p), 1)
     np.testing.assert_allclose(metrics.f1(intensity >= 0.3, p >= 0.5), 0.5)
+
+
+def test_what_is_not_known_does_not_count():
+    """Four frames, right but for two whose AU1 nobody knows and whose scores say the opposite."""
+    intensity, p = np.tile([[0.9], [0.0], [0.9], [0.0]], (1, 12)), np.tile([[0.9], [0.1], [0.9], [0.1]], (1, 12))
+    p[2:, 0] = [0.1, 0.9]
+    known = intensity.copy()
+    known[2:, 0] = np.nan
+    assert report.figures(intensity, p)["f1"][0] == 0.5 and report.headline(known, p) == "1.000 | 1.000"
+    assert report.figures(known, p)["f1"] == report.figures(known, p)["auc"] == [1.0] * 12
+    assert report.clear_f1(known, p) == 1 and report.clear_f1(intensity, p) < 1
 
 
 def test_sampling_indices_spread_evenly():

@@ -140,14 +140,37 @@ def test_props_stay_and_a_hand_covers_the_spot_it_comes_to():
     for seed in range(200):
         p = props.draw(np.random.default_rng(seed), hand=0.5)
         seen |= set(p)
-        first, again = props.place(blank(), marks, p), props.place(blank(), marks, p)
+        first, again = blank(), blank()
+        covered = props.place(first, marks, p)
+        np.testing.assert_array_equal(covered, props.place(again, marks, p))
         np.testing.assert_array_equal(first, again)  # the same things in every frame
+        changed = (first != 120).any(2)
+        assert not (covered & ~changed).any()
+        if set(p) == {"glasses"}:
+            assert covered.any() == bool(p["glasses"]["dark"])  # nothing hides behind frames and reflections
+        elif "glasses" not in p:
+            np.testing.assert_array_equal(covered, changed)
         if set(p) == {"hand"}:
             x, y = np.round(marks[p["hand"]["spot"]] + p["hand"]["shift"] + np.array([np.cos(p["hand"]["angle"]), np.sin(p["hand"]["angle"])]) * 14).astype(int)
             p["hand"]["there"] = 0.0
-            assert (props.place(blank(), marks, p) == 120).all()
+            away = blank()
+            assert not props.place(away, marks, p).any() and (away == 120).all()
             assert np.abs(first - 120).max() > 5 and np.abs(first[y - 7 : y + 8, x - 7 : x + 8] - 120).max() > 2
     assert seen == {"glasses", "fringe", "thing", "hand"}
+
+
+def test_what_is_covered_cannot_be_told():
+    marks = np.zeros((68, 2), np.float32)
+    marks[17:27], marks[36:48], marks[48:] = [70, 40], [70, 60], [70, 100]
+    marks[[1, 2, 14, 15]] = [70, 80]
+    covered = np.zeros((144, 144), bool)
+    assert (dataset.visible(covered, marks) == 1).all()
+    covered[90:] = True  # a hand before the mouth
+    hidden = [n for n, v in zip(aus.NAMES, dataset.visible(covered, marks)) if v == 0]
+    assert hidden == ["au10", "au12", "au15", "au23", "au24", "au25", "au26"]
+    covered[:] = False
+    covered[:50] = True  # a fringe
+    assert [n for n, v in zip(aus.NAMES, dataset.visible(covered, marks)) if v == 0] == ["au01", "au02", "au04"]
 
 
 def test_a_well_placed_camera_is_near_and_sharp_with_nothing_in_its_way():

@@ -1,4 +1,4 @@
-"""Frames and clips with exact labels, written as plain arrays: crops (N, 144, 144, 3) and intensities (N, 12)."""
+"""Frames and clips with exact labels, written as plain arrays: crops (N, 144, 144, 3), intensities (N, 12) and trust."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 
 from . import camera, facekit, head, moods, portraits, props, raster, weak
-from .aus import NAMES, Rig
+from .aus import NAMES, SHOWN, Rig
 from .creases import Creases, Skin
 
 _MOST_POSE = np.array([35.0, 58.0, 25.0])  # degrees of pitch, yaw, roll
 _KEEP = ("jaw", "mouth", "cheek", "eyeSquint", "noseSneer")
+_SHUT = 0.6  # AU45 from which nobody can tell whether AU7 tightens the lids
+_OWN = [NAMES.index(n) for n in ("au01", "au02", "au04")]  # what a face that keeps its own mouth does as the script says
 
 
 @dataclass
@@ -130,6 +132,13 @@ def draw_spread(rng: np.random.Generator, fair: bool = False) -> float:
     return float(rng.choice([7.0, 14.0, 26.0], p=[0.5, 0.5, 0] if fair else [0.35, 0.35, 0.3]))
 
 
+def visible(covered: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    """1 for AUs (12,) that can be seen, 0 where most of what they move is `covered` (n, n); landmarks (68, 2)."""
+    x, y = np.clip(np.round(marks).astype(int), 0, len(covered) - 1).T
+    there = covered[y, x]
+    return np.array([there[list(SHOWN[n])].mean() < 0.6 for n in NAMES], np.float32)
+
+
 class Actor:
     """One head in front of one camera: keeps look, light, optics, props, strength of each AU, and rest face. `fair`: what
     a well-placed camera sees: near, sharp, evenly lit, with nothing before the face but clear glasses."""
@@ -142,7 +151,7 @@ class Actor:
         self.strength = {k: float(rng.uniform(0.7, 1.15)) for k in studio.rig.keys}
         kit = studio.kit
         self.base = np.zeros(len(kit.names), np.float32)
-        self.base_label = np.zeros(12, np.float32)
+        self.base_label, self.trust = np.zeros(12, np.float32), np.ones(12, np.float32)
         self.turn = np.eye(3, dtype=np.float32)
         self.aim = rng.normal(0, 0.8, (4, 2)).astype(np.float32)
         self.keeps = False
@@ -154,7 +163,8 @@ class Actor:
                 kept = np.array([n.startswith(_KEEP) for n in kit.names])
                 self.base = np.where(kept, studio.notes["fit_expression"][person], 0).astype(np.float32)
                 self.base_label = studio.weak[person].copy()
-                self.base_label[[0, 1, 2]] = 0
+                self.base_label[_OWN] = 0
+                self.trust = np.where(np.isin(np.arange(12), _OWN), 1, weak.WEIGHT).astype(np.float32)
 
     def surround(self) -> None:
         """Another light, camera, prop, and for half of the portraits another background: behind a turned head the photo
@@ -169,8 +179,8 @@ class Actor:
 
     def frame(
         self, left: dict, right: dict, pose: tuple[float, float, float], gaze: tuple[float, float]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """→ crop (144, 144, 3) uint8, intensities (12,), landmarks (68, 2) in canvas pixels."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """→ crop (144, 144, 3) uint8, intensities (12,) and trust in them (12,), landmarks (68, 2) in canvas pixels."""
         s, kit = self.studio, self.studio.kit
         # The label is what shows: people differ in how far a muscle moves their skin, and nobody sees the effort.
         left, right = ({k: v * self.strength[k] for k, v in side.items()} for side in (left, right))
@@ -184,12 +194,16 @@ class Actor:
         turn = head.rotation(*pose) @ self.turn
         jitter = self.aim + self.rng.normal(0, 0.35, (4, 2))
         image, apart, marks = head.render(kit, self.look, weights, turn.astype(np.float32), self.light, jitter, acts=(left, right))
-        image = camera.shoot(props.place(image, marks, self.props), self.optics, self.rng)
+        covered = props.place(image, marks, self.props)
+        image = camera.shoot(image, self.optics, self.rng)
         label = np.array([(left.get(n, 0) + right.get(n, 0)) / 2 for n in NAMES], np.float32)
         label[NAMES.index("au26")] = max(label[NAMES.index("au26")], 1.4 * max(left.get("au27", 0), 0))
         label = np.maximum(label, self.base_label)
         label[NAMES.index("au25")] = apart
-        return image, np.clip(label, 0, 1), marks.astype(np.float32)
+        trust = self.trust * visible(covered, marks)
+        if min(left.get("au45", 0), right.get("au45", 0)) > _SHUT:
+            trust[NAMES.index("au07")] = 0
+        return image, np.clip(label, 0, 1), trust, marks.astype(np.float32)
 
 
 def still(studio: Studio, person: int | None, rng: np.random.Generator, count: int, sizes: tuple[int, ...] = (), fair: bool = False):

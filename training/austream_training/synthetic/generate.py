@@ -1,6 +1,7 @@
 """Writes the data sets of the default weights: stills, clips and the unmodified portraits, per split.
 
 Each set is a folder `<kind>-<split>` with crops.npy (N, 144, 144, 3) uint8, labels.npy (N, 12) intensities,
+trust.npy (N, 12) how far each is believed (1: exact and to be seen; less: the landmark model's word; 0: covered),
 marks.npy (N, 68, 2) landmarks in pixels and groups.npy (N,), the person (−1−k for the k-th invented head); of clips,
 N = clips × 256 in order. `sparse` are clips of which every fourth frame is drawn: four times the people for the price.
 `sizes` are stills that come once per SIZES each, in that order, as from cameras further and further away.
@@ -71,18 +72,19 @@ def write(
     heads = [*(int(i) for i in chosen), *(-1 - offset - k for k in range(invented))]
     n = len(heads) * each
     crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (n, head.CANVAS, head.CANVAS, 3))
-    labels, marks, groups = np.zeros((n, 12), np.float32), np.zeros((n, 68, 2), np.float32), np.repeat(np.array(heads), each)
+    labels, trust, marks, groups = np.zeros((n, 12), np.float32), np.zeros((n, 12), np.float32), np.zeros((n, 68, 2), np.float32), np.repeat(np.array(heads), each)
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_enter, initargs=(paths, spread)) as pool:
         jobs = [pool.submit(_job, kind, p, seed + 1000 * k, each, stride, fair) for k, p in enumerate(heads)]
         for k, job in enumerate(jobs):
             rows = slice(k * each, (k + 1) * each)
-            crops[rows], labels[rows], marks[rows] = job.result()
+            crops[rows], labels[rows], trust[rows], marks[rows] = job.result()
             jobs[k] = None  # a finished job would keep its pixels
             if k % 20 == 0:
                 print(f"{kind}-{split}: {k}/{len(heads)}", flush=True)
     crops.flush()
     np.save(folder / "groups.npy", groups)
     np.save(folder / "marks.npy", marks)
+    np.save(folder / "trust.npy", trust)
     np.save(folder / "labels.npy", labels)
     return folder
 
@@ -108,6 +110,7 @@ def write_portraits(split: str, out: Path, paths: tuple[Path, Path, Path]) -> Pa
     np.save(folder / "crops.npy", np.clip(crops, 0, 255).astype(np.uint8))
     np.save(folder / "groups.npy", people)
     np.save(folder / "marks.npy", np.array(marks, np.float32))
+    np.save(folder / "trust.npy", np.tile(weak.WEIGHT, (len(people), 1)))
     np.save(folder / "labels.npy", studio.weak[people])
     return folder
 

@@ -60,10 +60,12 @@ def draw_glasses(rng: np.random.Generator, dark: float = 0.0, veil: float = 0.0)
 
 
 def place(image: np.ndarray, marks: np.ndarray, props: dict[str, dict]) -> np.ndarray:
-    """Draws `props` onto image (n, n, 3) float32, in place; marks (68, 2) in its pixels."""
-    tone = _tone(image, marks)
+    """Draws `props` onto image (n, n, 3) float32, in place; marks (68, 2) in its pixels. → what nobody can see of the
+    face any more (n, n), boolean; frames and reflections of glasses do not count."""
+    tone, seen = _tone(image, marks), image.copy()
     if "glasses" in props:
         _glasses(image, marks, props["glasses"])
+        seen = seen if props["glasses"]["dark"] else image.copy()
     if "fringe" in props:
         p, n = props["fringe"], image.shape[1]
         top = marks[17:27, 1].mean() - np.linalg.norm(marks[16] - marks[0]) * p["height"]
@@ -76,7 +78,7 @@ def place(image: np.ndarray, marks: np.ndarray, props: dict[str, dict]) -> np.nd
         cv2.ellipse(image, box, colour.tolist(), -1, cv2.LINE_AA)
     if "hand" in props and props["hand"]["there"] > 0.02:
         _hand(image, marks, props["hand"], tone)
-    return image
+    return (image != seen).any(2)
 
 
 def _tone(image: np.ndarray, marks: np.ndarray) -> np.ndarray:
@@ -101,7 +103,8 @@ def _hand(image: np.ndarray, marks: np.ndarray, p: dict, skin: np.ndarray) -> No
             _capsule(layer, a, b, width, colour * shade * light)
     back = root + come * p["length"] * 0.55
     _capsule(layer, back - across * (n - 1) * p["width"] / 3, back + across * (n - 1) * p["width"] / 3, p["length"] * 1.15, colour * 0.95)
-    image[:] = cv2.GaussianBlur(layer, (0, 0), 0.7)
+    drawn = (layer != image).any(2).astype(np.float32)
+    image += (layer - image) * cv2.GaussianBlur(drawn, (0, 0), 0.7)[..., None]
 
 
 def _capsule(image: np.ndarray, a: np.ndarray, b: np.ndarray, width: float, colour: np.ndarray) -> None:

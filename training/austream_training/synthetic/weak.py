@@ -1,7 +1,8 @@
 """Weak AU intensities of real photographs from the landmark model's ARKit blendshapes and points.
 
 A teacher, not a truth: AU23 is not among ARKit's shapes, AU6 hides in smile and squint (the model's own
-cheekSquint is always near 0), and its browDown rises with smiles. WEIGHT says how far each is believed.
+cheekSquint is always near 0), and its browDown rises with smiles. WEIGHT says how far each is believed: never wholly,
+which is for labels that are exact.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 # in the order of aus.AUS:   1    2    4    6    7   10   12   15   23   24   25   26
-WEIGHT = np.array([0.6, 0.6, 0.4, 1.0, 0.3, 0.5, 1.0, 0.4, 0.0, 0.4, 1.0, 0.8], np.float32)
+WEIGHT = np.array([0.6, 0.6, 0.4, 0.9, 0.3, 0.5, 0.9, 0.4, 0.0, 0.4, 0.9, 0.8], np.float32)
 
 
 def intensities(names: list[str], shapes: np.ndarray, points: np.ndarray) -> np.ndarray:
