@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from . import labels
 from .synthetic import camera
 
 SIZE, CANVAS = 112, 144
@@ -36,9 +37,7 @@ class CropSet:
 
     @property
     def truth(self) -> np.ndarray:
-        """What figures are held against: intensities (N, 12), nan where the label is not exact or nobody can see it. Of
-        photographs, all of the landmark model's."""
-        return self.labels if self.real else np.where(self.weights == 1, self.labels, np.nan)
+        return labels.truth(self.labels, self.weights, self.real)
 
     def centre(self, index: np.ndarray) -> np.ndarray:
         """Unaugmented crops (n, 112, 112, 3) uint8."""

@@ -15,6 +15,12 @@ def targets(intensity: np.ndarray) -> np.ndarray:
     return np.clip((rise - floor) / (1 - floor), 0, 1).astype(np.float32)
 
 
+def truth(intensity: np.ndarray, trust: np.ndarray, real: bool) -> np.ndarray:
+    """What figures are held against: intensities (N, 12), nan where the label is not exact or nobody can see it. Of
+    photographs (`real`), all of the landmark model's."""
+    return intensity if real else np.where(trust == 1, intensity, np.nan)
+
+
 def rarity(intensity: np.ndarray) -> np.ndarray:
     """Loss weight per AU (12,): rare AUs weigh more, active or not alike, so that scores stay probabilities."""
     common = (intensity >= ACTIVE).mean(0)

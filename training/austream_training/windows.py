@@ -41,8 +41,7 @@ class EmbeddingSet:
 
     @property
     def truth(self) -> np.ndarray:
-        """As of `crops.CropSet`."""
-        return self.labels if self.name.startswith("portraits") else np.where(self.weights == 1, self.labels, np.nan)
+        return labels.truth(self.labels, self.weights, self.name.startswith("portraits"))
 
     @property
     def clips(self) -> int:
