@@ -40,6 +40,9 @@ export class SharedModel implements AuModel {
   get thresholds() {
     return this.#model.thresholds;
   }
+  get sigma() {
+    return this.#model.sigma;
+  }
   get reliability() {
     return this.#model.reliability;
   }

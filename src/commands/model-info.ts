@@ -3,6 +3,7 @@ import type { EngineChoice } from '../infer/engine/model.ts';
 import type { ModelSource } from '../infer/engine/source.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../infer/model/architecture.ts';
 import { inventory } from '../infer/model/parameters.ts';
+import type { Manifest } from '../infer/weights/manifest.ts';
 
 /** What `austream model info` says. */
 export interface ModelDescription {
@@ -18,6 +19,7 @@ export interface ModelDescription {
   /** Multiply-accumulates: one crop's embedding, a whole window's scores. */
   readonly macs: { readonly crop: number; readonly window: number };
   readonly thresholds: Readonly<Record<AuName, number>> | null;
+  readonly smoothing: Manifest['smoothing'] | null;
   readonly reliability: Readonly<Record<AuName, number>> | null;
   readonly runsOn: EngineChoice;
   readonly tensors?: Readonly<Record<string, readonly number[]>>;
@@ -41,6 +43,7 @@ export function describeModel(
     windowSize: WINDOW_SIZE,
     macs: { crop: frame.macs, window: window.macs },
     thresholds: manifest?.thresholds ?? null,
+    smoothing: manifest?.smoothing ?? null,
     reliability: manifest?.reliability ?? null,
     runsOn,
     ...(tensors ? { tensors: Object.fromEntries(parameters) } : {}),
@@ -62,8 +65,10 @@ export function modelSummary(model: ModelDescription): string {
     `cost          ${(macs.crop / 1e6).toFixed(0)} M multiply-accumulates a crop, ${(macs.window / 1e9).toFixed(2)} G a window`,
     `runs on       ${runsOn.engine} ${runsOn.device} ${runsOn.precision}: ${runsOn.why}`,
   ];
-  const { thresholds, reliability, tensors } = model;
+  const { thresholds, smoothing, reliability, tensors } = model;
   if (thresholds) lines.push(`thresholds    ${perAu(thresholds)}`);
+  if (smoothing)
+    lines.push(`smoothing     σ ${smoothing.causal} frames causal, ${smoothing.centered} centered`);
   if (reliability) lines.push(`reliability   ${perAu(reliability)}`);
   if (tensors) lines.push(...Object.entries(tensors).map(([name, shape]) => `${name} [${shape.join(', ')}]`));
   return lines.join('\n');

@@ -32,8 +32,8 @@ export const inferOptions = z.strictObject({
       mode: z.enum(['causal', 'centered', 'off']).default('causal'),
       /** Taps, odd (paper: 51). */
       kernel: z.number().int().min(1).max(511).default(51),
-      /** In nominal frames (paper: 3). */
-      sigma: z.number().positive().max(100).default(3),
+      /** In nominal frames; without one, the model's own for this mode (paper: 3). */
+      sigma: z.number().positive().max(100).optional(),
     })
     .prefault({}),
   /** Overrides of the model's own thresholds (0.5), per AU. */

@@ -1,5 +1,16 @@
 import { AU_COUNT, type AuScores, type FaceStamp, type SmoothedScores } from '../domain.ts';
+import type { AuModel } from './engine/index.ts';
 import type { InferOptions } from './options.ts';
+
+export type SmoothingOptions = InferOptions['smoothing'] & { readonly sigma: number };
+
+/** The model's σ where the config has none. */
+export function effectiveSmoothing(
+  { sigma: own }: Pick<AuModel, 'sigma'>,
+  { mode, kernel, sigma = own[mode === 'centered' ? mode : 'causal'] }: InferOptions['smoothing'],
+): SmoothingOptions {
+  return { mode, kernel, sigma };
+}
 
 type Instant = Pick<FaceStamp, 'captureTime' | 'interval'>;
 
@@ -15,7 +26,7 @@ export interface SmootherState {
 }
 
 /**
- * Gaussian smoothing of one track's scores within one epoch (Vu et al. 2023, section 3.4: 51 taps, σ = 3 frames):
+ * Gaussian smoothing of one track's scores within one epoch (Vu et al. 2023, section 3.4: 51 taps, σ from a grid search):
  *
  *   s_t = Σ_k w_k x_k / Σ_k w_k,   w_k = exp(−d_k² / 2σ²)
  *
@@ -25,7 +36,7 @@ export interface SmootherState {
  * scores pass through without any and weigh nothing.
  */
 export class ScoreSmoother {
-  readonly #mode: InferOptions['smoothing']['mode'];
+  readonly #mode: SmoothingOptions['mode'];
   readonly #reach: number;
   readonly #sigma: number;
   /** Newest frames, oldest first; as many as the filter can still reach. */
@@ -34,7 +45,7 @@ export class ScoreSmoother {
   #waiting: AuScores[] = [];
 
   /** `state` goes on from where another smoother with the same options was. */
-  constructor(options: InferOptions['smoothing'], state?: SmootherState) {
+  constructor(options: SmoothingOptions, state?: SmootherState) {
     this.#mode = options.mode;
     this.#reach = Math.floor(options.kernel / 2);
     this.#sigma = options.sigma;

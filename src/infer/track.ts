@@ -15,7 +15,7 @@ import { holeFrom } from '../hole.ts';
 import { type ActivationState, ActivationTracker } from './activations.ts';
 import type { AuModel } from './engine/index.ts';
 import type { InferOptions } from './options.ts';
-import { ScoreSmoother, type SmootherState } from './smoothing.ts';
+import { effectiveSmoothing, ScoreSmoother, type SmootherState } from './smoothing.ts';
 import { TrackWindow } from './window.ts';
 
 /** A hop that waits for the window encoder. */
@@ -78,7 +78,7 @@ export class TrackInference {
     this.#thresholds = effectiveThresholds(model, options);
     this.#activations = new ActivationTracker(options.activations, this.#thresholds, state?.activations);
     this.#window = this.#newWindow();
-    this.#smoother = new ScoreSmoother(options.smoothing, state?.smoother);
+    this.#smoother = new ScoreSmoother(effectiveSmoothing(model, options.smoothing), state?.smoother);
   }
 
   /** As of the newest hop that was finished. */

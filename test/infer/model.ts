@@ -13,6 +13,7 @@ export function countingModel(
   const model = {
     stamp: { name: 'counting', version: '1', sha256: '0'.repeat(64), trained: false },
     thresholds: new Float32Array(AU_COUNT).fill(0.5),
+    sigma: { causal: 3, centered: 3 },
     reliability: null,
     embeddingSize: 2,
     windowSize,

@@ -1,8 +1,32 @@
 import { expect, it } from 'vitest';
+import { AU_COUNT } from '../../src/domain.ts';
 import { inferOptions } from '../../src/infer/options.ts';
+import { effectiveSmoothing } from '../../src/infer/smoothing.ts';
 import { TrackInference } from '../../src/infer/track.ts';
 import { faceCrop } from './faces.ts';
 import { countingModel } from './model.ts';
+
+it('takes the model’s σ of its mode where the config has none', () => {
+  const model = { ...countingModel(32, 4), sigma: { causal: 1, centered: 2 } };
+  const sigma = (smoothing: object) =>
+    effectiveSmoothing(model, inferOptions.parse({ smoothing }).smoothing).sigma;
+  expect([{}, { mode: 'centered' }, { sigma: 3 }, { mode: 'centered', sigma: 4 }].map(sigma)).toEqual([
+    1, 2, 3, 4,
+  ]);
+
+  const scores = (options: object) => {
+    const id = { cameraId: 'cam', epoch: 0, trackId: 1 };
+    const track = new TrackInference(id, model, inferOptions.parse({ hop: 4, ...options }));
+    const hops = Array.from({ length: 4 }, (_, frame) => {
+      const { pixels: _pixels, ...face } = faceCrop({ frame });
+      return track.append(face, new Float32Array(2));
+    }).flat();
+    const raw = Float32Array.from({ length: 4 * AU_COUNT }, (_, i) => (i < AU_COUNT ? 1 : 0));
+    return hops.flatMap((hop) => track.finish(hop, raw, 0).frames).map(({ aus }) => aus.au01!.p);
+  };
+  expect(scores({})).toEqual(scores({ smoothing: { sigma: 1 } }));
+  expect(scores({})).not.toEqual(scores({ smoothing: { sigma: 3 } }));
+});
 
 it('a track of frames that are meant to be a second apart has one window, until frames are missing', () => {
   const id = { cameraId: 'cam', epoch: 0, trackId: 1 };

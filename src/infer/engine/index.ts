@@ -22,6 +22,9 @@ export type ModelOptions = Pick<
   'model' | 'hop' | 'engine' | 'device' | 'precision' | 'threads'
 >;
 
+/** Vu et al. 2023, section 3.4. */
+const PAPER_SIGMA = 3;
+
 /**
  * Opens a model on the engine that options and host allow, and says which and why in one log line.
  *
@@ -49,6 +52,7 @@ export async function openModel(
     stamp: { name, version, sha256: checkpoint.sha256, trained },
     choice,
     thresholds: perAu(manifest.thresholds) ?? new Float32Array(AU_COUNT).fill(0.5),
+    sigma: manifest.smoothing ?? { causal: PAPER_SIGMA, centered: PAPER_SIGMA },
     reliability: perAu(manifest.reliability),
     embeddingSize: embeddingSize(manifest.architecture),
     windowSize: WINDOW_SIZE,

@@ -26,6 +26,8 @@ export interface AuModel extends Engine {
   readonly choice: EngineChoice;
   /** The model's own, (12). */
   readonly thresholds: Float32Array;
+  /** σ of the smoothing that suits its scores, in nominal frames. */
+  readonly sigma: Readonly<Record<'causal' | 'centered', number>>;
   /** What the model's evaluation says each AU's score is worth, (12); null: unknown. */
   readonly reliability: Float32Array | null;
   /** D: all members' embeddings, concatenated. */

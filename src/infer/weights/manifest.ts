@@ -19,6 +19,8 @@ const perAu = z.strictObject(
   >,
 );
 
+const sigma = z.number().positive().max(100);
+
 /** model.json: what stands beside a model's weights. Unknown keys (metrics, training, notes) are for people. */
 const manifestSchema = z.looseObject({
   name: z.string().min(1),
@@ -33,6 +35,8 @@ const manifestSchema = z.looseObject({
     message: `must be ${AU_NAMES.join(', ')}, in this order`,
   }),
   thresholds: perAu.optional(),
+  /** σ of the smoothing that suits the scores, per mode, in nominal frames. */
+  smoothing: z.strictObject({ causal: sigma, centered: sigma }).optional(),
   /** What the evaluation says each AU's score is worth, 0 … 1. */
   reliability: perAu.optional(),
   weights: z
@@ -57,7 +61,15 @@ type ManifestFile = z.output<typeof manifestSchema>;
 export interface Manifest
   extends Pick<
     ManifestFile,
-    'name' | 'version' | 'preset' | 'trained' | 'thresholds' | 'reliability' | 'weights' | 'licence'
+    | 'name'
+    | 'version'
+    | 'preset'
+    | 'trained'
+    | 'thresholds'
+    | 'smoothing'
+    | 'reliability'
+    | 'weights'
+    | 'licence'
   > {
   readonly folder: string;
   readonly architecture: Architecture;

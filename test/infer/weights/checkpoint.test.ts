@@ -184,6 +184,7 @@ describe('model.json', () => {
     ],
     ['AUs in another order', { aus: [...AU_NAMES].reverse() }, /in this order/],
     ['a threshold too high', { thresholds: { au01: 2 } }, /thresholds\.au01/],
+    ['a σ that does not smooth', { smoothing: { causal: 0, centered: 3 } }, /smoothing\.causal/],
     [
       'a path for a file',
       { weights: [{ file: '../w', bytes: 1, sha256: 'ab' }] },
