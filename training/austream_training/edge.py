@@ -210,6 +210,7 @@ class EdgeModel(nn.Module):
         c = sizes["widths"][-1]
         self.backbone = RegNet(sizes["stem"], sizes["depths"], sizes["widths"], sizes["groupWidth"])
         self.vivit, self.nguyen = ViViT(c, **sizes["vivit"]), Nguyen(c, **sizes["nguyen"])
+        self.sigma = {"causal": 3.0, "centered": 3.0}  # frames, of the smoothing that suits its scores; the paper's until searched
 
     def encode(self, x: Tensor) -> Tensor:
         f = self.backbone(x).flatten(2).transpose(1, 2)

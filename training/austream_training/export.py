@@ -22,6 +22,7 @@ def write(
     a weight is not finite or leaves fp16's range."""
     notes = {
         "thresholds": dict(zip(NAMES, np.round(thresholds, 3).tolist())),
+        "smoothing": model.sigma,
         "reliability": dict(zip(NAMES, np.round(reliability, 3).tolist())),
         "licence": "MIT",
         "training": training,
@@ -87,6 +88,7 @@ def load(folder: Path) -> EdgeModel:
     wrong = [k for k in missing if not k.endswith("num_batches_tracked")] + unexpected
     if wrong:
         raise ValueError(f"tensors that do not match the preset: {wrong}")
+    model.sigma |= manifest.get("smoothing", {})
     return model.eval()
 
 

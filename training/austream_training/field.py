@@ -25,7 +25,7 @@ SMILING, NOT_SMILING = 0.5, 0.2  # of the landmark model's mouthSmile
 def read(model: EdgeModel, clip: real.RealClip) -> np.ndarray:
     """Causally smoothed scores (T, 12), streamed."""
     e = torch.cat([model.encode(torch.from_numpy(normalised(clip.crops[k : k + 128]))) for k in range(0, len(clip.crops), 128)])
-    return smoothing.smooth(scores(model, e, moving=True, clip=len(e))["ensemble"], 3)
+    return smoothing.smooth(scores(model, e, moving=True, clip=len(e))["ensemble"], model.sigma["causal"])
 
 
 def brows(points: np.ndarray) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ from .edge import MEMBERS, EdgeModel
 from .synthetic.aus import NAMES
 
 WINDOW = 256
+SIGMAS = (1.0, 2.0, 3.0, 5.0)  # frames
 
 
 def some(total: int, most: int | None) -> np.ndarray:
@@ -79,7 +80,23 @@ def smoothed(p: np.ndarray, sigma: float, kernel: int, causal: bool) -> np.ndarr
 
 def streamed(model: EdgeModel, clips: CropSet) -> np.ndarray:
     """The ensemble's scores (N, 12) of clips as the product publishes them: streamed, causally smoothed."""
-    return smoothed(scores(model, embed(model, clips), moving=True)["ensemble"], 3, 51, True)
+    return smoothed(scores(model, embed(model, clips), moving=True)["ensemble"], model.sigma["causal"], 51, True)
+
+
+def by_sigma(truth: np.ndarray, raw: np.ndarray, causal: bool = True) -> dict[float, float]:
+    """Macro-F1 at 0.5 of clips' streamed scores (N, 12) by the σ of their smoothing."""
+    coded, clips = np.where(np.isnan(truth), -1, truth >= labels.ACTIVE), len(raw) // WINDOW
+    found = smoothing.search(np.split(coded, clips), np.split(raw, clips), SIGMAS, (51,), causal)
+    return {sigma: f1 for (sigma, _), f1 in found.items()}
+
+
+def search_sigma(model: EdgeModel, folder: Path) -> None:
+    """Sets the model's σ, causal and centred, to those of SIGMAS that the validation people's clips are best with."""
+    clips = CropSet(folder / "clips-val")
+    raw = scores(model, embed(model, clips), moving=True)["ensemble"]
+    for mode in model.sigma:
+        found = by_sigma(clips.truth, raw, mode == "causal")
+        model.sigma[mode] = max(found, key=found.get)
 
 
 def calibrate(model: EdgeModel, folder: Path, stills: int = 480) -> None:
@@ -98,7 +115,7 @@ def calibrate(model: EdgeModel, folder: Path, stills: int = 480) -> None:
 
 
 def evaluate(model: EdgeModel, folder: Path, split: str, thresholds: np.ndarray | float = 0.5, stills: int = 480) -> dict:
-    """Table 2's rows on clips as they are streamed (σ 3, 51 taps) or by whole windows, which know what comes; and the
+    """Table 2's rows on clips as they are streamed (the model's σ, 51 taps) or by whole windows, which know what comes; and the
     ensemble on stills and on photographs (weak truth). Members are measured at 0.5, rows that end in `@` at the model's own thresholds."""
     out: dict = {}
     clips = CropSet(folder / f"clips-{split}")
@@ -107,11 +124,11 @@ def evaluate(model: EdgeModel, folder: Path, split: str, thresholds: np.ndarray 
     for member, p in by_member.items():
         out[f"clips/{member}"] = figures(clips.truth, p)
     e = by_member["ensemble"]
-    out["clips/ensemble+causal"] = figures(clips.truth, smoothed(e, 3, 51, True))
-    out["clips/ensemble+causal@"] = figures(clips.truth, smoothed(e, 3, 51, True), thresholds)
-    out["clips/ensemble+centered"] = figures(clips.truth, smoothed(e, 3, 51, False))
+    out["clips/ensemble+causal"] = figures(clips.truth, smoothed(e, model.sigma["causal"], 51, True))
+    out["clips/ensemble+causal@"] = figures(clips.truth, smoothed(e, model.sigma["causal"], 51, True), thresholds)
+    out["clips/ensemble+centered"] = figures(clips.truth, smoothed(e, model.sigma["centered"], 51, False))
     whole = scores(model, embedded, moving=True, hop=WINDOW)["ensemble"]
-    out["clips/ensemble+whole"] = figures(clips.truth, smoothed(whole, 3, 51, False))
+    out["clips/ensemble+whole"] = figures(clips.truth, smoothed(whole, model.sigma["centered"], 51, False))
     for kind in ("stills", "portraits"):
         s = CropSet(folder / f"{kind}-{split}")
         index = some(len(s), stills)
@@ -121,12 +138,13 @@ def evaluate(model: EdgeModel, folder: Path, split: str, thresholds: np.ndarray 
 
 
 def export(run: Path, sets: Path, out: Path, version: str, training: dict) -> dict:
-    """Checkpoint `run`/last.pt → model directory `out`. Calibrated, then rounded to fp16 before anything is
-    measured. Reliability of an AU: 2·AUC − 1 of the ensemble, the lower of held-out clips and stills."""
+    """Checkpoint `run`/last.pt → model directory `out`. Calibrated and its smoothing's σ chosen, then rounded to fp16
+    before anything is measured. Reliability of an AU: 2·AUC − 1 of the ensemble, the lower of held-out clips and stills."""
     model = EdgeModel()
     model.load_state_dict(torch.load(run / "last.pt", weights_only=True)["model"])
     model.eval()
     calibrate(model, sets)
+    search_sigma(model, sets)
     model.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in model.state_dict().items()})
     test = evaluate(model, sets, "test")
     auc = np.minimum(*(np.array(test[k]["auc"], float) for k in ("clips/ensemble+causal", "stills")))

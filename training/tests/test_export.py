@@ -13,12 +13,14 @@ from austream_training.edge import EdgeModel
 def test_a_round_trip_keeps_scores_to_fp16(tmp_path):
     torch.manual_seed(0)
     model = EdgeModel().eval()
+    model.sigma = {"causal": 1.0, "centered": 2.0}
     export.write(model, tmp_path, "0.0.1", {}, np.ones(12), np.full(12, 0.5), {})
+    assert json.loads((tmp_path / "model.json").read_text())["smoothing"] == model.sigma
     again = export.load(tmp_path)
     x = torch.randn(2, 3, 112, 112)
     with torch.no_grad():
         a, b = (m.score(m.encode(x)[:1].expand(256, -1)[None]) for m in (model, again))
-    assert torch.allclose(a, b, atol=2e-3)
+    assert torch.allclose(a, b, atol=2e-3) and again.sigma == model.sigma
     assert (tmp_path / "weights.safetensors").stat().st_size < 12_000_000
 
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -126,6 +127,22 @@ def test_what_is_not_known_does_not_count():
     assert report.figures(intensity, p)["f1"][0] == 0.5 and report.headline(known, p) == "1.000 | 1.000"
     assert report.figures(known, p)["f1"] == report.figures(known, p)["auc"] == [1.0] * 12
     assert report.clear_f1(known, p) == 1 and report.clear_f1(intensity, p) < 1
+
+
+def test_smoothing_is_as_wide_as_the_validation_clips_want_it(monkeypatch):
+    """Slow activations under noise want a wide filter, quick clean ones a narrow one; what is not known does not count."""
+    rng, t = np.random.default_rng(0), np.arange(2 * report.WINDOW)[:, None]
+    for period, noise, wanted in ((128, 0.8, 5.0), (8, 0.0, 1.0)):
+        truth = np.repeat((t // period % 2).astype(np.float32), 12, 1)
+        raw = np.clip(truth + rng.normal(0, noise, truth.shape), 0, 1)
+        raw[:, 0], truth[:, 0] = 1 - truth[:, 0], np.nan
+        monkeypatch.setattr(report, "CropSet", lambda folder, truth=truth: SimpleNamespace(truth=truth))
+        monkeypatch.setattr(report, "embed", lambda model, clips: None)
+        monkeypatch.setattr(report, "scores", lambda model, e, moving, raw=raw: {"ensemble": raw})
+        model = EdgeModel()
+        report.search_sigma(model, Path("a"))
+        assert model.sigma["causal"] == wanted
+        assert max(report.by_sigma(truth, raw).values()) > 0.8
 
 
 def test_sampling_indices_spread_evenly():
