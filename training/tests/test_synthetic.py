@@ -84,6 +84,20 @@ def test_courses_stay_in_range_and_lips_do_not_press_and_part():
     assert all(n > 0 for k, n in zip(aus.TABLE, seen) if k in aus.NAMES)
 
 
+def test_the_aus_of_a_mood_grow_together_and_alone_keep_their_range():
+    rng = np.random.default_rng(1)
+    drawn = [a for a in (moods.draw(rng) for _ in range(6000)) if {"au01", "au02", "au05"} >= set(a) and len(a) > 1]
+    pairs = np.array([(a["au01"], a["au02"]) for a in drawn if "au01" in a and "au02" in a])
+    assert 0.15 < np.isclose(*pairs.T).mean() < 0.35  # half of the one and half of the other
+    assert 0 < pairs.min() and pairs.max() <= 1 and np.std(pairs) > 0.2
+
+
+def test_half_of_all_faces_look_a_little_like_something_at_rest():
+    looks = [moods.resting(np.random.default_rng(k)) for k in range(400)]
+    assert 0.35 < np.mean([bool(r) for r in looks]) < 0.55  # one in 17 of the others draws nothing
+    assert all(0 <= v <= 0.3 for r in looks for v in r.values())
+
+
 def test_a_bump_has_the_onset_apex_and_offset_it_was_given():
     b = moods.bump(100, 1.0, 0.4, 1.0, 0.8, 25)
     assert b[:26].max() == 0 and b[35] == pytest.approx(1) and b[59] == pytest.approx(1) and b[81:].max() == 0

@@ -152,6 +152,8 @@ class Actor:
         kit = studio.kit
         self.base = np.zeros(len(kit.names), np.float32)
         self.base_label, self.trust = np.zeros(12, np.float32), np.ones(12, np.float32)
+        if studio.spread:
+            self.base += studio.rig.weights(moods.resting(rng))
         self.turn = np.eye(3, dtype=np.float32)
         self.aim = rng.normal(0, 0.8, (4, 2)).astype(np.float32)
         self.keeps = False

@@ -9,10 +9,12 @@ from .aus import TABLE
 # mood → (how often, {AU: (probability, least, most intensity)})
 MOODS: dict[str, tuple[float, dict[str, tuple[float, float, float]]]] = {
     "neutral": (0.12, {}),
-    "smile": (0.16, {"au12": (1, 0.2, 1), "au06": (0.65, 0.2, 1), "part": (0.55, 0.1, 1), "au07": (0.25, 0.1, 0.6), "au26": (0.2, 0.1, 0.6)}),
+    "smile": (0.16, {"au12": (1, 0.2, 1), "au06": (0.65, 0.2, 1), "part": (0.55, 0.1, 1), "au07": (0.25, 0.1, 0.6), "au26": (0.2, 0.1, 0.6), "au01": (0.12, 0.1, 0.7), "au02": (0.12, 0.1, 0.7)}),
+    "laugh": (0.07, {"au12": (1, 0.3, 1), "au06": (0.8, 0.2, 1), "au26": (0.7, 0.3, 1), "au27": (0.35, 0.1, 0.6), "part": (0.8, 0.2, 1), "au07": (0.3, 0.1, 0.6)}),
     "polite": (0.05, {"au12": (1, 0.1, 0.7), "au24": (0.2, 0.1, 0.5), "au14": (0.4, 0.1, 0.8)}),
     "surprise": (0.07, {"au01": (1, 0.3, 1), "au02": (1, 0.3, 1), "au05": (0.6, 0.2, 1), "au26": (0.7, 0.2, 1), "part": (0.5, 0.1, 0.6)}),
-    "brows": (0.10, {"au01": (0.5, 0.2, 1), "au02": (0.5, 0.2, 1), "au04": (0.5, 0.2, 1)}),
+    "raise": (0.08, {"au01": (1, 0.15, 1), "au02": (1, 0.15, 1), "au12": (0.2, 0.1, 0.8), "part": (0.2, 0.1, 0.8), "au05": (0.15, 0.1, 0.7)}),
+    "brows": (0.07, {"au01": (0.5, 0.2, 1), "au02": (0.5, 0.2, 1), "au04": (0.5, 0.2, 1)}),
     "sad": (0.08, {"au01": (0.9, 0.2, 1), "au04": (0.8, 0.2, 1), "au15": (0.9, 0.2, 1), "au17": (0.5, 0.1, 0.9)}),
     "anger": (0.08, {"au04": (1, 0.3, 1), "au07": (0.7, 0.2, 1), "au23": (0.5, 0.3, 1), "au24": (0.4, 0.3, 1), "au10": (0.2, 0.2, 0.7), "au05": (0.3, 0.1, 0.7)}),
     "disgust": (0.10, {"au09": (0.6, 0.2, 1), "au10": (0.9, 0.2, 1), "au04": (0.5, 0.1, 0.7), "au07": (0.5, 0.1, 0.8), "part": (0.3, 0.1, 0.7), "au06": (0.3, 0.1, 0.6)}),
@@ -20,18 +22,20 @@ MOODS: dict[str, tuple[float, dict[str, tuple[float, float, float]]]] = {
     "lips": (0.15, {"au23": (0.4, 0.3, 1), "au24": (0.45, 0.3, 1), "au15": (0.35, 0.2, 1), "au17": (0.3, 0.2, 1), "au14": (0.2, 0.2, 0.9)}),
     "squint": (0.09, {"au07": (0.85, 0.3, 1), "au06": (0.5, 0.3, 1), "au04": (0.2, 0.2, 0.8)}),
     "mouth": (0.10, {"au26": (0.6, 0.1, 1), "part": (0.5, 0.1, 1), "au18": (0.25, 0.2, 1), "au22": (0.2, 0.2, 1), "au20": (0.15, 0.2, 0.8), "au27": (0.1, 0.2, 1), "au01": (0.15, 0.1, 0.6), "au02": (0.15, 0.1, 0.6), "au12": (0.15, 0.1, 0.5)}),
+    "round": (0.06, {"au18": (0.5, 0.3, 1), "au22": (0.6, 0.3, 1), "part": (0.4, 0.1, 0.7), "au26": (0.35, 0.1, 0.8)}),
     "any": (0.08, {k: (0.18, 0.15, 0.9) for k in TABLE if k not in ("au45", "au27")}),
 }
 _NAMES = tuple(MOODS)
 _ODDS = np.array([MOODS[n][0] for n in _NAMES]) / sum(MOODS[n][0] for n in _NAMES)
+_AT_REST = ("au01", "au02", "au04", "au07", "au10", "au12", "au15", "au24")
 # Lips that are pressed are not parted.
 _EXCLUDES = {"au23": ("part", "au26", "au27", "au22"), "au24": ("part", "au26", "au27", "au22")}
 
 
 def draw(rng: np.random.Generator) -> dict[str, float]:
-    """The apex of one random mood."""
-    mood = MOODS[_NAMES[rng.choice(len(_NAMES), p=_ODDS)]][1]
-    apex = {k: float(rng.uniform(lo, hi)) for k, (p, lo, hi) in mood.items() if rng.random() < p}
+    """The apex of one random mood. About half of its AUs are as strong as the whole of it, the others as they come."""
+    mood, effort = MOODS[_NAMES[rng.choice(len(_NAMES), p=_ODDS)]][1], rng.random()
+    apex = {k: float(lo + (hi - lo) * (effort if rng.random() < 0.5 else rng.random())) for k, (p, lo, hi) in mood.items() if rng.random() < p}
     if rng.random() < 0.3:  # faces mostly move a little
         faint = rng.uniform(0.15, 0.8)
         apex = {k: v * faint for k, v in apex.items()}
@@ -50,6 +54,12 @@ def distract(rng: np.random.Generator) -> dict[str, float]:
     if rng.random() < 0.10:
         out[str(rng.choice(["jawl", "jawr", "mouthl", "mouthr", "puff"]))] = float(rng.uniform(0.1, 0.7))
     return out
+
+
+def resting(rng: np.random.Generator) -> dict[str, float]:
+    """What a face looks like to do while it does nothing: low or knitted brows, lips that curl up or down. Nobody's
+    label: only a face's own course tells it from an AU."""
+    return {k: float(rng.uniform(0, 0.3)) for k in _AT_REST if rng.random() < 0.3} if rng.random() < 0.5 else {}
 
 
 def sides(apex: dict[str, float], rng: np.random.Generator) -> tuple[dict[str, float], dict[str, float]]:
@@ -122,10 +132,15 @@ def _speak(out: dict[str, np.ndarray], length: int, fps: float, rng: np.random.G
     t = start
     while t < stop:
         syllable = rng.uniform(0.10, 0.30)
-        key = str(rng.choice(["au26", "part", "au18", "au22", "au20", "au24"], p=[0.36, 0.28, 0.12, 0.1, 0.06, 0.08]))
+        key = str(rng.choice(["au26", "part", "au18", "au22", "au20", "au24"], p=[0.3, 0.26, 0.15, 0.15, 0.06, 0.08]))
         curve = bump(length, t / fps, syllable * 0.5, syllable * 0.2, syllable * 0.5, fps)
         out[key] = np.maximum(out[key], curve * rng.uniform(0.15, 0.7)).astype(np.float32)
         t += syllable * fps * rng.uniform(0.6, 1.2)
+    for _ in range(rng.poisson((stop - start) / fps / 2) if rng.random() < 0.5 else 0):  # brows stress words
+        when, peak = rng.uniform(start, stop) / fps, rng.uniform(0.2, 0.9)
+        curve = bump(length, when, rng.uniform(0.1, 0.3), rng.uniform(0.05, 0.5), rng.uniform(0.15, 0.4), fps)
+        for key in ("au01", "au02"):
+            out[key] = np.maximum(out[key], curve * peak * rng.uniform(0.7, 1.1)).astype(np.float32)
 
 
 def wander(length: int, fps: float, scale: float, period: float, rng: np.random.Generator) -> np.ndarray:
