@@ -1,9 +1,9 @@
 """Stage two: what sees time learns on the frame encoder's cached embeddings; what sees one frame stays as it is.
 
 A window is a path through the cached crops of one face: a clip at some speed, with a padded start as of a face that
-has just appeared; stills of one head held and cross-faded, which shows the temporal layers many more people than
-clips do; or one crop held throughout, which is what the product makes of a photograph. The newest positions weigh
-more in the loss, because the product publishes those.
+has just appeared, often with an expression that lasts; stills of one head held and cross-faded, which shows the
+temporal layers many more people than clips do; or one crop held throughout, which is what the product makes of a
+photograph. The newest positions weigh more in the loss, because the product publishes those.
 """
 
 from __future__ import annotations
@@ -94,8 +94,9 @@ class Sampler:
         if rng.random() < 0.3:
             begin, speed = 0.0, 1.0
         at = np.maximum((begin + np.arange(WINDOW)) * speed, 0) / s.stride
-        at = np.abs((at + n - 1) % (2 * (n - 1)) - (n - 1))  # past the clip's end it runs back
-        return Path256(s, rows, np.minimum(at, n - 1))
+        if rng.random() < 0.35:
+            at = linger(at, s.labels[rows].max(1), rng)
+        return Path256(s, rows, _turned(at, n))
 
     def acted(self) -> Path256:
         rng = self.rng
@@ -113,6 +114,23 @@ class Sampler:
         sets = self.photos if rng.random() < 0.5 else self.stills
         s = sets[int(rng.integers(len(sets)))]
         return Path256(s, rng.integers(len(s.labels), size=1), np.zeros(WINDOW))
+
+
+def linger(at: np.ndarray, active: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A course `at` (256,) of crops that stays for 64 frames or more where the face does something, if it does anything:
+    what lasts is not yet how a face looks at rest. It goes to and fro between neighbours meanwhile, as pictures differ.
+    `active` (n,): the strongest AU of each crop."""
+    where = _turned(at, len(active))
+    does = np.flatnonzero(active[where.astype(int)] >= labels.ACTIVE)
+    start = int(rng.choice(does if len(does) else WINDOW))
+    stay = int(rng.integers(64, WINDOW + 1))
+    there = np.maximum(at[start] + rng.normal(0, 0.7, stay), 0)
+    return np.concatenate([at[:start], there, at[start:]])[:WINDOW]
+
+
+def _turned(at: np.ndarray, n: int) -> np.ndarray:
+    """Past the end of n crops it runs back."""
+    return np.minimum(np.abs((at + n - 1) % (2 * (n - 1)) - (n - 1)), n - 1)
 
 
 def embeddings(paths: list[Path256]) -> np.ndarray:

@@ -18,7 +18,8 @@ def embedding_set(folder, name, n, heads=1, seed=0):
     return windows.EmbeddingSet(folder, name)
 
 
-def test_a_clip_never_leaves_its_own_frames_and_moves_steadily(tmp_path):
+def test_a_clip_never_leaves_its_own_frames_and_moves_steadily(tmp_path, monkeypatch):
+    monkeypatch.setattr(windows, "linger", lambda at, active, rng: at)
     clips = embedding_set(tmp_path, "clips-train", 512)
     sparse = embedding_set(tmp_path, "sparse-train", 256)
     sampler = windows.Sampler([clips, sparse], [clips], [clips], 0)
@@ -28,6 +29,21 @@ def test_a_clip_never_leaves_its_own_frames_and_moves_steadily(tmp_path):
         assert len(p.crops) == n and p.crops[0] // n == p.crops[-1] // n
         assert p.course.shape == (256,) and 0 <= p.course.min() and p.course.max() <= n - 1
         assert np.abs(np.diff(p.course)).max() <= 2 / p.source.stride + 1e-9
+
+
+def test_an_expression_may_outlast_the_window(tmp_path):
+    at, active = np.arange(256) / 4, np.zeros(64)
+    active[[10, 11]] = 0.8
+    for seed in range(20):
+        course = windows.linger(at, active, np.random.default_rng(seed))
+        start = int(np.argmax(np.abs(course - at) > 0))
+        assert start in range(40, 48) and course.shape == (256,)
+        assert np.abs(course[start : start + 64] - 10.9).max() < 4  # σ 0.7 about 10 … 11.75
+        assert len(set(course[start : start + 64])) == 64
+    clips = embedding_set(tmp_path, "clips-train", 512)
+    paths = [windows.Sampler([clips], [], [], seed).clip() for seed in range(200)]
+    assert 0.25 < np.mean([np.abs(np.diff(p.course, 2)).mean() > 0.05 for p in paths]) < 0.45
+    assert all(0 <= p.course.min() and p.course.max() <= 255 for p in paths)
 
 
 def test_labels_follow_the_course_between_crops(tmp_path):
