@@ -202,7 +202,7 @@ def main() -> None:
         ("stray", real | {"default": 0.0, "help": "how far a moving face is shifted towards others"}),
     )
     command(
-        export, ("run", path | {"help": "of train-windows"}), ("set", path), ("out", path), ("version", {}),
+        export, ("run", path | {"help": "of train-windows"}), ("set", path | {"nargs": "+", "help": "calibrated on the validation people of all, measured on the test people of the first"}), ("out", path), ("version", {}),
         ("training", path | {"default": None, "help": "JSON on data and licences, kept in model.json"}),
     )
     command(evaluate, ("model", path), ("set", path), ("split", {"default": "test"}))

@@ -90,28 +90,31 @@ def by_sigma(truth: np.ndarray, raw: np.ndarray, causal: bool = True) -> dict[fl
     return {sigma: f1 for (sigma, _), f1 in found.items()}
 
 
-def search_sigma(model: EdgeModel, folder: Path) -> None:
-    """Sets the model's σ, causal and centred, to those of SIGMAS that the validation people's clips are best with."""
-    clips = CropSet(folder / "clips-val")
-    raw = scores(model, embed(model, clips), moving=True)["ensemble"]
+def validation(model: EdgeModel, sets: list[Path], stills: int = 480) -> list[tuple[bool, torch.Tensor, np.ndarray]]:
+    """Of the validation people's clips of every set, then of their stills: whether they move, embeddings, truth."""
+    out = []
+    for kind, most in (("clips-val", None), ("stills-val", stills // len(sets))):
+        for s in (CropSet(folder / kind) for folder in sets):
+            index = some(len(s), most)
+            out.append((most is None, embed(model, s, index), s.truth[index]))
+    return out
+
+
+def calibrate(model: EdgeModel, held: list[tuple[bool, torch.Tensor, np.ndarray]]) -> None:
+    """Folds a calibration on `validation` into the model (calibrate.py): clips and stills weigh alike."""
+    parts = [scores(model, e, moving) for moving, e, _ in held]
+    members = [np.concatenate([p[name] for p in parts]) for name in MEMBERS]
+    split = sum(len(truth) for moving, _, truth in held if moving)
+    calibration.calibrate(model, members, np.concatenate([truth for *_, truth in held]), [slice(0, split), slice(split, None)])
+
+
+def search_sigma(model: EdgeModel, held: list[tuple[bool, torch.Tensor, np.ndarray]]) -> None:
+    """Sets the model's σ, causal and centred, to those of SIGMAS that the clips of `validation` are best with."""
+    clips = [(scores(model, e, moving)["ensemble"], truth) for moving, e, truth in held if moving]
+    raw, truth = (np.concatenate(part) for part in zip(*clips))
     for mode in model.sigma:
-        found = by_sigma(clips.truth, raw, mode == "causal")
+        found = by_sigma(truth, raw, mode == "causal")
         model.sigma[mode] = max(found, key=found.get)
-
-
-def calibrate(model: EdgeModel, folder: Path, stills: int = 480) -> None:
-    """Folds a calibration on the validation people's clips and stills into the model (calibrate.py)."""
-    sets, members, truth = (CropSet(folder / "clips-val"), CropSet(folder / "stills-val")), ([], []), []
-    for s, moving in zip(sets, (True, False)):
-        index = some(len(s), None if moving else stills)
-        p = scores(model, embed(model, s, index), moving)
-        for part, name in zip(members, (*MEMBERS, "ensemble")):
-            part.append(p[name])
-        truth.append(s.truth[index])
-    split = len(truth[0])
-    calibration.calibrate(
-        model, [np.concatenate(p) for p in members], np.concatenate(truth), [slice(0, split), slice(split, None)]
-    )
 
 
 def evaluate(model: EdgeModel, folder: Path, split: str, thresholds: np.ndarray | float = 0.5, stills: int = 480) -> dict:
@@ -137,16 +140,18 @@ def evaluate(model: EdgeModel, folder: Path, split: str, thresholds: np.ndarray 
     return out
 
 
-def export(run: Path, sets: Path, out: Path, version: str, training: dict) -> dict:
-    """Checkpoint `run`/last.pt → model directory `out`. Calibrated and its smoothing's σ chosen, then rounded to fp16
-    before anything is measured. Reliability of an AU: 2·AUC − 1 of the ensemble, the lower of held-out clips and stills."""
+def export(run: Path, sets: list[Path], out: Path, version: str, training: dict) -> dict:
+    """Checkpoint `run`/last.pt → model directory `out`. Calibrated and its smoothing's σ chosen on the validation people of
+    all `sets`, then rounded to fp16 before anything is measured on the test people of the first. Reliability of an AU:
+    2·AUC − 1 of the ensemble, the lower of held-out clips and stills."""
     model = EdgeModel()
     model.load_state_dict(torch.load(run / "last.pt", weights_only=True)["model"])
     model.eval()
-    calibrate(model, sets)
-    search_sigma(model, sets)
+    held = validation(model, sets)
+    calibrate(model, held)
+    search_sigma(model, held)
     model.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in model.state_dict().items()})
-    test = evaluate(model, sets, "test")
+    test = evaluate(model, sets[0], "test")
     auc = np.minimum(*(np.array(test[k]["auc"], float) for k in ("clips/ensemble+causal", "stills")))
     reliability = np.clip(2 * auc - 1, 0, 1)
     exporting.write(model, out, version, {"aus": list(NAMES), "test": test}, reliability, np.full(12, 0.5), training)

@@ -1,5 +1,4 @@
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -136,13 +135,30 @@ def test_smoothing_is_as_wide_as_the_validation_clips_want_it(monkeypatch):
         truth = np.repeat((t // period % 2).astype(np.float32), 12, 1)
         raw = np.clip(truth + rng.normal(0, noise, truth.shape), 0, 1)
         raw[:, 0], truth[:, 0] = 1 - truth[:, 0], np.nan
-        monkeypatch.setattr(report, "CropSet", lambda folder, truth=truth: SimpleNamespace(truth=truth))
-        monkeypatch.setattr(report, "embed", lambda model, clips: None)
-        monkeypatch.setattr(report, "scores", lambda model, e, moving, raw=raw: {"ensemble": raw})
+        monkeypatch.setattr(report, "scores", lambda model, e, moving: {"ensemble": e})
         model = EdgeModel()
-        report.search_sigma(model, Path("a"))
+        halves = [(True, raw[k], truth[k]) for k in (slice(0, report.WINDOW), slice(report.WINDOW, None))]
+        report.search_sigma(model, [*halves, (False, truth, raw)])
         assert model.sigma["causal"] == wanted
         assert max(report.by_sigma(truth, raw).values()) > 0.8
+
+
+def test_validation_takes_the_clips_of_every_set_then_a_share_of_their_stills(monkeypatch):
+    class Crops:
+        def __init__(self, folder):
+            self.size = {"a/clips-val": 512, "b/clips-val": 256, "a/stills-val": 900, "b/stills-val": 100}[str(folder)]
+            self.truth = np.full((self.size, 12), self.size)
+
+        def __len__(self):
+            return self.size
+
+    monkeypatch.setattr(report, "CropSet", Crops)
+    monkeypatch.setattr(report, "embed", lambda model, s, index: index)
+    held = report.validation(None, [Path("a"), Path("b")], stills=300)
+    assert [(moving, len(e), truth.shape[0], truth[0, 0]) for moving, e, truth in held] == [
+        (True, 512, 512, 512), (True, 256, 256, 256), (False, 150, 150, 900), (False, 100, 100, 100),
+    ]
+    assert held[2][1][-1] == 899
 
 
 def test_sampling_indices_spread_evenly():
