@@ -29,7 +29,7 @@ class Studio:
     notes: dict[str, np.ndarray]
     weak: np.ndarray
     skins: tuple[np.ndarray, np.ndarray] | None = None  # mean (S·3), components (K, S·3) scaled by their deviation
-    spread: float = 0.0  # how far the heads and skin tones of portraits stray from their people's
+    spread: float = 0.0  # how far portraits stray from their people's heads and skin tones; above 0, faces rest unlike each other
 
     @staticmethod
     def open(kit_folder: Path, portrait_folder: Path, notes_file: Path) -> "Studio":
