@@ -29,7 +29,7 @@ class Studio:
     notes: dict[str, np.ndarray]
     weak: np.ndarray
     skins: tuple[np.ndarray, np.ndarray] | None = None  # mean (S·3), components (K, S·3) scaled by their deviation
-    spread: float = 0.0  # how far portraits stray from their people's heads and skin tones; above 0, faces rest unlike each other
+    spread: float = 0.0  # how far the heads and skin tones of portraits stray from their people's
 
     @staticmethod
     def open(kit_folder: Path, portrait_folder: Path, notes_file: Path) -> "Studio":
@@ -152,8 +152,6 @@ class Actor:
         kit = studio.kit
         self.base = np.zeros(len(kit.names), np.float32)
         self.base_label, self.trust = np.zeros(12, np.float32), np.ones(12, np.float32)
-        if studio.spread:
-            self.base += studio.rig.weights(moods.resting(rng))
         self.turn = np.eye(3, dtype=np.float32)
         self.aim = rng.normal(0, 0.8, (4, 2)).astype(np.float32)
         self.keeps = False

@@ -27,7 +27,6 @@ MOODS: dict[str, tuple[float, dict[str, tuple[float, float, float]]]] = {
 }
 _NAMES = tuple(MOODS)
 _ODDS = np.array([MOODS[n][0] for n in _NAMES]) / sum(MOODS[n][0] for n in _NAMES)
-_AT_REST = ("au01", "au02", "au04", "au07", "au10", "au12", "au15", "au24")
 # Lips that are pressed are not parted.
 _EXCLUDES = {"au23": ("part", "au26", "au27", "au22"), "au24": ("part", "au26", "au27", "au22")}
 
@@ -54,12 +53,6 @@ def distract(rng: np.random.Generator) -> dict[str, float]:
     if rng.random() < 0.10:
         out[str(rng.choice(["jawl", "jawr", "mouthl", "mouthr", "puff"]))] = float(rng.uniform(0.1, 0.7))
     return out
-
-
-def resting(rng: np.random.Generator) -> dict[str, float]:
-    """What a face looks like to do while it does nothing: low or knitted brows, lips that curl up or down. Nobody's
-    label: only a face's own course tells it from an AU."""
-    return {k: float(rng.uniform(0, 0.3)) for k in _AT_REST if rng.random() < 0.3} if rng.random() < 0.5 else {}
 
 
 def sides(apex: dict[str, float], rng: np.random.Generator) -> tuple[dict[str, float], dict[str, float]]:
