@@ -44,7 +44,7 @@ describe('austream model', () => {
       parameters: 5_206_384,
       embeddingSize: 448,
       thresholds: manifest.thresholds,
-      smoothing: manifest.smoothing ?? null,
+      smoothing: manifest.smoothing,
       runsOn: { engine: 'onnx' },
     });
     expect(info.tensors['vivit.head.weight']).toEqual([12, 128]);
