@@ -8,6 +8,9 @@ const thresholds = z.strictObject(
   >,
 );
 
+/** Of the smoothing's Gaussian, in nominal frames. */
+export const sigma = z.number().positive().max(100);
+
 export const inferOptions = z.strictObject({
   /** Folder of a model (model.json and weights); without one, the default model that ships. */
   model: z.string().optional(),
@@ -33,7 +36,7 @@ export const inferOptions = z.strictObject({
       /** Taps, odd (paper: 51). */
       kernel: z.number().int().min(1).max(511).default(51),
       /** In nominal frames; without one, the model's own for this mode (paper: 3). */
-      sigma: z.number().positive().max(100).optional(),
+      sigma: sigma.optional(),
     })
     .prefault({}),
   /** Overrides of the model's own thresholds (0.5), per AU. */

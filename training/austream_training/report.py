@@ -127,8 +127,9 @@ def evaluate(model: EdgeModel, folder: Path, split: str, thresholds: np.ndarray 
     for member, p in by_member.items():
         out[f"clips/{member}"] = figures(clips.truth, p)
     e = by_member["ensemble"]
-    out["clips/ensemble+causal"] = figures(clips.truth, smoothed(e, model.sigma["causal"], 51, True))
-    out["clips/ensemble+causal@"] = figures(clips.truth, smoothed(e, model.sigma["causal"], 51, True), thresholds)
+    causal = smoothed(e, model.sigma["causal"], 51, True)
+    out["clips/ensemble+causal"] = figures(clips.truth, causal)
+    out["clips/ensemble+causal@"] = figures(clips.truth, causal, thresholds)
     out["clips/ensemble+centered"] = figures(clips.truth, smoothed(e, model.sigma["centered"], 51, False))
     whole = scores(model, embedded, moving=True, hop=WINDOW)["ensemble"]
     out["clips/ensemble+whole"] = figures(clips.truth, smoothed(whole, model.sigma["centered"], 51, False))

@@ -11,6 +11,7 @@ import {
   preset,
   WINDOW_SIZE,
 } from '../model/architecture.ts';
+import { sigma } from '../options.ts';
 
 const perAu = z.strictObject(
   Object.fromEntries(AU_NAMES.map((name) => [name, z.number().min(0).max(1)])) as Record<
@@ -18,8 +19,6 @@ const perAu = z.strictObject(
     z.ZodNumber
   >,
 );
-
-const sigma = z.number().positive().max(100);
 
 /** model.json: what stands beside a model's weights. Unknown keys (metrics, training, notes) are for people. */
 const manifestSchema = z.looseObject({
