@@ -70,7 +70,7 @@ def train_frames(a: argparse.Namespace) -> None:
     chosen = [(folder, shares[n] / len(folders)) for n, folders in found.items() for folder in folders]
     mixture = frames.Mixture([CropSet(folder) for folder, _ in chosen], [share for _, share in chosen], a.seed)
     validation = {n: CropSet(a.set[0] / n) for n in ("portraits-val", "stills-val")}
-    frames.train(model, mixture, validation, a.run, steps=10**9, batch=a.batch, lr=a.lr, budget=a.minutes * 60)
+    frames.train(model, mixture, validation, a.run, steps=10**9, batch=a.batch, lr=a.lr, budget=a.minutes * 60, compiled=a.compile)
 
 
 def mean(a: argparse.Namespace) -> None:
@@ -193,6 +193,7 @@ def main() -> None:
         train_frames, ("set", path | {"nargs": "+", "help": "data sets; the first one's people validate"}), ("run", path), ("minutes", real), ("init", path | {"default": None, "help": "a model directory to start from"}),
         ("batch", number | {"default": 64}), ("lr", real | {"default": 1.5e-3}),
         ("real", real | {"default": 0.22, "help": "share of photographs"}), ("seed", number | {"default": 1}),
+        ("compile", {"action": "store_true", "default": False, "help": "with torch.compile: minutes to begin, then faster"}),
     )
     command(mean, ("runs", path | {"nargs": "+", "help": "of train-frames, one begun from another's weights"}), ("out", path | {"help": "a run whose weights are their mean"}))
     command(cache, ("set", path | {"nargs": "+", "help": "as train-frames took them, and clips of heads that it did not see"}), ("run", path), ("repeats", number | {"default": 1, "help": "augmented views of each training crop"}), ("share", real | {"default": 1.0, "help": "of the training heads"}))

@@ -168,15 +168,18 @@ def evaluate(model: FrameModel, sets: dict[str, CropSet], limit: int = 1600) -> 
 def train(
     model: FrameModel, mixture: Mixture, validation: dict[str, CropSet], out: Path, steps: int, batch: int = 64, lr: float = 2e-3,
     gamma: float = 0.0, every: int = 500, budget: float = 1e9, marks_weight: float = 1.0, workers: int = 1, sync: int = 10,
+    compiled: bool = False,
 ) -> None:
     """AdamW with one cosine; resumes from out/last.pt; stops at `steps` or after `budget` seconds, whichever the
     schedule's clock says first: progress is the larger of the two shares, so that the cosine always ends.
 
     Under torchrun each process draws its own batches, and every `sync` steps their weights are averaged (local SGD):
-    on shared CPU cores far fewer stalls than averaging gradients at every step."""
+    on shared CPU cores far fewer stalls than averaging gradients at every step. `compiled`: by torch.compile, which wants a
+    C++ compiler and takes minutes to begin."""
     rank, world, _ = processes.join("cpu")
     out.mkdir(parents=True, exist_ok=True)
     model.to(memory_format=torch.channels_last)
+    forward = torch.compile(model) if compiled else model
     optimizer = torch.optim.AdamW(groups_of(model), lr=lr)
     average = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998**sync), use_buffers=True
@@ -198,7 +201,7 @@ def train(
         x, y, w, m = next(batches)
         model.train()
         with torch.autocast("cpu", torch.bfloat16):
-            first, fused, branches, marks = model(x.to(memory_format=torch.channels_last))
+            first, fused, branches, marks = forward(x.to(memory_format=torch.channels_last))
         focal = lambda z: (sigmoid_focal(z.float(), y, gamma) * w).sum() / w.sum()  # noqa: E731
         loss = (focal(first) + branched(focal(fused), [focal(b) for b in branches], 0.3)) / 2
         loss = loss + marks_weight * nn.functional.smooth_l1_loss(marks.float(), m, beta=0.05)
