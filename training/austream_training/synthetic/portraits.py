@@ -35,7 +35,8 @@ def annotate(files: list[Path], model: Path) -> dict[str, np.ndarray]:
     found, points, shapes, names = [], [], [], None
     with vision.FaceLandmarker.create_from_options(options) as landmarker:
         for file in files:
-            image = mp.Image.create_from_file(str(file))
+            # decoded here: the landmark model refuses grey files
+            image = mp.Image(image_format=mp.ImageFormat.SRGB, data=read(file).astype(np.uint8))
             r = landmarker.detect(image)
             found.append(bool(r.face_landmarks))
             if not r.face_landmarks:
