@@ -16,8 +16,12 @@ def annotate(a: argparse.Namespace) -> None:
     kit = facekit.load(a.facekit)
     files = sorted(a.portraits.glob("*.jpg"))
     notes = portraits.annotate(files, a.landmarker)
-    if not notes["found"].all():
-        raise SystemExit(f"no face found in {[f.name for f, ok in zip(files, notes['found']) if not ok]}: remove these files")
+    usable = notes.pop("found") & (portraits.eye_distance(notes["points"]) >= a.least)
+    if not usable.any():
+        raise SystemExit(f"no face with {a.least} pixels between the eyes in the *.jpg of {a.portraits}")
+    if not usable.all():
+        print(f"left out, no face or a smaller one: {', '.join(notes['files'][~usable])}")
+    notes = {k: v if k == "names" else v[usable] for k, v in notes.items()} | {"train_only": np.array(a.train_only)}
     names, bias = list(notes["names"]), None
     for _ in range(2):  # the second round knows how the two landmark definitions differ
         fits = [
@@ -26,7 +30,7 @@ def annotate(a: argparse.Namespace) -> None:
         ]
         bias = np.column_stack([np.mean([f["residual"] for f in fits], 0), np.zeros(68)])
     np.savez(a.out, **notes, **{f"fit_{k}": np.stack([f[k] for f in fits]) for k in fits[0]})
-    print(f"{len(files)} portraits, landmarks fitted to {np.mean([f['error'] for f in fits]):.3f} cm")
+    print(f"{len(fits)} of {len(files)} portraits, landmarks fitted to {np.mean([f['error'] for f in fits]):.3f} cm")
 
 
 def generate(a: argparse.Namespace) -> None:
@@ -180,7 +184,10 @@ def main() -> None:
     path, number, real = {"type": Path}, {"type": int}, {"type": float}
     kit = [("facekit", path), ("portraits", path)]
     notes = ("notes", path | {"help": "what annotate wrote"})
-    command(annotate, *kit, ("landmarker", path), ("out", path))
+    command(
+        annotate, *kit, ("landmarker", path), ("out", path), ("least", real | {"default": 24.0, "help": "pixels between the eyes"}),
+        ("train_only", {"action": "store_true", "default": False, "help": "none of these people is held out"}),
+    )
     command(
         generate, *kit, notes, ("set", path), ("people", number | {"default": 1000}), ("invented", number | {"default": 400}),
         ("each", number | {"default": 16, "help": "stills of one head"}), ("sparse", number | {"default": 400, "help": "clips of which every fourth frame is drawn"}), ("clips", number | {"default": 20}),

@@ -11,6 +11,7 @@ from . import checkpoint
 from .crops import CropSet, draw_view, normalised, shaken
 from .edge import EdgeModel
 from .frames import FrameModel
+from .precision import mixed
 
 
 def load_average(model: FrameModel, file: Path) -> None:
@@ -34,7 +35,7 @@ def mean(runs: list[Path], out: Path) -> None:
 def embeddings(model: EdgeModel, crops: np.ndarray) -> np.ndarray:
     """(n, 112, 112, 3) → (n, d + c) float16."""
     x = torch.from_numpy(normalised(crops)).to(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed():
         e = model.encode(x)
     return e.half().numpy()
 

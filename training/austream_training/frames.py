@@ -21,6 +21,7 @@ from . import checkpoint, labels, metrics, processes
 from .crops import CropSet, normalised
 from .edge import EDGE, EdgeModel
 from .losses import branched, sigmoid_focal
+from .precision import mixed
 
 
 class FrameModel(nn.Module):
@@ -146,7 +147,7 @@ def scores(model: FrameModel, crops: CropSet, index: np.ndarray, batch: int = 12
     out = []
     for k in range(0, len(index), batch):
         x = torch.from_numpy(normalised(crops.centre(index[k : k + batch])))
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             first, fused, *_ = model(x.to(memory_format=torch.channels_last))
         out.append(((torch.sigmoid(first.float()) + torch.sigmoid(fused.float())) / 2).numpy())
     return np.concatenate(out)
@@ -200,7 +201,7 @@ def train(
             g["lr"] = rate
         x, y, w, m = next(batches)
         model.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             first, fused, branches, marks = forward(x.to(memory_format=torch.channels_last))
         focal = lambda z: (sigmoid_focal(z.float(), y, gamma) * w).sum() / w.sum()  # noqa: E731
         loss = (focal(first) + branched(focal(fused), [focal(b) for b in branches], 0.3)) / 2

@@ -19,6 +19,7 @@ from . import checkpoint, losses, metrics, processes, schedules, smoothing
 from .crops import normalised
 from .data.abaw import Video, windows
 from .edge import Nguyen, RegNet, ViViT
+from .precision import mixed
 
 PRESETS = {
     "paper": {"dim": 1024, "heads": 8, "mlp": 4096, "spatialLayers": 8, "temporalLayers": 4},
@@ -150,7 +151,7 @@ def train(
             for g in optimizer.param_groups:
                 g["lr"] = schedules.warm_restarts(epoch + step / steps, recipe.restart, recipe.lr, growth=recipe.growth)
             target = losses.robin_hood(y.clamp_min(0), frequency, recipe.beta)[keep]
-            with torch.autocast(kind, torch.bfloat16):
+            with mixed(kind):
                 fused, branches = learner(x)
             focal = lambda z: losses.sigmoid_focal(z.float()[keep], target, recipe.gamma).mean()  # noqa: E731
             loss = losses.branched(focal(fused), [focal(b) for b in branches], recipe.branch_weight) if branches else focal(fused)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from . import cache, checkpoint, export, labels, losses, smoothing
 from .edge import MEMBERS, EdgeModel
 from .frames import FrameModel, give_time, groups_of, learn_time, suspend_time
+from .precision import mixed
 from .synthetic.generate import STRIDE
 
 WINDOW = 256
@@ -186,7 +187,7 @@ def train(
         w = torch.from_numpy(np.stack([p.weights() for p in paths])) * newest * rarity
         if beta > 0:
             y = losses.robin_hood(y, torch.from_numpy(frequency), beta)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             z, branches = score(model, member, torch.from_numpy(x))
         focal = lambda z: (losses.sigmoid_focal(z.float(), y, gamma) * w).sum() / w.sum()  # noqa: E731
         loss = losses.branched(focal(z), [focal(b) for b in branches], branch_weight) if branches else focal(z)

@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
-from austream_training import cache, frames
+from austream_training import cache, crops, frames, precision
 from austream_training.crops import CropSet
 
 
@@ -69,7 +70,7 @@ def test_time_is_taken_over_from_a_model_and_nothing_else():
 def test_mirrored_landmarks_stay_on_the_face(tmp_path):
     """A mirrored crop's left eye must lie where the right one's mirror image is."""
     s = crop_set(tmp_path / "stills-train")
-    view = {"angle": 0.0, "scale": 1.0, "mirror": False, "shift": np.zeros(2), "gain": 1.0, "lift": 0.0, "white": np.ones(3, np.float32)}
+    view = {"angle": 0.0, "scale": 1.0, "mirror": False, "shift": np.zeros(2), "gain": 1.0, "lift": 0.0, "white": np.ones(3, np.float32), "warmth": 0.0}
     plain, marks = s.augmented(0, np.random.default_rng(0), view)
     turned, mirrored = s.augmented(0, np.random.default_rng(0), view | {"mirror": True})
     np.testing.assert_allclose(marks[36, 0] + mirrored[45, 0], -2 / 112, atol=1e-5)  # pixel centres: 143 − x
@@ -88,3 +89,16 @@ def test_the_mean_of_runs_is_a_run_that_loads(tmp_path):
     for name, v in mean.items():
         if v.is_floating_point():
             torch.testing.assert_close(v, (first[name] + second[name]) / 2)
+
+
+@pytest.mark.parametrize("able, dtype", [({"avx512_bf16": True, "amx_bf16": False}, torch.bfloat16), ({"avx512_bf16": False, "amx_bf16": False}, torch.float32)])
+def test_bf16_only_where_the_processor_computes_in_it(monkeypatch, able, dtype):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "x86_64"} | able)
+    with precision.mixed():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+def test_a_grey_face_is_warmed_and_a_coloured_one_is_not():
+    grey, skin = np.full((112, 112, 3), 120.0), np.full((112, 112, 3), [150.0, 115.0, 95.0])
+    assert crops.is_grey(grey) and not crops.is_grey(skin)
+    assert not crops.is_grey(grey * crops.SKIN)

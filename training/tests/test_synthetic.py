@@ -191,6 +191,14 @@ def test_a_well_placed_camera_is_near_and_sharp_with_nothing_in_its_way():
         assert dataset.draw_spread(rng, fair=True) <= 14
 
 
+def test_people_are_in_one_split_or_all_of_them_for_training():
+    studio = dataset.Studio(None, None, None, None, {"files": np.arange(30)}, np.zeros((30, 12)))
+    parts = [studio.split(part) for part in ("train", "val", "test")]
+    assert [len(p) for p in parts] == [24, 3, 3] and sorted(np.concatenate(parts)) == list(range(30))
+    studio.notes["train_only"] = np.array(True)
+    assert [len(studio.split(part)) for part in ("train", "val", "test")] == [30, 0, 0]
+
+
 def test_a_hand_comes_and_goes():
     there = np.array([moods.visits(256, 25, np.random.default_rng(k)) for k in range(60)])
     assert there.min() >= 0 and there.max() <= 1 and (there.max(1) > 0.9).mean() > 0.8 and (there.min(1) < 0.1).mean() > 0.8

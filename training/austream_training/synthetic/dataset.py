@@ -40,7 +40,10 @@ class Studio:
         return Studio(kit, Rig(kit), Skin.of(kit), portrait_folder, notes, labels)
 
     def split(self, part: str) -> np.ndarray:
-        return held(len(self.notes["files"]), part)
+        people = len(self.notes["files"])
+        if self.notes.get("train_only"):
+            return np.arange(people if part == "train" else 0)
+        return held(people, part)
 
     def portrait(self, i: int, rng: np.random.Generator) -> head.Look:
         """A person's photo on their own fitted head."""

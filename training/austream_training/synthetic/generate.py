@@ -67,6 +67,8 @@ def write(
     spread = SPREAD if split == "train" else 0.0  # who is held out is drawn as they are
     studio = dataset.Studio.open(*paths)
     chosen = np.random.default_rng(seed).permutation(studio.split(split))
+    if people and not len(chosen):
+        raise ValueError(f"{paths[2]} holds none of its people out: generate --splits train")
     chosen = np.resize(chosen, people) if people else np.zeros(0, int)
     offset = 10_000 * SPLITS.index(split)
     heads = [*(int(i) for i in chosen), *(-1 - offset - k for k in range(invented))]

@@ -56,6 +56,12 @@ def annotate(files: list[Path], model: Path) -> dict[str, np.ndarray]:
     }
 
 
+def eye_distance(points: np.ndarray) -> np.ndarray:
+    """Pixels between the eyes' middles (N,) of points (N, 478, 2)."""
+    marks = points[:, IBUG]
+    return np.linalg.norm(marks[:, 36:42].mean(1) - marks[:, 42:48].mean(1), axis=-1)
+
+
 def kit_weights(kit: FaceKit, names: list[str], shapes: np.ndarray) -> np.ndarray:
     """ARKit scores (52,) → the kit's shape weights (E,). ARKit's left is the subject's left, as the kit's."""
     score = dict(zip(names, shapes))
