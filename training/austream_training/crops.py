@@ -60,7 +60,7 @@ class CropSet:
         move[:, 2] = SIZE / 2 + view["shift"] - move[:, :2] @ [CANVAS / 2, CANVAS / 2]
         image = cv2.warpAffine(np.ascontiguousarray(image), move, (SIZE, SIZE), borderMode=cv2.BORDER_CONSTANT)
         out = (image.astype(np.float32) * view["gain"] + view["lift"]) * view["white"]
-        if is_grey(out):
+        if view["warmth"] and is_grey(out):
             out = out * SKIN ** view["warmth"]
         marks = (marks @ move[:, :2].T + move[:, 2]) / (SIZE / 2) - 1
         return np.clip(out, 0, 255), marks.astype(np.float32)
@@ -68,8 +68,8 @@ class CropSet:
 
 def is_grey(crop: np.ndarray) -> bool:
     """Whether the face in a crop (112, 112, 3) has no colour of skin, as in old photographs and by infrared light."""
-    red, _, blue = crop[30:90, 25:87].mean((0, 1))
-    return red - blue < 0.12 * crop[30:90, 25:87].mean()
+    colour = crop[30:90, 25:87].mean((0, 1))
+    return colour[0] - colour[2] < 0.12 * colour.mean()
 
 
 def draw_view(rng: np.random.Generator) -> dict:

@@ -5,6 +5,8 @@ import torch
 from austream_training import cache, crops, frames, precision
 from austream_training.crops import CropSet
 
+PLAIN = {"angle": 0.0, "scale": 1.0, "mirror": False, "shift": np.zeros(2), "gain": 1.0, "lift": 0.0, "white": np.ones(3, np.float32), "warmth": 0.0}
+
 
 def crop_set(folder, n=24):
     rng = np.random.default_rng(0)
@@ -70,9 +72,8 @@ def test_time_is_taken_over_from_a_model_and_nothing_else():
 def test_mirrored_landmarks_stay_on_the_face(tmp_path):
     """A mirrored crop's left eye must lie where the right one's mirror image is."""
     s = crop_set(tmp_path / "stills-train")
-    view = {"angle": 0.0, "scale": 1.0, "mirror": False, "shift": np.zeros(2), "gain": 1.0, "lift": 0.0, "white": np.ones(3, np.float32), "warmth": 0.0}
-    plain, marks = s.augmented(0, np.random.default_rng(0), view)
-    turned, mirrored = s.augmented(0, np.random.default_rng(0), view | {"mirror": True})
+    plain, marks = s.augmented(0, np.random.default_rng(0), PLAIN)
+    turned, mirrored = s.augmented(0, np.random.default_rng(0), PLAIN | {"mirror": True})
     np.testing.assert_allclose(marks[36, 0] + mirrored[45, 0], -2 / 112, atol=1e-5)  # pixel centres: 143 − x
     np.testing.assert_allclose(marks[36, 1], mirrored[45, 1], atol=1e-5)
     np.testing.assert_allclose(plain, turned[:, ::-1], atol=1)
@@ -98,7 +99,11 @@ def test_bf16_only_where_the_processor_computes_in_it(monkeypatch, able, dtype):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
 
 
-def test_a_grey_face_is_warmed_and_a_coloured_one_is_not():
-    grey, skin = np.full((112, 112, 3), 120.0), np.full((112, 112, 3), [150.0, 115.0, 95.0])
-    assert crops.is_grey(grey) and not crops.is_grey(skin)
-    assert not crops.is_grey(grey * crops.SKIN)
+def test_a_grey_face_is_warmed_and_a_coloured_one_is_not(tmp_path):
+    s = crop_set(tmp_path / "stills-train")
+    s.crops = np.stack([np.full((144, 144, 3), c, np.uint8) for c in ([120, 120, 120], [150, 115, 95])])
+    (grey, _), (skin, _) = (s.augmented(i, np.random.default_rng(0), PLAIN | {"warmth": 1.0}) for i in (0, 1))
+    np.testing.assert_allclose(grey[56, 56], 120 * crops.SKIN, rtol=1e-5)
+    np.testing.assert_allclose(skin[56, 56], [150, 115, 95])
+    assert crops.is_grey(s.crops[0]) and not crops.is_grey(skin)
+    assert not crops.is_grey(grey)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from . import head
 from .facekit import FaceKit
 
 # MediaPipe's 478 points that lie where the 68-point scheme has its points.
@@ -58,8 +59,8 @@ def annotate(files: list[Path], model: Path) -> dict[str, np.ndarray]:
 
 def eye_distance(points: np.ndarray) -> np.ndarray:
     """Pixels between the eyes' middles (N,) of points (N, 478, 2)."""
-    marks = points[:, IBUG]
-    return np.linalg.norm(marks[:, 36:42].mean(1) - marks[:, 42:48].mean(1), axis=-1)
+    eyes = np.stack([head.keypoints(p[IBUG])[:2] for p in points])
+    return np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=-1)
 
 
 def kit_weights(kit: FaceKit, names: list[str], shapes: np.ndarray) -> np.ndarray:
