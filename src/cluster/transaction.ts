@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import rdkafka from 'node-rdkafka';
 import { rdkafkaConnection } from '../publish/connection.ts';
+import { ONE_IN_FLIGHT } from '../publish/kafka.ts';
 import type { KafkaOptions } from '../publish/options.ts';
 
 const { CODES } = rdkafka;
@@ -66,6 +67,7 @@ export class TransactionalProducer {
         ...rdkafkaConnection(kafka),
         'transactional.id': transactionalId,
         'transaction.timeout.ms': TRANSACTION_MS,
+        ...ONE_IN_FLIGHT,
         'compression.codec': kafka.compression,
         'linger.ms': 5,
         // That a record failed is all that the transaction's own error says.

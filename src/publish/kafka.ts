@@ -12,6 +12,13 @@ const REFUSED = new Set(['authentication failure', 'ssl error']);
 /** Local errors with which librdkafka speaks for the brokers; with all others it gives the message up for itself. */
 const DECIDED = new Set(['unknown topic', 'unknown partition', 'message size too large']);
 
+/**
+ * A broker that does not know a producer yet takes any first sequence number. With more requests in flight, a
+ * partition whose leader is just coming up refuses the first and takes the second; the repeated first then counts as a
+ * duplicate, and librdkafka tells it as delivered: it is lost (confluentinc/confluent-kafka-go#921).
+ */
+export const ONE_IN_FLIGHT = { 'max.in.flight.requests.per.connection': 1 };
+
 const POLL_MS = 10;
 
 export interface ProducerEvents<Tag> {
@@ -31,6 +38,7 @@ export function producerConfig(
   const global = {
     ...rdkafkaConnection(options),
     'enable.idempotence': true,
+    ...ONE_IN_FLIGHT,
     'compression.codec': options.compression,
     'linger.ms': options.lingerMs,
     // Java's and kafkajs's partitioner: a topic written by both can be joined.
