@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import rdkafka from 'node-rdkafka';
-import { rdkafkaConnection } from '../publish/connection.ts';
-import { ONE_IN_FLIGHT } from '../publish/kafka.ts';
+import { orderedProducer } from '../publish/kafka.ts';
 import type { KafkaOptions } from '../publish/options.ts';
 
 const { CODES } = rdkafka;
@@ -64,17 +63,12 @@ export class TransactionalProducer {
   ): Promise<TransactionalProducer> {
     const client = new rdkafka.Producer(
       {
-        ...rdkafkaConnection(kafka),
+        ...orderedProducer(kafka),
         'transactional.id': transactionalId,
         'transaction.timeout.ms': TRANSACTION_MS,
-        ...ONE_IN_FLIGHT,
-        'compression.codec': kafka.compression,
         'linger.ms': 5,
         // That a record failed is all that the transaction's own error says.
-        dr_cb: true,
         'delivery.report.only.error': true,
-        // Java's and kafkajs's partitioner: a topic written by both can be joined.
-        partitioner: 'murmur2_random',
       } as rdkafka.ProducerGlobalConfig,
       {} as rdkafka.ProducerTopicConfig,
     );

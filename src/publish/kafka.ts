@@ -12,13 +12,6 @@ const REFUSED = new Set(['authentication failure', 'ssl error']);
 /** Local errors with which librdkafka speaks for the brokers; with all others it gives the message up for itself. */
 const DECIDED = new Set(['unknown topic', 'unknown partition', 'message size too large']);
 
-/**
- * A broker that does not know a producer yet takes any first sequence number. With more requests in flight, a
- * partition whose leader is just coming up refuses the first and takes the second; the repeated first then counts as a
- * duplicate, and librdkafka tells it as delivered: it is lost (confluentinc/confluent-kafka-go#921).
- */
-export const ONE_IN_FLIGHT = { 'max.in.flight.requests.per.connection': 1 };
-
 const POLL_MS = 10;
 
 export interface ProducerEvents<Tag> {
@@ -31,20 +24,30 @@ export interface ProducerEvents<Tag> {
   broken(detail: string): void;
 }
 
+/** What every producer of librdkafka's is set to here: idempotent, its messages in order, reports of what became of them. */
+export function orderedProducer(options: KafkaOptions): Record<string, string | number | boolean> {
+  return {
+    ...rdkafkaConnection(options),
+    'enable.idempotence': true,
+    // A broker that does not know a producer yet takes any first sequence number. With more requests in flight, a
+    // partition whose leader is just coming up refuses the first and takes the second; the repeated first then counts
+    // as a duplicate, and librdkafka tells it as delivered: it is lost (confluentinc/confluent-kafka-go#921).
+    'max.in.flight.requests.per.connection': 1,
+    'compression.codec': options.compression,
+    // Java's and kafkajs's partitioner: a topic written by both can be joined.
+    partitioner: 'murmur2_random',
+    dr_cb: true,
+  };
+}
+
 /** librdkafka's settings, global and per topic. */
 export function producerConfig(
   options: KafkaOptions,
 ): [rdkafka.ProducerGlobalConfig, rdkafka.ProducerTopicConfig] {
   const global = {
-    ...rdkafkaConnection(options),
-    'enable.idempotence': true,
-    ...ONE_IN_FLIGHT,
-    'compression.codec': options.compression,
+    ...orderedProducer(options),
     'linger.ms': options.lingerMs,
-    // Java's and kafkajs's partitioner: a topic written by both can be joined.
-    partitioner: 'murmur2_random',
     'queue.buffering.max.messages': 100_000,
-    dr_cb: true,
   };
   // The outbox decides what is given up, never a timer.
   const topic = { acks: -1, 'message.timeout.ms': 0 };
