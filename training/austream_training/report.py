@@ -90,28 +90,18 @@ def by_sigma(truth: np.ndarray, raw: np.ndarray, causal: bool = True) -> dict[fl
     return {sigma: f1 for (sigma, _), f1 in found.items()}
 
 
-def validation(model: EdgeModel, sets: list[Path], stills: int = 480) -> list[tuple[bool, torch.Tensor, np.ndarray]]:
-    """Of the validation people's clips of every set, then of their stills: whether they move, embeddings, truth."""
-    out = []
-    for kind, most in (("clips-val", None), ("stills-val", stills // len(sets))):
-        for s in (CropSet(folder / kind) for folder in sets):
-            index = some(len(s), most)
-            out.append((most is None, embed(model, s, index), s.truth[index]))
-    return out
+def validation(model: EdgeModel, sets: list[Path]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Of the validation people's clips of all sets: each member's scores (N, 12), streamed, and the truth (N, 12)."""
+    clips = [CropSet(folder / "clips-val") for folder in sets]
+    parts = [scores(model, embed(model, s), moving=True) for s in clips]
+    return [np.concatenate([p[name] for p in parts]) for name in MEMBERS], np.concatenate([s.truth for s in clips])
 
 
-def calibrate(model: EdgeModel, held: list[tuple[bool, torch.Tensor, np.ndarray]]) -> None:
-    """Folds a calibration on `validation` into the model (calibrate.py): clips and stills weigh alike."""
-    parts = [scores(model, e, moving) for moving, e, _ in held]
-    members = [np.concatenate([p[name] for p in parts]) for name in MEMBERS]
-    split = sum(len(truth) for moving, _, truth in held if moving)
-    calibration.calibrate(model, members, np.concatenate([truth for *_, truth in held]), [slice(0, split), slice(split, None)])
-
-
-def search_sigma(model: EdgeModel, held: list[tuple[bool, torch.Tensor, np.ndarray]]) -> None:
-    """Sets the model's σ, causal and centred, to those of SIGMAS that the clips of `validation` are best with."""
-    clips = [(scores(model, e, moving)["ensemble"], truth) for moving, e, truth in held if moving]
-    raw, truth = (np.concatenate(part) for part in zip(*clips))
+def calibrate(model: EdgeModel, members: list[np.ndarray], truth: np.ndarray) -> None:
+    """Folds into the model what `validation` says: where 0.5 has to lie, then σ, causal and centred, of SIGMAS."""
+    shift = calibration.best_shift(members, truth)
+    calibration.fold(model, shift)
+    raw = calibration.shifted(members, shift)
     for mode in model.sigma:
         found = by_sigma(truth, raw, mode == "causal")
         model.sigma[mode] = max(found, key=found.get)
@@ -142,15 +132,13 @@ def evaluate(model: EdgeModel, folder: Path, split: str, thresholds: np.ndarray 
 
 
 def export(run: Path, sets: list[Path], out: Path, version: str, training: dict) -> dict:
-    """Checkpoint `run`/last.pt → model directory `out`. Calibrated and its smoothing's σ chosen on the validation people of
-    all `sets`, then rounded to fp16 before anything is measured on the test people of the first. Reliability of an AU:
+    """Checkpoint `run`/last.pt → model directory `out`. Calibrated and its smoothing's σ chosen on the validation people's clips
+    of all `sets`, then rounded to fp16 before anything is measured on the test people of the first. Reliability of an AU:
     2·AUC − 1 of the ensemble, the lower of held-out clips and stills."""
     model = EdgeModel()
     model.load_state_dict(torch.load(run / "last.pt", weights_only=True)["model"])
     model.eval()
-    held = validation(model, sets)
-    calibrate(model, held)
-    search_sigma(model, held)
+    calibrate(model, *validation(model, sets))
     model.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in model.state_dict().items()})
     test = evaluate(model, sets[0], "test")
     auc = np.minimum(*(np.array(test[k]["auc"], float) for k in ("clips/ensemble+causal", "stills")))

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from austream_training import field, metrics, real, report
+from austream_training import calibrate, field, metrics, real, report
 from austream_training.edge import EdgeModel
 from austream_training.synthetic import dataset, head
 
@@ -135,30 +135,25 @@ def test_smoothing_is_as_wide_as_the_validation_clips_want_it(monkeypatch):
         truth = np.repeat((t // period % 2).astype(np.float32), 12, 1)
         raw = np.clip(truth + rng.normal(0, noise, truth.shape), 0, 1)
         raw[:, 0], truth[:, 0] = 1 - truth[:, 0], np.nan
-        monkeypatch.setattr(report, "scores", lambda model, e, moving: {"ensemble": e})
         model = EdgeModel()
-        halves = [(True, raw[k], truth[k]) for k in (slice(0, report.WINDOW), slice(report.WINDOW, None))]
-        report.search_sigma(model, [*halves, (False, truth, raw)])
+        before = model.vivit.head.bias.clone()
+        report.calibrate(model, [raw, raw], truth)
         assert model.sigma["causal"] == wanted
         assert max(report.by_sigma(truth, raw).values()) > 0.8
+        np.testing.assert_allclose((model.vivit.head.bias - before).detach(), calibrate.best_shift([raw, raw], truth), atol=1e-5)
 
 
-def test_validation_takes_the_clips_of_every_set_then_a_share_of_their_stills(monkeypatch):
+def test_validation_takes_the_clips_of_every_set(monkeypatch):
     class Crops:
         def __init__(self, folder):
-            self.size = {"a/clips-val": 512, "b/clips-val": 256, "a/stills-val": 900, "b/stills-val": 100}[str(folder)]
-            self.truth = np.full((self.size, 12), self.size)
-
-        def __len__(self):
-            return self.size
+            self.truth = np.full(({"a/clips-val": 512, "b/clips-val": 256}[str(folder)], 12), 0.4)
 
     monkeypatch.setattr(report, "CropSet", Crops)
-    monkeypatch.setattr(report, "embed", lambda model, s, index: index)
-    held = report.validation(None, [Path("a"), Path("b")], stills=300)
-    assert [(moving, len(e), truth.shape[0], truth[0, 0]) for moving, e, truth in held] == [
-        (True, 512, 512, 512), (True, 256, 256, 256), (False, 150, 150, 900), (False, 100, 100, 100),
-    ]
-    assert held[2][1][-1] == 899
+    monkeypatch.setattr(report, "embed", lambda model, s: s.truth)
+    monkeypatch.setattr(report, "scores", lambda model, e, moving: {"regnet-vit": e * len(e), "nguyen": -e, "ensemble": None})
+    (first, second), truth = report.validation(None, [Path("a"), Path("b")])
+    np.testing.assert_array_equal(first, truth * np.repeat([[512], [256]], [512, 256], 0))
+    np.testing.assert_array_equal(second, -truth)
 
 
 def test_sampling_indices_spread_evenly():
