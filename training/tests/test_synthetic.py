@@ -4,7 +4,7 @@ import pytest
 pytest.importorskip("numba")
 
 from austream_training import labels
-from austream_training.synthetic import aus, camera, creases, dataset, head, moods, portraits, props, raster, weak
+from austream_training.synthetic import aus, camera, creases, dataset, head, moods, props, raster, weak
 
 
 def canvas(size=32):
@@ -61,25 +61,6 @@ def test_photo_texture_is_sampled_where_uv_says():
 def test_normals_of_a_plane():
     xyz = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
     np.testing.assert_allclose(raster.normals(xyz, np.array([[0, 1, 2]], np.int32)), [[0, 0, 1]] * 3, atol=1e-6)
-
-
-def test_a_graft_takes_anothers_skin_in_places_and_keeps_the_photos_tones():
-    rng = np.random.default_rng(2)
-    photo, other = rng.uniform(100, 140, (80, 60, 3)).astype(np.float32), rng.uniform(0, 250, (80, 60, 3)).astype(np.float32)
-    there = np.zeros((80, 60), bool)
-    there[10:70, 10:50] = True
-    points = rng.uniform([12, 14], [48, 66], (68, 2))
-    alike = lambda a, b: np.array([np.corrcoef(a[y : y + 10, x : x + 10].ravel(), b[y : y + 10, x : x + 10].ravel())[0, 1] for y in range(10, 70, 10) for x in range(10, 50, 10)])  # noqa: E731
-    mine, theirs = [], []
-    for seed in range(20):
-        out = portraits.graft(photo, other, there, points, np.random.default_rng(seed))
-        assert out.dtype == np.float32 and (out[~there] == photo[~there]).all()
-        np.testing.assert_allclose(out[there].mean(0), photo[there].mean(0), atol=1.5)
-        mine.append(alike(photo, out))
-        theirs.append(alike(other, out))
-    taken = np.array(theirs) > mine
-    assert 0.3 < taken.mean() < 0.7 and taken.std(0).min() > 0.2  # half of it, each place now and then
-    assert np.max(mine) > 0.95 and np.max(theirs) > 0.95  # each face somewhere by itself
 
 
 def test_similarity_recovers_a_known_one():

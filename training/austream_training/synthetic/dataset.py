@@ -30,7 +30,6 @@ class Studio:
     weak: np.ndarray
     skins: tuple[np.ndarray, np.ndarray] | None = None  # mean (S·3), components (K, S·3) scaled by their deviation
     spread: float = 0.0  # how far the heads and skin tones of portraits stray from their people's
-    mates: np.ndarray | None = None  # people whose skin portraits borrow in places
 
     @staticmethod
     def open(kit_folder: Path, portrait_folder: Path, notes_file: Path) -> "Studio":
@@ -70,20 +69,6 @@ class Studio:
             keypoints=head.keypoints(points[portraits.IBUG]),
             photo_eyes=bool(rng.random() < 0.75),
         )
-
-    def mix(self, look: head.Look, i: int, other: int, rng: np.random.Generator) -> None:
-        """Gives the portrait `look` of person i, in places, skin of another person's photo: brows, folds and lips that
-        nobody has together."""
-        fitted, theirs = ({k[4:]: v[p] for k, v in self.notes.items() if k.startswith("fit_")} for p in (i, other))
-        photo = portraits.read(self.folder / str(self.notes["files"][other]))
-        uv = portraits.texture_coordinates(self.kit, theirs, self.notes["points"][other])
-        source = self.kit.neutral + np.tensordot(fitted["identity"], self.kit.identity, 1) + np.tensordot(fitted["expression"], self.kit.expression, 1)
-        screen = np.column_stack([look.uv, source @ fitted["rotation"][2]]).astype(np.float32)
-        face = self.kit.triangles[(self.kit.triangles < facekit.FACE_VERTICES).all(1)]
-        drawn, depth = look.photo.copy(), np.full(look.photo.shape[:2], -1e9, np.float32)
-        ones = np.ones((len(screen), 3), np.float32)
-        raster.draw(screen, face, ones, ones, uv, photo, np.ones(len(screen), bool), drawn, depth)
-        look.photo = portraits.graft(look.photo, drawn, depth > -1e9, look.uv[self.kit.landmarks], rng)
 
     def learn_skin(self, people: np.ndarray, components: int = 60) -> None:
         """Principal components of the people's vertex colours: no skin in it is anyone's own."""
@@ -183,8 +168,6 @@ class Actor:
                 self.base_label = studio.weak[person].copy()
                 self.base_label[_OWN] = 0
                 self.trust = np.where(np.isin(np.arange(12), _OWN), 1, weak.WEIGHT).astype(np.float32)
-            elif studio.mates is not None and rng.random() < 0.6:
-                studio.mix(self.look, person, int(rng.choice(studio.mates)), rng)
 
     def surround(self) -> None:
         """Another light, camera, prop, and for half of the portraits another background: behind a turned head the photo

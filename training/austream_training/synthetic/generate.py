@@ -26,13 +26,12 @@ SPREAD = 0.6
 SIZES = (144, 96, 64, 48, 36)  # pixels of the canvas before it is scaled up
 
 
-def _enter(paths: tuple[Path, Path, Path], training: bool) -> None:
+def _enter(paths: tuple[Path, Path, Path], spread: float) -> None:
     global _studio
     cv2.setNumThreads(1)
     _studio = dataset.Studio.open(*paths)
     _studio.skins = skin_model(_studio, paths[2].with_name("skin.npz"))
-    if training:  # who is held out is drawn as they are
-        _studio.spread, _studio.mates = SPREAD, _studio.split("train")
+    _studio.spread = spread
 
 
 def skin_model(studio: dataset.Studio, cache: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -65,6 +64,7 @@ def write(
     if (folder / "labels.npy").is_file() or people + invented == 0:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
+    spread = SPREAD if split == "train" else 0.0  # who is held out is drawn as they are
     studio = dataset.Studio.open(*paths)
     chosen = np.random.default_rng(seed).permutation(studio.split(split))
     if people and not len(chosen):
@@ -75,7 +75,7 @@ def write(
     n = len(heads) * each
     crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (n, head.CANVAS, head.CANVAS, 3))
     labels, trust, marks, groups = np.zeros((n, 12), np.float32), np.zeros((n, 12), np.float32), np.zeros((n, 68, 2), np.float32), np.repeat(np.array(heads), each)
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_enter, initargs=(paths, split == "train")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_enter, initargs=(paths, spread)) as pool:
         jobs = [pool.submit(_job, kind, p, seed + 1000 * k, each, stride, fair) for k, p in enumerate(heads)]
         for k, job in enumerate(jobs):
             rows = slice(k * each, (k + 1) * each)

@@ -153,19 +153,6 @@ def texture_coordinates(kit: FaceKit, fitted: dict[str, np.ndarray], points: np.
     return (uv + far @ solution).astype(np.float32)
 
 
-def graft(photo: np.ndarray, other: np.ndarray, there: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """`photo` (h, w, 3) with another face's skin, `other` (h, w, 3) drawn in its place where `there` (h, w), in soft
-    patches drawn at random over about half of the face (landmarks (68, 2)), and in the photo's own tones."""
-    mine, theirs = photo[there], other[there]
-    toned = (other - theirs.mean(0)) * (mine.std(0) / (theirs.std(0) + 1e-3)) + mine.mean(0)
-    (left, top), size = np.floor(points.min(0)).astype(int), np.ceil(np.ptp(points, 0)).astype(int) + 1
-    patches = cv2.resize(rng.normal(0, 1, (6, 6)).astype(np.float32), size.tolist(), interpolation=cv2.INTER_CUBIC)
-    rows, columns = (np.clip(np.arange(n) - at, 0, m - 1) for n, at, m in zip(there.shape, (top, left), patches.shape))
-    share = there / (1 + np.exp(-4 * patches[np.ix_(rows, columns)]))
-    share = cv2.GaussianBlur(share.astype(np.float32), (0, 0), 0.02 * size[0] + 0.3) * there
-    return np.clip(photo + share[..., None] * (toned - photo), 0, 255).astype(np.float32)
-
-
 def euler(rotation: np.ndarray) -> np.ndarray:
     """(pitch, yaw, roll) in degrees."""
     return Rotation.from_matrix(rotation).as_euler("xyz", degrees=True)
