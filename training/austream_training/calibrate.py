@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy.special import expit, logit
 
 from . import labels, metrics
 from .edge import EdgeModel
@@ -19,8 +20,7 @@ GRID = np.arange(-2, 2.51, 0.1)
 
 def shifted(members: list[np.ndarray], shift: np.ndarray | float) -> np.ndarray:
     """The ensemble's scores (N, 12) once the logits of its members' scores, (N, 12) each, are shifted."""
-    logits = [np.log(p / (1 - p)) for p in (np.clip(m.astype(np.float64), 1e-6, 1 - 1e-6) for m in members)]
-    return np.mean([1 / (1 + np.exp(-(z + shift))) for z in logits], 0)
+    return np.mean([expit(logit(np.clip(m.astype(np.float64), 1e-6, 1 - 1e-6)) + shift) for m in members], 0)
 
 
 def best_shift(members: list[np.ndarray], intensity: np.ndarray) -> np.ndarray:

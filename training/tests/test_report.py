@@ -128,7 +128,7 @@ def test_what_is_not_known_does_not_count():
     assert report.clear_f1(known, p) == 1 and report.clear_f1(intensity, p) < 1
 
 
-def test_smoothing_is_as_wide_as_the_validation_clips_want_it(monkeypatch):
+def test_smoothing_is_as_wide_as_the_validation_clips_want_it():
     """Slow activations under noise want a wide filter, quick clean ones a narrow one; what is not known does not count."""
     rng, t = np.random.default_rng(0), np.arange(2 * report.WINDOW)[:, None]
     for period, noise, wanted in ((128, 0.8, 5.0), (8, 0.0, 1.0)):
