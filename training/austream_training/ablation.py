@@ -79,8 +79,8 @@ def run(embeddings: Path, seeds: int = 3, k: int = 5) -> dict[str, list[float]]:
         one, mean = read(heads[best, seed], test), np.mean(scores, 0)
         rows["folds"].append(f1(test, mean))
         for name, p in (("", mean), ("one, ", one)):
-            rows[f"{name}causal"].append(f1(test, smoothed(p, 3, 51, True)))
-            rows[f"{name}centred"].append(f1(test, smoothed(p, 3, 51, False)))
+            rows[f"{name}causal"].append(f1(test, smoothed(p, 3, True)))
+            rows[f"{name}centred"].append(f1(test, smoothed(p, 3, False)))
     out[f"one head, RHLS β {best} (chosen on validation), causal smoothing"] = rows["one, causal"]
     out[f"one head, RHLS β {best}, centred smoothing"] = rows["one, centred"]
     out[f"mean of {k} folds' heads, RHLS β {best}"] = rows["folds"]

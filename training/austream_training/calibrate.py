@@ -20,16 +20,24 @@ GRID = np.arange(-2, 2.51, 0.1)
 
 def shifted(members: list[np.ndarray], shift: np.ndarray | float) -> np.ndarray:
     """The ensemble's scores (N, 12) once the logits of its members' scores, (N, 12) each, are shifted."""
-    return np.mean([expit(logit(np.clip(m.astype(np.float64), 1e-6, 1 - 1e-6)) + shift) for m in members], 0)
+    return _ensemble(_logits(members), shift)
 
 
 def best_shift(members: list[np.ndarray], intensity: np.ndarray) -> np.ndarray:
     """The shift (A,) of the members' logits at which the F1 of the ensemble is highest at 0.5; of near-equal ones (within
     0.005) the smallest. Intensities (N, A) are nan where not known."""
-    truth, known = intensity >= labels.ACTIVE, ~np.isnan(intensity)
-    table = np.array([metrics.f1(truth, (shifted(members, shift) >= 0.5) & known) for shift in GRID])
+    truth, known, logits = intensity >= labels.ACTIVE, ~np.isnan(intensity), _logits(members)
+    table = np.array([metrics.f1(truth, (_ensemble(logits, shift) >= 0.5) & known) for shift in GRID])
     good = table >= table.max(0) - 0.005
     return GRID[np.where(good, np.abs(GRID)[:, None], np.inf).argmin(0)]
+
+
+def _logits(members: list[np.ndarray]) -> np.ndarray:
+    return logit(np.clip(np.stack(members, dtype=np.float64), 1e-6, 1 - 1e-6))
+
+
+def _ensemble(logits: np.ndarray, shift: np.ndarray | float) -> np.ndarray:
+    return expit(logits + shift).mean(0)
 
 
 @torch.no_grad()

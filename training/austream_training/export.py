@@ -33,7 +33,7 @@ def write(
 
 def write_paper(run: Path, out: Path, name: str, version: str) -> Path:
     """The members that `table2` left in `run` (regnet-vit, nguyen, or one of them) as one model, in fp32: their mean is
-    the ensemble. Raises FileNotFoundError where neither was trained, ValueError where the product cannot load them."""
+    the ensemble. With the σ that the row `smoothing` found, if it ran. Raises FileNotFoundError where neither was trained, ValueError where the product cannot load them."""
     members = {m: torch.load(f, map_location="cpu", weights_only=True) for m in ("regnet-vit", "nguyen") if (f := run / m / "last.pt").is_file()}
     if not members:
         raise FileNotFoundError(f"{run} has neither regnet-vit/last.pt nor nguyen/last.pt: run `table2 --row regnet-vit` first")
@@ -48,9 +48,10 @@ def write_paper(run: Path, out: Path, name: str, version: str) -> Path:
     architecture = {"stem": BACKBONE["stem"], "depths": BACKBONE["depths"], "widths": BACKBONE["widths"], "groupWidth": BACKBONE["group"], "sharedBackbone": False}
     architecture |= {"vivit": PRESETS[preset]} if "regnet-vit" in members else {}
     architecture |= {"nguyen": NGUYEN} if "nguyen" in members else {}
-    rows = run / "table2.json"
+    rows = json.loads(file.read_text()) if (file := run / "table2.json").is_file() else {}
     notes = {"training": {m: saved["recipe"] | {"epochs trained": saved["epoch"]} for m, saved in members.items()}}
-    notes |= {"metrics": json.loads(rows.read_text())} if rows.is_file() else {}
+    notes |= {"metrics": rows} if rows else {}
+    notes |= {"smoothing": rows["smoothing"]["product"]} if "smoothing" in rows else {}
     return _folder(out, name, version, preset if len(members) == 2 else "custom", architecture, tensors, notes)
 
 

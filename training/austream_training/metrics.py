@@ -62,10 +62,3 @@ def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         a, b = a - a.mean(0), b - b.mean(0)
         return (a * b).sum(0) / np.sqrt((a**2).sum(0) * (b**2).sum(0))
-
-
-def best_thresholds(truth: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """The threshold of highest F1 per AU on a grid of 0.02; to be chosen on validation data only."""
-    grid = np.arange(0.1, 0.91, 0.02)
-    table = np.stack([f1(truth, score >= t) for t in grid])
-    return grid[table.argmax(0)]

@@ -21,7 +21,7 @@ def write(model_folder: Path, sets: Path, fair: Path, embeddings: Path, photos: 
     pictures.mkdir(parents=True, exist_ok=True)
     held = CropSet(sets / "clips-test")
     raw, truth = report.scores(model, report.embed(model, held), moving=True)["ensemble"], held.truth
-    p = report.smoothed(raw, model.sigma["causal"], 51, True)
+    p = report.smoothed(raw, model.sigma["causal"], True)
     low, high = metrics.interval(truth >= labels.ACTIVE, (p >= 0.5) & ~np.isnan(truth), held.groups)
     plots.calibration(truth, p, "held-out clips, causally smoothed", pictures / "calibration.png")
     plots.bars(

@@ -74,19 +74,19 @@ def figures(intensity: np.ndarray, p: np.ndarray, thresholds: np.ndarray | float
     return {k: [None if np.isnan(row[k][0]) else round(float(row[k][0]), 3) for row in out] for k in out[0]}
 
 
-def smoothed(p: np.ndarray, sigma: float, kernel: int, causal: bool) -> np.ndarray:
-    return np.concatenate([smoothing.smooth(p[k : k + WINDOW], sigma, kernel, causal) for k in range(0, len(p), WINDOW)])
+def smoothed(p: np.ndarray, sigma: float, causal: bool) -> np.ndarray:
+    return np.concatenate([smoothing.smooth(p[k : k + WINDOW], sigma, causal=causal) for k in range(0, len(p), WINDOW)])
 
 
 def streamed(model: EdgeModel, clips: CropSet) -> np.ndarray:
     """The ensemble's scores (N, 12) of clips as the product publishes them: streamed, causally smoothed."""
-    return smoothed(scores(model, embed(model, clips), moving=True)["ensemble"], model.sigma["causal"], 51, True)
+    return smoothed(scores(model, embed(model, clips), moving=True)["ensemble"], model.sigma["causal"], True)
 
 
 def by_sigma(truth: np.ndarray, raw: np.ndarray, causal: bool = True) -> dict[float, float]:
     """Macro-F1 at 0.5 of clips' streamed scores (N, 12) by the σ of their smoothing."""
     coded, clips = np.where(np.isnan(truth), -1, truth >= labels.ACTIVE), len(raw) // WINDOW
-    found = smoothing.search(np.split(coded, clips), np.split(raw, clips), SIGMAS, (51,), causal)
+    found = smoothing.search(np.split(coded, clips), np.split(raw, clips), SIGMAS, (smoothing.KERNEL,), causal)
     return {sigma: f1 for (sigma, _), f1 in found.items()}
 
 
@@ -117,12 +117,12 @@ def evaluate(model: EdgeModel, folder: Path, split: str, thresholds: np.ndarray 
     for member, p in by_member.items():
         out[f"clips/{member}"] = figures(clips.truth, p)
     e = by_member["ensemble"]
-    causal = smoothed(e, model.sigma["causal"], 51, True)
+    causal = smoothed(e, model.sigma["causal"], True)
     out["clips/ensemble+causal"] = figures(clips.truth, causal)
     out["clips/ensemble+causal@"] = figures(clips.truth, causal, thresholds)
-    out["clips/ensemble+centered"] = figures(clips.truth, smoothed(e, model.sigma["centered"], 51, False))
+    out["clips/ensemble+centered"] = figures(clips.truth, smoothed(e, model.sigma["centered"], False))
     whole = scores(model, embedded, moving=True, hop=WINDOW)["ensemble"]
-    out["clips/ensemble+whole"] = figures(clips.truth, smoothed(whole, model.sigma["centered"], 51, False))
+    out["clips/ensemble+whole"] = figures(clips.truth, smoothed(whole, model.sigma["centered"], False))
     for kind in ("stills", "portraits"):
         s = CropSet(folder / f"{kind}-{split}")
         index = some(len(s), stills)

@@ -6,8 +6,10 @@ import numpy as np
 
 from . import metrics
 
+KERNEL = 51  # taps: the paper's, and the product's unless configured otherwise
 
-def smooth(scores: np.ndarray, sigma: float, kernel: int = 51, causal: bool = True) -> np.ndarray:
+
+def smooth(scores: np.ndarray, sigma: float, kernel: int = KERNEL, causal: bool = True) -> np.ndarray:
     """(T, A) → (T, A). Causal: the past half of the kernel only, renormalised at the start (no delay).
     Centred: the paper's own filter, whole kernel, renormalised at both ends."""
     half = kernel // 2

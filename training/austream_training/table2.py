@@ -1,8 +1,8 @@
 """The rows of the paper's Table 2, each one command; every row leaves its validation scores for the later ones.
 
 regnet-vit, nguyen: one member on the official split. kfold: five RegNet-ViTs on folds of the training subjects,
-averaged. smoothing: kfold's scores, smoothed with the best σ and kernel of the grid. ensemble: smoothed kfold and
-Nguyen scores averaged.
+averaged. smoothing: kfold's scores, smoothed with the best σ and kernel of the grid; of either mode, the best σ for the
+product's kernel goes into what is exported. ensemble: smoothed kfold and Nguyen scores averaged.
 """
 
 from __future__ import annotations
@@ -53,9 +53,12 @@ def run(
         scores = [np.mean(per_video, 0) for per_video in zip(*members)]
     elif row == "smoothing":
         raw = _load(out, "kfold", validation)
-        found = paper.grid(validation, raw, causal)
-        (sigma, kernel), _ = max(found.items(), key=lambda kv: kv[1])
-        note = {"sigma": sigma, "kernel": kernel, "causal": causal, "grid": {f"{s},{n}": v for (s, n), v in found.items()}}
+        grids = {mode: paper.grid(validation, raw, mode == "causal") for mode in ("causal", "centered")}
+        found = grids["causal" if causal else "centered"]
+        sigma, kernel = max(found, key=found.get)
+        note = {"sigma": sigma, "kernel": kernel, "causal": causal}
+        note["product"] = {mode: max((s for s, n in grid if n == smoothing.KERNEL), key=lambda s: grid[s, smoothing.KERNEL]) for mode, grid in grids.items()}
+        note["grids"] = {mode: {f"{s},{n}": v for (s, n), v in grid.items()} for mode, grid in grids.items()}
         scores = [smoothing.smooth(p, sigma, kernel, causal) for p in raw]
     else:
         scores = [(a + b) / 2 for a, b in zip(_load(out, "smoothing", validation), _load(out, "nguyen", validation))]
