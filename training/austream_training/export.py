@@ -33,7 +33,8 @@ def write(
 
 def write_paper(run: Path, out: Path, name: str, version: str) -> Path:
     """The members that `table2` left in `run` (regnet-vit, nguyen, or one of them) as one model, in fp32: their mean is
-    the ensemble. With the σ that the row `smoothing` found, if it ran. Raises FileNotFoundError where neither was trained, ValueError where the product cannot load them."""
+    the ensemble; with the σ that the row `smoothing` found, if it ran. Raises FileNotFoundError where neither was trained,
+    ValueError where the product cannot load them."""
     members = {m: torch.load(f, map_location="cpu", weights_only=True) for m in ("regnet-vit", "nguyen") if (f := run / m / "last.pt").is_file()}
     if not members:
         raise FileNotFoundError(f"{run} has neither regnet-vit/last.pt nor nguyen/last.pt: run `table2 --row regnet-vit` first")
