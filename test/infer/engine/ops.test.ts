@@ -166,3 +166,9 @@ describe.each([
     expect(y.length).toBe(expected.length);
   });
 });
+
+it('ONNX Runtime takes numbers near nothing for zero', async () => {
+  const nearNothing = new Float32Array([1e-40, 2e-38]);
+  const sums = await onnx([2], nearNothing, (ops, x) => ops.add(x, x));
+  expect([...sums]).toEqual([0, Math.fround(4e-38)]);
+});

@@ -79,8 +79,14 @@ function sessionSettings({
     logSeverityLevel: 3,
     // Threads look for the next operator's work for 0.2 ms before they sleep, and not at all between runs: without
     // end, they take the processor from everything else; never, and waking them costs a third of a window's time.
+    // Attention's weights are often nearly nothing. Numbers below 1e-38 cost a processor many times what others do, and
+    // change no score; as zero they also count in the JavaScript of the thread that opens the first session.
     extra: {
-      session: { force_spinning_stop: '1', intra_op: { allow_spinning: '1', spin_duration_us: '200' } },
+      session: {
+        force_spinning_stop: '1',
+        set_denormal_as_zero: '1',
+        intra_op: { allow_spinning: '1', spin_duration_us: '200' },
+      },
     },
   };
 }
