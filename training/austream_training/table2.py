@@ -57,7 +57,8 @@ def run(
         found = grids["causal" if causal else "centered"]
         sigma, kernel = max(found, key=found.get)
         note = {"sigma": sigma, "kernel": kernel, "causal": causal}
-        note["product"] = {mode: max((s for s, n in grid if n == smoothing.KERNEL), key=lambda s: grid[s, smoothing.KERNEL]) for mode, grid in grids.items()}
+        by_sigma = {mode: {s: f1 for (s, n), f1 in grid.items() if n == smoothing.KERNEL} for mode, grid in grids.items()}
+        note["product"] = {mode: max(each, key=each.get) for mode, each in by_sigma.items()}
         note["grids"] = {mode: {f"{s},{n}": v for (s, n), v in grid.items()} for mode, grid in grids.items()}
         scores = [smoothing.smooth(p, sigma, kernel, causal) for p in raw]
     else:

@@ -10,7 +10,7 @@ import numpy as np
 from . import raster
 from .aus import lips_apart
 from .creases import Creases
-from .facekit import EYE, GUMS, TEETH, FaceKit
+from .facekit import EYE, FACE_VERTICES, GUMS, TEETH, FaceKit
 
 SKIN_VERTICES = 11248  # face, head and neck; behind them come the mouth and eye sockets
 SOCKETS = slice(11248, 14062)
@@ -54,7 +54,7 @@ def paint(kit: FaceKit, skin: np.ndarray, rng: np.random.Generator) -> np.ndarra
     """(V, 3) colours: `skin` (SKIN_VERTICES, 3), invented eyes, teeth and gums."""
     colour = np.zeros((len(kit.neutral), 3), np.float32)
     colour[:SKIN_VERTICES] = skin
-    tone = skin[:9409].mean(0)
+    tone = skin[:FACE_VERTICES].mean(0)
     colour[SOCKETS] = tone * [0.45, 0.28, 0.26]
     colour[kit.part == GUMS] = np.array([150, 70, 70]) * rng.uniform(0.5, 0.9)
     colour[kit.part == TEETH] = np.array([225, 215, 195]) * rng.uniform(0.7, 1.0)
