@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
+import { cameraOptions } from '../src/camera/options.ts';
 import { detectOptions } from '../src/detect/options.ts';
-import { cameraOptions, ingestOptions } from '../src/ingest/options.ts';
-import { CameraSupervisor } from '../src/ingest/supervisor.ts';
+import { CameraSupervisor } from '../src/ingest/host/supervisor.ts';
+import { ingestOptions } from '../src/ingest/options.ts';
 import { processorSeconds } from './processor-time.ts';
 
 const SETTLE_SECONDS = 4;

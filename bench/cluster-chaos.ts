@@ -5,8 +5,8 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { defineCamera, writeCameras } from '../src/cluster/camera-config.ts';
-import { kafkaOptions } from '../src/publish/options.ts';
+import { defineCamera, writeCameras } from '../src/cluster/ingest/camera-config.ts';
+import { kafkaOptions } from '../src/kafka/options.ts';
 import { KafkaBroker } from '../test/broker/kafka-broker.ts';
 import { Austream, DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';
 import {

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { FaceDetector } from '../src/detect/detector.ts';
 import { FaceFinder } from '../src/detect/finder.ts';
 import { detectOptions } from '../src/detect/options.ts';
-import type { I420Image } from '../src/domain.ts';
+import type { I420Image } from '../src/domain/frame.ts';
 import { ASTRONAUT, CAT, DEMO, decode, frame, paste } from '../test/detect/pictures.ts';
 
 const FRAMES = 50;

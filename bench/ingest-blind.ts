@@ -1,4 +1,4 @@
-import { runCameraChild } from '../src/ingest/child.ts';
+import { runCameraChild } from '../src/ingest/child/child.ts';
 
 // A camera child that decodes and hands on, but looks at nothing: what ingest costs without detection.
 runCameraChild(async () => ({

@@ -15,7 +15,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { benchTable } from '../src/commands/model.ts';
-import { CROP_BYTES } from '../src/domain.ts';
+import { CROP_BYTES } from '../src/domain/face.ts';
 import { benchWay, waysOf } from '../src/infer/engine/bench.ts';
 import { OnnxEngine } from '../src/infer/engine/onnx/engine.ts';
 import { embeddingSize, type PresetName, preset } from '../src/infer/model/architecture.ts';

@@ -2,13 +2,13 @@
 // node-rdkafka with the same settings and messages of the same size, at one real broker; and Avro against JSON.
 // Run: node bench/publish.ts
 import rdkafka from 'node-rdkafka';
-import { faceKey } from '../src/domain.ts';
-import { RecordEncoder } from '../src/publish/avro.ts';
-import { producerConfig } from '../src/publish/kafka.ts';
-import { kafkaOptions } from '../src/publish/options.ts';
+import { faceKey } from '../src/domain/face.ts';
+import { kafkaOptions } from '../src/kafka/options.ts';
+import { producerConfig } from '../src/kafka/producer.ts';
 import { openPublisher } from '../src/publish/publisher.ts';
+import { RecordEncoder } from '../src/records/avro.ts';
 import { KafkaBroker } from '../test/broker/kafka-broker.ts';
-import { frameNumber } from '../test/publish/samples.ts';
+import { frameNumber } from '../test/records/samples.ts';
 
 const EVENTS = 40_000;
 const BATCH = 16;

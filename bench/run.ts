@@ -5,9 +5,9 @@
  *     node bench/run.ts [seconds]
  */
 import { fileURLToPath } from 'node:url';
-import { configSchema } from '../src/config.ts';
+import { openPipeline } from '../src/app/pipeline.ts';
+import { configSchema } from '../src/config/schema.ts';
 import { log } from '../src/log.ts';
-import { openPipeline } from '../src/pipeline.ts';
 import { Simulator } from '../src/simulate/simulator.ts';
 
 const seconds = Number(process.argv[2] ?? 60);

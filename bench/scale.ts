@@ -4,7 +4,7 @@
 //   node bench/scale.ts check          real runs at 1, 2, 4 and 8 simulated cameras beside the prediction for each
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CROP_BYTES } from '../src/domain.ts';
+import { CROP_BYTES } from '../src/domain/face.ts';
 import { openModel } from '../src/infer/engine/index.ts';
 import { inferOptions } from '../src/infer/options.ts';
 import { Simulator } from '../src/simulate/simulator.ts';

@@ -8,10 +8,10 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { configSchema } from '../src/config.ts';
-import { type CameraOptions, cameraOptions } from '../src/ingest/options.ts';
+import { openPipeline } from '../src/app/pipeline.ts';
+import { type CameraOptions, cameraOptions } from '../src/camera/options.ts';
+import { configSchema } from '../src/config/schema.ts';
 import { log } from '../src/log.ts';
-import { openPipeline } from '../src/pipeline.ts';
 import { Simulator } from '../src/simulate/simulator.ts';
 import { KafkaBroker } from '../test/broker/kafka-broker.ts';
 

@@ -1,4 +1,4 @@
-// Writes src/consume/events.ts, the TypeScript of the schemas beside this file. Run: node schemas/generate.ts
+// Writes src/records/events.ts, the TypeScript of the schemas beside this file. Run: node schemas/generate.ts
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -31,7 +31,7 @@ const PRIMITIVES: Record<string, string> = {
   bytes: 'Buffer',
 };
 
-/** The whole text of `src/consume/events.ts`. */
+/** The whole text of `src/records/events.ts`. */
 export function generate(): string {
   const declarations = new Map<string, string>();
   for (const record of RECORDS)
@@ -42,7 +42,7 @@ export function generate(): string {
     `/** What each record name stands for. */\nexport interface Records {\n${RECORDS.map((name) => `  readonly ${name}: ${name};`).join('\n')}\n}`,
     '',
   ].join('\n\n');
-  return execFileSync('node_modules/.bin/biome', ['format', '--stdin-file-path=src/consume/events.ts'], {
+  return execFileSync('node_modules/.bin/biome', ['format', '--stdin-file-path=src/records/events.ts'], {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     input: text,
     encoding: 'utf8',
@@ -95,4 +95,4 @@ function comment(doc: string | undefined, indent = ''): string {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))
-  writeFileSync(new URL('../src/consume/events.ts', import.meta.url), generate());
+  writeFileSync(new URL('../src/records/events.ts', import.meta.url), generate());

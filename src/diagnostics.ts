@@ -1,5 +1,8 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
-import type { AuFrame, CameraStatus, FaceStamp, FrameFaces, Micros } from './domain.ts';
+import type { CameraStatus } from './domain/camera-status.ts';
+import type { AuFrame } from './domain/event.ts';
+import type { FaceStamp, FrameFaces } from './domain/face.ts';
+import type { Micros } from './domain/frame.ts';
 
 /** A moment on the host's clock, finer than Date.now(). */
 export function nowMicros(): Micros {

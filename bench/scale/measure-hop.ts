@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CropBatcher } from '../../src/cluster/batcher.ts';
-import { CropPublisher } from '../../src/cluster/crop-publisher.ts';
+import { CropBatcher } from '../../src/cluster/ingest/batcher.ts';
+import { CropPublisher } from '../../src/cluster/ingest/crop-publisher.ts';
 import { clusterOptions } from '../../src/cluster/options.ts';
-import { kafkaOptions } from '../../src/publish/options.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
 import { KafkaBroker } from '../../test/broker/kafka-broker.ts';
 import { Scratch } from '../../test/e2e/austream.ts';
 import { Workers } from '../../test/e2e/cluster-workers.ts';

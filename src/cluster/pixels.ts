@@ -1,5 +1,5 @@
-import type { FaceCropBatch } from '../consume/events.ts';
-import { CROP_SIZE } from '../domain.ts';
+import { CROP_SIZE } from '../domain/face.ts';
+import type { FaceCropBatch } from '../records/events.ts';
 import type { ClusterOptions } from './options.ts';
 
 /** Loaded where JPEG is used only. */

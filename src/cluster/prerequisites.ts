@@ -1,5 +1,5 @@
 import { AustreamError } from '../errors.ts';
-import type { KafkaOptions } from '../publish/options.ts';
+import type { KafkaOptions } from '../kafka/options.ts';
 
 /** Workers meet on brokers: the embedded one lives inside a single process. */
 export function requireBrokers(kafka: KafkaOptions): void {

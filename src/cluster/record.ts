@@ -1,5 +1,6 @@
-import type { Crop, FaceCropBatch } from '../consume/events.ts';
-import { CROP_BYTES, type FaceCrop, type FrameStamp } from '../domain.ts';
+import { CROP_BYTES, type FaceCrop } from '../domain/face.ts';
+import type { FrameStamp } from '../domain/frame.ts';
+import type { Crop, FaceCropBatch } from '../records/events.ts';
 
 /** Most crops in one record, so that it stays below the brokers' usual limit of 1 MB. */
 export const MAX_CROPS = 24;

@@ -1,5 +1,6 @@
-import type { KafkaOptions } from '../publish/options.ts';
-import { type TopicSpec, topicNames, topicSpecs } from '../publish/topics.ts';
+import type { TopicSpec } from '../kafka/admin.ts';
+import type { KafkaOptions } from '../kafka/options.ts';
+import { topicNames, topicSpecs } from '../records/topics.ts';
 
 export interface ClusterTopics {
   readonly crops: string;

@@ -1,3 +1,5 @@
+import { cameraOptions } from '../camera/options.ts';
+import { isReference } from '../camera/secrets.ts';
 import {
   type CameraDefinition,
   defineCamera,
@@ -5,16 +7,14 @@ import {
   resolveCamera,
   shownCamera,
   writeCameras,
-} from '../cluster/camera-config.ts';
-import { isReference } from '../cluster/secrets.ts';
-import { loadConfig } from '../config.ts';
+} from '../cluster/ingest/camera-config.ts';
+import { loadConfig } from '../config/schema.ts';
 import { askControl } from '../control/client.ts';
 import { controlSocket } from '../control/options.ts';
 import { AustreamError } from '../errors.ts';
-import type { ListedCamera } from '../ingest/cameras.ts';
-import { cameraOptions } from '../ingest/options.ts';
-import { describeMistakes } from '../mistakes.ts';
-import { type KafkaOptions, kafkaOptions } from '../publish/options.ts';
+import type { ListedCamera } from '../ingest/host/cameras.ts';
+import { describeMistakes } from '../issues.ts';
+import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
 
 export interface TargetFlags {
   socket?: string;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
+import { parseYaml } from '../config/yaml.ts';
 import { AustreamError } from '../errors.ts';
-import { parseYaml } from '../yaml.ts';
 import { refuseLiteral, type TargetFlags, targetOf } from './camera-target.ts';
 import { discoverCommand } from './cameras-discover.ts';
 

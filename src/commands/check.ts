@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { ConfigError, loadConfig } from '../config.ts';
+import { ConfigError, loadConfig } from '../config/schema.ts';
 
 /** `austream check`: every mistake of a config at once, or one line that all is well. */
 export function checkCommand(): Command {

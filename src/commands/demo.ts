@@ -1,15 +1,16 @@
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { type Config, configSchema } from '../config.ts';
+import { ClipScript, ScriptComparison } from '../app/demo-truth.ts';
+import { summaryText } from '../app/summary.ts';
+import { type Config, configSchema } from '../config/schema.ts';
 import { consume } from '../consume/index.ts';
-import { ClipScript, ScriptComparison } from '../demo/truth.ts';
-import { AU_NAMES, type AuState } from '../domain.ts';
+import type { AuState } from '../domain/event.ts';
+import { AU_NAMES } from '../domain/scores.ts';
 import { log } from '../log.ts';
-import { topicNames } from '../publish/topics.ts';
+import { topicNames } from '../records/topics.ts';
 import { Simulator } from '../simulate/simulator.ts';
-import { summaryText } from '../summary.ts';
+import { Renderer, type ShownFrame } from '../terminal/renderer.ts';
 import { parseDuration } from './duration.ts';
-import { Renderer, type ShownFrame } from './renderer.ts';
 import { dashboardOf, jsonLines, print, run } from './run.ts';
 import { show } from './tail.ts';
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { loadConfig } from '../config.ts';
+import { loadConfig } from '../config/schema.ts';
 import { type Check, type Finding, hostChecks } from '../doctor/checks.ts';
 import { configChecks } from '../doctor/config.ts';
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { openInferWorker } from '../cluster/infer.ts';
-import { loadConfig } from '../config.ts';
-import { serveHealth } from '../health.ts';
+import { openInferWorker } from '../app/infer-worker.ts';
+import { loadConfig } from '../config/schema.ts';
+import { serveHealth } from '../http/health.ts';
 import { log } from '../log.ts';
 import { openTelemetry } from '../telemetry/index.ts';
 import { parseDuration } from './duration.ts';

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import { openIngestWorker } from '../cluster/ingest.ts';
-import { type Config, ConfigError, loadConfig } from '../config.ts';
-import { serveHealth } from '../health.ts';
-import { HotChanges } from '../hot-changes.ts';
+import { HotChanges } from '../app/hot-changes.ts';
+import { openIngestWorker } from '../app/ingest-worker.ts';
+import { type Config, ConfigError, loadConfig } from '../config/schema.ts';
+import { serveHealth } from '../http/health.ts';
 import { log } from '../log.ts';
 import { openTelemetry } from '../telemetry/index.ts';
 import { parseDuration } from './duration.ts';

@@ -1,4 +1,4 @@
-import { AU_NAMES, type AuName } from '../domain.ts';
+import { AU_NAMES, type AuName } from '../domain/scores.ts';
 import type { EngineChoice } from '../infer/engine/model.ts';
 import type { ModelSource } from '../infer/engine/source.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../infer/model/architecture.ts';

@@ -5,9 +5,9 @@ import { buildGraphs } from '../infer/engine/onnx/build.ts';
 import { terminalProgress } from '../infer/engine/progress.ts';
 import { openSource } from '../infer/engine/source.ts';
 import { PRESETS, type PresetName } from '../infer/model/architecture.ts';
+import { table } from '../terminal/table.ts';
+import { whole } from './integer-option.ts';
 import { describeModel, modelSummary } from './model-info.ts';
-import { table } from './table.ts';
-import { whole } from './whole.ts';
 
 interface ModelFlags {
   preset?: PresetName;

@@ -1,13 +1,13 @@
 import { Command } from 'commander';
-import { type Config, loadConfig } from '../config.ts';
+import { HotChanges } from '../app/hot-changes.ts';
+import { type Onlooker, openPipeline, type Patience } from '../app/pipeline.ts';
+import { type Summary, summaryText } from '../app/summary.ts';
+import { type Config, loadConfig } from '../config/schema.ts';
 import { type Dashboard, openDashboard } from '../dashboard/index.ts';
-import { serveHealth } from '../health.ts';
-import { HotChanges } from '../hot-changes.ts';
+import { serveHealth } from '../http/health.ts';
 import { log, showLog } from '../log.ts';
-import { type Onlooker, openPipeline, type Patience } from '../pipeline.ts';
-import { type Summary, summaryText } from '../summary.ts';
 import { openTelemetry } from '../telemetry/index.ts';
-import { CameraLines } from './camera-lines.ts';
+import { CameraLines } from '../terminal/camera-lines.ts';
 import { parseDuration } from './duration.ts';
 import { type Ending, lifetime } from './lifetime.ts';
 

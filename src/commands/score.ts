@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
-import { configSchema, loadConfig } from '../config.ts';
+import { CSV_COLUMNS, csvRow, type FileScores, scoreFile } from '../app/score.ts';
+import { configSchema, loadConfig } from '../config/schema.ts';
 import { AustreamError } from '../errors.ts';
 import { openModel } from '../infer/engine/index.ts';
 import { log } from '../log.ts';
-import { CSV_COLUMNS, csvRow, type FileScores, scoreFile } from '../score.ts';
 import { ScoreTable } from './score-table.ts';
 
 interface ScoreOptions {

@@ -2,8 +2,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { afflict, type FaultKind, type FaultNews } from '../simulate/faults.ts';
 import { SIMULATED_CODECS, type SimulatedCodec, Simulator } from '../simulate/simulator.ts';
 import { parseDuration } from './duration.ts';
+import { whole } from './integer-option.ts';
 import { lifetime } from './lifetime.ts';
-import { whole } from './whole.ts';
 
 interface SimulateFlags {
   cameras?: number;

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
-import { loadConfig } from '../config.ts';
+import { loadConfig } from '../config/schema.ts';
 import { type ConsumedEvent, type ConsumeOptions, consume } from '../consume/index.ts';
 import { AustreamError } from '../errors.ts';
-import { kafkajsConnection } from '../publish/connection.ts';
-import { type KafkaOptions, kafkaOptions } from '../publish/options.ts';
-import { topicNames } from '../publish/topics.ts';
+import { kafkajsConnection } from '../kafka/connection.ts';
+import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
+import { topicNames } from '../records/topics.ts';
+import { Renderer } from '../terminal/renderer.ts';
 import { parseDuration } from './duration.ts';
 import { lifetime } from './lifetime.ts';
-import { Renderer } from './renderer.ts';
 
 interface TailOptions {
   config?: string;

@@ -1,16 +1,17 @@
 import { Command } from 'commander';
 import { clusterTopicSpecs } from '../cluster/topics.ts';
-import { loadConfig } from '../config.ts';
+import { loadConfig } from '../config/schema.ts';
 import { AustreamError } from '../errors.ts';
 import {
   createTopics,
   describeTopics,
   type TopicChange,
+  type TopicSpec,
   type TopicState,
   withAdmin,
-} from '../publish/admin.ts';
-import type { KafkaOptions } from '../publish/options.ts';
-import { type TopicSpec, topicSpecs } from '../publish/topics.ts';
+} from '../kafka/admin.ts';
+import type { KafkaOptions } from '../kafka/options.ts';
+import { topicSpecs } from '../records/topics.ts';
 
 interface TopicsOptions {
   config: string;

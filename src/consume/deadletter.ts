@@ -1,7 +1,7 @@
 import { type Kafka, Partitioners, type Producer } from 'kafkajs';
-import { RecordEncoder } from '../publish/avro.ts';
-import { kafkaFailure, rootOf } from '../publish/failure.ts';
-import type { DeadLetter } from './events.ts';
+import { kafkaFailure, rootOf } from '../kafka/errors.ts';
+import { RecordEncoder } from '../records/avro.ts';
+import type { DeadLetter } from '../records/events.ts';
 import type { ConsumeOptions, PoisonMessage } from './options.ts';
 
 const DEFAULT_TOPIC = 'au.deadletter';

@@ -1,10 +1,10 @@
-import { isKafkajs, kafkaFailure } from '../publish/failure.ts';
-import type { DecodedRecord } from './decode.ts';
+import { isKafkajs, kafkaFailure } from '../kafka/errors.ts';
+import type { DecodedRecord } from '../records/decode.ts';
 import { Handoff } from './handoff.ts';
 import type { ConsumeOptions } from './options.ts';
 import { TopicReader } from './reader.ts';
 
-export type * from './events.ts';
+export type * from '../records/events.ts';
 export type { ConsumeOptions, PoisonMessage } from './options.ts';
 
 /** Where an event stood. */

@@ -1,5 +1,5 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
-import { rootOf } from '../publish/failure.ts';
+import { rootOf } from '../kafka/errors.ts';
 
 export interface MemberOptions {
   readonly groupId: string;

@@ -1,6 +1,6 @@
 import type { KafkaConfig } from 'kafkajs';
-import type { RegistryAccess } from '../publish/registry.ts';
-import type { DeadLetterReason } from './events.ts';
+import type { DeadLetterReason } from '../records/events.ts';
+import type { RegistryAccess } from '../records/registry.ts';
 
 /** Where and what to read. */
 export interface ConsumeOptions {

@@ -1,9 +1,9 @@
 import { type EachBatchPayload, Kafka, type KafkaMessage, logLevel } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
-import { isKafkajs } from '../publish/failure.ts';
-import { SchemaRegistry } from '../publish/registry.ts';
+import { isKafkajs } from '../kafka/errors.ts';
+import { type DecodedRecord, PoisonError, RecordDecoder } from '../records/decode.ts';
+import { SchemaRegistry } from '../records/registry.ts';
 import { DeadLetters } from './deadletter.ts';
-import { type DecodedRecord, PoisonError, RecordDecoder } from './decode.ts';
 import type { Handoff } from './handoff.ts';
 import type { ConsumedEvent } from './index.ts';
 import { GroupMember } from './member.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { cameraOptions } from '../camera/options.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { CameraChange, ListedCamera } from '../ingest/cameras.ts';
-import { cameraOptions } from '../ingest/options.ts';
+import type { CameraChange, ListedCamera } from '../ingest/host/cameras.ts';
 
 /**
  * One line of JSON asks, one line of JSON answers, and the connection ends. Until the answer is there, spaces say that it

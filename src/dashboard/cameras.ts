@@ -1,4 +1,6 @@
-import type { AuFrame, CameraState, CameraStatus, ClockSource } from '../domain.ts';
+import type { CameraState, CameraStatus } from '../domain/camera-status.ts';
+import type { AuFrame } from '../domain/event.ts';
+import type { ClockSource } from '../domain/frame.ts';
 import type { CameraView } from './protocol.ts';
 
 /** Seconds of lag that a card's sparkline shows. */

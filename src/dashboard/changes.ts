@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { CameraControl } from '../ingest/cameras.ts';
-import { cameraOptions } from '../ingest/options.ts';
+import { cameraOptions } from '../camera/options.ts';
+import type { CameraControl } from '../ingest/host/cameras.ts';
 import { log } from '../log.ts';
 import type { Refusal } from './protocol.ts';
 

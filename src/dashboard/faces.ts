@@ -1,4 +1,5 @@
-import { AU_COUNT, AU_NAMES, type AuFrame } from '../domain.ts';
+import type { AuFrame } from '../domain/event.ts';
+import { AU_COUNT, AU_NAMES } from '../domain/scores.ts';
 import { FaceHistory, NO_SCORE } from './history.ts';
 import type { FaceSamples } from './protocol.ts';
 

@@ -1,4 +1,6 @@
-import type { AuFrame, CameraStatus, FrameFaces } from '../domain.ts';
+import type { CameraStatus } from '../domain/camera-status.ts';
+import type { AuFrame } from '../domain/event.ts';
+import type { FrameFaces } from '../domain/face.ts';
 import { CameraRecord } from './cameras.ts';
 import { FaceRecord, faceRecordKey } from './faces.ts';
 import type { Update } from './protocol.ts';

@@ -1,6 +1,6 @@
-import type { Config } from '../config.ts';
-import type { Routes } from '../health.ts';
-import type { Onlooker, Pipeline } from '../pipeline.ts';
+import type { Onlooker, Pipeline } from '../app/pipeline.ts';
+import type { Routes } from '../http/health.ts';
+import type { HttpOptions } from '../http/options.ts';
 import { Access } from './access.ts';
 import { DashboardHub } from './hub.ts';
 import { serveDashboard } from './server.ts';
@@ -11,12 +11,12 @@ const PORT = 8080;
 export interface Dashboard {
   readonly onlooker: Onlooker;
   /** The config's, with a port. */
-  readonly http: Config['http'];
+  readonly http: HttpOptions;
   routes(pipeline: Pick<Pipeline, 'thresholds' | 'cameras'>): Routes;
 }
 
 /** The live page of a run. Throws CONFIG_INVALID where others could see it without a token. */
-export function openDashboard(config: Config['http'], options: { readonly showVideo: boolean }): Dashboard {
+export function openDashboard(config: HttpOptions, options: { readonly showVideo: boolean }): Dashboard {
   const http = { ...config, port: config.port ?? PORT };
   const access = new Access(http.host, http.token);
   const hub = new DashboardHub(options);

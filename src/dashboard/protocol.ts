@@ -1,4 +1,6 @@
-import type { CameraState, ClockSource, Unreliable } from '../domain.ts';
+import type { CameraState } from '../domain/camera-status.ts';
+import type { Unreliable } from '../domain/face.ts';
+import type { ClockSource } from '../domain/frame.ts';
 
 /**
  * What the dashboard's server tells the page, as server-sent events. Every message carries the newest state, so that

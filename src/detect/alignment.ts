@@ -1,4 +1,4 @@
-import { type Box, CROP_SIZE, type FaceKeypoints, type Point } from '../domain.ts';
+import { type Box, CROP_SIZE, type FaceKeypoints, type Point } from '../domain/face.ts';
 import { fitSimilarity, inverse, mapPoint, meanOf, scaleOf, squareTo } from './geometry.ts';
 import type { Square } from './mesh.ts';
 

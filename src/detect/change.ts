@@ -1,4 +1,5 @@
-import type { Box, I420Image } from '../domain.ts';
+import type { Box } from '../domain/face.ts';
+import type { I420Image } from '../domain/frame.ts';
 import type { Region } from './detections.ts';
 import { overlapOf } from './geometry.ts';
 

@@ -1,4 +1,4 @@
-import type { I420Image } from '../domain.ts';
+import type { I420Image } from '../domain/frame.ts';
 
 /** What each value of a plane adds to a colour, in 16.16 fixed point. */
 interface Tables {

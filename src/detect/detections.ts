@@ -1,6 +1,6 @@
-import type { Box, FaceKeypoints, Point } from '../domain.ts';
-import { ANCHOR_GRIDS, ANCHOR_VALUES } from '../infer/model/blazeface.ts';
+import type { Box, FaceKeypoints, Point } from '../domain/face.ts';
 import { iou, mapPoint, overlapOf, type Similarity } from './geometry.ts';
+import { ANCHOR_GRIDS, ANCHOR_VALUES } from './nets/blazeface.ts';
 
 /** A part of a frame as the detector looks at it. */
 export interface Region {

@@ -1,11 +1,12 @@
-import type { Box, I420Image } from '../domain.ts';
+import type { Box } from '../domain/face.ts';
+import type { I420Image } from '../domain/frame.ts';
 import { emitGraph } from '../infer/engine/onnx/graph.ts';
 import { OnnxSession } from '../infer/engine/onnx/session.ts';
-import { blazeFace } from '../infer/model/blazeface.ts';
 import { BATCH, type Parameters } from '../infer/model/ops.ts';
 import { Impression } from './change.ts';
 import { blended, candidates, type Detection, distinct, type Region } from './detections.ts';
 import { overlapOf } from './geometry.ts';
+import { blazeFace } from './nets/blazeface.ts';
 import { Sampler } from './sampling.ts';
 import { packagedParameters } from './weights.ts';
 

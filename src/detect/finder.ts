@@ -1,13 +1,6 @@
-import {
-  CROP_BYTES,
-  CROP_SIZE,
-  type FaceCrop,
-  type Frame,
-  type FrameFaces,
-  type I420Image,
-  type Micros,
-} from '../domain.ts';
-import { holeFrom } from '../hole.ts';
+import { CROP_BYTES, CROP_SIZE, type FaceCrop, type FrameFaces } from '../domain/face.ts';
+import type { Frame, I420Image, Micros } from '../domain/frame.ts';
+import { holeFrom } from '../domain/gap.ts';
 import { FaceDetector } from './detector.ts';
 import { squareTo } from './geometry.ts';
 import { FaceMesh } from './mesh.ts';

@@ -1,4 +1,4 @@
-import type { Box, Point } from '../domain.ts';
+import type { Box, Point } from '../domain/face.ts';
 
 /**
  * A similarity of the plane: (x, y) → (a·x − b·y + tx, b·x + a·y + ty). All coordinates are continuous: pixel i

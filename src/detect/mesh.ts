@@ -1,9 +1,10 @@
-import type { I420Image, Point } from '../domain.ts';
+import type { Point } from '../domain/face.ts';
+import type { I420Image } from '../domain/frame.ts';
 import { emitGraph } from '../infer/engine/onnx/graph.ts';
 import { OnnxSession } from '../infer/engine/onnx/session.ts';
-import { faceMesh, MESH_POINTS, MESH_SIZE } from '../infer/model/facemesh.ts';
 import { BATCH } from '../infer/model/ops.ts';
 import { squareTo } from './geometry.ts';
+import { faceMesh, MESH_POINTS, MESH_SIZE } from './nets/facemesh.ts';
 import { Sampler } from './sampling.ts';
 import { packagedParameters } from './weights.ts';
 

@@ -1,4 +1,4 @@
-import type { FaceKeypoints } from '../domain.ts';
+import type { FaceKeypoints } from '../domain/face.ts';
 
 /** Degrees: yaw to the subject's left, pitch up, roll clockwise in the picture. */
 export interface HeadPose {

@@ -1,4 +1,4 @@
-import { CROP_SIZE, type CropQuality, type Unreliable } from '../domain.ts';
+import { CROP_SIZE, type CropQuality, type Unreliable } from '../domain/face.ts';
 import type { DetectOptions } from './options.ts';
 import type { HeadPose } from './pose.ts';
 

@@ -1,4 +1,4 @@
-import type { I420Image } from '../domain.ts';
+import type { I420Image } from '../domain/frame.ts';
 import { halve, type Plane } from './blocks.ts';
 import { toRgb } from './colour.ts';
 import { type Similarity, scaleOf } from './geometry.ts';

@@ -1,4 +1,5 @@
-import type { Box, FaceKeypoints, FaceTrack, Micros } from '../domain.ts';
+import type { Box, FaceKeypoints, FaceTrack } from '../domain/face.ts';
+import type { Micros } from '../domain/frame.ts';
 import { centreOf } from './geometry.ts';
 import { KalmanFilter } from './kalman.ts';
 import type { Square } from './mesh.ts';

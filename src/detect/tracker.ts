@@ -1,5 +1,6 @@
-import type { Box, Frame, I420Image, Micros } from '../domain.ts';
-import { holeFrom } from '../hole.ts';
+import type { Box } from '../domain/face.ts';
+import type { Frame, I420Image, Micros } from '../domain/frame.ts';
+import { holeFrom } from '../domain/gap.ts';
 import {
   cropSquare,
   DETECTOR_TEMPLATE,

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/schema.ts';
 import type { AustreamError } from '../errors.ts';
 import { lookAtHost } from '../infer/engine/host.ts';
 import { openSource } from '../infer/engine/source.ts';

@@ -1,12 +1,6 @@
-import {
-  type ActivationEnd,
-  type ActivationPhase,
-  AU_NAMES,
-  type AuActivation,
-  type AuFrame,
-  type AuName,
-  type Micros,
-} from '../domain.ts';
+import type { ActivationEnd, ActivationPhase, AuActivation, AuFrame } from '../domain/event.ts';
+import type { Micros } from '../domain/frame.ts';
+import { AU_NAMES, type AuName } from '../domain/scores.ts';
 import type { InferOptions } from './options.ts';
 
 /** One AU that is up: plain data, for it may outlive a process. */

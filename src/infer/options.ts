@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AU_NAMES, type AuName } from '../domain.ts';
+import { AU_NAMES, type AuName } from '../domain/scores.ts';
 
 const thresholds = z.strictObject(
   Object.fromEntries(AU_NAMES.map((name) => [name, z.number().min(0).max(1).optional()])) as Record<

@@ -1,4 +1,5 @@
-import { AU_COUNT, type AuScores, type FaceStamp, type SmoothedScores } from '../domain.ts';
+import type { FaceStamp } from '../domain/face.ts';
+import { AU_COUNT, type AuScores, type SmoothedScores } from '../domain/scores.ts';
 import type { AuModel } from './engine/index.ts';
 import type { InferOptions } from './options.ts';
 

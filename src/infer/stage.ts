@@ -1,13 +1,7 @@
 import { diagnostics, nowMicros } from '../diagnostics.ts';
-import {
-  type ActivationEnd,
-  AU_COUNT,
-  type AuActivation,
-  type AuFrame,
-  CROP_BYTES,
-  type FaceCrop,
-  type FrameFaces,
-} from '../domain.ts';
+import type { ActivationEnd, AuActivation, AuFrame } from '../domain/event.ts';
+import { CROP_BYTES, type FaceCrop, type FrameFaces } from '../domain/face.ts';
+import { AU_COUNT } from '../domain/scores.ts';
 import { AustreamError } from '../errors.ts';
 import type { AuModel } from './engine/index.ts';
 import type { InferOptions } from './options.ts';

@@ -1,17 +1,14 @@
 import {
   type ActivationEnd,
-  AU_COUNT,
-  AU_NAMES,
   type AuActivation,
   type AuFrame,
-  type AuScores,
   type AuState,
   eventId,
-  type FaceStamp,
-  type Micros,
-  type SmoothedScores,
-} from '../domain.ts';
-import { holeFrom } from '../hole.ts';
+} from '../domain/event.ts';
+import type { FaceStamp } from '../domain/face.ts';
+import type { Micros } from '../domain/frame.ts';
+import { holeFrom } from '../domain/gap.ts';
+import { AU_COUNT, AU_NAMES, type AuScores, type SmoothedScores } from '../domain/scores.ts';
 import { type ActivationState, ActivationTracker } from './activations.ts';
 import type { AuModel } from './engine/index.ts';
 import type { InferOptions } from './options.ts';

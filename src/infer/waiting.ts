@@ -1,4 +1,4 @@
-import type { FaceCrop } from '../domain.ts';
+import type { FaceCrop } from '../domain/face.ts';
 
 /** What waits for the model, in the order in which it came: crops, and marks that must not overtake them. */
 export type Waiting =

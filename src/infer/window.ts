@@ -1,4 +1,5 @@
-import type { CropWindow, FaceStamp } from '../domain.ts';
+import type { FaceStamp } from '../domain/face.ts';
+import type { CropWindow } from '../domain/scores.ts';
 
 /**
  * The newest embeddings of one track: `size` (256) of them, D numbers each, in a ring, and the faces that wait for

@@ -1,8 +1,8 @@
 import { Agent } from 'node:http';
 import type { Socket } from 'node:net';
 import { Cam, type RequestCallback } from 'onvif';
+import type { DeviceAddress } from '../camera/onvif-address.ts';
 import { AustreamError } from '../errors.ts';
-import type { DeviceAddress } from './address.ts';
 import { type DeviceClock, readClock } from './clock.ts';
 import { explainRefusal, type Refusal } from './failure.ts';
 import { type MediaProfile, readProfiles } from './profile.ts';

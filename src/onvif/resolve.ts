@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
+import { splitCredentials } from '../camera/credentials.ts';
+import { parseDeviceUrl } from '../camera/onvif-address.ts';
+import type { CameraOptions } from '../camera/options.ts';
 import { AustreamError } from '../errors.ts';
-import type { CameraOptions } from '../ingest/options.ts';
-import { splitCredentials } from '../ingest/redact.ts';
-import { parseDeviceUrl } from './address.ts';
 import { OnvifClient } from './client.ts';
 import { type DeviceClock, describeClock } from './clock.ts';
 import { chooseProfile, describeProfile, type MediaProfile } from './profile.ts';

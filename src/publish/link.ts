@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AustreamError } from '../errors.ts';
-import { createMissingTopics, withAdmin } from './admin.ts';
-import { KafkaProducer } from './kafka.ts';
-import type { KafkaOptions } from './options.ts';
+import { createMissingTopics, type TopicSpec, withAdmin } from '../kafka/admin.ts';
+import type { KafkaOptions } from '../kafka/options.ts';
+import { KafkaProducer } from '../kafka/producer.ts';
+import { topicSpecs } from '../records/topics.ts';
 import type { Flight, Outbox } from './outbox.ts';
-import { type TopicSpec, topicSpecs } from './topics.ts';
 
 /** Messages in flight and none delivered for this long: the brokers count as away. */
 const SILENCE_MS = 2000;

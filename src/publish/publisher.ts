@@ -1,12 +1,15 @@
-import { type AuActivation, type AuFrame, type CameraStatus, faceKey, type Micros } from '../domain.ts';
+import type { CameraStatus } from '../domain/camera-status.ts';
+import type { AuActivation, AuFrame } from '../domain/event.ts';
+import { faceKey } from '../domain/face.ts';
+import type { Micros } from '../domain/frame.ts';
 import { AustreamError } from '../errors.ts';
-import { RecordEncoder, type RecordName, recordType } from './avro.ts';
+import type { KafkaOptions } from '../kafka/options.ts';
+import { RecordEncoder, type RecordName, recordType } from '../records/avro.ts';
+import { openRegistry } from '../records/subjects.ts';
+import { topicNames } from '../records/topics.ts';
 import { BrokerLink } from './link.ts';
-import type { KafkaOptions } from './options.ts';
 import { Outbox, type OutboxEntry } from './outbox.ts';
 import { Spool } from './spool.ts';
-import { openRegistry } from './subjects.ts';
-import { topicNames } from './topics.ts';
 
 /** A frame as the topic has it: everything but the stream's nominal interval. */
 export type DeliveredFrame = Omit<AuFrame, 'interval'>;

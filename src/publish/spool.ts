@@ -11,8 +11,8 @@ import {
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { AustreamError } from '../errors.ts';
+import type { SpoolOptions } from '../kafka/options.ts';
 import { lockFolder } from './lock.ts';
-import type { SpoolOptions } from './options.ts';
 import type { Backlog, OutboxEntry } from './outbox.ts';
 import { encodeRecord, type Segment, SegmentReader, SegmentWriter, scanSegment } from './segment.ts';
 

@@ -1,5 +1,5 @@
-import { ACTION_UNIT_FACTS } from '../action-units.ts';
-import { ACTION_UNITS } from '../domain.ts';
+import { ACTION_UNIT_FACTS } from '../domain/facs.ts';
+import { ACTION_UNITS } from '../domain/scores.ts';
 import type { RecordedTrack } from './recording.ts';
 import { activationsOf } from './statistics.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AU_NAMES, type AuName } from '../domain.ts';
+import { AU_NAMES, type AuName } from '../domain/scores.ts';
 import { AustreamError } from '../errors.ts';
 import type { RecordedFrame, RecordedStatus, Recording } from './recording.ts';
 

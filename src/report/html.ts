@@ -1,5 +1,5 @@
-import { ACTION_UNIT_FACTS } from '../action-units.ts';
-import { ACTION_UNITS } from '../domain.ts';
+import { ACTION_UNIT_FACTS } from '../domain/facs.ts';
+import { ACTION_UNITS } from '../domain/scores.ts';
 import { timeCourses } from './chart.ts';
 import type { RecordedTrack, Recording } from './recording.ts';
 import { auStatistics, holesOf } from './statistics.ts';

@@ -1,4 +1,4 @@
-import { ACTION_UNITS } from '../domain.ts';
+import { ACTION_UNITS } from '../domain/scores.ts';
 import type { RecordedTrack, Recording } from './recording.ts';
 
 const NAMES = ACTION_UNITS.map((au) => `AU${String(au).padStart(2, '0')}`);

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
-import { ACTION_UNIT_FACTS } from '../action-units.ts';
-import { ACTION_UNITS } from '../domain.ts';
+import { ACTION_UNIT_FACTS } from '../domain/facs.ts';
+import { ACTION_UNITS } from '../domain/scores.ts';
 import { AXIS, courses, HEIGHT, LANE, WIDTH } from './chart.ts';
 import type { RecordedTrack } from './recording.ts';
 import { auStatistics } from './statistics.ts';

@@ -1,5 +1,7 @@
-import { AU_COUNT, AU_NAMES, type AuFrame, type AuName, type CameraStatus, type Gap } from '../domain.ts';
-import { holeFrom } from '../hole.ts';
+import type { CameraStatus } from '../domain/camera-status.ts';
+import type { AuFrame } from '../domain/event.ts';
+import { type Gap, holeFrom } from '../domain/gap.ts';
+import { AU_COUNT, AU_NAMES, type AuName } from '../domain/scores.ts';
 import { Column } from './column.ts';
 
 /** No stream is so fast that less is a hole. */

@@ -1,4 +1,4 @@
-import { AU_COUNT } from '../domain.ts';
+import { AU_COUNT } from '../domain/scores.ts';
 import type { RecordedTrack } from './recording.ts';
 
 /** One AU active from frame to frame, in seconds of the track's clock. */

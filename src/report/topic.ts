@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import kafkajs from 'kafkajs';
 import { consume } from '../consume/index.ts';
 import { AustreamError } from '../errors.ts';
-import { kafkajsConnection } from '../publish/connection.ts';
-import { kafkaFailure } from '../publish/failure.ts';
-import type { KafkaOptions } from '../publish/options.ts';
+import { kafkajsConnection } from '../kafka/connection.ts';
+import { kafkaFailure } from '../kafka/errors.ts';
+import type { KafkaOptions } from '../kafka/options.ts';
 import type { Recording } from './recording.ts';
 
 /** The topic may hold records that are never given out (another schema's, compacted away): this ends the wait. */

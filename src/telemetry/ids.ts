@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
-import type { FrameStamp } from '../domain.ts';
+import type { FrameStamp } from '../domain/frame.ts';
 
 /** Ids of a frame's trace and of its root span. */
 export interface FrameIds {

@@ -1,6 +1,6 @@
-import type { Config } from '../config.ts';
 import type { Gauges } from '../diagnostics.ts';
-import type { Routes } from '../health.ts';
+import type { Routes } from '../http/health.ts';
+import type { HttpOptions } from '../http/options.ts';
 
 export interface Telemetry {
   /** `/metrics`, in the format of Prometheus. */
@@ -15,7 +15,7 @@ export interface Telemetry {
  * Metrics for Prometheus where the config serves HTTP, metrics and traces over OTLP where OpenTelemetry's standard
  * environment variables ask for them; null, and not even loaded, where nobody wants any.
  */
-export async function openTelemetry(http: Config['http']): Promise<Telemetry | null> {
+export async function openTelemetry(http: HttpOptions): Promise<Telemetry | null> {
   if (process.env.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return null;
   const otlp = otlpSignals(process.env);
   if (http.port === null && !otlp.metrics && !otlp.traces) return null;

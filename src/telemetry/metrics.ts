@@ -1,6 +1,6 @@
 import type { Attributes, Meter } from '@opentelemetry/api';
 import { diagnostics, type Gauges } from '../diagnostics.ts';
-import type { CameraState, CameraStatus } from '../domain.ts';
+import type { CameraState, CameraStatus } from '../domain/camera-status.ts';
 import { GpuReader } from './gpu.ts';
 
 const STATES: readonly CameraState[] = [

@@ -9,7 +9,9 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { diagnostics, type Took } from '../diagnostics.ts';
-import type { AuFrame, FaceStamp, FrameFaces, Micros } from '../domain.ts';
+import type { AuFrame } from '../domain/event.ts';
+import type { FaceStamp, FrameFaces } from '../domain/face.ts';
+import type { Micros } from '../domain/frame.ts';
 import { correlateLogs } from '../log.ts';
 import { type FrameIdGenerator, type FrameIds, frameIds, frameKey } from './ids.ts';
 

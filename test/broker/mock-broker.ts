@@ -1,5 +1,5 @@
-import { KafkaProducer } from '../../src/publish/kafka.ts';
-import { kafkaOptions } from '../../src/publish/options.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
+import { KafkaProducer } from '../../src/kafka/producer.ts';
 
 /**
  * librdkafka's own broker, in this process: 4 partitions a topic, consumer groups and transactions, no rights. Where

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { CropDecoder, CropEncoder } from '../../src/cluster/pixels.ts';
 import { cropRecord, cropsOf } from '../../src/cluster/record.ts';
-import type { FaceCropBatch } from '../../src/consume/events.ts';
-import { CROP_SIZE } from '../../src/domain.ts';
-import { RecordEncoder, recordType } from '../../src/publish/avro.ts';
+import { CROP_SIZE } from '../../src/domain/face.ts';
+import { RecordEncoder, recordType } from '../../src/records/avro.ts';
+import type { FaceCropBatch } from '../../src/records/events.ts';
 import { faceCrop } from '../infer/faces.ts';
 
 /** A smooth picture, as faces are. */

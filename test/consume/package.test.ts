@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { kafkaOptions } from '../../src/publish/options.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
 import { openPublisher, type Publisher } from '../../src/publish/publisher.ts';
-import { frameNumber } from '../publish/samples.ts';
+import { frameNumber } from '../records/samples.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);

@@ -18,7 +18,7 @@ import { askControl } from '../../src/control/client.ts';
 import { controlSocket } from '../../src/control/options.ts';
 import { ControlServer } from '../../src/control/server.ts';
 import { detectOptions } from '../../src/detect/options.ts';
-import { type CameraControl, CameraSet } from '../../src/ingest/cameras.ts';
+import { type CameraControl, CameraSet } from '../../src/ingest/host/cameras.ts';
 import { ingestOptions } from '../../src/ingest/options.ts';
 import { log } from '../../src/log.ts';
 

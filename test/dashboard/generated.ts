@@ -1,11 +1,6 @@
-import {
-  AU_NAMES,
-  type AuFrame,
-  type AuState,
-  type CameraState,
-  type CameraStatus,
-  eventId,
-} from '../../src/domain.ts';
+import type { CameraState, CameraStatus } from '../../src/domain/camera-status.ts';
+import { type AuFrame, type AuState, eventId } from '../../src/domain/event.ts';
+import { AU_NAMES } from '../../src/domain/scores.ts';
 
 const FPS = 25;
 const MODEL = { name: 'generated', version: '1', sha256: '0'.repeat(64), trained: false };

@@ -1,6 +1,6 @@
 import type { DashboardHub } from '../../src/dashboard/hub.ts';
 import { detectOptions } from '../../src/detect/options.ts';
-import { CameraSet } from '../../src/ingest/cameras.ts';
+import { CameraSet } from '../../src/ingest/host/cameras.ts';
 import { ingestOptions } from '../../src/ingest/options.ts';
 
 /** A set of cameras, as a pipeline has it, in which there is none yet; the hub learns how they fare. */

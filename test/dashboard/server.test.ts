@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Access } from '../../src/dashboard/access.ts';
 import { DashboardHub } from '../../src/dashboard/hub.ts';
 import { serveDashboard } from '../../src/dashboard/server.ts';
-import { CROP_BYTES } from '../../src/domain.ts';
+import { CROP_BYTES } from '../../src/domain/face.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
 import { generatedFrame, generatedStatus } from './generated.ts';
 import { noCameras } from './no-cameras.ts';

@@ -9,9 +9,9 @@ import {
   ResourcePatternTypes,
 } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { defineCamera, readCameras, writeCameras } from '../../src/cluster/camera-config.ts';
-import { kafkajsConnection } from '../../src/publish/connection.ts';
-import { kafkaOptions } from '../../src/publish/options.ts';
+import { defineCamera, readCameras, writeCameras } from '../../src/cluster/ingest/camera-config.ts';
+import { kafkajsConnection } from '../../src/kafka/connection.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { Austream, DEMO_CLIP, Scratch } from '../e2e/austream.ts';
 import { Published } from '../e2e/cluster-events.ts';

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FaceDetector } from '../../src/detect/detector.ts';
-import type { Box, I420Image } from '../../src/domain.ts';
+import type { Box } from '../../src/domain/face.ts';
+import type { I420Image } from '../../src/domain/frame.ts';
 import { astronaut, grey, paste } from './pictures.ts';
 
 const WHOLE = { width: 352, height: 224, toFrame: { a: 640 / 352, b: 0, tx: 0, ty: -23 } };

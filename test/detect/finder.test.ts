@@ -4,7 +4,8 @@ import { FaceFinder } from '../../src/detect/finder.ts';
 import { centreOf, iou, squareTo } from '../../src/detect/geometry.ts';
 import { detectOptions } from '../../src/detect/options.ts';
 import { Sampler } from '../../src/detect/sampling.ts';
-import type { Frame, FrameFaces, I420Image } from '../../src/domain.ts';
+import type { FrameFaces } from '../../src/domain/face.ts';
+import type { Frame, I420Image } from '../../src/domain/frame.ts';
 import {
   ASTRONAUT,
   ASTRONAUT_FACE,

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { cropSquare, TEMPLATE } from '../../src/detect/alignment.ts';
 import { fitSimilarity, inverse, iou, mapPoint, squareTo } from '../../src/detect/geometry.ts';
-import type { Box, Point } from '../../src/domain.ts';
+import type { Box, Point } from '../../src/domain/face.ts';
 
 const number = (min: number, max: number) => fc.double({ min, max, noNaN: true });
 const similarity = fc

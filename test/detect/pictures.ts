@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import type { Frame, I420Image } from '../../src/domain.ts';
+import type { Frame, I420Image } from '../../src/domain/frame.ts';
 
 /** Debian's python3-imageio brings these: NASA's portrait of Eileen Collins, a cat, a cockatoo. */
 const IMAGES = '/usr/lib/python3/dist-packages/imageio/resources/images';

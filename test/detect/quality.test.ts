@@ -5,7 +5,7 @@ import { detectOptions } from '../../src/detect/options.ts';
 import { keypointPose } from '../../src/detect/pose.ts';
 import { assess, sharpnessOf } from '../../src/detect/quality.ts';
 import { Sampler } from '../../src/detect/sampling.ts';
-import type { FaceKeypoints } from '../../src/domain.ts';
+import type { FaceKeypoints } from '../../src/domain/face.ts';
 import { ASTRONAUT_FACE, astronaut } from './pictures.ts';
 
 /** The astronaut's crop from a picture in which her face is so many pixels high. */

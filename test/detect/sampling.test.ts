@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Similarity, squareTo } from '../../src/detect/geometry.ts';
 import { Sampler } from '../../src/detect/sampling.ts';
-import type { I420Image } from '../../src/domain.ts';
+import type { I420Image } from '../../src/domain/frame.ts';
 import { ASTRONAUT, type Colours, decode, decodeRgb, grey } from './pictures.ts';
 
 const draw = (image: I420Image, toFrame: Similarity, width: number, fine = false) => {

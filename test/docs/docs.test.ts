@@ -16,7 +16,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { configSchema } from '../../src/config.ts';
+import { configSchema } from '../../src/config/schema.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { type Block, blocksOf } from './blocks.ts';

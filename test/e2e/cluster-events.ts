@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import rdkafka from 'node-rdkafka';
-import { call } from '../../src/cluster/group-reader.ts';
-import { RecordDecoder } from '../../src/consume/decode.ts';
-import type { AuActivation, AuFrame } from '../../src/consume/events.ts';
 import { type ConsumedEvent, consume } from '../../src/consume/index.ts';
+import { call } from '../../src/kafka/group-reader.ts';
+import { RecordDecoder } from '../../src/records/decode.ts';
+import type { AuActivation, AuFrame } from '../../src/records/events.ts';
 
 /** What a read_committed consumer finds on the topics of a prefix, in the order in which it comes. */
 export class Published {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { defineCamera, writeCameras } from '../../src/cluster/camera-config.ts';
+import { defineCamera, writeCameras } from '../../src/cluster/ingest/camera-config.ts';
 import { consume } from '../../src/consume/index.ts';
-import { kafkaOptions } from '../../src/publish/options.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { Austream, DEMO_CLIP, Scratch } from './austream.ts';
 import { activationDifference, compareFrames, essence, Published, readAll, SAME } from './cluster-events.ts';

@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type ConsumeOptions, consume } from '../../src/consume/index.ts';
-import { RecordEncoder } from '../../src/publish/avro.ts';
-import { kafkaOptions } from '../../src/publish/options.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
 import { openPublisher } from '../../src/publish/publisher.ts';
-import { confluentHeader } from '../../src/publish/registry.ts';
+import { RecordEncoder } from '../../src/records/avro.ts';
+import { confluentHeader } from '../../src/records/registry.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
-import { frameNumber } from '../publish/samples.ts';
+import { frameNumber } from '../records/samples.ts';
 
 const require = createRequire(import.meta.url);
 // kafkajs gives up, and begins anew, within a second instead of ten.

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { defineCamera, writeCameras } from '../../src/cluster/camera-config.ts';
+import { defineCamera, writeCameras } from '../../src/cluster/ingest/camera-config.ts';
 import { clusterTopics } from '../../src/cluster/topics.ts';
 import {
   type ConsumedEvent,
@@ -15,14 +15,14 @@ import {
   consume,
   type PoisonMessage,
 } from '../../src/consume/index.ts';
-import type { AuFrame } from '../../src/domain.ts';
-import { RecordEncoder } from '../../src/publish/avro.ts';
-import { kafkaOptions } from '../../src/publish/options.ts';
+import type { AuFrame } from '../../src/domain/event.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
 import { openPublisher } from '../../src/publish/publisher.ts';
+import { RecordEncoder } from '../../src/records/avro.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { python } from '../broker/python.ts';
 import { TestRegistry } from '../broker/registry.ts';
-import { anyActivation, anyFrame, anyStatus, delivered, frameNumber } from '../publish/samples.ts';
+import { anyActivation, anyFrame, anyStatus, delivered, frameNumber } from '../records/samples.ts';
 import { Austream } from './austream.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

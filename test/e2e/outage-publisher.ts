@@ -1,9 +1,9 @@
 // Publishes frames `from` … `to` of 8 tracks as fast as it can, waiting at `pauseAt` for a message; tells its parent
 // {acknowledged}: how many the broker has; {durable}: all up to here are safe on disk or at the broker; {done}: all
 // are handed over; {maxRss}: in MB, when all are delivered.
-import { kafkaOptions } from '../../src/publish/options.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
 import { openPublisher } from '../../src/publish/publisher.ts';
-import { frameNumber } from '../publish/samples.ts';
+import { frameNumber } from '../records/samples.ts';
 
 const { brokers, topicPrefix, dir, from, pauseAt, to } = JSON.parse(process.argv[2]!);
 const TRACKS = 8;

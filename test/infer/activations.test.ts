@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { AU_NAMES, type AuFrame, eventId } from '../../src/domain.ts';
+import { type AuFrame, eventId } from '../../src/domain/event.ts';
+import { AU_NAMES } from '../../src/domain/scores.ts';
 import { ActivationTracker } from '../../src/infer/activations.ts';
 import { faceCrop } from './faces.ts';
 

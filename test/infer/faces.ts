@@ -4,7 +4,7 @@ import {
   type FaceCrop,
   type FrameFaces,
   type Unreliable,
-} from '../../src/domain.ts';
+} from '../../src/domain/face.ts';
 
 const FINE: CropQuality = {
   score: 0.9,

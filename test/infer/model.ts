@@ -1,4 +1,4 @@
-import { AU_COUNT } from '../../src/domain.ts';
+import { AU_COUNT } from '../../src/domain/scores.ts';
 import type { AuModel } from '../../src/infer/engine/index.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { AuScores, SmoothedScores } from '../../src/domain.ts';
+import type { AuScores, SmoothedScores } from '../../src/domain/scores.ts';
 import { ScoreSmoother } from '../../src/infer/smoothing.ts';
 import { faceCrop } from './faces.ts';
 

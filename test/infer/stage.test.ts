@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import type { AuActivation, AuFrame, FaceCrop } from '../../src/domain.ts';
+import type { AuActivation, AuFrame } from '../../src/domain/event.ts';
+import type { FaceCrop } from '../../src/domain/face.ts';
 import { inferOptions } from '../../src/infer/options.ts';
 import { InferStage } from '../../src/infer/stage.ts';
 import { faceCrop, frameOf } from './faces.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { AU_COUNT } from '../../src/domain.ts';
+import { AU_COUNT } from '../../src/domain/scores.ts';
 import { inferOptions } from '../../src/infer/options.ts';
 import { effectiveSmoothing } from '../../src/infer/smoothing.ts';
 import { TrackInference } from '../../src/infer/track.ts';

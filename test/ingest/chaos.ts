@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import type { FrameFaces, Gap } from '../../src/domain.ts';
+import type { FrameFaces } from '../../src/domain/face.ts';
+import type { Gap } from '../../src/domain/gap.ts';
 import { FAULT_KINDS, inflict, seeded } from '../../src/simulate/faults.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { Bottleneck } from './bottleneck.ts';

@@ -1,8 +1,10 @@
 import { fileURLToPath } from 'node:url';
+import { cameraOptions } from '../../src/camera/options.ts';
 import { detectOptions } from '../../src/detect/options.ts';
-import type { CameraStatus, FrameFaces } from '../../src/domain.ts';
-import { cameraOptions, ingestOptions } from '../../src/ingest/options.ts';
-import { CameraSupervisor } from '../../src/ingest/supervisor.ts';
+import type { CameraStatus } from '../../src/domain/camera-status.ts';
+import type { FrameFaces } from '../../src/domain/face.ts';
+import { CameraSupervisor } from '../../src/ingest/host/supervisor.ts';
+import { ingestOptions } from '../../src/ingest/options.ts';
 
 export type ChildProgram = 'plain' | 'slow' | 'stalling' | 'hanging' | 'steady';
 

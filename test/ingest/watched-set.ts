@@ -1,8 +1,10 @@
 import { fileURLToPath } from 'node:url';
+import { type CameraOptions, cameraOptions } from '../../src/camera/options.ts';
 import { detectOptions } from '../../src/detect/options.ts';
-import type { CameraStatus, FrameFaces } from '../../src/domain.ts';
-import { CameraSet } from '../../src/ingest/cameras.ts';
-import { type CameraOptions, cameraOptions, ingestOptions } from '../../src/ingest/options.ts';
+import type { CameraStatus } from '../../src/domain/camera-status.ts';
+import type { FrameFaces } from '../../src/domain/face.ts';
+import { CameraSet } from '../../src/ingest/host/cameras.ts';
+import { ingestOptions } from '../../src/ingest/options.ts';
 import type { ChildProgram } from './recorder.ts';
 
 export const camera = (id: string, url: string, more: object = {}): CameraOptions =>

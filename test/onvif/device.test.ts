@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { cameraOptions } from '../../src/ingest/options.ts';
+import { cameraOptions } from '../../src/camera/options.ts';
 import { OnvifClient } from '../../src/onvif/client.ts';
 import { discover } from '../../src/onvif/discover.ts';
 import { describeResolved, resolveCamera } from '../../src/onvif/resolve.ts';

@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { RecordEncoder } from '../../src/publish/avro.ts';
-import { kafkaOptions } from '../../src/publish/options.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
 import { openPublisher } from '../../src/publish/publisher.ts';
-import { confluentHeader } from '../../src/publish/registry.ts';
 import { Spool } from '../../src/publish/spool.ts';
-import { delivered, frameNumber } from './samples.ts';
+import { RecordEncoder } from '../../src/records/avro.ts';
+import { confluentHeader } from '../../src/records/registry.ts';
+import { delivered, frameNumber } from '../records/samples.ts';
 
 test('what was spooled with another schema is delivered as it is, what was with this one is told of', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'austream-publisher-'));

@@ -1,7 +1,7 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { defineCamera, writeCameras } from '../../src/cluster/camera-config.ts';
-import { kafkaOptions } from '../../src/publish/options.ts';
+import { defineCamera, writeCameras } from '../../src/cluster/ingest/camera-config.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { Austream, DEMO_CLIP, Scratch } from '../e2e/austream.ts';

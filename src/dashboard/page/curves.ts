@@ -1,5 +1,5 @@
 import uPlot from 'uplot';
-import { ACTION_UNIT_FACTS } from '../../action-units.ts';
+import { ACTION_UNIT_FACTS } from '../../domain/facs.ts';
 import { NO_SCORE } from '../history.ts';
 import { clockTime } from './dom.ts';
 import type { Face } from './faces.ts';

@@ -1,4 +1,4 @@
-import { ACTION_UNIT_FACTS } from '../../action-units.ts';
+import { ACTION_UNIT_FACTS } from '../../domain/facs.ts';
 import { NO_SCORE } from '../history.ts';
 import type { Hello } from '../protocol.ts';
 import { Curves } from './curves.ts';

@@ -1,4 +1,4 @@
-import { ACTION_UNIT_FACTS } from '../../action-units.ts';
+import { ACTION_UNIT_FACTS } from '../../domain/facs.ts';
 
 const SVG = 'http://www.w3.org/2000/svg';
 

@@ -1,4 +1,4 @@
-import { AU_COUNT, AU_NAMES, type AuName } from '../../domain.ts';
+import { AU_COUNT, AU_NAMES, type AuName } from '../../domain/scores.ts';
 import { AustreamError } from '../../errors.ts';
 import { log } from '../../log.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../model/architecture.ts';

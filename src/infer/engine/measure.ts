@@ -1,4 +1,4 @@
-import { CROP_BYTES } from '../../domain.ts';
+import { CROP_BYTES } from '../../domain/face.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../model/architecture.ts';
 import { uniform } from '../weights/random.ts';
 import type { Engine } from './model.ts';

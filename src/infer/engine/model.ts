@@ -1,4 +1,4 @@
-import type { ModelStamp } from '../../domain.ts';
+import type { ModelStamp } from '../../domain/event.ts';
 
 /** Which engine a model runs on, and why. */
 export interface EngineChoice {

@@ -1,4 +1,4 @@
-import { AU_COUNT } from '../../domain.ts';
+import { AU_COUNT } from '../../domain/scores.ts';
 import type { NguyenOptions } from './architecture.ts';
 import type { Ops } from './ops.ts';
 import { decoderBlock, encoderBlock, newestOf } from './transformer.ts';

@@ -1,4 +1,4 @@
-import { CROP_SIZE } from '../../domain.ts';
+import { CROP_SIZE } from '../../domain/face.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from './architecture.ts';
 import { frameEncoder, windowEncoder } from './ensemble.ts';
 import type { ConvOptions, Ops, Shape } from './ops.ts';

@@ -1,4 +1,4 @@
-import { AU_COUNT } from '../../domain.ts';
+import { AU_COUNT } from '../../domain/scores.ts';
 import type { VivitOptions } from './architecture.ts';
 import type { Ops } from './ops.ts';
 import { encoderBlock, newestOf } from './transformer.ts';

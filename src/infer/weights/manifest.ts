@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { AU_NAMES, CROP_SIZE } from '../../domain.ts';
+import { CROP_SIZE } from '../../domain/face.ts';
+import { AU_NAMES } from '../../domain/scores.ts';
 import { AustreamError } from '../../errors.ts';
 import {
   type Architecture,

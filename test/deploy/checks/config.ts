@@ -6,7 +6,7 @@ import { inferCommand } from '../../../src/commands/infer.ts';
 import { ingestCommand } from '../../../src/commands/ingest.ts';
 import { modelCommand } from '../../../src/commands/model.ts';
 import { runCommand } from '../../../src/commands/run.ts';
-import { type Config, loadConfig } from '../../../src/config.ts';
+import { type Config, loadConfig } from '../../../src/config/schema.ts';
 import type { Manifest } from '../render.ts';
 import { type Check, named, workloads } from './index.ts';
 

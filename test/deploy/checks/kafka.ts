@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { clusterTopicSpecs } from '../../../src/cluster/topics.ts';
-import { kafkaOptions } from '../../../src/publish/options.ts';
+import { kafkaOptions } from '../../../src/kafka/options.ts';
 import type { Manifest } from '../render.ts';
 import { configOf } from './config.ts';
 import { type Check, named, ofKind, workloads } from './index.ts';

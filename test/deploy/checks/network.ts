@@ -1,4 +1,4 @@
-import type { Config } from '../../../src/config.ts';
+import type { Config } from '../../../src/config/schema.ts';
 import type { Manifest } from '../render.ts';
 import { configOf } from './config.ts';
 import { type Check, ofKind, selects, workloads } from './index.ts';

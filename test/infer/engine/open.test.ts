@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { AU_COUNT } from '../../../src/domain.ts';
+import { AU_COUNT } from '../../../src/domain/scores.ts';
 import { type ModelOptions, openModel } from '../../../src/infer/engine/index.ts';
 import { GraphCache } from '../../../src/infer/engine/onnx/cache.ts';
 import { inferOptions } from '../../../src/infer/options.ts';

@@ -1,5 +1,5 @@
 /** A program of its own, so that its peak memory is its own: the preset `paper`, built, loaded and run. */
-import { CROP_BYTES } from '../../../src/domain.ts';
+import { CROP_BYTES } from '../../../src/domain/face.ts';
 import { OnnxEngine } from '../../../src/infer/engine/onnx/engine.ts';
 import { embeddingSize, preset } from '../../../src/infer/model/architecture.ts';
 import { randomWeights } from '../../../src/infer/weights/random.ts';

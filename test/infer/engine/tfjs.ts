@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { CROP_BYTES } from '../../../src/domain.ts';
+import { CROP_BYTES } from '../../../src/domain/face.ts';
 import { loadTensorflow, type TfjsBackend } from '../../../src/infer/engine/tfjs/backend.ts';
 import { TfjsEngine } from '../../../src/infer/engine/tfjs/engine.ts';
 import { TfjsOps } from '../../../src/infer/engine/tfjs/ops.ts';

@@ -1,7 +1,7 @@
 import { readdirSync, readlinkSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { AU_NAMES } from '../../../src/domain.ts';
+import { AU_NAMES } from '../../../src/domain/scores.ts';
 import { AustreamError } from '../../../src/errors.ts';
 import { PRESETS } from '../../../src/infer/model/architecture.ts';
 import { inventory } from '../../../src/infer/model/parameters.ts';

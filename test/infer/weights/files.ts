@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AU_NAMES } from '../../../src/domain.ts';
+import { AU_NAMES } from '../../../src/domain/scores.ts';
 import { architectureSchema } from '../../../src/infer/model/architecture.ts';
 import { inventory } from '../../../src/infer/model/parameters.ts';
 import { randomWeights } from '../../../src/infer/weights/random.ts';

@@ -1,6 +1,7 @@
 import type { DetectOptions } from '../../../src/detect/options.ts';
-import { CROP_BYTES, type Frame, type FrameFaces } from '../../../src/domain.ts';
-import type { Finder } from '../../../src/ingest/camera.ts';
+import { CROP_BYTES, type FrameFaces } from '../../../src/domain/face.ts';
+import type { Frame } from '../../../src/domain/frame.ts';
+import type { Finder } from '../../../src/ingest/child/camera.ts';
 
 /**
  * Stands in for the face finder where a test is about ingest: "finds" one face in every frame, whose pixels

@@ -1,4 +1,4 @@
-import { runCameraChild } from '../../../src/ingest/child.ts';
+import { runCameraChild } from '../../../src/ingest/child/child.ts';
 
 // Loads its detector for ever, and hears nothing meanwhile.
 runCameraChild(async () => {

@@ -1,4 +1,4 @@
-import { runCameraChild } from '../../../src/ingest/child.ts';
+import { runCameraChild } from '../../../src/ingest/child/child.ts';
 import { openChecksum } from './checksum.ts';
 
 runCameraChild((options) => openChecksum(options, 120));

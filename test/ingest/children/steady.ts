@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
-import type { EpochCause, ToChild, ToHost } from '../../../src/ingest/messages.ts';
-import { encodeFaces } from '../../../src/ingest/wire.ts';
+import type { EpochCause, ToChild, ToHost } from '../../../src/ingest/protocol/messages.ts';
+import { encodeFaces } from '../../../src/ingest/protocol/wire.ts';
 
 // A camera that plays for ever without being one: two epochs of one frame each reach the host, and reports tell of more.
 const pipe = new Socket({ fd: 4, readable: false, writable: true });

@@ -1,4 +1,5 @@
-import { AU_COUNT, CROP_SIZE } from '../../../domain.ts';
+import { CROP_SIZE } from '../../../domain/face.ts';
+import { AU_COUNT } from '../../../domain/scores.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
 import type { Weights } from '../../model/ops.ts';
 import type { Engine, Progress } from '../model.ts';

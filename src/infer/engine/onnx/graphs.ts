@@ -1,4 +1,4 @@
-import { CROP_SIZE } from '../../../domain.ts';
+import { CROP_SIZE } from '../../../domain/face.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
 import { frameEncoder, windowEncoder } from '../../model/ensemble.ts';
 import { BATCH, type Parameters, type Shape, type Weights } from '../../model/ops.ts';

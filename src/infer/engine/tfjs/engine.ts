@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { CROP_SIZE } from '../../../domain.ts';
+import { CROP_SIZE } from '../../../domain/face.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
 import { frameEncoder, windowEncoder } from '../../model/ensemble.ts';
 import type { Weights } from '../../model/ops.ts';

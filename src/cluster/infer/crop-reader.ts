@@ -1,0 +1,77 @@
+import type rdkafka from 'node-rdkafka';
+import { Backoff } from '../../backoff.ts';
+import { AustreamError } from '../../errors.ts';
+import type { OutgoingRecord } from '../../kafka/transaction.ts';
+import { log } from '../../log.ts';
+import type { RecordEncoder } from '../../records/avro.ts';
+import { PoisonError, type RecordDecoder } from '../../records/decode.ts';
+import type { DeadLetterReason, FaceCropBatch } from '../../records/events.ts';
+import type { CropDecoder } from '../pixels.ts';
+
+export interface CropReaderOptions {
+  readonly decoder: RecordDecoder;
+  readonly pixels: CropDecoder;
+  readonly letters: RecordEncoder;
+  /** Where dead letters go. */
+  readonly deadletter: string;
+  /** The consumer group that letters name. */
+  readonly group: string;
+}
+
+/** What became of a record: crops, or a letter about why there are none. */
+export type ReadRecord =
+  | { readonly batch: FaceCropBatch; readonly letter: null }
+  | { readonly batch: null; readonly letter: OutgoingRecord };
+
+/** Decodes records of crops, and writes dead letters of those that nobody can read. */
+export class CropReader {
+  readonly #options: CropReaderOptions;
+
+  constructor(options: CropReaderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Null where it was no longer `wanted` before anybody could tell: what needs a schema of a registry that does not
+   * answer waits for it. `refused` hears of a registry that refuses for good.
+   */
+  async read(
+    message: rdkafka.Message,
+    wanted: () => boolean,
+    refused: (error: AustreamError) => void,
+  ): Promise<ReadRecord | null> {
+    const { partition, offset } = message;
+    const backoff = new Backoff((why) => log.warn({ partition, offset }, `crops wait: ${why}`));
+    while (wanted()) {
+      try {
+        return { batch: await this.#decode(message), letter: null };
+      } catch (error) {
+        if (!(error instanceof AustreamError)) {
+          const reason = error instanceof PoisonError ? error.reason : 'corrupt';
+          return { batch: null, letter: this.#letter(message, reason, (error as Error).message) };
+        }
+        if (!error.canRetry) refused(error);
+        // The crops are good: to pass them over would lose them.
+        await backoff.wait(error.message);
+      }
+    }
+    return null;
+  }
+
+  async #decode({ value }: rdkafka.Message): Promise<FaceCropBatch> {
+    const decoded = await this.#options.decoder.decode(value);
+    if (decoded.record !== 'FaceCropBatch')
+      throw new PoisonError('incompatible_schema', `is a ${decoded.record}, not a FaceCropBatch`);
+    return this.#options.pixels.decode(decoded.value);
+  }
+
+  #letter(message: rdkafka.Message, reason: DeadLetterReason, detail: string): OutgoingRecord {
+    const { topic, partition, offset } = message;
+    const { group, letters, deadletter } = this.#options;
+    const key = message.key === null || message.key === undefined ? null : Buffer.from(message.key);
+    const about = { at: Date.now() * 1000, group, topic, partition, offset, key };
+    // Without its value: pictures stay where retention is short.
+    const value = letters.encode({ ...about, value: null, reason, detail });
+    return { topic: deadletter, key, value };
+  }
+}

@@ -1,9 +1,0 @@
-import type { Micros } from './domain.ts';
-
-/** Distances of frames jitter, and one frame may be lost: nothing shorter than so many of them is a hole. */
-const FRAMES = 2.5;
-
-/** Frames of a stream whose nominal distance is `interval` have a hole between them when they are further apart. */
-export function holeFrom(seconds: number, interval: Micros): Micros {
-  return Math.max(seconds * 1e6, FRAMES * interval);
-}

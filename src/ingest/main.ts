@@ -1,4 +1,0 @@
-import { FaceFinder } from '../detect/finder.ts';
-import { runCameraChild } from './child.ts';
-
-runCameraChild((options) => FaceFinder.open(options));

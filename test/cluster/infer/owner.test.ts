@@ -1,0 +1,128 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { PartitionOwner } from '../../../src/cluster/infer/owner.ts';
+import { CropBatcher } from '../../../src/cluster/ingest/batcher.ts';
+import { clusterOptions } from '../../../src/cluster/options.ts';
+import { CropDecoder } from '../../../src/cluster/pixels.ts';
+import { ownerTopics } from '../../../src/cluster/topics.ts';
+import type { AuFrame } from '../../../src/domain/event.ts';
+import { inferOptions } from '../../../src/infer/options.ts';
+import { GroupReader } from '../../../src/kafka/group-reader.ts';
+import { kafkaOptions, registryOptions } from '../../../src/kafka/options.ts';
+import { TableReader } from '../../../src/kafka/table-reader.ts';
+import { Turns } from '../../../src/kafka/turns.ts';
+import { RecordEncoder, schemaText } from '../../../src/records/avro.ts';
+import { RecordDecoder } from '../../../src/records/decode.ts';
+import { confluentHeader, SchemaRegistry } from '../../../src/records/registry.ts';
+import { topicNames } from '../../../src/records/topics.ts';
+import { MockBroker } from '../../broker/mock-broker.ts';
+import { faceCrop, frameOf } from '../../infer/faces.ts';
+import { countingModel } from '../../infer/model.ts';
+
+const HOP = 4;
+const SCHEMA_ID = 7;
+const PATIENT = { timeout: 40_000 };
+const topics = ownerTopics('au.');
+const { crops, state: inferState } = topics;
+
+let broker: MockBroker;
+let registry: Server;
+/** What the registry says to the next who ask; then it has the schema. */
+let answers: number[] = [];
+beforeAll(async () => {
+  broker = await MockBroker.start([...Object.values(topicNames('au.')), inferState]);
+  registry = createServer((_, response) => {
+    const status = answers.shift() ?? 200;
+    const body = status === 200 ? { schema: schemaText('FaceCropBatch') } : { message: 'not now' };
+    response.writeHead(status).end(JSON.stringify(body));
+  }).listen(0, '127.0.0.1');
+  const encoder = new RecordEncoder('FaceCropBatch', confluentHeader(SCHEMA_ID));
+  const batcher = new CropBatcher({ hop: HOP, gapSeconds: 1 });
+  const frames = Array.from({ length: HOP }, (_, frame) => frameOf([faceCrop({ frame, live: true })]));
+  for (const batch of [...frames.flatMap((frame) => batcher.push(frame, 0)), ...batcher.end('cam')])
+    broker.send(crops, 0, encoder.encode(batch));
+});
+afterAll(async () => {
+  registry.close();
+  await broker.stop();
+});
+
+const closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** The owner of the partition that has the crops, in a group of its own. */
+async function own(group: string) {
+  const kafka = kafkaOptions.parse({ brokers: broker.addresses });
+  const heard = { frames: [] as AuFrame[], passedOver: [] as string[], failures: [] as unknown[] };
+  const owners = new Map<number, PartitionOwner>();
+  const states = await TableReader.open(kafka, inferState);
+  closers.push(() => states.close());
+  const { port } = registry.address() as AddressInfo;
+  const options = {
+    kafka,
+    states,
+    cluster: clusterOptions.parse({ group, sessionSeconds: 6 }),
+    infer: inferOptions.parse({ hop: HOP }),
+    model: countingModel(16, HOP),
+    decoder: new RecordDecoder(
+      new SchemaRegistry(registryOptions.parse({ url: `http://127.0.0.1:${port}` })),
+    ),
+    pixels: new CropDecoder(),
+    encoders: {
+      AuFrame: new RecordEncoder('AuFrame'),
+      AuActivation: new RecordEncoder('AuActivation'),
+      DeadLetter: new RecordEncoder('DeadLetter'),
+    },
+    topics,
+    turns: new Turns(4),
+  };
+  const reader: GroupReader = await GroupReader.open(
+    kafka,
+    { topic: crops, group: `${group}-infer`, sessionSeconds: 6, from: 'end' },
+    {
+      assigned: (partition) => {
+        const owner = new PartitionOwner(
+          partition,
+          { ...options, reader },
+          {
+            committed: (frames) => void heard.frames.push(...frames),
+            passedOver: (cause) => void heard.passedOver.push(cause),
+            expired: () => {},
+            failed: (error) => void heard.failures.push(error),
+          },
+        );
+        owners.set(partition, owner);
+      },
+      revoked: async (partition) => owners.get(partition)?.close(),
+      message: (message) => owners.get(message.partition)?.take(message),
+      caughtUp: (partition) => owners.get(partition)?.caughtUp(),
+    },
+  );
+  closers.push(async () => {
+    await Promise.all([...owners.values()].map((owner) => owner.close()));
+    await reader.close();
+  });
+  return { reader, ...heard };
+}
+
+describe('PartitionOwner', () => {
+  it('fails where the registry refuses, and passes nothing over', async () => {
+    answers = Array.from({ length: 1_000 }, () => 401);
+    const { reader, failures, passedOver } = await own('refused');
+    await expect.poll(() => failures.length + passedOver.length, PATIENT).toBeGreaterThan(0);
+    expect(passedOver).toEqual([]);
+    expect(failures[0]).toMatchObject({ code: 'REGISTRY_REJECTED' });
+    expect(await reader.committed(0)).toBeNull();
+  });
+
+  it('keeps crops until a registry that is away tells their schema', async () => {
+    answers = [503, 503, 503];
+    const { frames, passedOver, failures } = await own('patient');
+    await expect.poll(() => frames.length + passedOver.length, PATIENT).toBe(HOP);
+    expect({ passedOver, failures }).toEqual({ passedOver: [], failures: [] });
+    expect(answers).toEqual([]);
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { CropBatcher } from '../../../src/cluster/ingest/batcher.ts';
+import { MAX_CROPS } from '../../../src/cluster/record.ts';
+import type { FaceCropBatch } from '../../../src/records/events.ts';
+import { faceCrop, frameOf } from '../../infer/faces.ts';
+
+const framesOf = (records: readonly FaceCropBatch[]) =>
+  records.filter(({ crops }) => crops.length > 0).map(({ crops }) => crops.map(({ frame }) => frame));
+
+describe('CropBatcher', () => {
+  it('tells that an epoch has begun, cuts at hops, tells every end', () => {
+    const batcher = new CropBatcher({ hop: 4, gapSeconds: 1 });
+    const records: FaceCropBatch[] = [];
+    for (let frame = 0; frame < 10; frame += 1)
+      records.push(...batcher.push(frameOf([faceCrop({ frame }), faceCrop({ frame, trackId: 2 })]), frame));
+    records.push(...batcher.push(frameOf([faceCrop({ frame: 10 })], [2]), 10), ...batcher.end('cam'));
+    expect(records[0]).toMatchObject({ trackId: 0, crops: [], ended: false });
+    const of = (id: number) => records.filter(({ trackId }) => trackId === id);
+    expect(framesOf(of(1))).toEqual([
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+      [8, 9, 10],
+    ]);
+    expect(framesOf(of(2))).toEqual([
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+      [8, 9],
+    ]);
+    expect(of(1).at(-1)).toMatchObject({ ended: true, epochEnded: true });
+    expect(of(2).at(-1)).toMatchObject({ ended: true, epochEnded: false });
+    expect(batcher.end('cam')).toEqual([]);
+  });
+
+  it('hands crops on that have waited long, and the rest of their hop as soon as it is there', () => {
+    const batcher = new CropBatcher({ hop: 4, gapSeconds: 1 });
+    for (let frame = 0; frame < 3; frame += 1) batcher.push(frameOf([faceCrop({ frame })]), 100 * frame);
+    expect(batcher.late(0)).toEqual([]);
+    expect(framesOf(batcher.late(1))).toEqual([[0, 1, 2]]);
+    expect(batcher.late(1_000)).toEqual([]);
+    expect(framesOf(batcher.push(frameOf([faceCrop({ frame: 3 })]), 300))).toEqual([[3]]);
+  });
+
+  it('cuts where a hole starts a new window', () => {
+    const batcher = new CropBatcher({ hop: 4, gapSeconds: 1 });
+    const frames = [0, 1, 2, 40, 41, 42, 43];
+    const records = frames.flatMap((frame) => batcher.push(frameOf([faceCrop({ frame })]), 0));
+    expect(framesOf(records)).toEqual([
+      [0, 1, 2],
+      [40, 41, 42, 43],
+    ]);
+  });
+
+  it('does not cut a stream whose frames are a second apart', () => {
+    const batcher = new CropBatcher({ hop: 4, gapSeconds: 1 });
+    const slow = (frame: number) => faceCrop({ frame, at: frame * 1_010_000, interval: 1_000_000 });
+    const records = [0, 1, 2, 3].flatMap((frame) => batcher.push(frameOf([slow(frame)]), 0));
+    expect(framesOf(records)).toEqual([[0, 1, 2, 3]]);
+  });
+
+  it('keeps records within what a broker takes', () => {
+    const batcher = new CropBatcher({ hop: 64, gapSeconds: 1 });
+    const records = Array.from({ length: 64 }, (_, frame) =>
+      batcher.push(frameOf([faceCrop({ frame })]), 0),
+    ).flat();
+    expect(framesOf(records).map(({ length }) => length)).toEqual([MAX_CROPS, MAX_CROPS, 64 - 2 * MAX_CROPS]);
+  });
+});

@@ -1,0 +1,97 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import {
+  decodeCamera,
+  defineCamera,
+  encodeCamera,
+  resolveCamera,
+  shownCamera,
+} from '../../../src/cluster/ingest/camera-config.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'austream-secrets-'));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+describe('a camera of the topic', () => {
+  it('keeps references, and gets its secrets on the host that runs it', () => {
+    writeFileSync(join(dir, 'password'), 'p@ss:w/rd\n');
+    vi.stubEnv('CAMERA_USER', 'viewer');
+    const camera = defineCamera({
+      id: 'lobby',
+      url: 'rtsp://10.0.0.7/stream',
+      username: '${CAMERA_USER}',
+      password: `\${file:${join(dir, 'password')}}`,
+    });
+    const stored = encodeCamera(camera).toString();
+    expect(stored).not.toMatch(/viewer|p@ss/);
+    expect(resolveCamera(decodeCamera(Buffer.from(stored)))).toEqual({
+      ...camera,
+      username: 'viewer',
+      password: 'p@ss:w/rd',
+    });
+    vi.unstubAllEnvs();
+  });
+
+  it.each([
+    { password: 'hunter2' },
+    { password: 'x${NAME}' },
+    { url: 'rtsp://viewer:hunter2@10.0.0.7/' },
+    { url: 'rtsp://viewer:a@b:c@10.0.0.7/' },
+    { url: 'rtsp://10.0.0.7/user=viewer&password=hunter2' },
+    { url: 'rtsp://10.0.0.7/user=viewer_password=hunter2_channel=1' },
+    { url: 'rtsp://10.0.0.7/?pwd=${NAME}hunter2' },
+    { 'password:hunter2': null },
+  ])('is refused with a password by value: %o', (wrong) => {
+    const given = { id: 'lobby', url: 'rtsp://10.0.0.7/', ...wrong };
+    expect(() => defineCamera(given)).toThrow(expect.objectContaining({ code: 'ARGUMENT_INVALID' }));
+    // The message must not show what it complains of.
+    expect(() => defineCamera(given)).not.toThrow(/hunter2|a@b/);
+  });
+
+  it.each([
+    'rtsp://viewer:${CAMERA_PASSWORD}@10.0.0.7/',
+    'rtsp://viewer:${file:/run/secrets/camera}@10.0.0.7/',
+    'rtsp://10.0.0.7/?user=viewer&pwd=${CAMERA_PASSWORD}',
+    'rtsp://10.0.0.7/user=viewer_password=${CAMERA_PASSWORD}_channel=1',
+  ])('may refer to a password within its URL, and is shown as it is: %s', (url) => {
+    const camera = defineCamera({ id: 'lobby', url });
+    expect(camera.url).toBe(url);
+    expect(shownCamera(camera)).toEqual(camera);
+  });
+
+  it.each([
+    { url: 'rtsp://viewer:hunter2@10.0.0.7/', password: 'x1' },
+    { url: 'rtsp://10.0.0.7/?user=viewer&pwd=hunter2' },
+  ])('that others wrote with a password by value is shown without it: %o', (given) => {
+    const shown = JSON.stringify(
+      shownCamera(decodeCamera(Buffer.from(JSON.stringify({ id: 'a', ...given })))),
+    );
+    expect(shown).not.toMatch(/hunter2|x1/);
+    expect(shown).toContain('10.0.0.7');
+  });
+
+  it.each([
+    ['{"id": "a", "url": "rtsp://h/", "password": hunter2}', 'its record is no JSON'],
+    ['{"id": "a", "url": "hunter2"}', /^its record is no camera: url: must begin with/],
+  ])('that cannot be read is told of and not shown: %s', (record, message) => {
+    expect(() => decodeCamera(Buffer.from(record))).toThrow(message);
+    expect(() => decodeCamera(Buffer.from(record))).not.toThrow(/hunter2/);
+  });
+
+  it('cannot run with a password that the URL cannot hold as it is', () => {
+    vi.stubEnv('CAMERA_PASSWORD', 'hun/ter2');
+    const camera = defineCamera({ id: 'lobby', url: 'rtsp://viewer:${CAMERA_PASSWORD}@10.0.0.7/' });
+    expect(() => resolveCamera(camera)).toThrow(/^camera lobby, url: write \/ \? # of its password as %2F/);
+    vi.unstubAllEnvs();
+  });
+
+  it('cannot run where a secret is missing, and names it', () => {
+    const camera = defineCamera({ id: 'lobby', url: 'rtsp://h/', password: '${NOWHERE_SET}' });
+    expect(() => resolveCamera(camera)).toThrow(
+      'camera lobby, password: ${NOWHERE_SET} is not set on this host',
+    );
+    const file = defineCamera({ id: 'lobby', url: 'rtsp://h/', password: '${file:/not/there}' });
+    expect(() => resolveCamera(file)).toThrow('${file:/not/there} is not set on this host');
+  });
+});

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { AustreamError } from '../../src/errors.ts';
+import { serveHealth } from '../../src/http/health.ts';
+
+describe('serveHealth', () => {
+  it('serves nothing without a port', async () => {
+    expect(await serveHealth({ host: '127.0.0.1', port: null }, () => [])).toBeNull();
+  });
+
+  it('is healthy while it answers, and ready while nothing is missing', async () => {
+    const missing = ['Kafka is not reachable'];
+    const server = (await serveHealth({ host: '127.0.0.1', port: 0 }, () => missing))!;
+    const get = async (path: string) => {
+      const answer = await fetch(`http://127.0.0.1:${server.port}${path}`);
+      return { status: answer.status, body: await answer.json() };
+    };
+    expect(await get('/healthz')).toEqual({ status: 200, body: { status: 'ok' } });
+    expect(await get('/readyz')).toEqual({ status: 503, body: { ready: false, missing } });
+    missing.pop();
+    expect(await get('/readyz')).toEqual({ status: 200, body: { ready: true, missing: [] } });
+    await server.close();
+  });
+
+  it('fails where the process can do its work no more, and does not ask at each probe', async () => {
+    let asked = 0;
+    const probes = {
+      missing: () => [],
+      alive: async () => {
+        asked += 1;
+        throw new Error('the device is gone');
+      },
+    };
+    const server = (await serveHealth({ host: '127.0.0.1', port: 0 }, probes))!;
+    for (let probe = 0; probe < 3; probe += 1) {
+      const answer = await fetch(`http://127.0.0.1:${server.port}/healthz`);
+      expect(answer.status).toBe(503);
+      expect(await answer.json()).toEqual({ status: 'failed', why: 'the device is gone' });
+    }
+    expect(asked).toBe(1);
+    await server.close();
+  });
+
+  it('says which port is taken', async () => {
+    const first = (await serveHealth({ host: '127.0.0.1', port: 0 }, () => []))!;
+    const second = serveHealth({ host: '127.0.0.1', port: first.port }, () => []);
+    await expect(second).rejects.toThrow(AustreamError);
+    await expect(second).rejects.toMatchObject({
+      code: 'PORT_IN_USE',
+      message: expect.stringContaining(`${first.port}`),
+    });
+    await first.close();
+  });
+});

@@ -1,0 +1,87 @@
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
+import { Simulator } from '../../../src/simulate/simulator.ts';
+import { movingClip } from '../clips.ts';
+import { camera, until, Watched } from '../watched-set.ts';
+
+let simulator: Simulator;
+
+function watch(context: TestContext, ...args: ConstructorParameters<typeof Watched>): Watched {
+  const watched = new Watched(...args);
+  context.onTestFinished(() => watched.set.close());
+  return watched;
+}
+
+beforeAll(async () => {
+  const clip = fileURLToPath(movingClip('governor.mp4', { frames: 50, width: 160, height: 120 }));
+  simulator = await Simulator.start({ sources: [clip], cameras: 2 });
+});
+afterAll(() => simulator?.stop());
+
+// They mostly wait for time to pass.
+describe.concurrent('a machine is shared out', { timeout: 180_000 }, () => {
+  test('an analysis that takes 120 ms gets as many of 25 frames a second as it bears, and no more are lost to it', async (context) => {
+    const watched = watch(context, {}, 'slow');
+    await watched.set.add(camera('a', simulator.urls[0]!));
+    await until(() => (watched.newest('a')?.analysisFps ?? 30) <= 25 / 3);
+    const told = watched.statuses.map(({ analysisFps }) => analysisFps).filter((fps) => fps !== null);
+    // Each step was told: 3/4, 1/2, 1/3 of 25.
+    expect(told).toEqual(expect.arrayContaining([30, 18.8, 12.5, 8.3]));
+    expect(watched.newest('a')!.detail).toContain('overloaded');
+    expect(watched.newest('a')!.drops.overload).toBeGreaterThan(0);
+    await watched.frames('a', 42);
+    const frames = watched.of('a').slice(-40);
+    expect(new Set(frames.map(({ epoch }) => epoch)).size).toBe(1);
+    // What is shed is spread evenly.
+    const steps = frames.slice(1).map(({ frame }, index) => frame - frames[index]!.frame);
+    expect(Math.min(...steps)).toBeGreaterThanOrEqual(3);
+  });
+
+  test('while what comes after them is behind, all cameras step down alike, and up again afterwards', async (context) => {
+    let behind = false;
+    const watched = watch(context, {}, 'plain', () => behind);
+    const light = { analysisFps: 8 };
+    for (const [index, id] of ['a', 'b'].entries())
+      await watched.set.add(camera(id, simulator.urls[index]!, light));
+    await Promise.all([watched.frames('a', 5), watched.frames('b', 5)]);
+    behind = true;
+    await until(() => ['a', 'b'].every((id) => (watched.newest(id)?.analysisFps ?? 8) <= 4));
+    behind = false;
+    const levels = () => ['a', 'b'].map((id) => watched.newest(id)?.analysisFps ?? 0);
+    expect(levels()[0]).toBe(levels()[1]);
+    const lowest = Math.min(...levels());
+    // On a machine that is short of time itself it may take long to become calm.
+    await until(() => levels().every((fps) => fps > lowest));
+  });
+
+  test('a camera too many is refused with the figures, the running one goes on, and its place is given away when it goes', async (context) => {
+    const watched = watch(context, { maxCameras: 1 });
+    await watched.set.add(camera('a', simulator.urls[0]!));
+    await watched.set.add(camera('b', simulator.urls[1]!));
+    expect(watched.newest('b')).toMatchObject({
+      state: 'REFUSED',
+      previous: null,
+      cause: 'CAMERA_TOO_MANY',
+      detail: '1 cameras run already, as many as ingest.maxCameras allows',
+    });
+    await watched.frames('a', 5);
+    expect(await watched.set.add(camera('a', simulator.urls[0]!, { analysisFps: 5 }))).toBe('changed');
+    await watched.frames('a', 5);
+    // Its state is repeated like any other.
+    await until(() => watched.statuses.filter(({ state }) => state === 'REFUSED').length > 2);
+    expect(watched.of('b')).toEqual([]);
+    await watched.set.remove('a');
+    await watched.frames('b', 5);
+    expect(watched.newest('b')).toMatchObject({ state: 'LIVE', previous: 'CONNECTING' });
+  });
+
+  test('what is taken for too much at first is let in once the running ones are measured to need less', async (context) => {
+    // One camera is taken to need a quarter of a core, and needs a few hundredths.
+    const watched = watch(context, { cpuBudget: 0.2 / availableParallelism() });
+    await watched.set.add(camera('a', simulator.urls[0]!, { analysisFps: 5 }));
+    await watched.set.add(camera('b', simulator.urls[1]!, { analysisFps: 5 }));
+    expect(watched.newest('b')!.detail).toMatch(/^1 running cameras need 0.3 cores .* one more about 0.3/);
+    await watched.frames('b', 1);
+  });
+});

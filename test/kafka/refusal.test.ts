@@ -1,0 +1,113 @@
+import {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  Kafka,
+  logLevel,
+  ResourcePatternTypes,
+} from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openInferWorker } from '../../src/app/infer-worker.ts';
+import { CropBatcher } from '../../src/cluster/ingest/batcher.ts';
+import { parseConfig } from '../../src/config/schema.ts';
+import { faceKey } from '../../src/domain/face.ts';
+import { GroupReader } from '../../src/kafka/group-reader.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
+import { RecordEncoder } from '../../src/records/avro.ts';
+import { KafkaBroker } from '../broker/kafka-broker.ts';
+import { faceCrop, frameOf } from '../infer/faces.ts';
+
+const USER = { username: 'worker', password: 'canary-81c2' };
+
+let broker: KafkaBroker;
+let kafka: Kafka;
+beforeAll(async () => {
+  broker = await KafkaBroker.start({
+    secured: 'SASL_PLAINTEXT',
+    scram: [`SCRAM-SHA-256=[name=${USER.username},password=${USER.password}]`],
+    properties: {
+      'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+      'allow.everyone.if.no.acl.found': 'true',
+      'sasl.enabled.mechanisms': 'SCRAM-SHA-256',
+      'listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config':
+        'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+      // Connections must show their credentials again this often.
+      'connections.max.reauth.ms': 4_000,
+    },
+  });
+  kafka = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING });
+}, 180_000);
+afterAll(() => broker?.stop());
+
+/** From now on anyone may look at the topic, and nobody do anything else with it. */
+async function protect(topic: string): Promise<void> {
+  const admin = kafka.admin();
+  await admin.connect();
+  await admin.createAcls({
+    acl: [
+      {
+        principal: 'User:ANONYMOUS',
+        host: '*',
+        resourceType: AclResourceTypes.TOPIC,
+        resourceName: topic,
+        resourcePatternType: ResourcePatternTypes.LITERAL,
+        operation: AclOperationTypes.DESCRIBE,
+        permissionType: AclPermissionTypes.ALLOW,
+      },
+    ],
+  });
+  await admin.disconnect();
+}
+
+describe('a worker that the brokers refuse', () => {
+  it('fails where it may not publish, and says what it needs', async () => {
+    const config = JSON.stringify({
+      kafka: { brokers: [broker.address], topicPrefix: 'shut.', topics: { partitions: 1 } },
+      cluster: { sessionSeconds: 6 },
+      infer: { threads: 1 },
+    });
+    const worker = await openInferWorker(parseConfig(config, 'test'));
+    await protect('shut.frames');
+    const encoder = new RecordEncoder('FaceCropBatch');
+    const batcher = new CropBatcher({ hop: 16, gapSeconds: 1 });
+    const frames = Array.from({ length: 16 }, (_, frame) => frameOf([faceCrop({ frame, live: true })]));
+    const batches = [...frames.flatMap((frame) => batcher.push(frame, 0)), ...batcher.end('cam')];
+    const producer = kafka.producer();
+    await producer.connect();
+    const messages = batches.map((batch) => ({ key: faceKey(batch), value: encoder.encode(batch) }));
+    await producer.send({ topic: 'shut.crops', messages });
+    await producer.disconnect();
+    try {
+      await expect(worker.done).rejects.toMatchObject({
+        code: 'KAFKA_REJECTED',
+        message: expect.stringMatching(/topic authorization failed/i),
+        fix: expect.stringContaining('shut.frames'),
+      });
+    } finally {
+      await worker.stop();
+    }
+  }, 180_000);
+
+  it('fails when its password is taken away while it runs', async () => {
+    const options = kafkaOptions.parse({
+      brokers: [broker.secured],
+      sasl: { mechanism: 'SCRAM-SHA-256', ...USER },
+    });
+    let begun = () => {};
+    const assigned = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const reader = await GroupReader.open(
+      options,
+      { topic: 'shut.crops', group: 'readers', sessionSeconds: 6, from: 'end' },
+      { assigned: begun, revoked: async () => {}, message: () => {}, caughtUp: () => {} },
+    );
+    await assigned;
+    await broker.removeUser(USER.username);
+    await expect(reader.failed).rejects.toMatchObject({
+      code: 'KAFKA_REJECTED',
+      message: expect.not.stringContaining(USER.password),
+    });
+    await reader.close();
+  }, 180_000);
+});
