@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { consume } from '../src/consume/index.ts';
+import { trackKey } from '../src/domain/track-key.ts';
 import { Simulator } from '../src/simulate/simulator.ts';
 import { KafkaBroker } from '../test/broker/kafka-broker.ts';
 import { DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';
@@ -51,7 +52,7 @@ const gaps: number[] = [];
 const newest = new Map<string, { capture: number; at: number }>();
 const silences: number[] = [];
 published.frames.forEach((frame, index) => {
-  const key = `${frame.cameraId}/${frame.epoch}/${frame.trackId}`;
+  const key = trackKey(frame);
   const last = newest.get(key);
   if (last && index >= began) {
     gaps.push((frame.captureTime - last.capture) / 1e6);

@@ -2,7 +2,8 @@
 // node-rdkafka with the same settings and messages of the same size, at one real broker; and Avro against JSON.
 // Run: node bench/publish.ts
 import rdkafka from 'node-rdkafka';
-import { faceKey } from '../src/domain/face.ts';
+import { faceKey } from '../src/domain/track-key.ts';
+
 import { kafkaOptions } from '../src/kafka/options.ts';
 import { producerConfig } from '../src/kafka/producer.ts';
 import { openPublisher } from '../src/publish/publisher.ts';

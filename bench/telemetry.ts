@@ -23,9 +23,9 @@ function say(from: number): void {
     const crops = Array.from({ length: BATCH }, (_, n) => ({ ...CROP, frame: frame + n, captureTime: at }));
     for (const crop of crops) {
       const faces = { ...FACES, frame: crop.frame, crops: [crop], analysed: { from: at, to: at } };
-      if (diagnostics.frame.heard) diagnostics.frame.publish({ faces, at });
+      if (diagnostics.frame.hasSubscribers) diagnostics.frame.publish({ faces, at });
     }
-    if (!diagnostics.encoded.heard) continue;
+    if (!diagnostics.encoded.hasSubscribers) continue;
     diagnostics.encoded.publish({ from: at, to: at, faces: crops, longestWaitMs: 1 });
     diagnostics.scored.publish({ from: at, to: at, faces: crops, windows: 1 });
     const frames = crops.map((crop) => ({ ...SCORED, frame: crop.frame }));

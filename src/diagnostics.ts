@@ -18,7 +18,7 @@ export class DiagnosticsChannel<T extends object> {
   }
 
   /** Whether anybody listens: what costs something to say is not worth saying otherwise. */
-  get heard(): boolean {
+  get hasSubscribers(): boolean {
     return this.#channel.hasSubscribers;
   }
 

@@ -1,13 +1,13 @@
 import type { z } from 'zod';
 
 /** One mistake in what somebody gave: where, and what is wrong. */
-export interface Mistake {
+export interface ConfigIssue {
   readonly path: string;
   readonly message: string;
 }
 
 /** The mistakes that a schema found; never with the values that were given. */
-export function mistakesOf(error: z.ZodError): Mistake[] {
+export function configIssues(error: z.ZodError): ConfigIssue[] {
   return error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => unknownKey(issue.path, key))
@@ -16,8 +16,8 @@ export function mistakesOf(error: z.ZodError): Mistake[] {
 }
 
 /** `cameras[0].url: must begin with …; …` */
-export function describeMistakes(error: z.ZodError): string {
-  return mistakesOf(error)
+export function describeIssues(error: z.ZodError): string {
+  return configIssues(error)
     .map(({ path, message }) => (path ? `${path}: ${message}` : message))
     .join('; ');
 }
@@ -30,7 +30,7 @@ export function showPath(path: readonly PropertyKey[]): string {
   );
 }
 
-function unknownKey(path: readonly PropertyKey[], key: string): Mistake {
+function unknownKey(path: readonly PropertyKey[], key: string): ConfigIssue {
   const [name] = /^[\w.-]*/.exec(key)!;
   if (name === key) return { path: showPath([...path, key]), message: 'is not a known key' };
   // `password:secret` is a key with a secret in it.

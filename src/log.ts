@@ -11,6 +11,8 @@ export type Correlator = (line: { readonly cameraId?: unknown }) => TraceFields 
 
 let correlator: Correlator | null = null;
 
+const REPEAT_MS = 60_000;
+
 const standardError = pino.destination(2);
 let write = (line: string): void => void standardError.write(line);
 
@@ -23,6 +25,23 @@ export const log: Logger = pino(
 /** For a command that draws on the terminal: its lines' messages go to `show` instead. */
 export function showLog(show: (message: string) => void): void {
   write = (line) => show(JSON.parse(line).msg ?? line);
+}
+
+/** Logs a message that may repeat: at once when it is new, then at most once a minute while it stays the same. */
+export class RepeatedWarning {
+  readonly #fields: object;
+  #last = { text: '', at: Number.NEGATIVE_INFINITY };
+
+  constructor(fields: object) {
+    this.#fields = fields;
+  }
+
+  warn(text: string): void {
+    const at = performance.now();
+    if (text === this.#last.text && at - this.#last.at < REPEAT_MS) return;
+    this.#last = { text, at };
+    log.warn(this.#fields, text);
+  }
 }
 
 /** Whoever traces tells what a line belongs to; null ends that. */

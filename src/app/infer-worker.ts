@@ -19,7 +19,7 @@ import { RecordDecoder } from '../records/decode.ts';
 import { SchemaRegistry } from '../records/registry.ts';
 import { openRegistry } from '../records/subjects.ts';
 
-export interface InferOnlooker {
+export interface InferObserver {
   /** These events are on their topics. */
   frames?(frames: readonly AuFrame[]): void;
   activations?(activations: readonly AuActivation[]): void;
@@ -52,7 +52,7 @@ const CHECK_MS = 50;
  * An inference worker: crops from the topic, events to their topics, each with the offset and the state that belong to
  * it in one transaction. Workers of a group share the partitions out among themselves.
  */
-export async function openInferWorker(config: Config, onlooker: InferOnlooker = {}): Promise<InferWorker> {
+export async function openInferWorker(config: Config, observer: InferObserver = {}): Promise<InferWorker> {
   const { kafka, cluster, infer } = config;
   requireBrokers(kafka);
   const model = new SharedModel(await openModel(infer), infer.batch.max);
@@ -66,7 +66,7 @@ export async function openInferWorker(config: Config, onlooker: InferOnlooker = 
     const states = await TableReader.open(kafka, clusterTopics(kafka.topicPrefix).inferState);
     closers.push(() => states.close());
     const tools = { ...(await formats(kafka)), states, model, kafka, cluster, infer };
-    const worker = new Worker(tools, onlooker);
+    const worker = new Worker(tools, observer);
     await worker.join();
     closers.push(() => worker.leave());
     return {
@@ -112,7 +112,7 @@ class Worker {
   readonly failed: Promise<never>;
   readonly #fail: (error: unknown) => void;
   readonly #tools: Tools;
-  readonly #onlooker: InferOnlooker;
+  readonly #observer: InferObserver;
   readonly #owners = new Map<number, PartitionOwner>();
   readonly #turns = new Turns(TRANSACTIONS_AT_ONCE);
   readonly #passedOver: Record<PassedOver, number> = { late: 0, old_epoch: 0, undecodable: 0 };
@@ -121,9 +121,9 @@ class Worker {
   #reader: GroupReader | null = null;
   #watch: NodeJS.Timeout | undefined;
 
-  constructor(tools: Tools, onlooker: InferOnlooker) {
+  constructor(tools: Tools, observer: InferObserver) {
     this.#tools = tools;
-    this.#onlooker = onlooker;
+    this.#observer = observer;
     const { promise, reject } = Promise.withResolvers<never>();
     this.failed = promise;
     this.#fail = reject;
@@ -201,12 +201,12 @@ class Worker {
   #committed(frames: readonly AuFrame[], activations: readonly AuActivation[]): void {
     this.#events += frames.length;
     this.#activations += activations.length;
-    if (diagnostics.acknowledged.heard) {
+    if (diagnostics.acknowledged.hasSubscribers) {
       const at = nowMicros();
       for (const frame of frames) diagnostics.acknowledged.publish({ frame, at });
     }
-    if (frames.length > 0) this.#onlooker.frames?.(frames);
-    if (activations.length > 0) this.#onlooker.activations?.(activations);
+    if (frames.length > 0) this.#observer.frames?.(frames);
+    if (activations.length > 0) this.#observer.activations?.(activations);
   }
 
   async #letGo(partition: number): Promise<void> {

@@ -11,7 +11,7 @@ import { log } from '../log.ts';
 import { openPublisher, type Publisher } from '../publish/publisher.ts';
 import { RunCounter, type Summary } from './summary.ts';
 
-export interface IngestOnlooker {
+export interface IngestObserver {
   status?(status: CameraStatus): void;
 }
 
@@ -33,7 +33,7 @@ const LATE_MS = 100;
  * An ingest worker: cameras in, their faces' crops to the crops topic. What it does not know of is inference; the
  * records are cut so that an inference worker can score each as it comes.
  */
-export async function openIngestWorker(config: Config, onlooker: IngestOnlooker = {}): Promise<IngestWorker> {
+export async function openIngestWorker(config: Config, observer: IngestObserver = {}): Promise<IngestWorker> {
   const { kafka, cluster } = config;
   requireBrokers(kafka);
   const counter = new RunCounter();
@@ -52,7 +52,7 @@ export async function openIngestWorker(config: Config, onlooker: IngestOnlooker 
     const counted = counter.status(given);
     diagnostics.status.publish(given);
     publisher.status(counted);
-    onlooker.status?.(counted);
+    observer.status?.(counted);
   };
   const batcher = new CropBatcher(config.infer);
   const late = setInterval(
@@ -65,7 +65,8 @@ export async function openIngestWorker(config: Config, onlooker: IngestOnlooker 
     {
       faces: (faces) => {
         counter.frame(faces);
-        if (diagnostics.frame.heard) diagnostics.frame.publish({ faces, at: nowMicros(), handedOn: true });
+        if (diagnostics.frame.hasSubscribers)
+          diagnostics.frame.publish({ faces, at: nowMicros(), handedOn: true });
         return crops.publish(batcher.push(faces, performance.now()));
       },
       epochEnded: (cameraId) => {

@@ -12,7 +12,7 @@ import { openPublisher, type PublisherStats } from '../publish/publisher.ts';
 import { RunCounter, type Summary } from './summary.ts';
 
 /** Who looks on while the pipeline runs: the terminal, the JSON output, the summary of a demo. */
-export interface Onlooker {
+export interface PipelineObserver {
   frames?(frames: readonly AuFrame[]): void;
   activations?(activations: readonly AuActivation[]): void;
   status?(status: CameraStatus): void;
@@ -38,11 +38,11 @@ export interface Pipeline {
    * the embedded broker goes. Where the model has failed, or fails now, Kafka gets what was scored before, and how the
    * cameras ended; then it rejects with that failure. Rejects with KAFKA_UNREACHABLE where Kafka took too long.
    */
-  stop(patience: Patience, delivered?: () => Promise<void>): Promise<Summary>;
+  stop(timeouts: ShutdownTimeouts, delivered?: () => Promise<void>): Promise<Summary>;
 }
 
 /** How long an end may take. */
-export interface Patience {
+export interface ShutdownTimeouts {
   /** A model that gives nothing for so long while something waits for it has failed. */
   readonly modelMs: number;
   /** All that was scored must be acknowledged by then. */
@@ -55,7 +55,7 @@ export interface Patience {
  *   camera child ─ FrameFaces ─▶ InferStage ─ AuFrame, AuActivation ─▶ Publisher ─▶ topics
  *                └ CameraStatus ──────────────────────────────────────▲
  */
-export async function openPipeline(config: Config, onlooker: Onlooker = {}): Promise<Pipeline> {
+export async function openPipeline(config: Config, observer: PipelineObserver = {}): Promise<Pipeline> {
   const counter = new RunCounter();
   const lost = (cameraId: string, count: number, cause: string) => {
     counter.dropped(cameraId, count, cause);
@@ -65,7 +65,7 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
   const publisher = await openPublisher(config.kafka, {
     acknowledged: (frame, at) => {
       counter.acknowledged(frame, at);
-      if (diagnostics.acknowledged.heard) diagnostics.acknowledged.publish({ frame, at });
+      if (diagnostics.acknowledged.hasSubscribers) diagnostics.acknowledged.publish({ frame, at });
     },
     dropped: lost,
     connection: (state, detail) =>
@@ -78,13 +78,13 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
   const stage = new InferStage(model, config.infer, {
     frames: (frames) => {
       counter.events(frames.length);
-      if (diagnostics.published.heard) diagnostics.published.publish({ frames, at: nowMicros() });
+      if (diagnostics.published.hasSubscribers) diagnostics.published.publish({ frames, at: nowMicros() });
       publisher.frames(frames);
-      onlooker.frames?.(frames);
+      observer.frames?.(frames);
     },
     activations: (activations) => {
       publisher.activations(activations);
-      onlooker.activations?.(activations);
+      observer.activations?.(activations);
     },
     dropped: (cameraId, crops) => lost(cameraId, crops, 'inference_overload'),
   });
@@ -94,8 +94,8 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
     {
       faces: (faces) => {
         counter.frame(faces);
-        if (diagnostics.frame.heard) diagnostics.frame.publish({ faces, at: nowMicros() });
-        onlooker.faces?.(faces);
+        if (diagnostics.frame.hasSubscribers) diagnostics.frame.publish({ faces, at: nowMicros() });
+        observer.faces?.(faces);
         return stage.push(faces);
       },
       epochEnded: (cameraId, epoch) => stage.endEpoch(cameraId, epoch),
@@ -103,7 +103,7 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
         const counted = counter.status(status);
         diagnostics.status.publish(status);
         publisher.status(counted);
-        onlooker.status?.(counted);
+        observer.status?.(counted);
       },
     },
     // What waits of files says nothing: they take what time the model has left.
@@ -123,7 +123,7 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
     stats: () => ({ waitingCrops: stage.waiting, publisher: publisher.stats() }),
     missing: () => (publisher.stats().connected ? [] : ['Kafka is not reachable']),
     async stop({ modelMs, kafkaMs }, delivered) {
-      const relax = stage.expectAnswers(modelMs);
+      const stopStallWatch = stage.watchForStall(modelMs);
       try {
         // With its last epoch ends what each of them gave: scored, or failed.
         await cameras.close();
@@ -135,7 +135,7 @@ export async function openPipeline(config: Config, onlooker: Onlooker = {}): Pro
         await delivered?.();
         return counter.summary();
       } finally {
-        relax();
+        stopStallWatch();
         await publisher.close();
         await model.close();
       }

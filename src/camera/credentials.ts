@@ -63,7 +63,7 @@ export function queryPasswords(url: string): string[] {
  * What is wrong with a camera's URL whose password holds `/`, `?` or `#` as they are: they end the part in which a
  * password can be. Null where nothing is; references (`${NAME}`) may stand for whatever a URL may hold.
  */
-export function cameraUrlMistake(url: string): string | null {
+export function cameraUrlIssue(url: string): string | null {
   const mistaken = RAW_PASSWORD.test(url.replace(/\$\{[^}]*\}/g, '0'));
   return mistaken
     ? 'write / ? # of its password as %2F %3F %23, or give it apart from the URL, under password'

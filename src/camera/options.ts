@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cameraUrlMistake } from './credentials.ts';
+import { cameraUrlIssue } from './credentials.ts';
 import { isOnvif, parseDeviceUrl } from './onvif-address.ts';
 
 /** Ids go into topic keys and event ids, whose parts are joined by slashes. */
@@ -12,7 +12,7 @@ export const cameraId = z
 
 const cameraUrl = z.string().superRefine((url, context) => {
   const problem = /^(rtsps?|onvif|file|v4l2):\/\//.test(url)
-    ? (cameraUrlMistake(url) ?? (isOnvif(url) && parseDeviceUrl(url)))
+    ? (cameraUrlIssue(url) ?? (isOnvif(url) && parseDeviceUrl(url)))
     : 'must begin with rtsp://, rtsps://, onvif://, file:// or v4l2://';
   if (typeof problem === 'string') context.addIssue({ code: 'custom', message: problem });
 });

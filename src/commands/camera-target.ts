@@ -13,7 +13,7 @@ import { askControl } from '../control/client.ts';
 import { controlSocket } from '../control/options.ts';
 import { AustreamError } from '../errors.ts';
 import type { ListedCamera } from '../ingest/host/cameras.ts';
-import { describeMistakes } from '../issues.ts';
+import { describeIssues } from '../issues.ts';
 import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
 
 export interface TargetFlags {
@@ -90,7 +90,7 @@ function localTarget(socket: string): CameraTarget {
       const cameras = given.map((camera) => {
         const result = cameraOptions.safeParse(camera);
         if (result.success) return resolveCamera(result.data);
-        throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${describeMistakes(result.error)}`);
+        throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${describeIssues(result.error)}`);
       });
       return (await askControl(socket, { op: 'add', cameras })).changes;
     },

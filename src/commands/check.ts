@@ -18,7 +18,7 @@ export function checkCommand(): Command {
         );
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
-        print(options.json, { ok: false, mistakes: error.mistakes }, error.message);
+        print(options.json, { ok: false, mistakes: error.issues }, error.message);
         process.exitCode = error.exitCode;
       }
     });

@@ -52,7 +52,7 @@ async function demo(cameras: Simulator, scripted: boolean, options: DemoFlags): 
   if (options.json) {
     const { ending, summary } = await run(config, {
       durationMs: options.duration,
-      onlooker: jsonLines(print),
+      observer: jsonLines(print),
     });
     print({ type: 'summary', ...summary });
     if (ending === 'interrupted') process.exitCode = 130;

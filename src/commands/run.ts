@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { HotChanges } from '../app/hot-changes.ts';
-import { type Onlooker, openPipeline, type Patience } from '../app/pipeline.ts';
+import { openPipeline, type PipelineObserver, type ShutdownTimeouts } from '../app/pipeline.ts';
 import { type Summary, summaryText } from '../app/summary.ts';
 import { type Config, loadConfig } from '../config/schema.ts';
 import { type Dashboard, openDashboard } from '../dashboard/index.ts';
@@ -11,7 +11,7 @@ import { CameraLines } from '../terminal/camera-lines.ts';
 import { parseDuration } from './duration.ts';
 import { type Ending, lifetime } from './lifetime.ts';
 
-const PATIENCE: Patience = {
+const SHUTDOWN: ShutdownTimeouts = {
   /** Far above what any model takes for one batch: only one that hangs is given up. */
   modelMs: 30_000,
   /** Ctrl-C ends within 5 s, also when the broker is away: what is not acknowledged by then is in the spool. */
@@ -45,7 +45,7 @@ export function runCommand(): Command {
       if (lines) showLog((message) => lines.note(message));
       const { ending, summary } = await run(config, {
         durationMs: options.duration,
-        onlooker: options.json ? jsonLines(print) : (lines ?? {}),
+        observer: options.json ? jsonLines(print) : (lines ?? {}),
         dashboard: dashboardOf(config, options),
         file: options.config,
       });
@@ -64,7 +64,7 @@ export function dashboardOf(config: Config, flags: DashboardFlags): Dashboard | 
 }
 
 /** A consumer that comes and goes with the run. */
-export interface Audience {
+export interface RunHooks {
   /** Learns where consumers connect, and where the live page is. */
   started(brokers: string, page: string | null): void;
   /** Every event is on its topic; the embedded broker goes when this resolves. */
@@ -73,8 +73,8 @@ export interface Audience {
 
 export interface RunOptions {
   readonly durationMs?: number | undefined;
-  readonly onlooker?: Onlooker;
-  readonly audience?: Audience;
+  readonly observer?: PipelineObserver;
+  readonly audience?: RunHooks;
   readonly dashboard?: Dashboard | undefined;
   /** Where the config came from: cameras follow its changes, and the control socket. */
   readonly file?: string;
@@ -83,10 +83,10 @@ export interface RunOptions {
 /** Runs a config until it is over, for `run` and `demo`. */
 export async function run(
   config: Config,
-  { durationMs, onlooker = {}, audience, dashboard, file }: RunOptions,
+  { durationMs, observer = {}, audience, dashboard, file }: RunOptions,
 ): Promise<{ ending: Ending; summary: Summary }> {
   const told = new Map<string, string>();
-  const states: Onlooker = {
+  const states: PipelineObserver = {
     status: (status) => {
       const { cameraId, state, previous, cause, detail, analysisFps } = status;
       // Statuses repeat while nothing changes; the log has each change once.
@@ -102,7 +102,7 @@ export async function run(
   };
   const http = dashboard?.http ?? config.http;
   const telemetry = await openTelemetry(http);
-  const pipeline = await openPipeline(config, together(states, onlooker, dashboard?.onlooker ?? {}));
+  const pipeline = await openPipeline(config, combineObservers(states, observer, dashboard?.observer ?? {}));
   let changes: HotChanges | undefined;
   let ending: Ending;
   try {
@@ -118,24 +118,24 @@ export async function run(
     ending = await lifetime(pipeline.done, durationMs);
     await health?.close();
   } catch (error) {
-    await pipeline.stop(PATIENCE).catch(() => {});
+    await pipeline.stop(SHUTDOWN).catch(() => {});
     throw error;
   } finally {
     await changes?.close();
   }
   try {
-    return { ending, summary: await pipeline.stop(PATIENCE, audience?.delivered) };
+    return { ending, summary: await pipeline.stop(SHUTDOWN, audience?.delivered) };
   } finally {
     await telemetry?.close();
   }
 }
 
-function together(...onlookers: readonly Onlooker[]): Onlooker {
+function combineObservers(...observers: readonly PipelineObserver[]): PipelineObserver {
   return {
-    frames: (frames) => onlookers.forEach((onlooker) => void onlooker.frames?.(frames)),
-    activations: (activations) => onlookers.forEach((onlooker) => void onlooker.activations?.(activations)),
-    status: (status) => onlookers.forEach((onlooker) => void onlooker.status?.(status)),
-    faces: (faces) => onlookers.forEach((onlooker) => void onlooker.faces?.(faces)),
+    frames: (frames) => observers.forEach((observer) => void observer.frames?.(frames)),
+    activations: (activations) => observers.forEach((observer) => void observer.activations?.(activations)),
+    status: (status) => observers.forEach((observer) => void observer.status?.(status)),
+    faces: (faces) => observers.forEach((observer) => void observer.faces?.(faces)),
   };
 }
 
@@ -144,7 +144,7 @@ function urlHost(host: string): string {
 }
 
 /** Events and camera states as JSON lines. */
-export function jsonLines(write: (line: object) => void): Onlooker {
+export function jsonLines(write: (line: object) => void): PipelineObserver {
   return {
     frames: (frames) => {
       for (const frame of frames) write({ type: 'frame', ...frame });

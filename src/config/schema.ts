@@ -9,7 +9,7 @@ import { AustreamError } from '../errors.ts';
 import { httpOptions } from '../http/options.ts';
 import { inferOptions } from '../infer/options.ts';
 import { ingestOptions } from '../ingest/options.ts';
-import { type Mistake, mistakesOf, showPath } from '../issues.ts';
+import { type ConfigIssue, configIssues, showPath } from '../issues.ts';
 import { kafkaOptions } from '../kafka/options.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -44,12 +44,12 @@ export type Config = z.output<typeof configSchema>;
 
 /** All mistakes of a config at once. */
 export class ConfigError extends AustreamError {
-  readonly mistakes: readonly Mistake[];
+  readonly issues: readonly ConfigIssue[];
 
-  constructor(source: string, mistakes: readonly Mistake[]) {
+  constructor(source: string, mistakes: readonly ConfigIssue[]) {
     const lines = mistakes.map(({ path, message }) => (path ? `  ${path}: ${message}` : `  ${message}`));
     super('CONFIG_INVALID', `${source} is not a valid config:\n${lines.join('\n')}`);
-    this.mistakes = mistakes;
+    this.issues = mistakes;
   }
 }
 
@@ -114,10 +114,10 @@ function isMapping(value: unknown): value is Record<string, unknown> {
 }
 
 function check(given: unknown, source: string, env: NodeJS.ProcessEnv): Config {
-  const mistakes: Mistake[] = [];
+  const mistakes: ConfigIssue[] = [];
   const value = substitute(given, [], env, mistakes);
   const result = configSchema.safeParse(value);
-  if (!result.success) mistakes.push(...mistakesOf(result.error));
+  if (!result.success) mistakes.push(...configIssues(result.error));
   if (mistakes.length > 0 || !result.success) throw new ConfigError(source, mistakes);
   return result.data;
 }
@@ -127,7 +127,7 @@ function substitute(
   value: unknown,
   path: PropertyKey[],
   env: NodeJS.ProcessEnv,
-  mistakes: Mistake[],
+  mistakes: ConfigIssue[],
 ): unknown {
   if (typeof value === 'string')
     return value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {

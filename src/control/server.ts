@@ -3,37 +3,41 @@ import { lstatSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { AustreamError } from '../errors.ts';
 import type { CameraControl } from '../ingest/host/cameras.ts';
-import { describeMistakes } from '../issues.ts';
+import { describeIssues } from '../issues.ts';
 import { log } from '../log.ts';
 import { askControl } from './client.ts';
 import { prepareFolder } from './options.ts';
 import { type ControlAnswers, controlRequest, LONGEST_REQUEST } from './protocol.ts';
 
-interface Patience {
+interface SocketTimeouts {
   /** A connection that says nothing is ended after so long, unless a request of it is in work. */
   readonly idleMs: number;
   /** While one is, its client is told so again and again. */
   readonly aliveMs: number;
 }
-const PATIENCE: Patience = { idleMs: 10_000, aliveMs: 2_500 };
+const SOCKET_TIMEOUTS: SocketTimeouts = { idleMs: 10_000, aliveMs: 2_500 };
 
 /** Lets this user, and nobody else, add, remove and list the cameras of a process that runs. */
 export class ControlServer {
   readonly #server: Server;
   readonly #cameras: CameraControl;
-  readonly #patience: Patience;
+  readonly #timeouts: SocketTimeouts;
   /** Connections without a request in work. */
   readonly #idle = new Set<Socket>();
 
-  private constructor(cameras: CameraControl, patience: Patience) {
+  private constructor(cameras: CameraControl, timeouts: SocketTimeouts) {
     this.#cameras = cameras;
-    this.#patience = patience;
+    this.#timeouts = timeouts;
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
   /** Throws PORT_IN_USE where another process listens there, PREREQUISITE_MISSING where none can. */
-  static async open(path: string, cameras: CameraControl, patience = PATIENCE): Promise<ControlServer> {
-    const control = new ControlServer(cameras, patience);
+  static async open(
+    path: string,
+    cameras: CameraControl,
+    timeouts = SOCKET_TIMEOUTS,
+  ): Promise<ControlServer> {
+    const control = new ControlServer(cameras, timeouts);
     try {
       prepareFolder(path);
       await clearAway(path);
@@ -72,7 +76,7 @@ export class ControlServer {
   #serve(socket: Socket): void {
     let text = '';
     this.#idle.add(socket);
-    socket.setEncoding('utf8').setTimeout(this.#patience.idleMs, () => socket.destroy());
+    socket.setEncoding('utf8').setTimeout(this.#timeouts.idleMs, () => socket.destroy());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#idle.delete(socket));
     const take = (chunk: string) => {
@@ -91,11 +95,11 @@ export class ControlServer {
     this.#idle.delete(socket);
     socket.setTimeout(0);
     // Space before the answer's JSON.
-    const alive = setInterval(() => socket.write(' '), this.#patience.aliveMs);
+    const alive = setInterval(() => socket.write(' '), this.#timeouts.aliveMs);
     const reply = await this.#answer(text);
     clearInterval(alive);
     if (socket.destroyed) return;
-    socket.setTimeout(this.#patience.idleMs);
+    socket.setTimeout(this.#timeouts.idleMs);
     this.#idle.add(socket);
     socket.end(`${reply}\n`, () => socket.destroy());
   }
@@ -114,7 +118,7 @@ export class ControlServer {
 
   async #act(text: string): Promise<ControlAnswers[keyof ControlAnswers]> {
     const request = controlRequest.safeParse(JSON.parse(text));
-    if (!request.success) throw new AustreamError('ARGUMENT_INVALID', describeMistakes(request.error));
+    if (!request.success) throw new AustreamError('ARGUMENT_INVALID', describeIssues(request.error));
     switch (request.data.op) {
       case 'list':
         return { cameras: this.#cameras.list() };

@@ -1,5 +1,6 @@
 import type { AuFrame } from '../domain/event.ts';
 import { AU_COUNT, AU_NAMES } from '../domain/scores.ts';
+import { trackKey } from '../domain/track-key.ts';
 import { FaceHistory, NO_SCORE } from './history.ts';
 import type { FaceSamples } from './protocol.ts';
 
@@ -12,7 +13,7 @@ export class FaceRecord {
   newest: AuFrame;
 
   constructor(first: AuFrame, capacity: number) {
-    this.key = faceRecordKey(first);
+    this.key = trackKey(first);
     this.newest = first;
     this.history = new FaceHistory(AU_COUNT, capacity);
   }
@@ -59,8 +60,4 @@ export class FaceRecord {
       active: chosen.map((sample) => history.active(sample)),
     };
   }
-}
-
-export function faceRecordKey(face: { cameraId: string; epoch: number; trackId: number }): string {
-  return `${face.cameraId}/${face.epoch}/${face.trackId}`;
 }

@@ -1,8 +1,9 @@
 import type { CameraStatus } from '../domain/camera-status.ts';
 import type { AuFrame } from '../domain/event.ts';
 import type { FrameFaces } from '../domain/face.ts';
+import { trackKey } from '../domain/track-key.ts';
 import { CameraRecord } from './cameras.ts';
-import { FaceRecord, faceRecordKey } from './faces.ts';
+import { FaceRecord } from './faces.ts';
 import type { Update } from './protocol.ts';
 
 export const HISTORY_SECONDS = 300;
@@ -33,7 +34,7 @@ export class DashboardHub {
 
   frames(frames: readonly AuFrame[]): void {
     for (const frame of frames) {
-      const key = faceRecordKey(frame);
+      const key = trackKey(frame);
       let face = this.#faces.get(key);
       if (face) this.#faces.delete(key);
       else face = new FaceRecord(frame, SAMPLES);
@@ -71,8 +72,8 @@ export class DashboardHub {
     if (!this.showVideo || this.#cameras.get(faces.cameraId)?.state !== 'LIVE') return;
     // Tracks of an epoch that is over do not end one by one.
     this.#forgetPictures(faces.cameraId, faces.epoch);
-    for (const crop of faces.crops) this.#crops.set(faceRecordKey(crop), crop.pixels);
-    for (const trackId of faces.endedTracks) this.#crops.delete(faceRecordKey({ ...faces, trackId }));
+    for (const crop of faces.crops) this.#crops.set(trackKey(crop), crop.pixels);
+    for (const trackId of faces.endedTracks) this.#crops.delete(trackKey({ ...faces, trackId }));
     for (const key of this.#crops.keys()) {
       if (this.#crops.size <= MAX_FACES) break;
       this.#crops.delete(key);

@@ -1,4 +1,4 @@
-import type { Onlooker, Pipeline } from '../app/pipeline.ts';
+import type { Pipeline, PipelineObserver } from '../app/pipeline.ts';
 import type { Routes } from '../http/health.ts';
 import type { HttpOptions } from '../http/options.ts';
 import { Access } from './access.ts';
@@ -9,7 +9,7 @@ import { serveDashboard } from './server.ts';
 const PORT = 8080;
 
 export interface Dashboard {
-  readonly onlooker: Onlooker;
+  readonly observer: PipelineObserver;
   /** The config's, with a port. */
   readonly http: HttpOptions;
   routes(pipeline: Pick<Pipeline, 'thresholds' | 'cameras'>): Routes;
@@ -22,7 +22,7 @@ export function openDashboard(config: HttpOptions, options: { readonly showVideo
   const hub = new DashboardHub(options);
   return {
     http,
-    onlooker: {
+    observer: {
       frames: (frames) => hub.frames(frames),
       status: (status) => hub.status(status),
       faces: (faces) => hub.pictures(faces),

@@ -3,16 +3,16 @@ import type { I420Image } from '../domain/frame.ts';
 import { emitGraph } from '../infer/engine/onnx/graph.ts';
 import { OnnxSession } from '../infer/engine/onnx/session.ts';
 import { BATCH, type Parameters } from '../infer/model/ops.ts';
-import { Impression } from './change.ts';
 import { blended, candidates, type Detection, distinct, type Region } from './detections.ts';
 import { overlapOf } from './geometry.ts';
 import { blazeFace } from './nets/blazeface.ts';
+import { RegionFingerprint } from './region-fingerprint.ts';
 import { Sampler } from './sampling.ts';
 import { packagedParameters } from './weights.ts';
 
 /** What a region looked like when it was last searched, and what was found. */
 interface Look {
-  readonly impression: Impression;
+  readonly impression: RegionFingerprint;
   readonly minScore: number;
   readonly found: readonly Detection[];
   /** Times since that only what is followed had changed. */
@@ -59,7 +59,7 @@ export class FaceDetector {
     followed: readonly Box[],
   ): Promise<readonly Detection[]> {
     const { width, height, toFrame } = region;
-    const impression = new Impression(image, region);
+    const impression = new RegionFingerprint(image, region);
     const before = this.#looks.get(region);
     if (before?.minScore === minScore) {
       if (impression.sameAs(before.impression, [])) return before.found;

@@ -1,6 +1,6 @@
 import { CROP_BYTES, CROP_SIZE, type FaceCrop, type FrameFaces } from '../domain/face.ts';
 import type { Frame, I420Image, Micros } from '../domain/frame.ts';
-import { holeFrom } from '../domain/gap.ts';
+import { gapThreshold } from '../domain/gap.ts';
 import { FaceDetector } from './detector.ts';
 import { squareTo } from './geometry.ts';
 import { FaceMesh } from './mesh.ts';
@@ -41,7 +41,7 @@ export class FaceFinder {
     const seconds = previous ? (frame.captureTime - previous.captureTime) / 1e6 : 0;
     const ended: number[] = [];
     const sameSize = previous?.width === image.width && previous.height === image.height;
-    const hole = holeFrom(this.#options.lostSeconds, frame.interval);
+    const hole = gapThreshold(this.#options.lostSeconds, frame.interval);
     if (!sameSize || !(seconds >= 0) || seconds * 1e6 > hole) {
       ended.push(...this.#tracker.end());
       this.#plan = undefined;

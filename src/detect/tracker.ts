@@ -1,6 +1,6 @@
 import type { Box } from '../domain/face.ts';
 import type { Frame, I420Image, Micros } from '../domain/frame.ts';
-import { holeFrom } from '../domain/gap.ts';
+import { gapThreshold } from '../domain/gap.ts';
 import {
   cropSquare,
   DETECTOR_TEMPLATE,
@@ -81,7 +81,7 @@ export class Tracker {
       .map(headOf);
     const detections = await this.#detector.detect(image, [...regions, ...looks], least, heads);
     await this.#take(detections, image, captureTime, sought);
-    return this.#retire(image, captureTime, holeFrom(this.#options.lostSeconds, frame.interval));
+    return this.#retire(image, captureTime, gapThreshold(this.#options.lostSeconds, frame.interval));
   }
 
   /** Ends every track; returns the ids of those that were confirmed. */

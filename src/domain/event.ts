@@ -82,7 +82,3 @@ export interface AuActivation {
   readonly inferredAt: Micros;
   readonly model: ModelStamp;
 }
-
-export function eventId(face: { cameraId: string; epoch: number; trackId: number; frame: number }): string {
-  return `${face.cameraId}/${face.epoch}/${face.trackId}/${face.frame}`;
-}

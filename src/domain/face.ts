@@ -78,8 +78,3 @@ export interface FrameFaces extends FrameStamp {
 
 /** A crop as events know it: everything but the pixels. */
 export type FaceStamp = Omit<FaceCrop, 'pixels'>;
-
-/** The key of every record of one face: `cameraId/trackId`. */
-export function faceKey(face: { cameraId: string; trackId: number }): string {
-  return `${face.cameraId}/${face.trackId}`;
-}

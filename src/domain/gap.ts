@@ -12,6 +12,6 @@ export interface Gap {
 const FRAMES = 2.5;
 
 /** Frames of a stream whose nominal distance is `interval` have a hole between them when they are further apart. */
-export function holeFrom(seconds: number, interval: Micros): Micros {
+export function gapThreshold(seconds: number, interval: Micros): Micros {
   return Math.max(seconds * 1e6, FRAMES * interval);
 }

@@ -1,10 +1,11 @@
 import type { ActivationEnd, ActivationPhase, AuActivation, AuFrame } from '../domain/event.ts';
 import type { Micros } from '../domain/frame.ts';
 import { AU_NAMES, type AuName } from '../domain/scores.ts';
+import { trackKey } from '../domain/track-key.ts';
 import type { InferOptions } from './options.ts';
 
 /** One AU that is up: plain data, for it may outlive a process. */
-export interface Rise {
+export interface OpenActivation {
   readonly first: Pick<AuFrame, 'cameraId' | 'epoch' | 'trackId' | 'frame' | 'captureTime' | 'clockSource'>;
   readonly reliability: number | null;
   last: Moment;
@@ -18,7 +19,7 @@ export interface Rise {
 type Moment = Pick<AuFrame, 'captureTime' | 'inferredAt' | 'model'>;
 
 /** The AUs of one track that are up between two frames. */
-export type ActivationState = readonly (readonly [AuName, Rise])[];
+export type ActivationState = readonly (readonly [AuName, OpenActivation])[];
 
 /**
  * Turns the smoothed scores of one track into activations with hysteresis: an AU rises when its score reaches its
@@ -28,7 +29,7 @@ export type ActivationState = readonly (readonly [AuName, Rise])[];
 export class ActivationTracker {
   readonly #options: InferOptions['activations'];
   readonly #thresholds: Float32Array;
-  readonly #rises: Map<AuName, Rise>;
+  readonly #rises: Map<AuName, OpenActivation>;
 
   /** `thresholds`: (12), in the order of ACTION_UNITS. `state` goes on from where another tracker was. */
   constructor(options: InferOptions['activations'], thresholds: Float32Array, state: ActivationState = []) {
@@ -66,7 +67,7 @@ export class ActivationTracker {
     return open.map(([au, rise]) => record(au, rise, 'OFFSET', rise.last, reason));
   }
 
-  #raise(au: AuName, known: Rise | undefined, frame: AuFrame, p: number): AuActivation[] {
+  #raise(au: AuName, known: OpenActivation | undefined, frame: AuFrame, p: number): AuActivation[] {
     const rise = known ?? begin(au, frame, p);
     if (!known) this.#rises.set(au, rise);
     if (p > rise.peak) {
@@ -83,7 +84,7 @@ export class ActivationTracker {
   }
 }
 
-function begin(au: AuName, frame: AuFrame, p: number): Rise {
+function begin(au: AuName, frame: AuFrame, p: number): OpenActivation {
   const { cameraId, epoch, trackId, captureTime, clockSource } = frame;
   return {
     first: { cameraId, epoch, trackId, frame: frame.frame, captureTime, clockSource },
@@ -103,13 +104,13 @@ function momentOf({ captureTime, inferredAt, model }: AuFrame): Moment {
 
 function record(
   au: AuName,
-  rise: Rise,
+  rise: OpenActivation,
   phase: ActivationPhase,
   at: Moment,
   end: ActivationEnd | null,
 ): AuActivation {
   const { first } = rise;
-  const activationId = `${first.cameraId}/${first.epoch}/${first.trackId}/${au}/${first.frame}`;
+  const activationId = `${trackKey(first)}/${au}/${first.frame}`;
   return {
     eventId: `${activationId}/${phase}`,
     activationId,

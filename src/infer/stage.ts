@@ -2,11 +2,12 @@ import { diagnostics, nowMicros } from '../diagnostics.ts';
 import type { ActivationEnd, AuActivation, AuFrame } from '../domain/event.ts';
 import { CROP_BYTES, type FaceCrop, type FrameFaces } from '../domain/face.ts';
 import { AU_COUNT } from '../domain/scores.ts';
+import { type TrackKey, trackKey } from '../domain/track-key.ts';
 import { AustreamError } from '../errors.ts';
 import type { AuModel } from './engine/index.ts';
 import type { InferOptions } from './options.ts';
-import { type Hop, type HopEvents, type TrackId, TrackInference, type TrackState } from './track.ts';
-import { type Waiting, WaitingLine } from './waiting.ts';
+import { InferenceQueue, type QueueItem } from './queue.ts';
+import { type Hop, type HopEvents, TrackInference, type TrackState } from './track.ts';
 
 export interface InferSink {
   frames(frames: readonly AuFrame[]): void | Promise<void>;
@@ -19,7 +20,7 @@ export interface InferSink {
 
 /** All that one hop of one track gave. */
 export interface ScoredHop extends HopEvents {
-  readonly track: TrackId;
+  readonly track: TrackKey;
   /** The track after this hop. */
   readonly state: TrackState;
   /** Set when no window goes on after this hop. */
@@ -42,7 +43,7 @@ export class InferStage {
   readonly #model: AuModel;
   readonly #options: InferOptions;
   readonly #sink: InferSink;
-  readonly #line: WaitingLine;
+  readonly #queue: InferenceQueue;
   readonly #tracks = new Map<string, TrackInference>();
   #roomWanted: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -54,7 +55,7 @@ export class InferStage {
     this.#model = model;
     this.#options = options;
     this.#sink = sink;
-    this.#line = new WaitingLine(options.maxWaiting);
+    this.#queue = new InferenceQueue(options.maxWaiting);
     const { promise, reject } = Promise.withResolvers<never>();
     this.failed = promise;
     this.#fail = reject;
@@ -64,21 +65,21 @@ export class InferStage {
 
   /** Crops that wait for the model. */
   get waiting(): number {
-    return this.#line.crops;
+    return this.#queue.crops;
   }
 
   /** Those among them that are of live cameras, and go when more come than fit. */
   get waitingLive(): number {
-    return this.#line.live;
+    return this.#queue.live;
   }
 
   /** Files wait for room; of live cameras the oldest crops go when there is none. */
   async push(faces: FrameFaces): Promise<void> {
     for (const crop of faces.crops) {
       if (crop.clockSource !== 'file') {
-        if (this.#line.full) this.#dropOldest();
-      } else while (this.#line.crowded) await this.#room();
-      this.#line.add({ kind: 'crop', crop, since: performance.now() });
+        if (this.#queue.full) this.#dropOldest();
+      } else while (this.#queue.nearlyFull) await this.#room();
+      this.#queue.add({ kind: 'crop', crop, since: performance.now() });
     }
     for (const trackId of faces.endedTracks) this.endTrack({ ...faces, trackId }, 'track_ended');
     this.#wake();
@@ -96,8 +97,8 @@ export class InferStage {
   }
 
   /** Scores what is left of one track, then forgets it, in turn with the crops that wait. */
-  endTrack(track: TrackId, reason: ActivationEnd): void {
-    this.#mark(() => this.#endTracks([trackKey(track)], reason), false);
+  endTrack(track: TrackKey, reason: ActivationEnd): void {
+    this.#addBarrier(() => this.#endTracks([trackKey(track)], reason), false);
     this.#wake();
   }
 
@@ -105,13 +106,13 @@ export class InferStage {
    * Takes up a track that was scored elsewhere up to `state.scored`. The crops of its window come next, once more, and
    * give no events.
    */
-  restore(track: TrackId, state: TrackState): void {
+  restore(track: TrackKey, state: TrackState): void {
     this.#tracks.set(trackKey(track), new TrackInference(track, this.#model, this.#options, state));
   }
 
   /** Forgets all that waits, unscored. */
   abandon(): void {
-    this.#line.take(Number.POSITIVE_INFINITY);
+    this.#queue.take(Number.POSITIVE_INFINITY);
   }
 
   /** Scores everything that waits. Hops that are not full yet go on waiting. */
@@ -123,7 +124,7 @@ export class InferStage {
    * From now on, until what it returns is called, the stage fails with ENGINE_FAILED when the model has given nothing for
    * `ms` while it was asked. A slow model may take any number of answers.
    */
-  expectAnswers(ms: number): () => void {
+  watchForStall(ms: number): () => void {
     const asked = () => (this.#running ? this.#answers : null);
     let before = asked();
     const timer = setInterval(() => {
@@ -133,28 +134,28 @@ export class InferStage {
     return () => clearInterval(timer);
   }
 
-  #barrier(reach: () => void | Promise<void>): Promise<void> {
+  #barrier(run: () => void | Promise<void>): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#mark(async () => {
-      await reach();
+    this.#addBarrier(async () => {
+      await run();
       resolve();
     }, true);
     this.#wake();
     return Promise.race([promise, this.failed]);
   }
 
-  #mark(reach: () => void | Promise<void>, urgent: boolean): void {
-    this.#line.add({ kind: 'mark', reach, urgent });
+  #addBarrier(run: () => void | Promise<void>, urgent: boolean): void {
+    this.#queue.add({ kind: 'barrier', run, urgent });
   }
 
   async #room(): Promise<void> {
     this.#wake();
-    while (this.#line.crowded)
+    while (this.#queue.nearlyFull)
       await Promise.race([new Promise<void>((resolve) => this.#roomWanted.push(resolve)), this.failed]);
   }
 
   #dropOldest(): void {
-    const gone = this.#line.dropOldest();
+    const gone = this.#queue.dropOldest();
     if (gone) this.#sink.dropped(gone.cameraId, 1);
   }
 
@@ -162,7 +163,7 @@ export class InferStage {
     if (this.#running) return;
     clearTimeout(this.#timer);
     const { max, deadlineMs } = this.#options.batch;
-    const due = this.#line.crowded ? 0 : this.#line.dueIn(max, deadlineMs, performance.now());
+    const due = this.#queue.nearlyFull ? 0 : this.#queue.dueIn(max, deadlineMs, performance.now());
     if (due === null) return;
     if (due > 0) {
       // Files come by count alone, so that the same file always gives the same batches.
@@ -170,8 +171,8 @@ export class InferStage {
       return;
     }
     this.#running = true;
-    // How many crops have come behind a mark that stands first is for the clock to say: they make a batch of their own.
-    this.#batch(this.#line.take(this.#line.markFirst ? 0 : max))
+    // The number of crops behind a leading barrier depends on timing, so they form a batch of their own.
+    this.#batch(this.#queue.take(this.#queue.barrierFirst ? 0 : max))
       .then(() => {
         this.#running = false;
         this.#wake();
@@ -179,7 +180,7 @@ export class InferStage {
       .catch(this.#fail);
   }
 
-  async #batch(items: readonly Waiting[]): Promise<void> {
+  async #batch(items: readonly QueueItem[]): Promise<void> {
     const wanted = this.#roomWanted;
     this.#roomWanted = [];
     for (const resolve of wanted) resolve();
@@ -192,14 +193,14 @@ export class InferStage {
       } else {
         await this.#score(hops);
         hops = [];
-        await item.reach();
+        await item.run();
       }
     }
     await this.#score(hops);
   }
 
   /** Embeddings of the batch's reliable crops; the others have nothing that a model should see. */
-  async #embed(items: readonly Waiting[]): Promise<Map<FaceCrop, Float32Array>> {
+  async #embed(items: readonly QueueItem[]): Promise<Map<FaceCrop, Float32Array>> {
     const crops = items.flatMap((item) =>
       item.kind === 'crop' && item.crop.quality.unreliable === null ? [item.crop] : [],
     );
@@ -212,7 +213,7 @@ export class InferStage {
     const from = nowMicros();
     const rows = await this.#model.encode(pixels, crops.length);
     this.#answers += 1;
-    if (diagnostics.encoded.heard) {
+    if (diagnostics.encoded.hasSubscribers) {
       const waits = items.map((item) =>
         item.kind === 'crop' ? from / 1_000 - performance.timeOrigin - item.since : 0,
       );
@@ -234,7 +235,7 @@ export class InferStage {
       const began = nowMicros();
       const windows = some.flatMap((hop) => hop.embeddings ?? []);
       const scores = await this.#scores(windows);
-      if (diagnostics.scored.heard && windows.length > 0) {
+      if (diagnostics.scored.hasSubscribers && windows.length > 0) {
         const faces = some.flatMap((hop) => hop.faces);
         diagnostics.scored.publish({ from: began, to: nowMicros(), faces, windows: windows.length });
       }
@@ -269,7 +270,7 @@ export class InferStage {
     return windows.map((_, index) => scores.slice(index * each, (index + 1) * each));
   }
 
-  #track({ cameraId, epoch, trackId }: TrackId): TrackInference {
+  #track({ cameraId, epoch, trackId }: TrackKey): TrackInference {
     const id = { cameraId, epoch, trackId };
     const key = trackKey(id);
     let track = this.#tracks.get(key);
@@ -287,8 +288,4 @@ function hangs(ms: number): AustreamError {
     `the model gave nothing for ${ms / 1000} s; what waited for it is lost`,
     { fix: 'start again, with another infer.device where it happens again' },
   );
-}
-
-function trackKey({ cameraId, epoch, trackId }: TrackId): string {
-  return `${cameraId}/${epoch}/${trackId}`;
 }

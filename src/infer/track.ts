@@ -1,14 +1,9 @@
-import {
-  type ActivationEnd,
-  type AuActivation,
-  type AuFrame,
-  type AuState,
-  eventId,
-} from '../domain/event.ts';
+import type { ActivationEnd, AuActivation, AuFrame, AuState } from '../domain/event.ts';
 import type { FaceStamp } from '../domain/face.ts';
 import type { Micros } from '../domain/frame.ts';
-import { holeFrom } from '../domain/gap.ts';
+import { gapThreshold } from '../domain/gap.ts';
 import { AU_COUNT, AU_NAMES, type AuScores, type SmoothedScores } from '../domain/scores.ts';
+import { eventId, type TrackKey } from '../domain/track-key.ts';
 import { type ActivationState, ActivationTracker } from './activations.ts';
 import type { AuModel } from './engine/index.ts';
 import type { InferOptions } from './options.ts';
@@ -48,12 +43,9 @@ export interface TrackState {
   readonly activations: ActivationState;
 }
 
-/** What tells one track from all others. */
-export type TrackId = Pick<FaceStamp, 'cameraId' | 'epoch' | 'trackId'>;
-
 /** Window, smoothing and activations of one face track. No window and no filter ever spans a break. */
 export class TrackInference {
-  readonly id: TrackId;
+  readonly id: TrackKey;
   readonly #model: AuModel;
   readonly #options: InferOptions;
   readonly #thresholds: Float32Array;
@@ -67,7 +59,7 @@ export class TrackInference {
   readonly #scoredBefore: number;
 
   /** `state` goes on from where this track was elsewhere: first come the frames of its window once more. */
-  constructor(id: TrackId, model: AuModel, options: InferOptions, state?: TrackState) {
+  constructor(id: TrackKey, model: AuModel, options: InferOptions, state?: TrackState) {
     this.id = id;
     this.#scored = this.#scoredBefore = state?.scored ?? -1;
     this.#model = model;
@@ -90,7 +82,7 @@ export class TrackInference {
   /** Takes the track's next face with its embedding (null: unreliable); gives the hops that are now due. */
   append(face: FaceStamp, embedding: Float32Array | null): Hop[] {
     const due: Hop[] = [];
-    const hole = holeFrom(this.#options.gapSeconds, face.interval);
+    const hole = gapThreshold(this.#options.gapSeconds, face.interval);
     if (this.#reliable !== null && face.captureTime - this.#reliable > hole) {
       due.push(this.#take(face.captureTime - this.#newest! > hole ? 'gap' : 'unreliable'));
       this.#window = this.#newWindow();

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Backoff } from '../backoff.ts';
 import { AustreamError } from '../errors.ts';
 import { createMissingTopics, type TopicSpec, withAdmin } from '../kafka/admin.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
@@ -11,7 +11,7 @@ const SILENCE_MS = 2000;
 const WATCH_MS = 500;
 /** Longest wait for an answer when looking for the brokers again. */
 const RETRY_TIMEOUT_MS = 5000;
-const BACKOFF_MS = { first: 250, max: 5000 };
+const RECONNECT = { firstMs: 250, maxMs: 5000, jitter: 'equal' } as const;
 
 /**
  * The outbox's way to the brokers: connects, sees to the topics, notices when the brokers are away and replaces
@@ -116,12 +116,15 @@ export class BrokerLink {
 
   /** Looks for the brokers until they are there or this link is closed. */
   async #reconnect(): Promise<void> {
-    for (let wait = BACKOFF_MS.first; ; wait = Math.min(2 * wait, BACKOFF_MS.max)) {
+    const { signal } = this.#closing;
+    const backoff = new Backoff(RECONNECT);
+    for (;;) {
+      await backoff.wait(signal);
+      if (signal.aborted) return;
       try {
-        await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal: this.#closing.signal });
         return await this.#connect(RETRY_TIMEOUT_MS);
       } catch (error) {
-        if (this.#closing.signal.aborted) return;
+        if (signal.aborted) return;
         this.#gone((error as Error).message);
       }
     }

@@ -1,7 +1,7 @@
 import type { CameraStatus } from '../domain/camera-status.ts';
 import type { AuActivation, AuFrame } from '../domain/event.ts';
-import { faceKey } from '../domain/face.ts';
 import type { Micros } from '../domain/frame.ts';
+import { faceKey } from '../domain/track-key.ts';
 import { AustreamError } from '../errors.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { RecordEncoder, type RecordName, recordType } from '../records/avro.ts';

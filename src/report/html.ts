@@ -1,10 +1,10 @@
 import { ACTION_UNIT_FACTS } from '../domain/facs.ts';
 import { ACTION_UNITS } from '../domain/scores.ts';
 import { timeCourses } from './chart.ts';
+import { begin, duration, escaped } from './format.ts';
 import type { RecordedTrack, Recording } from './recording.ts';
 import { auStatistics, holesOf } from './statistics.ts';
 import { STYLE } from './style.ts';
-import { begin, duration, escaped } from './words.ts';
 
 /** A self-contained page: no script, nothing to fetch, made to be sent to a colleague or printed. */
 export function reportHtml(

@@ -2,9 +2,9 @@ import sharp from 'sharp';
 import { ACTION_UNIT_FACTS } from '../domain/facs.ts';
 import { ACTION_UNITS } from '../domain/scores.ts';
 import { AXIS, courses, HEIGHT, LANE, WIDTH } from './chart.ts';
+import { begin, duration, escaped } from './format.ts';
 import type { RecordedTrack } from './recording.ts';
 import { auStatistics } from './statistics.ts';
-import { begin, duration, escaped } from './words.ts';
 
 const LEFT = 230;
 const RIGHT = 110;

@@ -1,7 +1,8 @@
 import type { CameraStatus } from '../domain/camera-status.ts';
 import type { AuFrame } from '../domain/event.ts';
-import { type Gap, holeFrom } from '../domain/gap.ts';
+import { type Gap, gapThreshold } from '../domain/gap.ts';
 import { AU_COUNT, AU_NAMES, type AuName } from '../domain/scores.ts';
+import { trackKey } from '../domain/track-key.ts';
 import { Column } from './column.ts';
 
 /** No stream is so fast that less is a hole. */
@@ -79,7 +80,7 @@ export class RecordedTrack {
       const distances = Float64Array.from({ length: Math.max(0, this.frames - 1) }, (_, index) => {
         return this.time.at(index + 1) - this.time.at(index);
       }).sort();
-      this.#hole = holeFrom(HOLE_SECONDS, 1e6 * (distances[(distances.length - 1) >> 1] ?? 0)) / 1e6;
+      this.#hole = gapThreshold(HOLE_SECONDS, 1e6 * (distances[(distances.length - 1) >> 1] ?? 0)) / 1e6;
     }
     return this.#hole;
   }
@@ -128,7 +129,7 @@ export class Recording {
     const { camera, track: wanted } = this.#selection;
     if (camera !== undefined && camera !== frame.cameraId) return;
     if (wanted !== undefined && wanted !== frame.trackId) return;
-    const key = `${frame.cameraId}/${frame.epoch}/${frame.trackId}`;
+    const key = trackKey(frame);
     let track = this.tracks.get(key);
     if (!track) {
       track = new RecordedTrack(frame);

@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import type { CameraStatus } from '../domain/camera-status.ts';
 import type { AuActivation, AuFrame } from '../domain/event.ts';
 import { AU_NAMES } from '../domain/scores.ts';
+import { faceKey, trackKey } from '../domain/track-key.ts';
 
 /** What the renderer draws to: process.stdout, or anything that takes text. */
 export interface Screen {
@@ -74,7 +75,7 @@ export class Renderer {
       this.#say(this.#paint('yellow', `model ${frame.model.name} is untrained: its scores mean nothing`));
     }
     const now = Date.now();
-    const key = `${frame.cameraId}/${frame.epoch}/${frame.trackId}`;
+    const key = trackKey(frame);
     const face = this.#faces.get(key) ?? { frame, seen: now, printed: 0 };
     this.#faces.set(key, { ...face, frame, seen: now });
     if (this.#live) this.#schedule();
@@ -122,7 +123,7 @@ export class Renderer {
     const columns = this.#screen.columns ?? DEFAULT_COLUMNS;
     const numbered = columns >= NUMBERED_COLUMNS;
     const barsWidth = numbered ? 48 : 12;
-    const face = `${frame.cameraId}/${frame.trackId}`;
+    const face = faceKey(frame);
     const time = numbered ? `${clock(frame.captureTime, frame.clockSource)} ` : '';
     const room = Math.max(1, columns - barsWidth - time.length - 2);
     const name = toWidth(face, Math.min(room, numbered ? 16 : 24));

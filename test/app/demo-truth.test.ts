@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ClipScript, ScriptComparison } from '../../src/app/demo-truth.ts';
-import { type AuFrame, eventId } from '../../src/domain/event.ts';
+import type { AuFrame } from '../../src/domain/event.ts';
 import { AU_NAMES } from '../../src/domain/scores.ts';
+import { eventId } from '../../src/domain/track-key.ts';
 import { faceCrop } from '../infer/faces.ts';
 
 const script = new ClipScript(new URL('../../models/demo/truth.csv', import.meta.url).pathname);

@@ -70,7 +70,7 @@ async function published(frames: number) {
 test('a model that fails ends the run; what was scored before, and how the cameras ended, is on the topics', async () => {
   fault = () => Promise.reject(new Error('device lost'));
   const scored: AuFrame[] = [];
-  const running = run(config(), { onlooker: { frames: (frames) => void scored.push(...frames) } });
+  const running = run(config(), { observer: { frames: (frames) => void scored.push(...frames) } });
   await expect(running).rejects.toThrow('device lost');
   expect(scored.length).toBeGreaterThanOrEqual(32);
   expect(await published(scored.length)).toEqual({

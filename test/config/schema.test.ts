@@ -10,7 +10,7 @@ function mistakes(text: string, env: NodeJS.ProcessEnv = {}): string[] {
   try {
     parseConfig(text, 'test.yaml', env);
   } catch (error) {
-    if (error instanceof ConfigError) return error.mistakes.map(({ path, message }) => `${path}: ${message}`);
+    if (error instanceof ConfigError) return error.issues.map(({ path, message }) => `${path}: ${message}`);
     throw error;
   }
   return [];

@@ -1,6 +1,7 @@
 import type { CameraState, CameraStatus } from '../../src/domain/camera-status.ts';
-import { type AuFrame, type AuState, eventId } from '../../src/domain/event.ts';
+import type { AuFrame, AuState } from '../../src/domain/event.ts';
 import { AU_NAMES } from '../../src/domain/scores.ts';
+import { eventId } from '../../src/domain/track-key.ts';
 
 const FPS = 25;
 const MODEL = { name: 'generated', version: '1', sha256: '0'.repeat(64), trained: false };

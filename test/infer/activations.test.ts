@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type AuFrame, eventId } from '../../src/domain/event.ts';
+import type { AuFrame } from '../../src/domain/event.ts';
 import { AU_NAMES } from '../../src/domain/scores.ts';
+import { eventId } from '../../src/domain/track-key.ts';
 import { ActivationTracker } from '../../src/infer/activations.ts';
 import { faceCrop } from './faces.ts';
 

@@ -10,7 +10,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openInferWorker } from '../../src/app/infer-worker.ts';
 import { CropBatcher } from '../../src/cluster/ingest/batcher.ts';
 import { parseConfig } from '../../src/config/schema.ts';
-import { faceKey } from '../../src/domain/face.ts';
+import { faceKey } from '../../src/domain/track-key.ts';
+
 import { GroupReader } from '../../src/kafka/group-reader.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
 import { RecordEncoder } from '../../src/records/avro.ts';

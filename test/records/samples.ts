@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import type { CameraState, CameraStatus } from '../../src/domain/camera-status.ts';
-import { type AuActivation, type AuFrame, eventId } from '../../src/domain/event.ts';
+import type { AuActivation, AuFrame } from '../../src/domain/event.ts';
 import type { ClockSource } from '../../src/domain/frame.ts';
 import { AU_NAMES } from '../../src/domain/scores.ts';
+import { eventId } from '../../src/domain/track-key.ts';
 
 const float = fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => (value === 0 ? 0 : value));
 const score = fc.float({ min: 0, max: 1, noNaN: true }).map((value) => (value === 0 ? 0 : value));

@@ -2,11 +2,13 @@ import type rdkafka from 'node-rdkafka';
 import { Backoff } from '../../backoff.ts';
 import { AustreamError } from '../../errors.ts';
 import type { OutgoingRecord } from '../../kafka/transaction.ts';
-import { log } from '../../log.ts';
+import { RepeatedWarning } from '../../log.ts';
 import type { RecordEncoder } from '../../records/avro.ts';
 import { PoisonError, type RecordDecoder } from '../../records/decode.ts';
 import type { DeadLetterReason, FaceCropBatch } from '../../records/events.ts';
 import type { CropDecoder } from '../pixels.ts';
+
+const REGISTRY_RETRY = { firstMs: 100, maxMs: 5_000, jitter: 'equal' } as const;
 
 export interface CropReaderOptions {
   readonly decoder: RecordDecoder;
@@ -41,7 +43,8 @@ export class CropReader {
     refused: (error: AustreamError) => void,
   ): Promise<ReadRecord | null> {
     const { partition, offset } = message;
-    const backoff = new Backoff((why) => log.warn({ partition, offset }, `crops wait: ${why}`));
+    const backoff = new Backoff(REGISTRY_RETRY);
+    const warning = new RepeatedWarning({ partition, offset });
     while (wanted()) {
       try {
         return { batch: await this.#decode(message), letter: null };
@@ -52,7 +55,8 @@ export class CropReader {
         }
         if (!error.canRetry) refused(error);
         // The crops are good: to pass them over would lose them.
-        await backoff.wait(error.message);
+        warning.warn(`crops wait: ${error.message}`);
+        await backoff.wait();
       }
     }
     return null;

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type rdkafka from 'node-rdkafka';
 import { Backoff } from '../../backoff.ts';
 import type { AuActivation, AuFrame } from '../../domain/event.ts';
-import { faceKey } from '../../domain/face.ts';
+import { faceKey } from '../../domain/track-key.ts';
+
 import { AustreamError } from '../../errors.ts';
 import type { AuModel } from '../../infer/engine/index.ts';
 import type { InferOptions } from '../../infer/options.ts';
@@ -13,7 +14,7 @@ import { lacksRights } from '../../kafka/refusal.ts';
 import type { TableReader } from '../../kafka/table-reader.ts';
 import { type OutgoingRecord, ProducerGone, TransactionalProducer } from '../../kafka/transaction.ts';
 import type { Turns } from '../../kafka/turns.ts';
-import { log } from '../../log.ts';
+import { log, RepeatedWarning } from '../../log.ts';
 import type { RecordEncoder } from '../../records/avro.ts';
 import type { RecordDecoder } from '../../records/decode.ts';
 import type { ClusterOptions } from '../options.ts';
@@ -47,6 +48,7 @@ export interface OwnerEvents {
   failed(error: unknown): void;
 }
 
+const RETRY = { firstMs: 100, maxMs: 5_000, jitter: 'equal' } as const;
 /** Offsets that carry no events can wait. */
 const QUIET_COMMIT_MS = 1_000;
 /** Longest wait for the transaction that is under way when the partition goes. */
@@ -58,7 +60,8 @@ export class PartitionOwner {
   readonly #options: OwnerOptions;
   readonly #events: OwnerEvents;
   readonly #crops: CropReader;
-  readonly #backoff: Backoff;
+  readonly #backoff = new Backoff(RETRY);
+  readonly #warning: RepeatedWarning;
   readonly #closing = new AbortController();
   readonly #life: Promise<void>;
   #current: { inference: PartitionInference; producer: TransactionalProducer; order: OffsetOrder } | null =
@@ -71,14 +74,14 @@ export class PartitionOwner {
   #committing = 0;
   #caughtUp = false;
   /** Something can be committed. */
-  #ripe = false;
+  #commitPending = false;
   #wake: () => void = () => {};
 
   constructor(partition: number, options: OwnerOptions, events: OwnerEvents) {
     this.#partition = partition;
     this.#options = options;
     this.#events = events;
-    this.#backoff = new Backoff((why) => log.warn({ partition }, `partition ${partition} ${why}`));
+    this.#warning = new RepeatedWarning({ partition });
     this.#crops = new CropReader({
       decoder: options.decoder,
       pixels: options.pixels,
@@ -141,7 +144,8 @@ export class PartitionOwner {
         const failure = error as Error;
         if (lacksRights(failure)) this.#events.failed(this.#refusal(failure));
         await this.#drop();
-        await this.#backoff.wait(`starts again: ${failure.message}`, this.#closing.signal);
+        this.#warning.warn(`partition ${this.#partition} starts again: ${failure.message}`);
+        await this.#backoff.wait(this.#closing.signal);
       }
     }
     await this.#drop();
@@ -172,7 +176,7 @@ export class PartitionOwner {
         committed,
         passedOver: this.#events.passedOver,
         ready: () => {
-          this.#ripe = true;
+          this.#commitPending = true;
           this.#wake();
         },
       });
@@ -208,14 +212,14 @@ export class PartitionOwner {
     let committedAt = Number.NEGATIVE_INFINITY;
     for (let last = false; !last; ) {
       last = this.#closing.signal.aborted;
-      this.#ripe = false;
+      this.#commitPending = false;
       const output = inference.output();
       if (output) {
         committedAt = performance.now();
         await this.#publish(output);
       }
       if (last) break;
-      if (!this.#ripe)
+      if (!this.#commitPending)
         await Promise.race([
           new Promise<void>((resolve) => {
             this.#wake = resolve;
@@ -260,7 +264,8 @@ export class PartitionOwner {
         if (!failure) break;
         // What was not published must not be overtaken by what comes after it: the next owner does both.
         if (signal.aborted || lacksRights(failure)) throw new ProducerGone(failure.message);
-        await this.#backoff.wait(`tries a transaction again: ${failure.message}`, signal);
+        this.#warning.warn(`partition ${this.#partition} retries a transaction: ${failure.message}`);
+        await this.#backoff.wait(signal);
       }
       this.#backoff.reset();
     } finally {

@@ -1,15 +1,16 @@
 import { diagnostics, nowMicros } from '../../diagnostics.ts';
 import type { ActivationEnd, AuActivation, AuFrame } from '../../domain/event.ts';
 import type { FaceCrop } from '../../domain/face.ts';
+import { parseTrackKey, type TrackKey, trackKey } from '../../domain/track-key.ts';
 import type { AuModel } from '../../infer/engine/index.ts';
 import type { InferOptions } from '../../infer/options.ts';
 import { InferStage, type ScoredHop } from '../../infer/stage.ts';
-import type { TrackId } from '../../infer/track.ts';
+
 import type { FaceCropBatch } from '../../records/events.ts';
 import { cropsOf, NO_TRACK } from '../record.ts';
-import { OffsetLine } from './offsets.ts';
+import { CommitWatermark } from './commit-watermark.ts';
 import { WindowSources } from './sources.ts';
-import { type StateRecord, stateKey, trackOfKey } from './state.ts';
+import type { StateRecord } from './state.ts';
 
 /** All that one transaction carries. */
 export interface Output {
@@ -42,7 +43,7 @@ export const UNKNOWN = 'unknown';
 const REMEMBERED = 2_048;
 
 interface LiveTrack {
-  readonly id: TrackId;
+  readonly id: TrackKey;
   readonly sources: WindowSources;
   /** Newest frame that was taken. */
   newest: number;
@@ -52,7 +53,7 @@ interface LiveTrack {
   waiting: { readonly frame: number; readonly offset: number }[];
   /** Offsets of records that wait for the track's end. */
   ending: number[];
-  readonly camera: boolean;
+  readonly isLiveSource: boolean;
   /** When something of it came last (ms); null: it is being closed for its silence. */
   heardAt: number | null;
 }
@@ -74,12 +75,12 @@ export class PartitionInference {
   /** Newest scored frame of tracks that are over, the one that ended longest ago first. */
   readonly #over = new Map<string, number>();
   readonly #epochs = new Map<string, number>();
-  readonly #offsets: OffsetLine;
+  readonly #offsets: CommitWatermark;
   #frames: AuFrame[] = [];
   #activations: AuActivation[] = [];
   #states = new Map<string, StateRecord | null>();
   /** What may be done when everything up to an offset is dealt with, for until then it may come again. */
-  #afterwards: { readonly offset: number; readonly act: () => void }[] = [];
+  #onceCommitted: { readonly offset: number; readonly act: () => void }[] = [];
   #givenOffset: number | null;
   #abandoned = false;
 
@@ -91,7 +92,7 @@ export class PartitionInference {
       { ...options.infer, maxWaiting: Number.MAX_SAFE_INTEGER },
       {
         frames: (frames) => {
-          if (!this.#abandoned && diagnostics.published.heard)
+          if (!this.#abandoned && diagnostics.published.hasSubscribers)
             diagnostics.published.publish({ frames, at: nowMicros() });
         },
         activations: () => {},
@@ -100,7 +101,7 @@ export class PartitionInference {
       },
     );
     this.failed = this.#stage.failed;
-    this.#offsets = new OffsetLine(options.committed ?? 0);
+    this.#offsets = new CommitWatermark(options.committed ?? 0);
     this.#givenOffset = options.committed;
     let start = options.committed;
     for (const [key, record] of options.states) {
@@ -129,14 +130,14 @@ export class PartitionInference {
   /** Takes the next record; null: it could not be decoded. `now`: ms. */
   take(offset: number, batch: FaceCropBatch | null, now: number): void {
     this.#offsets.add(offset);
-    this.#digest(offset, batch, now);
+    this.#applyRecord(offset, batch, now);
     this.#offsets.done(offset);
   }
 
   /** Closes live tracks of which nothing has come since `since` (ms). */
   closeSilent(since: number): void {
     for (const track of this.#tracks.values())
-      if (track.camera && track.heardAt !== null && track.heardAt < since) {
+      if (track.isLiveSource && track.heardAt !== null && track.heardAt < since) {
         track.heardAt = null;
         this.#stage.endTrack(track.id, 'gap');
       }
@@ -145,7 +146,8 @@ export class PartitionInference {
   /** What has come together since the last call; null: nothing. */
   output(): Output | null {
     const offset = this.#offsets.next;
-    while (this.#afterwards[0] && this.#afterwards[0].offset < offset) this.#afterwards.shift()!.act();
+    while (this.#onceCommitted[0] && this.#onceCommitted[0].offset < offset)
+      this.#onceCommitted.shift()!.act();
     if (this.#states.size === 0 && offset === (this.#givenOffset ?? 0)) return null;
     const output = { frames: this.#frames, activations: this.#activations, states: this.#states, offset };
     this.#frames = [];
@@ -165,23 +167,32 @@ export class PartitionInference {
       this.#over.set(key, record.scored);
       return null;
     }
-    const id = trackOfKey(key)!;
-    const { window, track, camera } = record;
+    const id = parseTrackKey(key)!;
+    const { window, track, isLiveSource } = record;
     this.#stage.restore(id, track);
     this.#tracks.set(key, {
-      ...this.#newTrack(id, camera),
+      ...this.#newTrack(id, isLiveSource),
       newest: window === null ? track.scored : window.frame - 1,
       refill: window && { from: window.frame, through: track.scored },
     });
     return window?.offset ?? null;
   }
 
-  #newTrack(id: TrackId, camera: boolean): LiveTrack {
+  #newTrack(id: TrackKey, isLiveSource: boolean): LiveTrack {
     const sources = new WindowSources(this.#windowSize);
-    return { id, sources, newest: -1, refill: null, waiting: [], ending: [], camera, heardAt: Date.now() };
+    return {
+      id,
+      sources,
+      newest: -1,
+      refill: null,
+      waiting: [],
+      ending: [],
+      isLiveSource,
+      heardAt: Date.now(),
+    };
   }
 
-  #digest(offset: number, batch: FaceCropBatch | null, now: number): void {
+  #applyRecord(offset: number, batch: FaceCropBatch | null, now: number): void {
     const before = offset < (this.#options.committed ?? 0);
     let crops: FaceCrop[];
     try {
@@ -204,19 +215,19 @@ export class PartitionInference {
     if (newest === undefined || epoch > newest) this.#beginEpoch(batch!, offset);
     if (batch!.trackId !== NO_TRACK) this.#feed(batch!, offset, crops, now);
     if (batch!.ended)
-      this.#endTrack(stateKey(batch!), offset, batch!.epochEnded ? 'epoch_ended' : 'track_ended');
+      this.#endTrack(trackKey(batch!), offset, batch!.epochEnded ? 'epoch_ended' : 'track_ended');
   }
 
   /** A record that an earlier owner has dealt with: only windows need it. */
   #refill(offset: number, crops: readonly FaceCrop[]): void {
     for (const crop of crops) {
-      const track = this.#tracks.get(stateKey(crop));
+      const track = this.#tracks.get(trackKey(crop));
       if (track && crop.frame > track.newest) this.#push(track, offset, crop);
     }
   }
 
   #feed(batch: FaceCropBatch, offset: number, crops: readonly FaceCrop[], now: number): void {
-    const key = stateKey(batch);
+    const key = trackKey(batch);
     let track = this.#tracks.get(key);
     const known = track?.newest ?? this.#over.get(key) ?? -1;
     const fresh = crops.filter((crop) => crop.frame > known);
@@ -247,13 +258,13 @@ export class PartitionInference {
   /** Every earlier epoch of the camera is over, also where the worker that ran it died and could not say so. */
   #beginEpoch({ cameraId, epoch }: FaceCropBatch, offset: number): void {
     this.#epochs.set(cameraId, epoch);
-    const earlier = ({ id }: { id: TrackId }) => id.cameraId === cameraId && id.epoch < epoch;
+    const earlier = ({ id }: { id: TrackKey }) => id.cameraId === cameraId && id.epoch < epoch;
     for (const [key, track] of this.#tracks) if (earlier(track)) this.#endTrack(key, offset, 'epoch_ended');
-    this.#afterwards.push({
+    this.#onceCommitted.push({
       offset,
       act: () => {
         this.#states.set(cameraId, { kind: 'camera', epoch });
-        for (const key of this.#over.keys()) if (earlier({ id: trackOfKey(key)! })) this.#forget(key);
+        for (const key of this.#over.keys()) if (earlier({ id: parseTrackKey(key)! })) this.#forget(key);
       },
     });
   }
@@ -268,7 +279,7 @@ export class PartitionInference {
 
   #onHop({ track: id, state, end, over, frames, activations }: ScoredHop): void {
     if (this.#abandoned) return;
-    const key = stateKey(id);
+    const key = trackKey(id);
     const track = this.#tracks.get(key)!;
     this.#frames.push(...frames);
     this.#activations.push(...activations);
@@ -281,7 +292,7 @@ export class PartitionInference {
       this.#remember(key, state.scored);
     } else {
       const window = track.sources.startAt(state.scored);
-      this.#states.set(key, { kind: 'live', track: state, window, camera: track.camera });
+      this.#states.set(key, { kind: 'live', track: state, window, isLiveSource: track.isLiveSource });
     }
     this.#options.ready();
   }

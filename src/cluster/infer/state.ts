@@ -1,7 +1,7 @@
 import type { AuScores } from '../../domain/scores.ts';
 import type { ActivationState } from '../../infer/activations.ts';
 import type { Tap } from '../../infer/smoothing.ts';
-import type { TrackId, TrackState } from '../../infer/track.ts';
+import type { TrackState } from '../../infer/track.ts';
 import type { WindowStart } from './sources.ts';
 
 /**
@@ -14,8 +14,8 @@ export type StateRecord =
       readonly kind: 'live';
       readonly track: TrackState;
       readonly window: WindowStart | null;
-      /** Of a camera, whose silence means something; a file may wait as long as it likes. */
-      readonly camera: boolean;
+      /** Only a live source is closed after `cluster.idleSeconds` of silence; a file may pause for any time. */
+      readonly isLiveSource: boolean;
     }
   /** Over, or silent for long: crops up to `scored` were dealt with. */
   | { readonly kind: 'over'; readonly scored: number }
@@ -23,17 +23,6 @@ export type StateRecord =
 
 /** Readers pass over records of other versions: the track then starts with an empty window. */
 const VERSION = 1;
-
-export function stateKey({ cameraId, epoch, trackId }: TrackId): string {
-  return `${cameraId}/${epoch}/${trackId}`;
-}
-
-/** The track of a key, or null where it is a camera's. */
-export function trackOfKey(key: string): TrackId | null {
-  const [cameraId, epoch, trackId] = key.split('/');
-  if (cameraId === undefined || epoch === undefined || trackId === undefined) return null;
-  return { cameraId, epoch: Number(epoch), trackId: Number(trackId) };
-}
 
 export function encodeState(record: StateRecord): Buffer {
   return Buffer.from(JSON.stringify({ v: VERSION, ...(record.kind === 'live' ? packed(record) : record) }));
@@ -54,10 +43,11 @@ interface PackedLive {
   readonly waiting: readonly (Omit<AuScores, 'raw'> & { readonly raw: string | null })[];
   readonly activations: ActivationState;
   readonly window: WindowStart | null;
+  /** `isLiveSource`; the name on the wire is that of version 1. */
   readonly camera: boolean;
 }
 
-function packed({ track, window, camera }: Extract<StateRecord, { kind: 'live' }>): PackedLive {
+function packed({ track, window, isLiveSource }: Extract<StateRecord, { kind: 'live' }>): PackedLive {
   const { scored, smoother, activations } = track;
   return {
     kind: 'live',
@@ -66,7 +56,7 @@ function packed({ track, window, camera }: Extract<StateRecord, { kind: 'live' }
     waiting: smoother.waiting.map((scores) => ({ ...scores, raw: text(scores.raw) })),
     activations,
     window,
-    camera,
+    camera: isLiveSource,
   };
 }
 
@@ -82,7 +72,7 @@ function unpacked({ scored, taps, waiting, activations, window, camera }: Packed
       activations,
     },
     window,
-    camera,
+    isLiveSource: camera,
   };
 }
 

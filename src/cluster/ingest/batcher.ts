@@ -1,6 +1,6 @@
 import type { FaceCrop, FrameFaces } from '../../domain/face.ts';
 import type { FrameStamp, Micros } from '../../domain/frame.ts';
-import { holeFrom } from '../../domain/gap.ts';
+import { gapThreshold } from '../../domain/gap.ts';
 import type { FaceCropBatch } from '../../records/events.ts';
 import { cropRecord, MAX_CROPS, NO_TRACK } from '../record.ts';
 
@@ -86,7 +86,7 @@ export class CropBatcher {
       track = { crops: [], since: now, inHop: 0, reliable: null };
       tracks.set(crop.trackId, track);
     }
-    const hole = holeFrom(this.#gapSeconds, crop.interval);
+    const hole = gapThreshold(this.#gapSeconds, crop.interval);
     if (track.reliable !== null && crop.captureTime - track.reliable > hole) {
       if (track.crops.length > 0) records.push(this.#take(stream, crop.trackId, track));
       track.reliable = null;

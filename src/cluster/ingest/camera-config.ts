@@ -1,9 +1,9 @@
 import { type Admin, Kafka, Partitioners } from 'kafkajs';
-import { cameraRedactor, cameraUrlMistake, HIDDEN } from '../../camera/credentials.ts';
+import { cameraRedactor, cameraUrlIssue, HIDDEN } from '../../camera/credentials.ts';
 import { type CameraOptions, cameraOptions } from '../../camera/options.ts';
 import { isReference, passwordsOf, resolveReferences } from '../../camera/secrets.ts';
 import { AustreamError } from '../../errors.ts';
-import { describeMistakes } from '../../issues.ts';
+import { describeIssues } from '../../issues.ts';
 import { createMissingTopics, withAdmin } from '../../kafka/admin.ts';
 import { kafkajsConnection } from '../../kafka/connection.ts';
 import { kafkaFailure } from '../../kafka/errors.ts';
@@ -19,7 +19,7 @@ export type CameraDefinition = CameraOptions;
 export function defineCamera(given: unknown): CameraDefinition {
   const result = cameraOptions.safeParse(given);
   if (!result.success)
-    throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${describeMistakes(result.error)}`);
+    throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${describeIssues(result.error)}`);
   const literal = literalIn(result.data);
   if (literal !== null)
     throw new AustreamError(
@@ -54,7 +54,7 @@ export function resolveCamera(camera: CameraDefinition): CameraOptions {
   const what = (key: string) => `camera ${camera.id}, ${key}`;
   const { username, password } = camera;
   const url = resolveReferences(camera.url, what('url'));
-  const mistake = cameraUrlMistake(url);
+  const mistake = cameraUrlIssue(url);
   if (mistake !== null) throw new AustreamError('CONFIG_INVALID', `${what('url')}: ${mistake}`);
   return {
     ...camera,
@@ -79,7 +79,7 @@ export function decodeCamera(value: Buffer): CameraDefinition {
   }
   const result = cameraOptions.safeParse(given);
   if (result.success) return result.data;
-  throw new AustreamError('CONFIG_INVALID', `its record is no camera: ${describeMistakes(result.error)}`);
+  throw new AustreamError('CONFIG_INVALID', `its record is no camera: ${describeIssues(result.error)}`);
 }
 
 /** What the topic holds, partition by partition. */

@@ -1,4 +1,5 @@
-import { faceKey } from '../../domain/face.ts';
+import { faceKey } from '../../domain/track-key.ts';
+
 import { withAdmin } from '../../kafka/admin.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
 import { BrokerLink } from '../../publish/link.ts';

@@ -9,7 +9,7 @@ import { describeResolved, resolveCamera } from '../../onvif/resolve.ts';
 import { REPORT_MS, type ToChild, type ToHost } from '../protocol/messages.ts';
 import { encodeFaces } from '../protocol/wire.ts';
 import { Camera, type Finder } from './camera.ts';
-import { Outbox } from './outbox.ts';
+import { SendQueue } from './send-queue.ts';
 import { TlsTunnel } from './tls.ts';
 
 /** The file descriptor of the pipe that carries crops to the host. */
@@ -59,7 +59,7 @@ async function live(
   });
   const pipe = new Socket({ fd: FACES_FD, readable: false, writable: true });
   pipe.on('error', die);
-  const outbox = new Outbox(
+  const outbox = new SendQueue(
     (faces) => pipe.write(encodeFaces(faces)),
     () => camera?.lost('host_slow'),
   );

@@ -1,6 +1,6 @@
 import type { FrameStamp } from '../../domain/frame.ts';
 import type { Gap } from '../../domain/gap.ts';
-import { holeFrom } from '../../domain/gap.ts';
+import { gapThreshold } from '../../domain/gap.ts';
 
 /** Finds the holes in one camera's frames. */
 export class GapFinder {
@@ -24,7 +24,7 @@ export class GapFinder {
     this.#last = stamp;
     this.#epochCause = 'frames_missing';
     if (last === null) return null;
-    const hole = holeFrom(this.#gapSeconds, stamp.interval);
+    const hole = gapThreshold(this.#gapSeconds, stamp.interval);
     if (last.epoch === stamp.epoch) {
       const missing = stamp.captureTime - last.captureTime;
       if (missing <= hole) return null;

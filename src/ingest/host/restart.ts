@@ -1,21 +1,29 @@
+import { Backoff } from '../../backoff.ts';
 import type { IngestOptions } from '../options.ts';
 
+const HOUR_MS = 3_600_000;
+
 /**
- * When to try a camera again: exponential backoff with full jitter (a random time up to the cap, so that the
- * cameras of a switch that came back do not all knock at once), reset by the first decoded frame. A camera that
- * flaps, with a frame now and then, uses up a budget of restarts an hour; beyond it the cap is higher, as it is for
- * one that rejects the password, since many cameras lock out who asks too often. It never gives up. Pure: time and
- * chance come from outside.
+ * When to try a camera again: exponential backoff with full jitter, so that the cameras of a switch that came back do
+ * not connect all at once; the first decoded frame resets it. A camera that flaps uses up a budget of restarts an hour.
+ * Past the budget the cap is `exhaustedSeconds`; so it is after a rejected password, because many cameras lock out a
+ * client that tries too often. It never gives up. Pure: time and randomness come from outside.
  */
 export class RestartPolicy {
   readonly #options: IngestOptions['backoff'];
-  readonly #random: () => number;
-  #failures = 0;
+  readonly #backoff: Backoff;
+  /** Times of the newest restarts, in milliseconds of a steady clock. */
   #recent: number[] = [];
 
   constructor(options: IngestOptions['backoff'], random: () => number = Math.random) {
     this.#options = options;
-    this.#random = random;
+    const { firstSeconds, maxSeconds } = options;
+    this.#backoff = new Backoff({
+      firstMs: firstSeconds * 1000,
+      maxMs: maxSeconds * 1000,
+      jitter: 'full',
+      random,
+    });
   }
 
   /**
@@ -23,20 +31,17 @@ export class RestartPolicy {
    * `rejected`: the camera answered, and wants another password.
    */
   next(now: number, rejected = false): number {
-    const { firstSeconds, maxSeconds, budgetPerHour, exhaustedSeconds } = this.#options;
-    this.#recent = this.#recent.filter((at) => at > now - 3_600_000).slice(-budgetPerHour);
+    const { maxSeconds, budgetPerHour, exhaustedSeconds } = this.#options;
+    this.#recent = this.#recent.filter((at) => at > now - HOUR_MS).slice(-budgetPerHour);
     const exhausted = this.#recent.length >= budgetPerHour;
     this.#recent.push(now);
-    const ceiling =
-      exhausted || (rejected && this.#failures > 0)
-        ? Math.max(maxSeconds, exhaustedSeconds)
-        : Math.min(maxSeconds, firstSeconds * 2 ** this.#failures);
-    this.#failures += 1;
-    return Math.round(this.#random() * ceiling * 1000);
+    if (exhausted || (rejected && this.#backoff.attempts > 0))
+      return this.#backoff.atMost(Math.max(maxSeconds, exhaustedSeconds) * 1000);
+    return this.#backoff.next();
   }
 
   /** A frame was decoded. */
   succeeded(): void {
-    this.#failures = 0;
+    this.#backoff.reset();
   }
 }

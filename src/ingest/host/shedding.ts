@@ -36,8 +36,8 @@ type Pressure = 'high' | 'middle' | 'calm';
  * time and loads come from outside.
  */
 export class Shedding {
-  readonly #all = new Stair();
-  readonly #own = new Map<string, Stair>();
+  readonly #all = new LoadLevel();
+  readonly #own = new Map<string, LoadLevel>();
 
   /** `now`: milliseconds of a steady clock. Returns each camera's share. */
   next(now: number, loads: ReadonlyMap<string, Load>, host: HostLoad): Map<string, number> {
@@ -48,12 +48,12 @@ export class Shedding {
       (host.behind && loads.size > 0) ||
       (loads.size > 1 && high > 0 && (high > loads.size / 2 || host.busy >= SATURATED));
     const calm = [...pressures.values()].every((pressure) => pressure === 'calm');
-    this.#all.look(now, together ? 'high' : calm ? 'calm' : 'middle');
+    this.#all.update(now, together ? 'high' : calm ? 'calm' : 'middle');
     const shares = new Map<string, number>();
     for (const [id, pressure] of pressures) {
-      const own = this.#own.get(id) ?? new Stair();
+      const own = this.#own.get(id) ?? new LoadLevel();
       this.#own.set(id, own);
-      own.look(now, together ? 'middle' : pressure);
+      own.update(now, together ? 'middle' : pressure);
       shares.set(id, SHARES[Math.max(this.#all.level, own.level)]!);
     }
     return shares;
@@ -61,14 +61,14 @@ export class Shedding {
 }
 
 /** One level that goes down quickly and comes back slowly. */
-class Stair {
+class LoadLevel {
   level = 0;
   #looks = 0;
   #calmSince: number | null = null;
   #raisedAt = Number.NEGATIVE_INFINITY;
   #patience = PATIENCE_MS;
 
-  look(now: number, pressure: Pressure): void {
+  update(now: number, pressure: Pressure): void {
     if (pressure === 'calm') this.#calm(now);
     else {
       this.#calmSince = null;

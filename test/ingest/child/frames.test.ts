@@ -4,8 +4,8 @@ import type { FrameFaces } from '../../../src/domain/face.ts';
 import type { FrameStamp } from '../../../src/domain/frame.ts';
 import { Cadence } from '../../../src/ingest/child/cadence.ts';
 import { parseGdp } from '../../../src/ingest/child/gdp.ts';
-import { Outbox } from '../../../src/ingest/child/outbox.ts';
 import { parseCaps, pictureBytes, viewI420 } from '../../../src/ingest/child/picture.ts';
+import { SendQueue } from '../../../src/ingest/child/send-queue.ts';
 import { decoderRanks } from '../../../src/ingest/host/decoders.ts';
 import { GapFinder } from '../../../src/ingest/host/gaps.ts';
 
@@ -168,7 +168,7 @@ describe('the outbox', () => {
   test('keeps the newest while the host is behind, counts the others, and loses no end of a track', () => {
     const sent: FrameFaces[] = [];
     let lost = 0;
-    const outbox = new Outbox(
+    const outbox = new SendQueue(
       (message) => sent.push(message),
       () => lost++,
     );
@@ -184,7 +184,7 @@ describe('the outbox', () => {
 
   test('lets a file wait, in order', async () => {
     const sent: FrameFaces[] = [];
-    const outbox = new Outbox(
+    const outbox = new SendQueue(
       (message) => sent.push(message),
       () => expect.unreachable(),
     );

@@ -7,7 +7,7 @@ const CREDITS = 8;
  * Sends frames to the host, no more than it takes. A live camera never waits: while the host is behind, only the
  * newest frame is kept, and the number of those that gave way is counted. A file waits.
  */
-export class Outbox {
+export class SendQueue {
   readonly #send: (faces: FrameFaces) => void;
   readonly #lose: () => void;
   #credits = CREDITS;

@@ -1,17 +1,17 @@
 import type { FaceCrop } from '../domain/face.ts';
 
-/** What waits for the model, in the order in which it came: crops, and marks that must not overtake them. */
-export type Waiting =
+/** One entry of the queue in front of the model: a crop, or a barrier that runs only after every crop before it. */
+export type QueueItem =
   | { readonly kind: 'crop'; readonly crop: FaceCrop; readonly since: number }
-  | { readonly kind: 'mark'; readonly reach: () => void | Promise<void>; readonly urgent: boolean };
+  | { readonly kind: 'barrier'; readonly run: () => void | Promise<void>; readonly urgent: boolean };
 
 /**
  * Crops of all cameras on their way to the model: first in, first out, bounded. A batch is due when `max` crops
- * wait, when the oldest has waited `deadlineMs`, when a mark stands first, or when an urgent mark is in the line.
+ * wait, when the oldest has waited `deadlineMs`, when a barrier is first, or when an urgent barrier is queued.
  */
-export class WaitingLine {
+export class InferenceQueue {
   readonly #capacity: number;
-  #items: Waiting[] = [];
+  #items: QueueItem[] = [];
   #crops = 0;
   #live = 0;
   #urgent = 0;
@@ -34,15 +34,15 @@ export class WaitingLine {
   }
 
   /** Files fill no more than half: the rest is for cameras, which cannot wait. */
-  get crowded(): boolean {
+  get nearlyFull(): boolean {
     return 2 * this.#crops >= this.#capacity;
   }
 
-  get markFirst(): boolean {
-    return this.#items[0]?.kind === 'mark';
+  get barrierFirst(): boolean {
+    return this.#items[0]?.kind === 'barrier';
   }
 
-  add(item: Waiting): void {
+  add(item: QueueItem): void {
     this.#items.push(item);
     if (item.kind === 'crop') this.#crops += 1;
     else if (item.urgent) this.#urgent += 1;
@@ -68,11 +68,11 @@ export class WaitingLine {
     if (this.#urgent > 0 || this.#crops >= max) return 0;
     const first = this.#items[0];
     if (!first) return null;
-    return first.kind === 'mark' ? 0 : Math.max(0, first.since + deadlineMs - now);
+    return first.kind === 'barrier' ? 0 : Math.max(0, first.since + deadlineMs - now);
   }
 
   /** The next items, with at most `max` crops among them. */
-  take(max: number): Waiting[] {
+  take(max: number): QueueItem[] {
     let crops = 0;
     let end = 0;
     for (; end < this.#items.length; end += 1) {
@@ -82,11 +82,11 @@ export class WaitingLine {
     const taken = this.#items.splice(0, end);
     this.#crops -= crops;
     this.#live -= taken.filter(isLive).length;
-    this.#urgent -= taken.filter((item) => item.kind === 'mark' && item.urgent).length;
+    this.#urgent -= taken.filter((item) => item.kind === 'barrier' && item.urgent).length;
     return taken;
   }
 }
 
-function isLive(item: Waiting): item is Extract<Waiting, { kind: 'crop' }> {
+function isLive(item: QueueItem): item is Extract<QueueItem, { kind: 'crop' }> {
   return item.kind === 'crop' && item.crop.clockSource !== 'file';
 }

@@ -1,5 +1,5 @@
 /** The offsets of one partition that are being dealt with: tells up to where everything is done. */
-export class OffsetLine {
+export class CommitWatermark {
   /** By offset, in order, how many things of that record are not done yet. */
   readonly #open = new Map<number, number>();
   #end: number;

@@ -12,7 +12,7 @@ const CHANGE = 4;
  * What a region looks like, in mean luma of blocks of detector pixels, read straight from the frame: a hundredth of
  * the cost of searching it.
  */
-export class Impression {
+export class RegionFingerprint {
   readonly #region: Region;
   readonly #means: Uint8Array;
 
@@ -22,7 +22,7 @@ export class Impression {
   }
 
   /** Whether all blocks look as they did, but for those that touch one of `ignored` (boxes of the frame). */
-  sameAs(before: Impression, ignored: readonly Box[]): boolean {
+  sameAs(before: RegionFingerprint, ignored: readonly Box[]): boolean {
     for (let i = 0; i < this.#means.length; i++) {
       const changed = Math.abs(this.#means[i]! - before.#means[i]!) >= CHANGE;
       if (changed && !ignored.some((box) => overlapOf(box, this.#block(i)) > 0)) return false;
