@@ -1,23 +1,12 @@
 import { isKafkajs, kafkaFailure } from '../kafka/errors.ts';
-import type { DecodedRecord } from '../records/decode.ts';
+import type { ConsumedEvent } from './event.ts';
 import { Handoff } from './handoff.ts';
 import type { ConsumeOptions } from './options.ts';
 import { TopicReader } from './reader.ts';
 
 export type * from '../records/events.ts';
+export type { ConsumedEvent, EventPlace } from './event.ts';
 export type { ConsumeOptions, PoisonMessage } from './options.ts';
-
-/** Where an event stood. */
-export interface EventPlace {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: string;
-  /** `cameraId/trackId`, or `cameraId` for CameraStatus. */
-  readonly key: string | null;
-}
-
-/** An event with its record's name, which tells the types apart: `if (event.record === 'AuFrame') event.value.aus…` */
-export type ConsumedEvent = DecodedRecord & EventPlace;
 
 /**
  * Events of austream's topics, in order per key, each at least once:

@@ -7,10 +7,21 @@ import {
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
+import type { Gauges } from '../diagnostics.ts';
+import type { Routes } from '../http/health.ts';
 import { FrameIdGenerator } from './ids.ts';
-import type { Signals, Telemetry } from './index.ts';
 import { recordMetrics } from './metrics.ts';
+import type { Signals } from './signals.ts';
 import { recordTraces } from './traces.ts';
+
+export interface Telemetry {
+  /** `/metrics`, in the format of Prometheus. */
+  readonly routes: Routes;
+  /** Where the sizes of queues come from. */
+  watch(gauges: () => Gauges): void;
+  /** Sends what is left, and ends. */
+  close(): Promise<void>;
+}
 
 /** One frame in a hundred: a trace every four seconds of a camera at 25 frames a second. */
 const DEFAULT_SAMPLER = 'parentbased_traceidratio';
