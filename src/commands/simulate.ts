@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { afflict, type FaultKind, type FaultNews } from '../simulate/faults.ts';
+import { type FaultKind, type InjectedFault, injectRandomFaults } from '../simulate/faults.ts';
 import { SIMULATED_CODECS, type SimulatedCodec, Simulator } from '../simulate/simulator.ts';
 import { parseDuration } from './duration.ts';
 import { whole } from './integer-option.ts';
@@ -59,7 +59,7 @@ export function simulateCommand(): Command {
           : `${simulator.urls.map((url, index) => lineOf(index, url, devices[index])).join('\n')}\n`,
       );
       if (faults !== undefined)
-        void afflict(simulator, faults, (news) => {
+        void injectRandomFaults(simulator, faults, (news) => {
           process.stdout.write(
             json ? `${JSON.stringify({ type: 'fault', ...news })}\n` : `${inWords(news)}\n`,
           );
@@ -71,7 +71,7 @@ export function simulateCommand(): Command {
     });
 }
 
-function inWords({ path, kind, seconds }: FaultNews): string {
+function inWords({ path, kind, seconds }: InjectedFault): string {
   const camera = path.replace('/cam', 'camera ');
   const words: Readonly<Record<FaultKind, string>> = {
     stop: `refuses everybody for ${seconds} s`,

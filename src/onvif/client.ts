@@ -4,7 +4,7 @@ import { Cam, type RequestCallback } from 'onvif';
 import type { DeviceAddress } from '../camera/onvif-address.ts';
 import { AustreamError } from '../errors.ts';
 import { type DeviceClock, readClock } from './clock.ts';
-import { explainRefusal, type Refusal } from './failure.ts';
+import { deviceError, type FailedRequest } from './device-error.ts';
 import { type MediaProfile, readProfiles } from './profile.ts';
 
 export interface Credentials {
@@ -25,7 +25,7 @@ export class OnvifClient {
   readonly #cam: Cam;
   readonly #secured: boolean;
   readonly #requestMs: number;
-  #answer: Pick<Refusal, 'xml' | 'status'> = { xml: '', status: 0 };
+  #answer: Pick<FailedRequest, 'xml' | 'status'> = { xml: '', status: 0 };
   #clock: DeviceClock | null = null;
 
   /** Each request may take `requestMs`. */
@@ -96,7 +96,7 @@ export class OnvifClient {
       this.#answer = { xml: '', status: 0 };
       const refuse = (error: NodeJS.ErrnoException) => {
         clearTimeout(timer);
-        reject(explainRefusal({ error, ...this.#answer, clock: this.#clock, secured: this.#secured }));
+        reject(deviceError({ error, ...this.#answer, clock: this.#clock, secured: this.#secured }));
       };
       // The library itself gives up only after silence; one byte a second would keep it waiting.
       const timer = setTimeout(() => refuse(new Error('Network timeout')), this.#requestMs);

@@ -4,7 +4,7 @@ import type { Simulator } from './simulator.ts';
 export const FAULT_KINDS = ['stop', 'freeze', 'loss', 'slow', 'resize', 'clock'] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
-export interface FaultNews {
+export interface InjectedFault {
   readonly path: string;
   readonly kind: FaultKind;
   /** How long it lasts. */
@@ -17,7 +17,7 @@ const SIZES: readonly (readonly [number, number])[] = [
 ];
 
 /** Lehmer's generator, 0…1: the same numbers for the same seed. */
-export function seeded(seed: number): () => number {
+export function seededRandom(seed: number): () => number {
   let state = (seed % 2_147_483_646) + 1;
   return () => {
     state = (state * 48_271) % 2_147_483_647;
@@ -26,9 +26,9 @@ export function seeded(seed: number): () => number {
 }
 
 /** Does one thing to a camera and undoes it after `seconds`; ends at once where the simulator is gone. */
-export async function inflict(
+export async function injectFault(
   simulator: Simulator,
-  { path, kind, seconds }: FaultNews,
+  { path, kind, seconds }: InjectedFault,
   random: () => number,
   sizes = SIZES,
 ): Promise<void> {
@@ -58,10 +58,10 @@ export async function inflict(
 }
 
 /** Random faults on every camera, one after another on each, until the simulator ends. */
-export async function afflict(
+export async function injectRandomFaults(
   simulator: Simulator,
   seed: number,
-  told: (news: FaultNews) => void,
+  told: (news: InjectedFault) => void,
 ): Promise<void> {
   let gone = false;
   void simulator.exited.then(() => {
@@ -69,7 +69,7 @@ export async function afflict(
   });
   await Promise.all(
     simulator.urls.map(async (url, index) => {
-      const random = seeded(seed * 1000 + index);
+      const random = seededRandom(seed * 1000 + index);
       const path = new URL(url).pathname;
       while (!gone) {
         await Promise.race([sleep(5 + 15 * random()), simulator.exited]);
@@ -78,7 +78,7 @@ export async function afflict(
         const news = { path, kind, seconds: Math.round(20 + 60 * random()) / 10 };
         told(news);
         // Commands to a server that ends fail.
-        await inflict(simulator, news, random).catch(() => {});
+        await injectFault(simulator, news, random).catch(() => {});
       }
     }),
   );

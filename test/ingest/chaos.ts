@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { FrameFaces } from '../../src/domain/face.ts';
 import type { Gap } from '../../src/domain/gap.ts';
-import { FAULT_KINDS, inflict, seeded } from '../../src/simulate/faults.ts';
+import { FAULT_KINDS, injectFault, seededRandom } from '../../src/simulate/faults.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { Bottleneck } from './bottleneck.ts';
 import { movingClip } from './clips.ts';
@@ -83,7 +83,7 @@ export async function runChaos({
     const end = performance.now() + seconds * 1000;
     await Promise.all(
       watched.map(async (camera, index) => {
-        const random = seeded(seed * 1000 + index);
+        const random = seededRandom(seed * 1000 + index);
         const { cameraId } = camera.faces[0]!;
         while (performance.now() < end) {
           await sleep(1 + 4 * random());
@@ -105,7 +105,7 @@ export async function runChaos({
             ways[index]!.widen();
           } else if (kind === 'kill') {
             if (camera.supervisor.pid !== undefined) process.kill(camera.supervisor.pid, 'SIGKILL');
-          } else await inflict(simulators[index]!, { path, kind, seconds: length }, random, SIZES);
+          } else await injectFault(simulators[index]!, { path, kind, seconds: length }, random, SIZES);
           if (OUTAGES.has(kind)) outages.push({ cameraId, kind, from, to: now() });
           const back = camera.faces.length;
           await camera.until(`${cameraId} back after ${kind}`, () => camera.faces.length > back + 5, 60_000);

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { FaultNews } from '../../src/simulate/faults.ts';
+import type { InjectedFault } from '../../src/simulate/faults.ts';
 import { Simulator, type SimulatorOptions } from '../../src/simulate/simulator.ts';
 import { makeClip, movingClip } from '../ingest/clips.ts';
 
@@ -144,7 +144,7 @@ describe('austream simulate', () => {
         ...['--duration', '22s', '--faults', seed],
       ]);
       const [, ...lines] = stdout.trim().split('\n');
-      return lines.map((line) => JSON.parse(line) as FaultNews & { type: 'fault' });
+      return lines.map((line) => JSON.parse(line) as InjectedFault & { type: 'fault' });
     };
     const [once, again, other] = await Promise.all([faults('5'), faults('5'), faults('6')]);
     for (const camera of ['/cam1', '/cam2']) {

@@ -5,11 +5,11 @@ import type { Frame } from '../../domain/frame.ts';
 import { AustreamError } from '../../errors.ts';
 import type { IngestOptions } from '../options.ts';
 import type { ClockReport, FrameCounts } from '../protocol/messages.ts';
-import { explainFailure } from './failure.ts';
-import { type EpochBegin, FrameReader } from './frames.ts';
+import { type EpochBegin, FrameReader } from './frame-reader.ts';
 import { type BusMessage, Pipeline } from './gstreamer.ts';
 import { release } from './picture.ts';
 import { sourceLaunch } from './source.ts';
+import { streamError } from './stream-error.ts';
 
 /** What a camera needs of `detect/finder.ts`. */
 export interface Finder {
@@ -104,7 +104,7 @@ export class Camera {
     this.#pipeline.stop();
     const failed = this.#messages.some((message) => message.type === 'error');
     return failed || this.#live || this.#analysedEpoch === null
-      ? explainFailure(this.#messages, this.#url)
+      ? streamError(this.#messages, this.#url)
       : null;
   }
 

@@ -4,8 +4,8 @@ import type { CameraStatus } from '../../domain/camera-status.ts';
 import type { FrameFaces } from '../../domain/face.ts';
 import type { Micros } from '../../domain/frame.ts';
 import type { IngestOptions } from '../options.ts';
-import { leastShare } from '../protocol/least-share.ts';
 import type { FrameCounts, ToHost } from '../protocol/messages.ts';
+import { minimumShare } from '../protocol/minimum-share.ts';
 import { GapFinder } from './gaps.ts';
 import { LoadMeter } from './load-meter.ts';
 import type { Load } from './shedding.ts';
@@ -108,7 +108,7 @@ export class CameraObserver {
   }
 
   get #effectiveShare(): number {
-    return Math.max(this.#share, leastShare(this.#interval, this.#options.gapSeconds));
+    return Math.max(this.#share, minimumShare(this.#interval, this.#options.gapSeconds));
   }
 
   /** The load since the last call; null while the camera gives no frames, or has only begun to. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { cameraOptions } from '../../../src/camera/options.ts';
 import type { Frame } from '../../../src/domain/frame.ts';
-import { type EpochBegin, FrameReader } from '../../../src/ingest/child/frames.ts';
+import { type EpochBegin, FrameReader } from '../../../src/ingest/child/frame-reader.ts';
 import type { Pulled } from '../../../src/ingest/child/gstreamer.ts';
 import { ingestOptions } from '../../../src/ingest/options.ts';
 import type { FrameCounts } from '../../../src/ingest/protocol/messages.ts';

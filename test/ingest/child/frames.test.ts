@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FrameFaces } from '../../../src/domain/face.ts';
 import type { FrameStamp } from '../../../src/domain/frame.ts';
-import { Cadence } from '../../../src/ingest/child/cadence.ts';
+import { FrameDecimator } from '../../../src/ingest/child/frame-decimator.ts';
 import { parseGdp } from '../../../src/ingest/child/gdp.ts';
 import { parseCaps, pictureBytes, viewI420 } from '../../../src/ingest/child/picture.ts';
 import { SendQueue } from '../../../src/ingest/child/send-queue.ts';
@@ -66,7 +66,8 @@ test('a packet has the payload that its header tells, and bytes that end before 
 });
 
 describe('the cadence', () => {
-  const kept = (cadence: Cadence, times: readonly number[]) => times.filter((time) => cadence.admit(time));
+  const kept = (cadence: FrameDecimator, times: readonly number[]) =>
+    times.filter((time) => cadence.admit(time));
 
   test.each([
     [25, 30, 250, 40_000],
@@ -76,7 +77,7 @@ describe('the cadence', () => {
     [30, 20, 200, 50_000],
   ])('of %d frames a second when %d are wanted keeps %d in 10 s', (source, wanted, count, interval) => {
     const times = Array.from({ length: source * 10 }, (_, index) => (index * 1_000_000) / source);
-    const cadence = new Cadence(wanted, source);
+    const cadence = new FrameDecimator(wanted, source);
     expect(Math.abs(kept(cadence, times).length - count)).toBeLessThanOrEqual(1);
     expect(cadence.interval).toBe(interval);
   });
@@ -87,14 +88,14 @@ describe('the cadence', () => {
         fc.array(fc.integer({ min: -3_000, max: 3_000 }), { minLength: 60, maxLength: 60 }),
         (jitter) => {
           const times = jitter.map((shift, index) => index * 40_000 + shift);
-          expect(kept(new Cadence(25, 25), times)).toHaveLength(60);
+          expect(kept(new FrameDecimator(25, 25), times)).toHaveLength(60);
         },
       ),
     );
   });
 
   test('measures the rate where the declared one lies', () => {
-    const cadence = new Cadence(120, 100);
+    const cadence = new FrameDecimator(120, 100);
     for (let frame = 0; frame < 40; frame++) cadence.admit(frame * 66_667);
     expect(cadence.interval).toBe(66_667);
   });

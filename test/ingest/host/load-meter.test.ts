@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { Pace } from '../../../src/ingest/child/pace.ts';
+import { LoadShedder } from '../../../src/ingest/child/load-shedder.ts';
 import { LoadMeter } from '../../../src/ingest/host/load-meter.ts';
-import { leastShare } from '../../../src/ingest/protocol/least-share.ts';
+import { minimumShare } from '../../../src/ingest/protocol/minimum-share.ts';
 
 const counts = (analysed: number, drops: Record<string, number> = {}) => ({
   decoded: analysed + Object.values(drops).reduce((sum, count) => sum + count, 0),
@@ -51,7 +51,7 @@ test('what a camera needs is what it used, up to every frame that was due', () =
 
 test('a pace lets an even share pass', () => {
   for (const share of [1, 3 / 4, 1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8]) {
-    const pace = new Pace();
+    const pace = new LoadShedder();
     pace.share = share;
     const passed = Array.from({ length: 240 }, () => pace.admit());
     expect(passed.filter(Boolean).length).toBe(240 * share);
@@ -68,12 +68,12 @@ test.each([
   [30, 0.2],
 ])('shedding leaves no hole in a stream of %d frames a second (gapSeconds: %d)', (fps, gapSeconds) => {
   const interval = 1_000_000 / fps;
-  const pace = new Pace();
+  const pace = new LoadShedder();
   pace.share = 1 / 8;
   let last = 0;
   let longest = 0;
   for (let frame = 1; frame < 50 * fps; frame++) {
-    if (!pace.admit(leastShare(interval, gapSeconds))) continue;
+    if (!pace.admit(minimumShare(interval, gapSeconds))) continue;
     longest = Math.max(longest, frame - last);
     last = frame;
   }

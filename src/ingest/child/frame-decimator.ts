@@ -9,7 +9,7 @@ const TOLERANCE = 0.1;
  * Which frames of a stream are analysed, and how far they are apart. The rate is measured from the frames' own
  * times (the median distance), because declared rates lie; a declared one serves until enough were seen.
  */
-export class Cadence {
+export class FrameDecimator {
   readonly #wanted: Micros;
   readonly #distances: Micros[] = [];
   #sourceInterval: Micros;

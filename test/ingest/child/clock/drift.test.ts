@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CaptureClock } from '../../../src/ingest/child/clock.ts';
-import { Drift } from '../../../src/ingest/child/drift.ts';
+import { CaptureClock } from '../../../../src/ingest/child/clock/capture-clock.ts';
+import { Drift } from '../../../../src/ingest/child/clock/drift.ts';
 
 const SECOND = 1_000_000;
 

@@ -1,17 +1,17 @@
 import type { CameraOptions } from '../../camera/options.ts';
 import type { ClockSource, Frame, I420Image, Micros } from '../../domain/frame.ts';
 import type { IngestOptions } from '../options.ts';
-import { leastShare } from '../protocol/least-share.ts';
 import type { ClockReport, EpochCause, FrameCounts, ToHost } from '../protocol/messages.ts';
-import { Cadence } from './cadence.ts';
-import { CaptureClock } from './clock.ts';
+import { minimumShare } from '../protocol/minimum-share.ts';
+import { CaptureClock } from './clock/capture-clock.ts';
+import { Drift } from './clock/drift.ts';
+import { MOST_SESSIONS, parsePacket, parseSessionStats, unixAtZero } from './clock/rtcp.ts';
 import { DecoderQueue } from './decoder-queue.ts';
-import { Drift } from './drift.ts';
+import { FrameDecimator } from './frame-decimator.ts';
 import { parseGdp } from './gdp.ts';
 import type { Pipeline, Pulled } from './gstreamer.ts';
-import { Pace } from './pace.ts';
+import { LoadShedder } from './load-shedder.ts';
 import { type PictureFormat, parseCaps, release, viewI420 } from './picture.ts';
-import { MOST_SESSIONS, parsePacket, parseSessionStats, unixAtZero } from './rtcp.ts';
 
 export type EpochBegin = Omit<Extract<ToHost, { type: 'epoch' }>, 'type'>;
 
@@ -42,8 +42,8 @@ export class FrameReader {
   #firstPts: Micros | null = null;
   #capsBytes: Buffer | null = null;
   #format: PictureFormat | null = null;
-  #cadence: Cadence | null = null;
-  readonly #pace = new Pace();
+  #cadence: FrameDecimator | null = null;
+  readonly #pace = new LoadShedder();
   #epoch: number;
   #beginCause: EpochCause | null = 'first_frame';
   #clockState = '';
@@ -140,7 +140,7 @@ export class FrameReader {
       this.drop('analysis_fps');
       return null;
     }
-    if (!this.#pace.admit(leastShare(this.#cadence!.interval, this.#options.ingest.gapSeconds))) {
+    if (!this.#pace.admit(minimumShare(this.#cadence!.interval, this.#options.ingest.gapSeconds))) {
       this.drop('overload');
       return null;
     }
@@ -247,7 +247,7 @@ export class FrameReader {
     this.#analysed = 0;
     this.#drops = {};
     this.#drift = new Drift();
-    this.#cadence = new Cadence(this.#options.camera.analysisFps, this.#format!.fps);
+    this.#cadence = new FrameDecimator(this.#options.camera.analysisFps, this.#format!.fps);
     const { width, height } = this.#format!;
     const codec =
       [...Object.entries(CODECS), ...Object.entries(PARSERS)].find(([, name]) =>

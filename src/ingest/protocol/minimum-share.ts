@@ -5,6 +5,6 @@ import { gapThreshold } from '../../domain/gap.ts';
 const ROOM = 0.8;
 
 /** The least share of frames, `interval` apart, without holes longer than `gapSeconds`: through those nobody is followed. */
-export function leastShare(interval: Micros, gapSeconds: number): number {
+export function minimumShare(interval: Micros, gapSeconds: number): number {
   return 1 / Math.max(1, Math.floor((ROOM * gapThreshold(gapSeconds, interval)) / interval));
 }

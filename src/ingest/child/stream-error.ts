@@ -5,7 +5,7 @@ import type { BusMessage } from './gstreamer.ts';
  * Makes an error for people out of what GStreamer's bus said, oldest message first. Texts are those of the C
  * locale; gstreamer-superficial does not pass on error domains and codes. The caller redacts.
  */
-export function explainFailure(messages: readonly BusMessage[], url: string): AustreamError {
+export function streamError(messages: readonly BusMessage[], url: string): AustreamError {
   const error = messages.find((message) => message.type === 'error');
   const text = messages
     .filter(({ type }) => type === 'error' || type === 'warning' || type === 'element')

@@ -3,7 +3,7 @@ import { type DeviceClock, describeClock } from './clock.ts';
 import { printable } from './profile.ts';
 
 /** What is known of a request that failed. */
-export interface Refusal {
+export interface FailedRequest {
   readonly error: NodeJS.ErrnoException;
   /** The answer, if there was one: HTTP status and body. */
   readonly status: number;
@@ -23,7 +23,7 @@ const NETWORK = /^E[A-Z]+$/;
 const HARMLESS_SKEW_MS = 5_000;
 
 /** Makes an error for people out of what the library and the device said. */
-export function explainRefusal({ error, status, xml, clock, secured }: Refusal): AustreamError {
+export function deviceError({ error, status, xml, clock, secured }: FailedRequest): AustreamError {
   if (
     status === 401 ||
     status === 403 ||

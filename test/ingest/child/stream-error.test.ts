@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { explainFailure } from '../../../src/ingest/child/failure.ts';
 import type { BusMessage } from '../../../src/ingest/child/gstreamer.ts';
+import { streamError } from '../../../src/ingest/child/stream-error.ts';
 
 const RTSPSRC = '/GstPipeline:pipeline0/GstRTSPSrc:src';
 const error = (message: string, debug: string, details?: string): BusMessage => ({
@@ -96,7 +96,7 @@ const SEEN: [string, BusMessage[], string, RegExp][] = [
 
 describe('what the bus says is put into words', () => {
   test.each(SEEN)('%s', (_, messages, code, text) => {
-    const explained = explainFailure(messages, 'rtsp://camera/live');
+    const explained = streamError(messages, 'rtsp://camera/live');
     expect(explained.code).toBe(code);
     expect(explained.message).toMatch(text);
     expect(explained.canRetry).toBe(code !== 'CAMERA_ENDED');

@@ -1,5 +1,5 @@
 /** Lets an even share of what comes pass. */
-export class Pace {
+export class LoadShedder {
   /** 0…1. */
   share = 1;
   #credit = 0;

@@ -1,4 +1,4 @@
-import type { ClockSource, Micros } from '../../domain/frame.ts';
+import type { ClockSource, Micros } from '../../../domain/frame.ts';
 
 /** Samples of the camera's clock whose median counts: one torn or late reading shall move nothing. */
 const SAMPLES = 5;

@@ -1,4 +1,4 @@
-import type { Micros } from '../../domain/frame.ts';
+import type { Micros } from '../../../domain/frame.ts';
 
 /** The first seconds of a stream show how its delivery settles, not how its clock goes. */
 const SETTLING: Micros = 15_000_000;

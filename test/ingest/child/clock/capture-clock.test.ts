@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { CaptureClock } from '../../../src/ingest/child/clock.ts';
-import { parsePacket, parseSessionStats, unixAtZero } from '../../../src/ingest/child/rtcp.ts';
+import { CaptureClock } from '../../../../src/ingest/child/clock/capture-clock.ts';
+import { parsePacket, parseSessionStats, unixAtZero } from '../../../../src/ingest/child/clock/rtcp.ts';
 
 const ZERO = 1_700_000_000_000_000;
 const SECOND = 1_000_000;
