@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CropBatcher } from '../../src/cluster/ingest/batcher.ts';
+import { CropBatcher } from '../../src/cluster/ingest/crop-batcher.ts';
 import { CropPublisher } from '../../src/cluster/ingest/crop-publisher.ts';
 import { clusterOptions } from '../../src/cluster/options.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
@@ -36,7 +36,7 @@ export async function measureHop(): Promise<{ ingestCrop: number; inferCropWithM
     const faces = Array.from({ length: FACES }, (_, face) => faceCrop({ frame, trackId: face + 1 }));
     await crops.publish(batcher.push(frameOf(faces), 0));
   }
-  await crops.publish(batcher.end('cam'));
+  await crops.publish(batcher.endEpoch('cam'));
   await crops.flush(60_000);
   const { user, system } = process.cpuUsage(before);
   await crops.close();

@@ -1,9 +1,9 @@
+import { BatchingModel } from '../cluster/infer/batching-model.ts';
 import { InferGroupMember, type InferObserver, type InferSummary } from '../cluster/infer/group-member.ts';
-import type { OwnerOptions } from '../cluster/infer/owner.ts';
-import { SharedModel } from '../cluster/infer/shared-model.ts';
-import { CropDecoder } from '../cluster/pixels.ts';
-import { requireBrokers } from '../cluster/prerequisites.ts';
-import { clusterTopicSpecs, clusterTopics, ownerTopics } from '../cluster/topics.ts';
+import type { PartitionOwnerOptions } from '../cluster/infer/partition-owner.ts';
+import { requireExternalBrokers } from '../cluster/options.ts';
+import { PixelDecoder } from '../cluster/pixel-codec.ts';
+import { clusterTopicSpecs, clusterTopics, inferTopics } from '../cluster/topics.ts';
 import type { Config } from '../config/schema.ts';
 import type { Gauges } from '../diagnostics.ts';
 import { openModel } from '../infer/engine/index.ts';
@@ -33,8 +33,8 @@ export interface InferWorker {
  */
 export async function openInferWorker(config: Config, observer: InferObserver = {}): Promise<InferWorker> {
   const { kafka, cluster, infer } = config;
-  requireBrokers(kafka);
-  const model = new SharedModel(await openModel(infer), infer.batch.max);
+  requireExternalBrokers(kafka);
+  const model = new BatchingModel(await openModel(infer), infer.batch.max);
   const closers: (() => Promise<void>)[] = [() => model.close()];
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close();
@@ -51,7 +51,7 @@ export async function openInferWorker(config: Config, observer: InferObserver = 
     return {
       done: member.failed,
       missing: () => member.missing(),
-      alive: () => model.alive(),
+      alive: () => model.probe(),
       stats: () => member.stats(),
       stop: async () => {
         await closeAll();
@@ -75,11 +75,11 @@ async function openCodecs(kafka: KafkaOptions) {
   const headers = kafka.registry && (await openRegistry(kafka.registry, kafka.topicPrefix, records));
   const encoders = Object.fromEntries(
     records.map((record) => [record, new RecordEncoder(record, headers?.get(record))]),
-  ) as OwnerOptions['encoders'];
+  ) as PartitionOwnerOptions['encoders'];
   return {
     encoders,
     decoder: new RecordDecoder(kafka.registry && new SchemaRegistry(kafka.registry)),
-    pixels: new CropDecoder(),
-    topics: ownerTopics(kafka.topicPrefix),
+    pixels: new PixelDecoder(),
+    topics: inferTopics(kafka.topicPrefix),
   };
 }

@@ -1,8 +1,8 @@
-import { CropBatcher } from '../cluster/ingest/batcher.ts';
+import { CameraAssignments } from '../cluster/ingest/camera-assignments.ts';
 import { resolveCamera } from '../cluster/ingest/camera-config.ts';
-import { CameraShare } from '../cluster/ingest/camera-share.ts';
+import { CropBatcher } from '../cluster/ingest/crop-batcher.ts';
 import { CropPublisher } from '../cluster/ingest/crop-publisher.ts';
-import { requireBrokers } from '../cluster/prerequisites.ts';
+import { requireExternalBrokers } from '../cluster/options.ts';
 import type { Config } from '../config/schema.ts';
 import { diagnostics, type Gauges, nowMicros } from '../diagnostics.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
@@ -35,7 +35,7 @@ const LATE_MS = 100;
  */
 export async function openIngestWorker(config: Config, observer: IngestObserver = {}): Promise<IngestWorker> {
   const { kafka, cluster } = config;
-  requireBrokers(kafka);
+  requireExternalBrokers(kafka);
   const counter = new RunCounter();
   const dropped = (cameraId: string, count: number, cause: string) => {
     counter.dropped(cameraId, count, cause);
@@ -56,7 +56,7 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
   };
   const batcher = new CropBatcher(config.infer);
   const late = setInterval(
-    () => void crops.publish(batcher.late(performance.now() - cluster.crops.maxWaitMs)),
+    () => void crops.publish(batcher.flushOlderThan(performance.now() - cluster.crops.maxWaitMs)),
     LATE_MS,
   );
   const handedOver = new Set<string>();
@@ -70,7 +70,7 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
         return crops.publish(batcher.push(faces, performance.now()));
       },
       epochEnded: (cameraId) => {
-        const rest = batcher.end(cameraId);
+        const rest = batcher.endEpoch(cameraId);
         // Another worker plays a file from its start: what was sent is passed over then, and its tracks go on.
         const goesOn = handedOver.has(cameraId) && rest[0]?.clockSource === 'file';
         return goesOn ? undefined : crops.publish(rest);
@@ -78,13 +78,13 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
       status,
     },
   );
-  let share: CameraShare | null = null;
+  let share: CameraAssignments | null = null;
   if (cluster.cameras === 'topic') {
     try {
-      share = await CameraShare.open(kafka, cluster, {
+      share = await CameraAssignments.open(kafka, cluster, {
         run: async (camera) => void (await cameras.add(resolveCamera(camera))),
         stop: async (id) => void (await cameras.remove(id)),
-        handOver: async (id) => {
+        reassigned: async (id) => {
           handedOver.add(id);
           await cameras.remove(id, 'stopped');
           handedOver.delete(id);

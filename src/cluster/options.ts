@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { AustreamError } from '../errors.ts';
+import type { KafkaOptions } from '../kafka/options.ts';
 
 /** Ingest and inference as workers of their own, with Kafka between them. */
 export const clusterOptions = z.strictObject({
@@ -29,3 +31,15 @@ export const clusterOptions = z.strictObject({
   idleSeconds: z.number().min(5).max(3_600).default(60),
 });
 export type ClusterOptions = z.output<typeof clusterOptions>;
+
+/** Workers are separate processes and the embedded broker lives inside one. Throws CONFIG_INVALID for it. */
+export function requireExternalBrokers(kafka: KafkaOptions): void {
+  if (kafka.embedded)
+    throw new AustreamError(
+      'CONFIG_INVALID',
+      'kafka.embedded: the workers of a cluster cannot share an embedded broker',
+      {
+        fix: 'set kafka.brokers: ["host:9092"], or use austream run for everything in one process',
+      },
+    );
+}

@@ -17,7 +17,7 @@ export function clusterTopics(prefix: string): ClusterTopics {
 }
 
 /** The topics of a partition's owner: where it reads, and where its results and its state go. */
-export function ownerTopics(prefix: string) {
+export function inferTopics(prefix: string) {
   const { AuFrame: frames, AuActivation: activations, DeadLetter: deadletter } = topicNames(prefix);
   const { crops, inferState: state } = clusterTopics(prefix);
   return { frames, activations, deadletter, crops, state };

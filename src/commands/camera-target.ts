@@ -4,8 +4,8 @@ import {
   type CameraDefinition,
   defineCamera,
   readCameras,
+  redactedCamera,
   resolveCamera,
-  shownCamera,
   writeCameras,
 } from '../cluster/ingest/camera-config.ts';
 import { loadConfig } from '../config/schema.ts';
@@ -61,7 +61,7 @@ function clusterTarget(kafka: KafkaOptions): CameraTarget {
       const cameras = await readCameras(kafka, (id, why) =>
         process.stderr.write(`austream: camera ${id} cannot be read: ${why}\n`),
       );
-      return cameras.map(shownCamera).map((camera) => ({ json: camera, text: definitionText(camera) }));
+      return cameras.map(redactedCamera).map((camera) => ({ json: camera, text: definitionText(camera) }));
     },
     async add(given) {
       const cameras = given.map(defineCamera);

@@ -1,5 +1,5 @@
 import { type Kafka, Partitioners, type Producer } from 'kafkajs';
-import { kafkaFailure, rootOf } from '../kafka/errors.ts';
+import { kafkaFailure, rootCause } from '../kafka/kafkajs-errors.ts';
 import { RecordEncoder } from '../records/avro.ts';
 import type { DeadLetter } from '../records/events.ts';
 import type { ConsumeOptions, PoisonMessage } from './options.ts';
@@ -42,7 +42,7 @@ export class DeadLetters {
       try {
         await this.#producer.send({ topic, messages: letters });
       } catch (error) {
-        if ((rootOf(error) as { type?: string }).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+        if ((rootCause(error) as { type?: string }).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
         throw kafkaFailure(error, this.#options.brokers, [topic]);
       }
     }

@@ -1,4 +1,4 @@
-import { isKafkajs, kafkaFailure } from '../kafka/errors.ts';
+import { isKafkajsError, kafkaFailure } from '../kafka/kafkajs-errors.ts';
 import type { ConsumedEvent } from './event.ts';
 import { Handoff } from './handoff.ts';
 import type { ConsumeOptions } from './options.ts';
@@ -31,7 +31,7 @@ export async function* consume(options: ConsumeOptions): AsyncGenerator<Consumed
       handoff.done();
     }
   } catch (error) {
-    throw isKafkajs(error) ? kafkaFailure(error, options.brokers, options.topics) : error;
+    throw isKafkajsError(error) ? kafkaFailure(error, options.brokers, options.topics) : error;
   } finally {
     options.signal?.removeEventListener('abort', stop);
     handoff.end();

@@ -1,5 +1,5 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
-import { rootOf } from '../kafka/errors.ts';
+import { rootCause } from '../kafka/kafkajs-errors.ts';
 
 export interface MemberOptions {
   readonly groupId: string;
@@ -110,7 +110,7 @@ export class GroupMember {
 
 /** Whether it is an outage. A coordinator that has never been there may be one that cannot be. */
 function passes(error: Error, wasJoined: boolean): boolean {
-  const { name, retriable } = rootOf(error) as Error & { retriable?: boolean };
+  const { name, retriable } = rootCause(error) as Error & { retriable?: boolean };
   if (name === 'KafkaJSGroupCoordinatorNotFound') return wasJoined;
   return error.name === 'KafkaJSNumberOfRetriesExceeded' || retriable === true;
 }

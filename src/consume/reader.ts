@@ -1,6 +1,6 @@
 import { type EachBatchPayload, Kafka, type KafkaMessage, logLevel } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
-import { isKafkajs } from '../kafka/errors.ts';
+import { isKafkajsError } from '../kafka/kafkajs-errors.ts';
 import { type DecodedRecord, PoisonError, RecordDecoder } from '../records/decode.ts';
 import { SchemaRegistry } from '../records/registry.ts';
 import { DeadLetters } from './deadletter.ts';
@@ -77,7 +77,8 @@ export class TopicReader {
       });
     } catch (error) {
       // kafkajs would try the batch again and again, and tell nobody.
-      if (!isKafkajs(error) && !(error instanceof AustreamError && error.canRetry)) this.#handoff.end(error);
+      if (!isKafkajsError(error) && !(error instanceof AustreamError && error.canRetry))
+        this.#handoff.end(error);
       throw error;
     } finally {
       clearInterval(alive);

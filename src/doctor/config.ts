@@ -9,7 +9,7 @@ import { withPassword } from '../camera/secrets.ts';
 import type { Config } from '../config/schema.ts';
 import type { AustreamError } from '../errors.ts';
 import { kafkajsConnection } from '../kafka/connection.ts';
-import { kafkaFailure } from '../kafka/errors.ts';
+import { kafkaFailure } from '../kafka/kafkajs-errors.ts';
 import { describeResolved, resolveCamera } from '../onvif/resolve.ts';
 import { topicNames } from '../records/topics.ts';
 import type { Check, Finding } from './checks.ts';

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin, Kafka } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
 import { kafkajsConnection } from './connection.ts';
-import { kafkaFailure } from './errors.ts';
+import { kafkaFailure } from './kafkajs-errors.ts';
 import type { KafkaOptions } from './options.ts';
 
 /** A topic and how it is kept. */

@@ -4,7 +4,7 @@ import { AustreamError } from '../errors.ts';
 import { log } from '../log.ts';
 import { rdkafkaConnection } from './connection.ts';
 import type { KafkaOptions } from './options.ts';
-import { isFatal, lacksRights, wrongCredentials } from './refusal.ts';
+import { isAuthenticationError, isAuthorizationError, isFatalError } from './rdkafka-errors.ts';
 
 const { CODES } = rdkafka;
 
@@ -98,7 +98,7 @@ export class GroupReader {
     );
     this.consumer.on('partition.eof', ({ partition }) => this.#ends.push(partition));
     this.consumer.on('event.stats', ({ message }: { message: string }) => {
-      this.#connected = anyAnswers(message, Math.max(SILENCE_MS, sessionMs));
+      this.#connected = anyBrokerResponds(message, Math.max(SILENCE_MS, sessionMs));
     });
     this.consumer.on('event.error', (error) => this.#onError(error));
   }
@@ -144,7 +144,7 @@ export class GroupReader {
 
   /** Offset of the group in a partition, stable: no transaction can change it any more. Null: none yet. */
   async committed(partition: number): Promise<number | null> {
-    const found = await call<rdkafka.TopicPartitionOffset[]>((done) =>
+    const found = await promisified<rdkafka.TopicPartitionOffset[]>((done) =>
       this.consumer.committed([{ topic: this.#options.topic, partition }], CALL_MS, done),
     );
     const offset = found[0]?.offset;
@@ -160,7 +160,7 @@ export class GroupReader {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       // While nothing is polled, nothing from before the seek can come after it.
       this.#betweenPolls.push(() =>
-        call<void>((done) => this.consumer.seek(place, CALL_MS, done)).then(resolve, reject),
+        promisified<void>((done) => this.consumer.seek(place, CALL_MS, done)).then(resolve, reject),
       );
       try {
         await promise;
@@ -177,14 +177,14 @@ export class GroupReader {
   pause(): void {
     const running = [...this.#owned].filter((partition) => !this.#paused.has(partition));
     if (running.length === 0) return;
-    this.consumer.pause(this.#places(running));
+    this.consumer.pause(this.#topicPartitions(running));
     for (const partition of running) this.#paused.add(partition);
   }
 
   /** Only what was paused: librdkafka would lose its place in the others. */
   resume(): void {
     if (this.#paused.size === 0) return;
-    this.consumer.resume(this.#places([...this.#paused]));
+    this.consumer.resume(this.#topicPartitions([...this.#paused]));
     this.#paused.clear();
   }
 
@@ -199,7 +199,7 @@ export class GroupReader {
     await Promise.race([gone, sleep(CLOSE_MS, undefined, { ref: false })]);
   }
 
-  #places(partitions: readonly number[]): { topic: string; partition: number }[] {
+  #topicPartitions(partitions: readonly number[]): { topic: string; partition: number }[] {
     return partitions.map((partition) => ({ topic: this.#options.topic, partition }));
   }
 
@@ -207,7 +207,7 @@ export class GroupReader {
     while (this.#open) {
       for (const act of this.#betweenPolls.splice(0)) await act();
       try {
-        const messages = await call<rdkafka.Message[]>((done) =>
+        const messages = await promisified<rdkafka.Message[]>((done) =>
           this.consumer.consume(MESSAGES_AT_ONCE, done),
         );
         for (const message of messages) if (this.#owned.has(message.partition)) this.#events.message(message);
@@ -237,7 +237,7 @@ export class GroupReader {
         for (const partition of numbers) this.#owned.delete(partition);
         // librdkafka remembers a pause also of a partition that goes: it would be silent when it comes back.
         const paused = numbers.filter((partition) => this.#paused.delete(partition));
-        if (paused.length > 0) this.consumer.resume(this.#places(paused));
+        if (paused.length > 0) this.consumer.resume(this.#topicPartitions(paused));
         await Promise.race([
           Promise.allSettled(numbers.map((partition) => this.#events.revoked(partition))),
           sleep(REVOKE_MS),
@@ -253,7 +253,7 @@ export class GroupReader {
   #onError(error: rdkafka.LibrdKafkaError): void {
     const { topic, group } = this.#options;
     if (!this.#open) return;
-    if (this.#isHopeless(error))
+    if (this.#isPermanent(error))
       this.#fail(
         new AustreamError('KAFKA_REJECTED', `Kafka refuses group ${group} on ${topic}: ${error.message}`, {
           fix: 'check kafka.sasl and kafka.tls in the config, and the rights of this user on topic and group',
@@ -263,15 +263,15 @@ export class GroupReader {
     else log.debug({ topic, group }, error.message);
   }
 
-  #isHopeless(error: rdkafka.LibrdKafkaError): boolean {
+  #isPermanent(error: rdkafka.LibrdKafkaError): boolean {
     // Where no token is to be had for a while, connections stand on the one that there is.
-    if (wrongCredentials(error)) return !(this.#tokens && this.#connected);
-    return lacksRights(error) || isFatal(error);
+    if (isAuthenticationError(error)) return !(this.#tokens && this.#connected);
+    return isAuthorizationError(error) || isFatalError(error);
   }
 }
 
 /** Whether any connection stands and was not silent for `silenceMs`, by librdkafka's statistics (JSON; `rxidle` in µs). */
-function anyAnswers(statistics: string, silenceMs: number): boolean {
+function anyBrokerResponds(statistics: string, silenceMs: number): boolean {
   const { brokers } = JSON.parse(statistics) as {
     brokers: Readonly<Record<string, { state: string; rxidle: number }>>;
   };
@@ -279,7 +279,7 @@ function anyAnswers(statistics: string, silenceMs: number): boolean {
 }
 
 /** A callback of node-rdkafka as a promise. */
-export function call<T>(
+export function promisified<T>(
   work: (done: (error: rdkafka.LibrdKafkaError | null, result: T) => void) => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -1,7 +1,7 @@
 import rdkafka from 'node-rdkafka';
 import { rdkafkaConnection } from './connection.ts';
-import { kafkaFailure } from './errors.ts';
-import { call } from './group-reader.ts';
+import { promisified } from './group-reader.ts';
+import { kafkaFailure } from './kafkajs-errors.ts';
 import type { KafkaOptions } from './options.ts';
 import { Turns } from './turns.ts';
 
@@ -38,7 +38,7 @@ export class TableReader {
   /** Throws KAFKA_UNREACHABLE. */
   static async open(kafka: KafkaOptions, topic: string): Promise<TableReader> {
     const reader = new TableReader(kafka, topic);
-    await call<unknown>((done) =>
+    await promisified<unknown>((done) =>
       reader.#consumer.connect({ timeout: kafka.connectSeconds * 1_000 }, done),
     ).catch((error) => {
       throw kafkaFailure(error, kafka.brokers!);
@@ -69,7 +69,7 @@ export class TableReader {
     try {
       while (!this.#ended.includes(partition)) {
         if (Date.now() > until) throw new Error(`${this.#topic}/${partition} cannot be read to its end`);
-        const messages = await call<rdkafka.Message[]>((done) =>
+        const messages = await promisified<rdkafka.Message[]>((done) =>
           this.#consumer.consume(MESSAGES_AT_ONCE, done),
         );
         for (const { key, value, partition: from } of messages) {

@@ -3,7 +3,7 @@ import kafkajs from 'kafkajs';
 import { consume } from '../consume/index.ts';
 import { AustreamError } from '../errors.ts';
 import { kafkajsConnection } from '../kafka/connection.ts';
-import { kafkaFailure } from '../kafka/errors.ts';
+import { kafkaFailure } from '../kafka/kafkajs-errors.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import type { Recording } from './recording.ts';
 

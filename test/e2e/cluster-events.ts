@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import rdkafka from 'node-rdkafka';
 import { type ConsumedEvent, consume } from '../../src/consume/index.ts';
-import { call } from '../../src/kafka/group-reader.ts';
+import { promisified } from '../../src/kafka/group-reader.ts';
 import { RecordDecoder } from '../../src/records/decode.ts';
 import type { AuActivation, AuFrame } from '../../src/records/events.ts';
 
@@ -77,13 +77,15 @@ export async function readAll(brokers: string, prefix: string) {
       },
       { 'auto.offset.reset': 'earliest' },
     );
-    const metadata = await call<rdkafka.Metadata>((done) => consumer.connect({ timeout: 10_000 }, done));
+    const metadata = await promisified<rdkafka.Metadata>((done) =>
+      consumer.connect({ timeout: 10_000 }, done),
+    );
     const open = new Set(metadata.topics.find(({ name }) => name === topic)!.partitions.map(({ id }) => id));
     consumer.on('partition.eof', ({ partition }) => open.delete(partition));
     consumer.assign([...open].map((partition) => ({ topic, partition, offset: 0 })));
     consumer.setDefaultConsumeTimeout(200);
     while (open.size > 0)
-      for (const { value } of await call<rdkafka.Message[]>((done) => consumer.consume(500, done))) {
+      for (const { value } of await promisified<rdkafka.Message[]>((done) => consumer.consume(500, done))) {
         const event = await decoder.decode(value);
         if (event.record === 'AuFrame') frames.push(event.value);
         if (event.record === 'AuActivation') activations.push(event.value);

@@ -3,8 +3,8 @@ import type { AuActivation, AuFrame } from '../../domain/event.ts';
 import { GroupReader } from '../../kafka/group-reader.ts';
 import { Turns } from '../../kafka/turns.ts';
 import { log } from '../../log.ts';
-import { type OwnerOptions, PartitionOwner } from './owner.ts';
-import { type PassedOver, UNKNOWN } from './partition.ts';
+import { type SkipReason, UNKNOWN_CAMERA } from './partition-inference.ts';
+import { PartitionOwner, type PartitionOwnerOptions } from './partition-owner.ts';
 
 export interface InferObserver {
   /** These events are committed to their topics. */
@@ -16,11 +16,11 @@ export interface InferSummary {
   readonly events: number;
   readonly activations: number;
   /** Crops that gave no event, by cause: repeated, late or undecodable. */
-  readonly passedOver: Readonly<Record<PassedOver, number>>;
+  readonly passedOver: Readonly<Record<SkipReason, number>>;
 }
 
 /** What every partition owner of this process shares. */
-export type SharedResources = Omit<OwnerOptions, 'reader' | 'turns'>;
+export type SharedResources = Omit<PartitionOwnerOptions, 'reader' | 'turns'>;
 
 /** Each transaction blocks one of libuv's threads, which the model and the consumer need too. */
 const MAX_CONCURRENT_TRANSACTIONS = 6;
@@ -38,7 +38,7 @@ export class InferGroupMember {
   readonly #observer: InferObserver;
   readonly #owners = new Map<number, PartitionOwner>();
   readonly #transactionSlots = new Turns(MAX_CONCURRENT_TRANSACTIONS);
-  readonly #passedOver: Record<PassedOver, number> = { late: 0, old_epoch: 0, undecodable: 0 };
+  readonly #passedOver: Record<SkipReason, number> = { late: 0, old_epoch: 0, undecodable: 0 };
   #events = 0;
   #activations = 0;
   #reader: GroupReader | null = null;
@@ -110,13 +110,13 @@ export class InferGroupMember {
       { ...this.#resources, reader: this.#reader!, turns: this.#transactionSlots },
       {
         committed: (frames, activations) => this.#committed(frames, activations),
-        passedOver: (cause, crops, cameraId) => {
+        skipped: (cause, crops, cameraId) => {
           this.#passedOver[cause] += crops;
           if (cause === 'undecodable') publishLost(cameraId, crops, 'crop_undecodable');
           else diagnostics.passedOver.publish({ cameraId, count: crops, cause });
           log.debug({ partition, cameraId, cause, crops }, 'crops passed over');
         },
-        expired: (records) => publishLost(UNKNOWN, records, 'crop_expired'),
+        expired: (records) => publishLost(UNKNOWN_CAMERA, records, 'crop_expired'),
         failed: this.#fail,
       },
     );

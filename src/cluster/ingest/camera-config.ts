@@ -6,10 +6,10 @@ import { AustreamError } from '../../errors.ts';
 import { describeIssues } from '../../issues.ts';
 import { createMissingTopics, withAdmin } from '../../kafka/admin.ts';
 import { kafkajsConnection } from '../../kafka/connection.ts';
-import { kafkaFailure } from '../../kafka/errors.ts';
+import { kafkaFailure } from '../../kafka/kafkajs-errors.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
 import { TableReader } from '../../kafka/table-reader.ts';
-import { requireBrokers } from '../prerequisites.ts';
+import { requireExternalBrokers } from '../options.ts';
 import { clusterTopicSpecs, clusterTopics } from '../topics.ts';
 
 /** A camera as the topic has it: secrets are references, resolved by the worker that runs the camera. */
@@ -20,7 +20,7 @@ export function defineCamera(given: unknown): CameraDefinition {
   const result = cameraOptions.safeParse(given);
   if (!result.success)
     throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${describeIssues(result.error)}`);
-  const literal = literalIn(result.data);
+  const literal = plaintextPasswordKey(result.data);
   if (literal !== null)
     throw new AustreamError(
       'ARGUMENT_INVALID',
@@ -33,8 +33,8 @@ export function defineCamera(given: unknown): CameraDefinition {
 }
 
 /** The camera as it may be shown; a topic that others wrote to may have passwords by value. */
-export function shownCamera(camera: CameraDefinition): CameraDefinition {
-  if (literalIn(camera) === null) return camera;
+export function redactedCamera(camera: CameraDefinition): CameraDefinition {
+  if (plaintextPasswordKey(camera) === null) return camera;
   const { url, password } = camera;
   return {
     ...camera,
@@ -44,7 +44,7 @@ export function shownCamera(camera: CameraDefinition): CameraDefinition {
 }
 
 /** The key that holds a password by value. */
-function literalIn({ password, url }: CameraDefinition): 'password' | 'url' | null {
+function plaintextPasswordKey({ password, url }: CameraDefinition): 'password' | 'url' | null {
   if (password !== undefined && !isReference(password)) return 'password';
   return passwordsOf(url).every(isReference) ? null : 'url';
 }
@@ -83,7 +83,7 @@ export function decodeCamera(value: Buffer): CameraDefinition {
 }
 
 /** What the topic holds, partition by partition. */
-type Placed = readonly ReadonlyMap<string, Buffer>[];
+type PartitionTables = readonly ReadonlyMap<string, Buffer>[];
 
 /**
  * Writes cameras to the topic; null takes one away. Ingest workers follow at once. A new camera goes to the partition
@@ -93,8 +93,8 @@ export async function writeCameras(
   kafka: KafkaOptions,
   cameras: ReadonlyMap<string, CameraDefinition | null>,
 ): Promise<void> {
-  const topic = await topicOf(kafka);
-  const placesFor = allocate(await readTopic(kafka, topic));
+  const topic = await ensureCameraTopic(kafka);
+  const placesFor = partitionAssigner(await readTopic(kafka, topic));
   const messages = [...cameras].flatMap(([key, camera]) =>
     placesFor(key, camera !== null).map((partition) => ({
       key,
@@ -123,7 +123,7 @@ export async function readCameras(
   unreadable: (id: string, why: string) => void,
 ): Promise<CameraDefinition[]> {
   const cameras: CameraDefinition[] = [];
-  for (const table of await readTopic(kafka, await topicOf(kafka)))
+  for (const table of await readTopic(kafka, await ensureCameraTopic(kafka)))
     for (const [id, value] of table) {
       try {
         cameras.push(decodeCamera(value));
@@ -135,7 +135,7 @@ export async function readCameras(
 }
 
 /** Where a camera is, or shall be. */
-function allocate(placed: Placed): (id: string, isNew: boolean) => number[] {
+function partitionAssigner(placed: PartitionTables): (id: string, isNew: boolean) => number[] {
   const counts = placed.map((table) => table.size);
   return (id, isNew) => {
     const found = placed.flatMap((table, partition) => (table.has(id) ? [partition] : []));
@@ -146,7 +146,7 @@ function allocate(placed: Placed): (id: string, isNew: boolean) => number[] {
   };
 }
 
-async function readTopic(kafka: KafkaOptions, topic: string): Promise<Placed> {
+async function readTopic(kafka: KafkaOptions, topic: string): Promise<PartitionTables> {
   const count = async (admin: Admin) => {
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
     return topics[0]!.partitions.length;
@@ -162,8 +162,8 @@ async function readTopic(kafka: KafkaOptions, topic: string): Promise<Placed> {
   }
 }
 
-async function topicOf(kafka: KafkaOptions): Promise<string> {
-  requireBrokers(kafka);
+async function ensureCameraTopic(kafka: KafkaOptions): Promise<string> {
+  requireExternalBrokers(kafka);
   const { cameraConfig } = clusterTopics(kafka.topicPrefix);
   if (kafka.topics.create) {
     const specs = clusterTopicSpecs(kafka).filter(({ name }) => name === cameraConfig);

@@ -7,9 +7,9 @@ import { Outbox } from '../../publish/outbox.ts';
 import { RecordEncoder } from '../../records/avro.ts';
 import type { FaceCropBatch } from '../../records/events.ts';
 import { openRegistry } from '../../records/subjects.ts';
+import { NO_TRACK } from '../crop-record.ts';
 import type { ClusterOptions } from '../options.ts';
-import { CropEncoder } from '../pixels.ts';
-import { NO_TRACK } from '../record.ts';
+import { PixelEncoder } from '../pixel-codec.ts';
 import { clusterTopicSpecs, clusterTopics } from '../topics.ts';
 
 export interface CropPublisherEvents {
@@ -32,7 +32,7 @@ const ENCODING_RECORDS = 64;
 export class CropPublisher {
   readonly #topic: string;
   readonly #partitions: number;
-  readonly #pixels: CropEncoder;
+  readonly #pixels: PixelEncoder;
   readonly #record: RecordEncoder;
   readonly #outbox: Outbox;
   readonly #link: BrokerLink;
@@ -69,13 +69,21 @@ export class CropPublisher {
       return topics[0]!.partitions.length;
     });
     const record = new RecordEncoder('FaceCropBatch', headers?.get('FaceCropBatch'));
-    return new CropPublisher(topic, partitions, new CropEncoder(cluster.crops), record, outbox, link, events);
+    return new CropPublisher(
+      topic,
+      partitions,
+      new PixelEncoder(cluster.crops),
+      record,
+      outbox,
+      link,
+      events,
+    );
   }
 
   private constructor(
     topic: string,
     partitions: number,
-    pixels: CropEncoder,
+    pixels: PixelEncoder,
     record: RecordEncoder,
     outbox: Outbox,
     link: BrokerLink,
@@ -102,7 +110,7 @@ export class CropPublisher {
   /** Resolves when there is room for more: live cameras need not wait for it. */
   async publish(batches: readonly FaceCropBatch[]): Promise<void> {
     // By what waited before: records that come together are no sign of overload.
-    const overloaded = this.#pixels.encodes && this.#waiting >= ENCODING_RECORDS;
+    const overloaded = this.#pixels.compresses && this.#waiting >= ENCODING_RECORDS;
     for (const batch of batches) {
       const live = batch.clockSource !== 'file';
       // A beginning or an end is small, and nobody would tell of it again.

@@ -6,8 +6,8 @@ import {
   decodeCamera,
   defineCamera,
   encodeCamera,
+  redactedCamera,
   resolveCamera,
-  shownCamera,
 } from '../../../src/cluster/ingest/camera-config.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'austream-secrets-'));
@@ -57,7 +57,7 @@ describe('a camera of the topic', () => {
   ])('may refer to a password within its URL, and is shown as it is: %s', (url) => {
     const camera = defineCamera({ id: 'lobby', url });
     expect(camera.url).toBe(url);
-    expect(shownCamera(camera)).toEqual(camera);
+    expect(redactedCamera(camera)).toEqual(camera);
   });
 
   it.each([
@@ -65,7 +65,7 @@ describe('a camera of the topic', () => {
     { url: 'rtsp://10.0.0.7/?user=viewer&pwd=hunter2' },
   ])('that others wrote with a password by value is shown without it: %o', (given) => {
     const shown = JSON.stringify(
-      shownCamera(decodeCamera(Buffer.from(JSON.stringify({ id: 'a', ...given })))),
+      redactedCamera(decodeCamera(Buffer.from(JSON.stringify({ id: 'a', ...given })))),
     );
     expect(shown).not.toMatch(/hunter2|x1/);
     expect(shown).toContain('10.0.0.7');

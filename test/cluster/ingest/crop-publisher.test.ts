@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CropBatcher } from '../../../src/cluster/ingest/batcher.ts';
+import { CropBatcher } from '../../../src/cluster/ingest/crop-batcher.ts';
 import { CropPublisher } from '../../../src/cluster/ingest/crop-publisher.ts';
 import { clusterOptions } from '../../../src/cluster/options.ts';
 import { kafkaOptions } from '../../../src/kafka/options.ts';
@@ -29,7 +29,7 @@ function crowd() {
   const batcher = new CropBatcher({ hop: 16, gapSeconds: 1 });
   const faces = Array.from({ length: TRACKS }, (_, i) => faceCrop({ frame: 0, trackId: i + 1, live: true }));
   const began = batcher.push(frameOf(faces), 0);
-  return { began, crops: batcher.late(1), ends: batcher.end('cam') };
+  return { began, crops: batcher.flushOlderThan(1), ends: batcher.endEpoch('cam') };
 }
 
 describe('CropPublisher', () => {

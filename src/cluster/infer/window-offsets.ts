@@ -5,7 +5,7 @@ export interface WindowStart {
   readonly frame: number;
 }
 
-interface Source extends WindowStart {
+interface CropPosition extends WindowStart {
   readonly reliable: boolean;
 }
 
@@ -13,22 +13,22 @@ interface Source extends WindowStart {
  * Remembers where the crops of one track's window stand in the topic, as `TrackWindow` fills it: from the first
  * reliable crop on, one row per crop, where an unreliable crop holds the row before it.
  */
-export class WindowSources {
+export class WindowOffsets {
   readonly #size: number;
   /** Crops of this window that may still be needed, oldest first, then those that no hop has scored. */
-  #crops: Source[] = [];
+  #crops: CropPosition[] = [];
 
   /** `size`: rows of a window (256). */
   constructor(size: number) {
     this.#size = size;
   }
 
-  append(crop: Source): void {
+  append(crop: CropPosition): void {
     this.#crops.push(crop);
   }
 
   /** Where the window ending with `frame` begins; null while it has no reliable crop. Forgets what lies before. */
-  startAt(frame: number): WindowStart | null {
+  windowStart(frame: number): WindowStart | null {
     let end = this.#crops.findIndex((crop) => crop.frame > frame);
     if (end < 0) end = this.#crops.length;
     const first = this.#crops.findIndex((crop) => crop.reliable);
@@ -42,7 +42,7 @@ export class WindowSources {
   }
 
   /** The window broke after `frame`: what comes later starts a new one. */
-  breakAfter(frame: number): void {
+  discardThrough(frame: number): void {
     const end = this.#crops.findIndex((crop) => crop.frame > frame);
     this.#crops.splice(0, end < 0 ? this.#crops.length : end);
   }

@@ -6,13 +6,13 @@ import { RepeatedWarning } from '../../log.ts';
 import type { RecordEncoder } from '../../records/avro.ts';
 import { PoisonError, type RecordDecoder } from '../../records/decode.ts';
 import type { DeadLetterReason, FaceCropBatch } from '../../records/events.ts';
-import type { CropDecoder } from '../pixels.ts';
+import type { PixelDecoder } from '../pixel-codec.ts';
 
 const REGISTRY_RETRY = { firstMs: 100, maxMs: 5_000, jitter: 'equal' } as const;
 
-export interface CropReaderOptions {
+export interface CropRecordDecoderOptions {
   readonly decoder: RecordDecoder;
-  readonly pixels: CropDecoder;
+  readonly pixels: PixelDecoder;
   readonly letters: RecordEncoder;
   /** Where dead letters go. */
   readonly deadletter: string;
@@ -21,15 +21,15 @@ export interface CropReaderOptions {
 }
 
 /** What became of a record: crops, or a letter about why there are none. */
-export type ReadRecord =
+export type DecodedCropRecord =
   | { readonly batch: FaceCropBatch; readonly letter: null }
   | { readonly batch: null; readonly letter: OutgoingRecord };
 
 /** Decodes records of crops, and writes dead letters of those that nobody can read. */
-export class CropReader {
-  readonly #options: CropReaderOptions;
+export class CropRecordDecoder {
+  readonly #options: CropRecordDecoderOptions;
 
-  constructor(options: CropReaderOptions) {
+  constructor(options: CropRecordDecoderOptions) {
     this.#options = options;
   }
 
@@ -37,11 +37,11 @@ export class CropReader {
    * Null where it was no longer `wanted` before anybody could tell: what needs a schema of a registry that does not
    * answer waits for it. `refused` hears of a registry that refuses for good.
    */
-  async read(
+  async decode(
     message: rdkafka.Message,
     wanted: () => boolean,
     refused: (error: AustreamError) => void,
-  ): Promise<ReadRecord | null> {
+  ): Promise<DecodedCropRecord | null> {
     const { partition, offset } = message;
     const backoff = new Backoff(REGISTRY_RETRY);
     const warning = new RepeatedWarning({ partition, offset });
@@ -51,7 +51,7 @@ export class CropReader {
       } catch (error) {
         if (!(error instanceof AustreamError)) {
           const reason = error instanceof PoisonError ? error.reason : 'corrupt';
-          return { batch: null, letter: this.#letter(message, reason, (error as Error).message) };
+          return { batch: null, letter: this.#deadLetter(message, reason, (error as Error).message) };
         }
         if (!error.canRetry) refused(error);
         // The crops are good: to pass them over would lose them.
@@ -69,7 +69,7 @@ export class CropReader {
     return this.#options.pixels.decode(decoded.value);
   }
 
-  #letter(message: rdkafka.Message, reason: DeadLetterReason, detail: string): OutgoingRecord {
+  #deadLetter(message: rdkafka.Message, reason: DeadLetterReason, detail: string): OutgoingRecord {
     const { topic, partition, offset } = message;
     const { group, letters, deadletter } = this.#options;
     const key = message.key === null || message.key === undefined ? null : Buffer.from(message.key);

@@ -1,7 +1,7 @@
 import { AustreamError } from '../errors.ts';
 
 /** Whether kafkajs threw this. */
-export function isKafkajs(error: unknown): boolean {
+export function isKafkajsError(error: unknown): boolean {
   return error instanceof Error && error.name.startsWith('KafkaJS');
 }
 
@@ -15,7 +15,7 @@ export function kafkaFailure(
   topics: readonly string[] = [],
 ): AustreamError {
   if (error instanceof AustreamError) return error;
-  const failure = rootOf(error);
+  const failure = rootCause(error);
   if (failure instanceof AustreamError) return failure;
   const where = brokers.join(', ');
   if ((failure as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION')
@@ -54,7 +54,7 @@ export function kafkaFailure(
 }
 
 /** What happened, which kafkajs wraps in retries and aggregates. */
-export function rootOf(error: unknown): Error {
+export function rootCause(error: unknown): Error {
   let failure = error instanceof Error ? error : new Error(String(error));
   for (;;) {
     const inner =

@@ -2,7 +2,7 @@ import type { FaceCrop, FrameFaces } from '../../domain/face.ts';
 import type { FrameStamp, Micros } from '../../domain/frame.ts';
 import { gapThreshold } from '../../domain/gap.ts';
 import type { FaceCropBatch } from '../../records/events.ts';
-import { cropRecord, MAX_CROPS, NO_TRACK } from '../record.ts';
+import { MAX_CROPS_PER_RECORD, NO_TRACK, toCropRecord } from '../crop-record.ts';
 
 export interface BatcherOptions {
   /** Crops in one record: the hop, so that a record that arrives can be scored at once. */
@@ -46,36 +46,36 @@ export class CropBatcher {
     const records: FaceCropBatch[] = [];
     let open = this.#epochs.get(faces.cameraId);
     if (open?.stream.epoch !== faces.epoch) {
-      if (open) records.push(...this.end(faces.cameraId));
+      if (open) records.push(...this.endEpoch(faces.cameraId));
       open = { stream: faces, tracks: new Map() };
       this.#epochs.set(faces.cameraId, open);
-      records.push(cropRecord(faces, NO_TRACK, []));
+      records.push(toCropRecord(faces, NO_TRACK, []));
     }
     for (const crop of faces.crops) records.push(...this.#add(open, crop, now));
     for (const trackId of faces.endedTracks) {
       const track = open.tracks.get(trackId);
       open.tracks.delete(trackId);
-      if (track) records.push(cropRecord(open.stream, trackId, track.crops, 'track_ended'));
+      if (track) records.push(toCropRecord(open.stream, trackId, track.crops, 'track_ended'));
     }
     return records;
   }
 
   /** The camera's epoch is over, and every track of it. */
-  end(cameraId: string): FaceCropBatch[] {
+  endEpoch(cameraId: string): FaceCropBatch[] {
     const open = this.#epochs.get(cameraId);
     this.#epochs.delete(cameraId);
     if (!open) return [];
     return [...open.tracks].map(([trackId, track]) =>
-      cropRecord(open.stream, trackId, track.crops, 'epoch_ended'),
+      toCropRecord(open.stream, trackId, track.crops, 'epoch_ended'),
     );
   }
 
   /** Crops that have waited since before `since` (ms) for the rest of their hop. */
-  late(since: number): FaceCropBatch[] {
+  flushOlderThan(since: number): FaceCropBatch[] {
     const records: FaceCropBatch[] = [];
     for (const { stream, tracks } of this.#epochs.values())
       for (const [trackId, track] of tracks)
-        if (track.crops.length > 0 && track.since < since) records.push(this.#take(stream, trackId, track));
+        if (track.crops.length > 0 && track.since < since) records.push(this.#flush(stream, trackId, track));
     return records;
   }
 
@@ -88,7 +88,7 @@ export class CropBatcher {
     }
     const hole = gapThreshold(this.#gapSeconds, crop.interval);
     if (track.reliable !== null && crop.captureTime - track.reliable > hole) {
-      if (track.crops.length > 0) records.push(this.#take(stream, crop.trackId, track));
+      if (track.crops.length > 0) records.push(this.#flush(stream, crop.trackId, track));
       track.reliable = null;
       track.inHop = 0;
     }
@@ -98,13 +98,14 @@ export class CropBatcher {
     track.inHop += 1;
     const hopEnds = track.inHop === this.#hop;
     if (hopEnds) track.inHop = 0;
-    if (hopEnds || track.crops.length >= MAX_CROPS) records.push(this.#take(stream, crop.trackId, track));
+    if (hopEnds || track.crops.length >= MAX_CROPS_PER_RECORD)
+      records.push(this.#flush(stream, crop.trackId, track));
     return records;
   }
 
-  #take(stream: FrameStamp, trackId: number, track: OpenTrack): FaceCropBatch {
+  #flush(stream: FrameStamp, trackId: number, track: OpenTrack): FaceCropBatch {
     const { crops } = track;
     track.crops = [];
-    return cropRecord(stream, trackId, crops);
+    return toCropRecord(stream, trackId, crops);
   }
 }

@@ -3,7 +3,7 @@ import type { FrameStamp } from '../domain/frame.ts';
 import type { Crop, FaceCropBatch } from '../records/events.ts';
 
 /** Most crops in one record, so that it stays below the brokers' usual limit of 1 MB. */
-export const MAX_CROPS = 24;
+export const MAX_CROPS_PER_RECORD = 24;
 
 /** The trackId of a record that belongs to no track: it tells that an epoch has begun. */
 export const NO_TRACK = 0;
@@ -11,7 +11,7 @@ export const NO_TRACK = 0;
 type Stream = Pick<FrameStamp, 'cameraId' | 'epoch' | 'clockSource' | 'interval'>;
 
 /** One record of the crops topic, in raw pixels. */
-export function cropRecord(
+export function toCropRecord(
   { cameraId, epoch, clockSource, interval }: Stream,
   trackId: number,
   crops: readonly FaceCrop[],
@@ -36,7 +36,7 @@ function toCrop({ frame, captureTime, clockErrorMs, receivedAt, box, quality, pi
 }
 
 /** The crops of a record in raw pixels. Throws where they are not what this version can read. */
-export function cropsOf(batch: FaceCropBatch): FaceCrop[] {
+export function fromCropRecord(batch: FaceCropBatch): FaceCrop[] {
   const { cameraId, epoch, trackId, clockSource, interval } = batch;
   if (batch.encoding !== 'RGB8') throw new Error(`pixels are ${batch.encoding}, not RGB8`);
   if (clockSource === 'unknown') throw new Error('captureTime is of a clock that this version does not know');

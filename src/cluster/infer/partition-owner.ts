@@ -8,9 +8,9 @@ import { AustreamError } from '../../errors.ts';
 import type { AuModel } from '../../infer/engine/index.ts';
 import type { InferOptions } from '../../infer/options.ts';
 import type { GroupReader } from '../../kafka/group-reader.ts';
-import { OffsetOrder } from '../../kafka/offset-order.ts';
+import { OffsetSequencer } from '../../kafka/offset-sequencer.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
-import { lacksRights } from '../../kafka/refusal.ts';
+import { isAuthorizationError } from '../../kafka/rdkafka-errors.ts';
 import type { TableReader } from '../../kafka/table-reader.ts';
 import { type OutgoingRecord, ProducerGone, TransactionalProducer } from '../../kafka/transaction.ts';
 import type { Turns } from '../../kafka/turns.ts';
@@ -18,12 +18,12 @@ import { log, RepeatedWarning } from '../../log.ts';
 import type { RecordEncoder } from '../../records/avro.ts';
 import type { RecordDecoder } from '../../records/decode.ts';
 import type { ClusterOptions } from '../options.ts';
-import type { CropDecoder } from '../pixels.ts';
-import { CropReader } from './crop-reader.ts';
-import { type Output, PartitionInference, type PassedOver } from './partition.ts';
-import { decodeState, encodeState, type StateRecord } from './state.ts';
+import type { PixelDecoder } from '../pixel-codec.ts';
+import { CropRecordDecoder } from './crop-record-decoder.ts';
+import { PartitionInference, type SkipReason, type TransactionContent } from './partition-inference.ts';
+import { decodeState, encodeState, type StateRecord } from './state-record.ts';
 
-export interface OwnerOptions {
+export interface PartitionOwnerOptions {
   readonly kafka: KafkaOptions;
   readonly cluster: ClusterOptions;
   readonly infer: InferOptions;
@@ -31,17 +31,17 @@ export interface OwnerOptions {
   readonly reader: GroupReader;
   readonly states: TableReader;
   readonly decoder: RecordDecoder;
-  readonly pixels: CropDecoder;
+  readonly pixels: PixelDecoder;
   readonly encoders: Readonly<Record<'AuFrame' | 'AuActivation' | 'DeadLetter', RecordEncoder>>;
   readonly topics: Readonly<Record<'frames' | 'activations' | 'deadletter' | 'crops' | 'state', string>>;
   /** Transactions at once: each keeps one of libuv's threads. */
   readonly turns: Turns;
 }
 
-export interface OwnerEvents {
+export interface PartitionOwnerEvents {
   /** These events are on their topics. */
   committed(frames: readonly AuFrame[], activations: readonly AuActivation[]): void;
-  passedOver(cause: PassedOver, crops: number, cameraId: string): void;
+  skipped(cause: SkipReason, crops: number, cameraId: string): void;
   /** Records of crops went before they were scored. */
   expired(records: number): void;
   /** The model failed, or the registry or Kafka refuses: nothing can go on. */
@@ -57,15 +57,18 @@ const FAREWELL_MS = 3_000;
 /** One partition of the crops from the moment this worker has it until it goes. */
 export class PartitionOwner {
   readonly #partition: number;
-  readonly #options: OwnerOptions;
-  readonly #events: OwnerEvents;
-  readonly #crops: CropReader;
+  readonly #options: PartitionOwnerOptions;
+  readonly #events: PartitionOwnerEvents;
+  readonly #crops: CropRecordDecoder;
   readonly #backoff = new Backoff(RETRY);
   readonly #warning: RepeatedWarning;
   readonly #closing = new AbortController();
   readonly #life: Promise<void>;
-  #current: { inference: PartitionInference; producer: TransactionalProducer; order: OffsetOrder } | null =
-    null;
+  #current: {
+    inference: PartitionInference;
+    producer: TransactionalProducer;
+    order: OffsetSequencer;
+  } | null = null;
   /** Records are decoded one after another. */
   #taking: Promise<void> = Promise.resolve();
   #undecoded = 0;
@@ -77,12 +80,12 @@ export class PartitionOwner {
   #commitPending = false;
   #wake: () => void = () => {};
 
-  constructor(partition: number, options: OwnerOptions, events: OwnerEvents) {
+  constructor(partition: number, options: PartitionOwnerOptions, events: PartitionOwnerEvents) {
     this.#partition = partition;
     this.#options = options;
     this.#events = events;
     this.#warning = new RepeatedWarning({ partition });
-    this.#crops = new CropReader({
+    this.#crops = new CropRecordDecoder({
       decoder: options.decoder,
       pixels: options.pixels,
       letters: options.encoders.DeadLetter,
@@ -114,11 +117,11 @@ export class PartitionOwner {
     this.#undecoded += this.#options.infer.hop;
     this.#taking = this.#taking.then(async () => {
       const ours = () => this.#current === current;
-      const read = await this.#crops.read(message, ours, this.#events.failed);
+      const read = await this.#crops.decode(message, ours, this.#events.failed);
       this.#undecoded -= this.#options.infer.hop;
       if (!read || !ours()) return;
       if (read.letter) this.#letters.push(read.letter);
-      current.inference.take(message.offset, read.batch, Date.now());
+      current.inference.process(message.offset, read.batch, Date.now());
     });
   }
 
@@ -142,7 +145,7 @@ export class PartitionOwner {
       } catch (error) {
         if (this.#closing.signal.aborted) break;
         const failure = error as Error;
-        if (lacksRights(failure)) this.#events.failed(this.#refusal(failure));
+        if (isAuthorizationError(failure)) this.#events.failed(this.#refusal(failure));
         await this.#drop();
         this.#warning.warn(`partition ${this.#partition} starts again: ${failure.message}`);
         await this.#backoff.wait(this.#closing.signal);
@@ -174,8 +177,8 @@ export class PartitionOwner {
         infer,
         states: decodeTable(table),
         committed,
-        passedOver: this.#events.passedOver,
-        ready: () => {
+        skipped: this.#events.skipped,
+        commitPending: () => {
           this.#commitPending = true;
           this.#wake();
         },
@@ -185,7 +188,7 @@ export class PartitionOwner {
       this.#caughtUp = false;
       await reader.seek(this.#partition, inference.start);
       // At once: the next message is for this inference.
-      const order = new OffsetOrder(this.#partition, reader, inference.start, this.#events.expired);
+      const order = new OffsetSequencer(this.#partition, reader, inference.start, this.#events.expired);
       this.#current = { inference, producer, order };
       log.info(
         { partition: this.#partition, from: inference.start, committed, states: table.size },
@@ -213,7 +216,7 @@ export class PartitionOwner {
     for (let last = false; !last; ) {
       last = this.#closing.signal.aborted;
       this.#commitPending = false;
-      const output = inference.output();
+      const output = inference.collect();
       if (output) {
         committedAt = performance.now();
         await this.#publish(output);
@@ -227,13 +230,13 @@ export class PartitionOwner {
           sleep(QUIET_COMMIT_MS),
         ]);
       if (this.#caughtUp && this.#undecoded === 0)
-        inference.closeSilent(Date.now() - cluster.idleSeconds * 1000);
+        inference.closeIdleTracks(Date.now() - cluster.idleSeconds * 1000);
       const wait = committedAt + cluster.commitMs - performance.now();
       if (wait > 0 && !this.#closing.signal.aborted) await sleep(wait);
     }
   }
 
-  async #publish(output: Output): Promise<void> {
+  async #publish(output: TransactionContent): Promise<void> {
     const { topics, encoders, reader, turns } = this.#options;
     const records: OutgoingRecord[] = [
       ...output.frames.map((frame) => ({
@@ -263,7 +266,7 @@ export class PartitionOwner {
         const failure = await turns.run(() => producer.publish(records, offset, reader.consumer, signal));
         if (!failure) break;
         // What was not published must not be overtaken by what comes after it: the next owner does both.
-        if (signal.aborted || lacksRights(failure)) throw new ProducerGone(failure.message);
+        if (signal.aborted || isAuthorizationError(failure)) throw new ProducerGone(failure.message);
         this.#warning.warn(`partition ${this.#partition} retries a transaction: ${failure.message}`);
         await this.#backoff.wait(signal);
       }

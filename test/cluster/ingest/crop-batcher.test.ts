@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CropBatcher } from '../../../src/cluster/ingest/batcher.ts';
-import { MAX_CROPS } from '../../../src/cluster/record.ts';
+import { MAX_CROPS_PER_RECORD } from '../../../src/cluster/crop-record.ts';
+import { CropBatcher } from '../../../src/cluster/ingest/crop-batcher.ts';
 import type { FaceCropBatch } from '../../../src/records/events.ts';
 import { faceCrop, frameOf } from '../../infer/faces.ts';
 
@@ -13,7 +13,7 @@ describe('CropBatcher', () => {
     const records: FaceCropBatch[] = [];
     for (let frame = 0; frame < 10; frame += 1)
       records.push(...batcher.push(frameOf([faceCrop({ frame }), faceCrop({ frame, trackId: 2 })]), frame));
-    records.push(...batcher.push(frameOf([faceCrop({ frame: 10 })], [2]), 10), ...batcher.end('cam'));
+    records.push(...batcher.push(frameOf([faceCrop({ frame: 10 })], [2]), 10), ...batcher.endEpoch('cam'));
     expect(records[0]).toMatchObject({ trackId: 0, crops: [], ended: false });
     const of = (id: number) => records.filter(({ trackId }) => trackId === id);
     expect(framesOf(of(1))).toEqual([
@@ -28,15 +28,15 @@ describe('CropBatcher', () => {
     ]);
     expect(of(1).at(-1)).toMatchObject({ ended: true, epochEnded: true });
     expect(of(2).at(-1)).toMatchObject({ ended: true, epochEnded: false });
-    expect(batcher.end('cam')).toEqual([]);
+    expect(batcher.endEpoch('cam')).toEqual([]);
   });
 
   it('hands crops on that have waited long, and the rest of their hop as soon as it is there', () => {
     const batcher = new CropBatcher({ hop: 4, gapSeconds: 1 });
     for (let frame = 0; frame < 3; frame += 1) batcher.push(frameOf([faceCrop({ frame })]), 100 * frame);
-    expect(batcher.late(0)).toEqual([]);
-    expect(framesOf(batcher.late(1))).toEqual([[0, 1, 2]]);
-    expect(batcher.late(1_000)).toEqual([]);
+    expect(batcher.flushOlderThan(0)).toEqual([]);
+    expect(framesOf(batcher.flushOlderThan(1))).toEqual([[0, 1, 2]]);
+    expect(batcher.flushOlderThan(1_000)).toEqual([]);
     expect(framesOf(batcher.push(frameOf([faceCrop({ frame: 3 })]), 300))).toEqual([[3]]);
   });
 
@@ -62,6 +62,10 @@ describe('CropBatcher', () => {
     const records = Array.from({ length: 64 }, (_, frame) =>
       batcher.push(frameOf([faceCrop({ frame })]), 0),
     ).flat();
-    expect(framesOf(records).map(({ length }) => length)).toEqual([MAX_CROPS, MAX_CROPS, 64 - 2 * MAX_CROPS]);
+    expect(framesOf(records).map(({ length }) => length)).toEqual([
+      MAX_CROPS_PER_RECORD,
+      MAX_CROPS_PER_RECORD,
+      64 - 2 * MAX_CROPS_PER_RECORD,
+    ]);
   });
 });

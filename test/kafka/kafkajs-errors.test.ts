@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
 import { AustreamError } from '../../src/errors.ts';
-import { kafkaFailure } from '../../src/kafka/errors.ts';
+import { kafkaFailure } from '../../src/kafka/kafkajs-errors.ts';
 
 const require = createRequire(import.meta.url);
 const { KafkaJSNotImplemented } = require('kafkajs/src/errors.js');

@@ -10,7 +10,7 @@ async function sharp() {
 const RAW = { raw: { width: CROP_SIZE, height: CROP_SIZE, channels: 3 } } as const;
 
 /** Writes the pixels of records as the config says. */
-export class CropEncoder {
+export class PixelEncoder {
   readonly #options: Pick<ClusterOptions['crops'], 'encoding' | 'quality'>;
 
   constructor(options: Pick<ClusterOptions['crops'], 'encoding' | 'quality'>) {
@@ -18,13 +18,13 @@ export class CropEncoder {
   }
 
   /** Whether it has anything to do. */
-  get encodes(): boolean {
+  get compresses(): boolean {
     return this.#options.encoding !== 'raw';
   }
 
   /** `batch` is in RGB8. */
   async encode(batch: FaceCropBatch): Promise<FaceCropBatch> {
-    if (!this.encodes) return batch;
+    if (!this.compresses) return batch;
     const image = await sharp();
     const settings = { quality: this.#options.quality, chromaSubsampling: '4:4:4' };
     const crops = batch.crops.map(async (crop) => ({
@@ -36,7 +36,7 @@ export class CropEncoder {
 }
 
 /** Reads pixels in any encoding that this version knows; others are left as they are. */
-export class CropDecoder {
+export class PixelDecoder {
   async decode(batch: FaceCropBatch): Promise<FaceCropBatch> {
     if (batch.encoding !== 'JPEG') return batch;
     const image = await sharp();

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PartitionInference } from '../../../src/cluster/infer/partition.ts';
-import { decodeState, encodeState } from '../../../src/cluster/infer/state.ts';
-import { CropBatcher } from '../../../src/cluster/ingest/batcher.ts';
+import { PartitionInference } from '../../../src/cluster/infer/partition-inference.ts';
+import { decodeState, encodeState } from '../../../src/cluster/infer/state-record.ts';
+import { CropBatcher } from '../../../src/cluster/ingest/crop-batcher.ts';
 import type { AuActivation, AuFrame } from '../../../src/domain/event.ts';
 import type { FrameFaces } from '../../../src/domain/face.ts';
 import { inferOptions } from '../../../src/infer/options.ts';
@@ -47,7 +47,9 @@ function tell(steps: readonly Step[], hop: number) {
     else if (happens) {
       frames.push({ epochEnded: epoch });
       // A worker that is killed takes along what it had gathered; here it had just handed everything over.
-      records.push(...(happens === 'ended' ? batcher.end('cam') : batcher.late(Number.POSITIVE_INFINITY)));
+      records.push(
+        ...(happens === 'ended' ? batcher.endEpoch('cam') : batcher.flushOlderThan(Number.POSITIVE_INFINITY)),
+      );
       batcher = new CropBatcher(options);
       epochBegan = records.length;
       epoch += 1;
@@ -62,7 +64,7 @@ function tell(steps: readonly Step[], hop: number) {
     frames.push(faces);
     records.push(...batcher.push(faces, 0));
   }
-  records.push(...batcher.end('cam'));
+  records.push(...batcher.endEpoch('cam'));
   frames.push({ epochEnded: epoch });
   return { frames, records };
 }
@@ -99,11 +101,11 @@ async function disturbed(
       infer: options,
       states: new Map([...states].map(([key, value]) => [key, decodeState(value)!])),
       committed,
-      passedOver: () => {},
-      ready: () => {},
+      skipped: () => {},
+      commitPending: () => {},
     });
     const commit = () => {
-      const output = partition.output();
+      const output = partition.collect();
       if (!output) return;
       log.frames.push(...output.frames);
       log.activations.push(...output.activations);
@@ -114,7 +116,7 @@ async function disturbed(
     };
     let taken = 0;
     for (let offset = partition.start ?? 0; offset < records.length && taken < after; offset += 1) {
-      partition.take(offset, records[offset]!, 0);
+      partition.process(offset, records[offset]!, 0);
       taken += 1;
       // Let the stage run for a while, as far as it comes.
       for (let turn = 0; turn < offset % 7; turn += 1) await new Promise((resolve) => setImmediate(resolve));

@@ -6,17 +6,17 @@ import type { ClusterOptions } from '../options.ts';
 import { clusterTopics } from '../topics.ts';
 import { type CameraDefinition, decodeCamera } from './camera-config.ts';
 
-export interface CameraShareEvents {
+export interface CameraAssignmentEvents {
   /** This worker runs the camera now, with these settings. */
   run(camera: CameraDefinition): Promise<void>;
   /** The camera was removed. Resolves when it is stopped. */
   stop(id: string): Promise<void>;
   /** Another worker will run the camera. Resolves when it is stopped. */
-  handOver(id: string): Promise<void>;
+  reassigned(id: string): Promise<void>;
 }
 
 /** What one partition of the topic says. */
-interface Share {
+interface AssignedPartition {
   readonly cameras: Map<string, CameraDefinition | null>;
   /** Until all of the partition was read once, later records may overrule what was read. */
   complete: boolean;
@@ -26,23 +26,23 @@ interface Share {
  * This worker's share of the cameras: those of the partitions of `<prefix>camera-config` that its consumer group has
  * given it. A worker that dies loses them to others within the session time-out, a new one takes its share.
  */
-export class CameraShare {
-  readonly #events: CameraShareEvents;
-  readonly #shares = new Map<number, Share>();
+export class CameraAssignments {
+  readonly #events: CameraAssignmentEvents;
+  readonly #partitions = new Map<number, AssignedPartition>();
   #reader: GroupReader | null = null;
   /** Cameras start and stop one after another. */
   #acting: Promise<void> = Promise.resolve();
 
-  private constructor(events: CameraShareEvents) {
+  private constructor(events: CameraAssignmentEvents) {
     this.#events = events;
   }
 
   static async open(
     kafka: KafkaOptions,
     cluster: ClusterOptions,
-    events: CameraShareEvents,
-  ): Promise<CameraShare> {
-    const share = new CameraShare(events);
+    events: CameraAssignmentEvents,
+  ): Promise<CameraAssignments> {
+    const share = new CameraAssignments(events);
     share.#reader = await GroupReader.open(
       kafka,
       {
@@ -52,8 +52,9 @@ export class CameraShare {
         from: 'beginning',
       },
       {
-        assigned: (partition) => void share.#shares.set(partition, { cameras: new Map(), complete: false }),
-        revoked: (partition) => share.#letGo(partition),
+        assigned: (partition) =>
+          void share.#partitions.set(partition, { cameras: new Map(), complete: false }),
+        revoked: (partition) => share.#releasePartition(partition),
         message: (message) => share.#read(message),
         caughtUp: (partition) => share.#complete(partition),
       },
@@ -68,12 +69,12 @@ export class CameraShare {
 
   /** Leaves the group when the cameras are stopped. */
   async close(): Promise<void> {
-    await Promise.all([...this.#shares.keys()].map((partition) => this.#letGo(partition)));
+    await Promise.all([...this.#partitions.keys()].map((partition) => this.#releasePartition(partition)));
     await this.#reader!.close();
   }
 
   #read({ partition, key, value }: Message): void {
-    const share = this.#shares.get(partition);
+    const share = this.#partitions.get(partition);
     if (!share || !key) return;
     const id = key.toString();
     let camera: CameraDefinition | null;
@@ -91,7 +92,7 @@ export class CameraShare {
   }
 
   #complete(partition: number): void {
-    const share = this.#shares.get(partition);
+    const share = this.#partitions.get(partition);
     if (!share || share.complete) return;
     share.complete = true;
     for (const [id, camera] of share.cameras) if (camera) this.#apply(id, camera);
@@ -103,10 +104,10 @@ export class CameraShare {
       .catch((error: Error) => log.error({ cameraId: id }, error.message));
   }
 
-  async #letGo(partition: number): Promise<void> {
-    const share = this.#shares.get(partition);
-    this.#shares.delete(partition);
+  async #releasePartition(partition: number): Promise<void> {
+    const share = this.#partitions.get(partition);
+    this.#partitions.delete(partition);
     await this.#acting;
-    await Promise.all([...(share?.cameras.keys() ?? [])].map((id) => this.#events.handOver(id)));
+    await Promise.all([...(share?.cameras.keys() ?? [])].map((id) => this.#events.reassigned(id)));
   }
 }

@@ -2,7 +2,7 @@ import type { AuScores } from '../../domain/scores.ts';
 import type { ActivationState } from '../../infer/activations.ts';
 import type { Tap } from '../../infer/smoothing.ts';
 import type { TrackState } from '../../infer/track.ts';
-import type { WindowStart } from './sources.ts';
+import type { WindowStart } from './window-offsets.ts';
 
 /**
  * What inference workers leave to each other in the compacted topic `<prefix>infer-state`, in the partition of the

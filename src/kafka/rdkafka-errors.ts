@@ -10,16 +10,16 @@ const CREDENTIALS = /authentication failure$/i;
 const FATAL = /fatal error$/i;
 
 /** Whether the brokers say that this user may not do that. */
-export function lacksRights({ message }: Failure): boolean {
+export function isAuthorizationError({ message }: Failure): boolean {
   return RIGHTS.test(message);
 }
 
 /** Whether the brokers, or whoever gives out tokens, do not take this user's credentials. */
-export function wrongCredentials({ message }: Failure): boolean {
+export function isAuthenticationError({ message }: Failure): boolean {
   return CREDENTIALS.test(message);
 }
 
 /** Whether librdkafka says that this client is of no further use. */
-export function isFatal({ message }: Failure): boolean {
+export function isFatalError({ message }: Failure): boolean {
   return FATAL.test(message);
 }

@@ -7,13 +7,13 @@ import type { InferOptions } from '../../infer/options.ts';
 import { InferStage, type ScoredHop } from '../../infer/stage.ts';
 
 import type { FaceCropBatch } from '../../records/events.ts';
-import { cropsOf, NO_TRACK } from '../record.ts';
+import { fromCropRecord, NO_TRACK } from '../crop-record.ts';
 import { CommitWatermark } from './commit-watermark.ts';
-import { WindowSources } from './sources.ts';
-import type { StateRecord } from './state.ts';
+import type { StateRecord } from './state-record.ts';
+import { WindowOffsets } from './window-offsets.ts';
 
 /** All that one transaction carries. */
-export interface Output {
+export interface TransactionContent {
   readonly frames: readonly AuFrame[];
   readonly activations: readonly AuActivation[];
   /** Null takes a record away. */
@@ -23,39 +23,39 @@ export interface Output {
 }
 
 /** Crops that were passed over, by cause: `late` ones came again or out of turn, `old_epoch` ones from an epoch that is over. */
-export type PassedOver = 'late' | 'old_epoch' | 'undecodable';
+export type SkipReason = 'late' | 'old_epoch' | 'undecodable';
 
-export interface PartitionOptions {
+export interface PartitionInferenceOptions {
   readonly infer: InferOptions;
   /** What earlier owners left: the state records of this partition, by key. */
   readonly states: ReadonlyMap<string, StateRecord>;
   /** Where the earlier owner was; null: nobody was here before. */
   readonly committed: number | null;
   /** `cameraId` is `unknown` for what cannot be read. */
-  passedOver(cause: PassedOver, crops: number, cameraId: string): void;
+  skipped(cause: SkipReason, crops: number, cameraId: string): void;
   /** Something can be committed. */
-  ready(): void;
+  commitPending(): void;
 }
 
 /** The camera of crops that nobody can tell it of. */
-export const UNKNOWN = 'unknown';
+export const UNKNOWN_CAMERA = 'unknown';
 /** `over` tracks that are remembered, so that what comes again of them is known. */
-const REMEMBERED = 2_048;
+const MAX_ENDED_TRACKS = 2_048;
 
 interface LiveTrack {
   readonly id: TrackKey;
-  readonly sources: WindowSources;
+  readonly windowOffsets: WindowOffsets;
   /** Newest frame that was taken. */
-  newest: number;
+  newestFrame: number;
   /** Crops of the window that an earlier owner has scored are wanted from here to here, to fill it again. */
   readonly refill: { readonly from: number; readonly through: number } | null;
   /** What waits for a hop, in order. */
-  waiting: { readonly frame: number; readonly offset: number }[];
+  unscored: { readonly frame: number; readonly offset: number }[];
   /** Offsets of records that wait for the track's end. */
-  ending: number[];
+  pendingEnds: number[];
   readonly isLiveSource: boolean;
   /** When something of it came last (ms); null: it is being closed for its silence. */
-  heardAt: number | null;
+  lastReceivedAt: number | null;
 }
 
 /**
@@ -68,23 +68,23 @@ export class PartitionInference {
   readonly failed: Promise<never>;
   /** Where to read from. */
   readonly start: number | null;
-  readonly #options: PartitionOptions;
+  readonly #options: PartitionInferenceOptions;
   readonly #stage: InferStage;
   readonly #windowSize: number;
   readonly #tracks = new Map<string, LiveTrack>();
   /** Newest scored frame of tracks that are over, the one that ended longest ago first. */
-  readonly #over = new Map<string, number>();
+  readonly #endedTracks = new Map<string, number>();
   readonly #epochs = new Map<string, number>();
   readonly #offsets: CommitWatermark;
   #frames: AuFrame[] = [];
   #activations: AuActivation[] = [];
   #states = new Map<string, StateRecord | null>();
   /** What may be done when everything up to an offset is dealt with, for until then it may come again. */
-  #onceCommitted: { readonly offset: number; readonly act: () => void }[] = [];
-  #givenOffset: number | null;
+  #afterOffset: { readonly offset: number; readonly act: () => void }[] = [];
+  #collectedOffset: number | null;
   #abandoned = false;
 
-  constructor(model: AuModel, options: PartitionOptions) {
+  constructor(model: AuModel, options: PartitionInferenceOptions) {
     this.#options = options;
     this.#windowSize = model.windowSize;
     this.#stage = new InferStage(
@@ -102,7 +102,7 @@ export class PartitionInference {
     );
     this.failed = this.#stage.failed;
     this.#offsets = new CommitWatermark(options.committed ?? 0);
-    this.#givenOffset = options.committed;
+    this.#collectedOffset = options.committed;
     let start = options.committed;
     for (const [key, record] of options.states) {
       const window = this.#restore(key, record);
@@ -128,32 +128,31 @@ export class PartitionInference {
   }
 
   /** Takes the next record; null: it could not be decoded. `now`: ms. */
-  take(offset: number, batch: FaceCropBatch | null, now: number): void {
+  process(offset: number, batch: FaceCropBatch | null, now: number): void {
     this.#offsets.add(offset);
     this.#applyRecord(offset, batch, now);
     this.#offsets.done(offset);
   }
 
   /** Closes live tracks of which nothing has come since `since` (ms). */
-  closeSilent(since: number): void {
+  closeIdleTracks(since: number): void {
     for (const track of this.#tracks.values())
-      if (track.isLiveSource && track.heardAt !== null && track.heardAt < since) {
-        track.heardAt = null;
+      if (track.isLiveSource && track.lastReceivedAt !== null && track.lastReceivedAt < since) {
+        track.lastReceivedAt = null;
         this.#stage.endTrack(track.id, 'gap');
       }
   }
 
   /** What has come together since the last call; null: nothing. */
-  output(): Output | null {
+  collect(): TransactionContent | null {
     const offset = this.#offsets.next;
-    while (this.#onceCommitted[0] && this.#onceCommitted[0].offset < offset)
-      this.#onceCommitted.shift()!.act();
-    if (this.#states.size === 0 && offset === (this.#givenOffset ?? 0)) return null;
+    while (this.#afterOffset[0] && this.#afterOffset[0].offset < offset) this.#afterOffset.shift()!.act();
+    if (this.#states.size === 0 && offset === (this.#collectedOffset ?? 0)) return null;
     const output = { frames: this.#frames, activations: this.#activations, states: this.#states, offset };
     this.#frames = [];
     this.#activations = [];
     this.#states = new Map();
-    this.#givenOffset = offset;
+    this.#collectedOffset = offset;
     return output;
   }
 
@@ -164,7 +163,7 @@ export class PartitionInference {
       return null;
     }
     if (record.kind === 'over') {
-      this.#over.set(key, record.scored);
+      this.#endedTracks.set(key, record.scored);
       return null;
     }
     const id = parseTrackKey(key)!;
@@ -172,23 +171,23 @@ export class PartitionInference {
     this.#stage.restore(id, track);
     this.#tracks.set(key, {
       ...this.#newTrack(id, isLiveSource),
-      newest: window === null ? track.scored : window.frame - 1,
+      newestFrame: window === null ? track.scored : window.frame - 1,
       refill: window && { from: window.frame, through: track.scored },
     });
     return window?.offset ?? null;
   }
 
   #newTrack(id: TrackKey, isLiveSource: boolean): LiveTrack {
-    const sources = new WindowSources(this.#windowSize);
+    const windowOffsets = new WindowOffsets(this.#windowSize);
     return {
       id,
-      sources,
-      newest: -1,
+      windowOffsets,
+      newestFrame: -1,
       refill: null,
-      waiting: [],
-      ending: [],
+      unscored: [],
+      pendingEnds: [],
       isLiveSource,
-      heardAt: Date.now(),
+      lastReceivedAt: Date.now(),
     };
   }
 
@@ -197,9 +196,9 @@ export class PartitionInference {
     let crops: FaceCrop[];
     try {
       if (batch === null) throw new Error('not a FaceCropBatch');
-      crops = cropsOf(batch);
+      crops = fromCropRecord(batch);
     } catch {
-      if (!before) this.#options.passedOver('undecodable', 1, batch?.cameraId ?? UNKNOWN);
+      if (!before) this.#options.skipped('undecodable', 1, batch?.cameraId ?? UNKNOWN_CAMERA);
       return;
     }
     if (before) {
@@ -209,11 +208,11 @@ export class PartitionInference {
     const { cameraId, epoch } = batch!;
     const newest = this.#epochs.get(cameraId);
     if (newest !== undefined && epoch < newest) {
-      this.#options.passedOver('old_epoch', crops.length, cameraId);
+      this.#options.skipped('old_epoch', crops.length, cameraId);
       return;
     }
     if (newest === undefined || epoch > newest) this.#beginEpoch(batch!, offset);
-    if (batch!.trackId !== NO_TRACK) this.#feed(batch!, offset, crops, now);
+    if (batch!.trackId !== NO_TRACK) this.#addCrops(batch!, offset, crops, now);
     if (batch!.ended)
       this.#endTrack(trackKey(batch!), offset, batch!.epochEnded ? 'epoch_ended' : 'track_ended');
   }
@@ -222,33 +221,33 @@ export class PartitionInference {
   #refill(offset: number, crops: readonly FaceCrop[]): void {
     for (const crop of crops) {
       const track = this.#tracks.get(trackKey(crop));
-      if (track && crop.frame > track.newest) this.#push(track, offset, crop);
+      if (track && crop.frame > track.newestFrame) this.#push(track, offset, crop);
     }
   }
 
-  #feed(batch: FaceCropBatch, offset: number, crops: readonly FaceCrop[], now: number): void {
+  #addCrops(batch: FaceCropBatch, offset: number, crops: readonly FaceCrop[], now: number): void {
     const key = trackKey(batch);
     let track = this.#tracks.get(key);
-    const known = track?.newest ?? this.#over.get(key) ?? -1;
+    const known = track?.newestFrame ?? this.#endedTracks.get(key) ?? -1;
     const fresh = crops.filter((crop) => crop.frame > known);
     if (fresh.length < crops.length)
-      this.#options.passedOver('late', crops.length - fresh.length, batch.cameraId);
+      this.#options.skipped('late', crops.length - fresh.length, batch.cameraId);
     if (fresh.length === 0) return;
     if (!track) {
       const { cameraId, epoch, trackId } = batch;
       track = this.#newTrack({ cameraId, epoch, trackId }, batch.clockSource !== 'file');
-      this.#over.delete(key);
+      this.#endedTracks.delete(key);
       this.#tracks.set(key, track);
     }
-    track.heardAt = now;
+    track.lastReceivedAt = now;
     for (const crop of fresh) this.#push(track, offset, crop);
   }
 
   #push(track: LiveTrack, offset: number, crop: FaceCrop): void {
-    track.newest = crop.frame;
-    track.sources.append({ offset, frame: crop.frame, reliable: crop.quality.unreliable === null });
+    track.newestFrame = crop.frame;
+    track.windowOffsets.append({ offset, frame: crop.frame, reliable: crop.quality.unreliable === null });
     if (track.refill === null || crop.frame > track.refill.through) {
-      track.waiting.push({ frame: crop.frame, offset });
+      track.unscored.push({ frame: crop.frame, offset });
       this.#offsets.hold(offset);
     }
     const { pixels: _, trackId: __, box: ___, quality: ____, ...stamp } = crop;
@@ -260,11 +259,12 @@ export class PartitionInference {
     this.#epochs.set(cameraId, epoch);
     const earlier = ({ id }: { id: TrackKey }) => id.cameraId === cameraId && id.epoch < epoch;
     for (const [key, track] of this.#tracks) if (earlier(track)) this.#endTrack(key, offset, 'epoch_ended');
-    this.#onceCommitted.push({
+    this.#afterOffset.push({
       offset,
       act: () => {
         this.#states.set(cameraId, { kind: 'camera', epoch });
-        for (const key of this.#over.keys()) if (earlier({ id: parseTrackKey(key)! })) this.#forget(key);
+        for (const key of this.#endedTracks.keys())
+          if (earlier({ id: parseTrackKey(key)! })) this.#forgetEnded(key);
       },
     });
   }
@@ -272,7 +272,7 @@ export class PartitionInference {
   #endTrack(key: string, offset: number, reason: ActivationEnd): void {
     const track = this.#tracks.get(key);
     if (!track) return;
-    track.ending.push(offset);
+    track.pendingEnds.push(offset);
     this.#offsets.hold(offset);
     this.#stage.endTrack(track.id, reason);
   }
@@ -283,29 +283,29 @@ export class PartitionInference {
     const track = this.#tracks.get(key)!;
     this.#frames.push(...frames);
     this.#activations.push(...activations);
-    while (track.waiting[0] && track.waiting[0].frame <= state.scored)
-      this.#offsets.done(track.waiting.shift()!.offset);
-    if (end !== null) track.sources.breakAfter(state.scored);
-    if (over) for (const offset of track.ending.splice(0)) this.#offsets.done(offset);
-    if (over && track.waiting.length === 0) {
+    while (track.unscored[0] && track.unscored[0].frame <= state.scored)
+      this.#offsets.done(track.unscored.shift()!.offset);
+    if (end !== null) track.windowOffsets.discardThrough(state.scored);
+    if (over) for (const offset of track.pendingEnds.splice(0)) this.#offsets.done(offset);
+    if (over && track.unscored.length === 0) {
       this.#tracks.delete(key);
-      this.#remember(key, state.scored);
+      this.#rememberEnded(key, state.scored);
     } else {
-      const window = track.sources.startAt(state.scored);
+      const window = track.windowOffsets.windowStart(state.scored);
       this.#states.set(key, { kind: 'live', track: state, window, isLiveSource: track.isLiveSource });
     }
-    this.#options.ready();
+    this.#options.commitPending();
   }
 
-  #remember(key: string, scored: number): void {
-    this.#over.delete(key);
-    this.#over.set(key, scored);
+  #rememberEnded(key: string, scored: number): void {
+    this.#endedTracks.delete(key);
+    this.#endedTracks.set(key, scored);
     this.#states.set(key, { kind: 'over', scored });
-    if (this.#over.size > REMEMBERED) this.#forget(this.#over.keys().next().value!);
+    if (this.#endedTracks.size > MAX_ENDED_TRACKS) this.#forgetEnded(this.#endedTracks.keys().next().value!);
   }
 
-  #forget(key: string): void {
-    this.#over.delete(key);
+  #forgetEnded(key: string): void {
+    this.#endedTracks.delete(key);
     this.#states.set(key, null);
   }
 }

@@ -1,11 +1,11 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { PartitionOwner } from '../../../src/cluster/infer/owner.ts';
-import { CropBatcher } from '../../../src/cluster/ingest/batcher.ts';
+import { PartitionOwner } from '../../../src/cluster/infer/partition-owner.ts';
+import { CropBatcher } from '../../../src/cluster/ingest/crop-batcher.ts';
 import { clusterOptions } from '../../../src/cluster/options.ts';
-import { CropDecoder } from '../../../src/cluster/pixels.ts';
-import { ownerTopics } from '../../../src/cluster/topics.ts';
+import { PixelDecoder } from '../../../src/cluster/pixel-codec.ts';
+import { inferTopics } from '../../../src/cluster/topics.ts';
 import type { AuFrame } from '../../../src/domain/event.ts';
 import { inferOptions } from '../../../src/infer/options.ts';
 import { GroupReader } from '../../../src/kafka/group-reader.ts';
@@ -23,7 +23,7 @@ import { countingModel } from '../../infer/model.ts';
 const HOP = 4;
 const SCHEMA_ID = 7;
 const PATIENT = { timeout: 40_000 };
-const topics = ownerTopics('au.');
+const topics = inferTopics('au.');
 const { crops, state: inferState } = topics;
 
 let broker: MockBroker;
@@ -40,7 +40,7 @@ beforeAll(async () => {
   const encoder = new RecordEncoder('FaceCropBatch', confluentHeader(SCHEMA_ID));
   const batcher = new CropBatcher({ hop: HOP, gapSeconds: 1 });
   const frames = Array.from({ length: HOP }, (_, frame) => frameOf([faceCrop({ frame, live: true })]));
-  for (const batch of [...frames.flatMap((frame) => batcher.push(frame, 0)), ...batcher.end('cam')])
+  for (const batch of [...frames.flatMap((frame) => batcher.push(frame, 0)), ...batcher.endEpoch('cam')])
     broker.send(crops, 0, encoder.encode(batch));
 });
 afterAll(async () => {
@@ -70,7 +70,7 @@ async function own(group: string) {
     decoder: new RecordDecoder(
       new SchemaRegistry(registryOptions.parse({ url: `http://127.0.0.1:${port}` })),
     ),
-    pixels: new CropDecoder(),
+    pixels: new PixelDecoder(),
     encoders: {
       AuFrame: new RecordEncoder('AuFrame'),
       AuActivation: new RecordEncoder('AuActivation'),
@@ -89,7 +89,7 @@ async function own(group: string) {
           { ...options, reader },
           {
             committed: (frames) => void heard.frames.push(...frames),
-            passedOver: (cause) => void heard.passedOver.push(cause),
+            skipped: (cause) => void heard.passedOver.push(cause),
             expired: () => {},
             failed: (error) => void heard.failures.push(error),
           },

@@ -7,7 +7,7 @@ const MAX_WINDOWS = 8;
 /** A device that does not answer for so long is lost. */
 const ALIVE_MS = 10_000;
 
-interface Job<T> {
+interface PendingCall<T> {
   readonly input: T;
   readonly n: number;
   readonly resolve: (output: Float32Array) => void;
@@ -18,17 +18,17 @@ interface Job<T> {
  * One model for the stages of all partitions: what they ask while the device is busy goes to it in one run, in order.
  * A failure of the device comes as ENGINE_FAILED.
  */
-export class SharedModel implements AuModel {
+export class BatchingModel implements AuModel {
   readonly #model: AuModel;
   readonly #maxCrops: number;
-  readonly #encode: Line<Uint8Array>;
-  readonly #score: Line<Float32Array>;
+  readonly #encode: CallBatcher<Uint8Array>;
+  readonly #score: CallBatcher<Float32Array>;
 
   constructor(model: AuModel, maxCrops: number) {
     this.#model = model;
     this.#maxCrops = maxCrops;
-    this.#encode = new Line(maxCrops, (crops, n) => this.#run(model.encode(crops, n)));
-    this.#score = new Line(MAX_WINDOWS, (windows, n) => this.#run(model.scoreNewest(windows, n)));
+    this.#encode = new CallBatcher(maxCrops, (crops, n) => this.#run(model.encode(crops, n)));
+    this.#score = new CallBatcher(MAX_WINDOWS, (windows, n) => this.#run(model.scoreNewest(windows, n)));
   }
 
   get stamp() {
@@ -57,11 +57,11 @@ export class SharedModel implements AuModel {
   }
 
   encode(crops: Uint8Array, n: number): Promise<Float32Array> {
-    return this.#encode.ask(crops, n);
+    return this.#encode.submit(crops, n);
   }
 
   scoreNewest(windows: Float32Array, n: number): Promise<Float32Array> {
-    return this.#score.ask(windows, n);
+    return this.#score.submit(windows, n);
   }
 
   score(windows: Float32Array, n: number): Promise<Float32Array> {
@@ -82,7 +82,7 @@ export class SharedModel implements AuModel {
   }
 
   /** A real inference beside the others. Rejects with ENGINE_FAILED where none comes out. */
-  async alive(): Promise<void> {
+  async probe(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`no answer within ${ALIVE_MS / 1000} s`)), ALIVE_MS);
@@ -109,10 +109,10 @@ export class SharedModel implements AuModel {
 }
 
 /** Calls that wait while one runs, then go together, `max` at most unless a single one is larger. */
-class Line<T extends Uint8Array | Float32Array> {
+class CallBatcher<T extends Uint8Array | Float32Array> {
   readonly #max: number;
   readonly #run: (input: T, n: number) => Promise<Float32Array>;
-  #jobs: Job<T>[] = [];
+  #jobs: PendingCall<T>[] = [];
   #busy = false;
 
   constructor(max: number, run: (input: T, n: number) => Promise<Float32Array>) {
@@ -120,20 +120,20 @@ class Line<T extends Uint8Array | Float32Array> {
     this.#run = run;
   }
 
-  ask(input: T, n: number): Promise<Float32Array> {
+  submit(input: T, n: number): Promise<Float32Array> {
     return new Promise((resolve, reject) => {
       this.#jobs.push({ input, n, resolve, reject });
-      if (!this.#busy) void this.#work();
+      if (!this.#busy) void this.#runBatches();
     });
   }
 
-  async #work(): Promise<void> {
+  async #runBatches(): Promise<void> {
     this.#busy = true;
     while (this.#jobs.length > 0) {
-      const jobs = this.#take();
+      const jobs = this.#nextBatch();
       const n = jobs.reduce((sum, job) => sum + job.n, 0);
       try {
-        const output = await this.#run(together(jobs.map((job) => job.input)), n);
+        const output = await this.#run(concatenate(jobs.map((job) => job.input)), n);
         let row = 0;
         for (const job of jobs) {
           job.resolve(output.subarray((row * output.length) / n, ((row + job.n) * output.length) / n));
@@ -146,7 +146,7 @@ class Line<T extends Uint8Array | Float32Array> {
     this.#busy = false;
   }
 
-  #take(): Job<T>[] {
+  #nextBatch(): PendingCall<T>[] {
     let n = 0;
     let count = 0;
     for (const job of this.#jobs) {
@@ -158,7 +158,7 @@ class Line<T extends Uint8Array | Float32Array> {
   }
 }
 
-function together<T extends Uint8Array | Float32Array>(parts: readonly T[]): T {
+function concatenate<T extends Uint8Array | Float32Array>(parts: readonly T[]): T {
   if (parts.length === 1) return parts[0]!;
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   const all = new (parts[0]!.constructor as new (length: number) => T)(length);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CropDecoder, CropEncoder } from '../../src/cluster/pixels.ts';
-import { cropRecord, cropsOf } from '../../src/cluster/record.ts';
+import { fromCropRecord, toCropRecord } from '../../src/cluster/crop-record.ts';
+import { PixelDecoder, PixelEncoder } from '../../src/cluster/pixel-codec.ts';
 import { CROP_SIZE } from '../../src/domain/face.ts';
 import { RecordEncoder, recordType } from '../../src/records/avro.ts';
 import type { FaceCropBatch } from '../../src/records/events.ts';
@@ -19,11 +19,11 @@ function picture(frame: number) {
 
 async function throughKafka(encoding: 'raw' | 'jpeg', quality: number) {
   const crops = [picture(3), picture(5)];
-  const batch = await new CropEncoder({ encoding, quality }).encode(cropRecord(crops[0]!, 1, crops));
+  const batch = await new PixelEncoder({ encoding, quality }).encode(toCropRecord(crops[0]!, 1, crops));
   const encoder = new RecordEncoder('FaceCropBatch');
   const bytes = encoder.encode(batch);
   const read = recordType('FaceCropBatch').fromBuffer(bytes.subarray(encoder.header.length)) as FaceCropBatch;
-  return { crops, bytes: bytes.length, back: cropsOf(await new CropDecoder().decode(read)) };
+  return { crops, bytes: bytes.length, back: fromCropRecord(await new PixelDecoder().decode(read)) };
 }
 
 describe('crops on their way', () => {
@@ -52,10 +52,10 @@ describe('crops on their way', () => {
   });
 
   it('are refused where this version cannot read them', () => {
-    const batch = cropRecord(faceCrop({ frame: 1 }), 1, [faceCrop({ frame: 1 })]);
-    expect(() => cropsOf({ ...batch, encoding: 'UNKNOWN' })).toThrow('UNKNOWN');
-    expect(() => cropsOf({ ...batch, clockSource: 'unknown' })).toThrow('clock');
+    const batch = toCropRecord(faceCrop({ frame: 1 }), 1, [faceCrop({ frame: 1 })]);
+    expect(() => fromCropRecord({ ...batch, encoding: 'UNKNOWN' })).toThrow('UNKNOWN');
+    expect(() => fromCropRecord({ ...batch, clockSource: 'unknown' })).toThrow('clock');
     const short = batch.crops.map((crop) => ({ ...crop, pixels: Buffer.alloc(7) }));
-    expect(() => cropsOf({ ...batch, crops: short })).toThrow('7 bytes');
+    expect(() => fromCropRecord({ ...batch, crops: short })).toThrow('7 bytes');
   });
 });

@@ -6,15 +6,15 @@ import type { GroupReader } from './group-reader.ts';
  * records expired; librdkafka has been seen to skip some after a pause, so a hole is asked for again before it is
  * believed.
  */
-export class OffsetOrder {
+export class OffsetSequencer {
   readonly #partition: number;
   readonly #reader: GroupReader;
   readonly #expired: (records: number) => void;
   /** The offset that comes next; null takes whichever. */
   #next: number | null;
   /** A hole that has been asked for. */
-  #askedAgain: number | null = null;
-  #asking = false;
+  #refetched: number | null = null;
+  #refetching = false;
 
   constructor(
     partition: number,
@@ -34,8 +34,8 @@ export class OffsetOrder {
     const next = this.#next;
     if (next !== null && offset < next) return false;
     if (next !== null && offset > next) {
-      if (this.#askedAgain !== next) {
-        this.#askAgain(next);
+      if (this.#refetched !== next) {
+        this.#refetch(next);
         return false;
       }
       this.#expired(offset - next);
@@ -48,18 +48,18 @@ export class OffsetOrder {
     return true;
   }
 
-  #askAgain(offset: number): void {
-    if (this.#asking) return;
-    this.#asking = true;
+  #refetch(offset: number): void {
+    if (this.#refetching) return;
+    this.#refetching = true;
     log.debug({ partition: this.#partition, offset }, 'a record was skipped: asking again');
     this.#reader.seek(this.#partition, offset).then(
       () => {
-        this.#asking = false;
-        this.#askedAgain = offset;
+        this.#refetching = false;
+        this.#refetched = offset;
       },
       () => {
         // The next message tries again.
-        this.#asking = false;
+        this.#refetching = false;
       },
     );
   }

@@ -8,7 +8,7 @@ import {
 } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openInferWorker } from '../../src/app/infer-worker.ts';
-import { CropBatcher } from '../../src/cluster/ingest/batcher.ts';
+import { CropBatcher } from '../../src/cluster/ingest/crop-batcher.ts';
 import { parseConfig } from '../../src/config/schema.ts';
 import { faceKey } from '../../src/domain/track-key.ts';
 
@@ -72,7 +72,7 @@ describe('a worker that the brokers refuse', () => {
     const encoder = new RecordEncoder('FaceCropBatch');
     const batcher = new CropBatcher({ hop: 16, gapSeconds: 1 });
     const frames = Array.from({ length: 16 }, (_, frame) => frameOf([faceCrop({ frame, live: true })]));
-    const batches = [...frames.flatMap((frame) => batcher.push(frame, 0)), ...batcher.end('cam')];
+    const batches = [...frames.flatMap((frame) => batcher.push(frame, 0)), ...batcher.endEpoch('cam')];
     const producer = kafka.producer();
     await producer.connect();
     const messages = batches.map((batch) => ({ key: faceKey(batch), value: encoder.encode(batch) }));
