@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { fastify } from 'fastify';
 import type { CDPSession, Page } from 'playwright-core';
 import { Access } from '../src/dashboard/access.ts';
-import { DashboardHub } from '../src/dashboard/hub.ts';
+import { DashboardHub } from '../src/dashboard/store.ts';
 import { serveDashboard } from '../src/dashboard/server.ts';
 import { launchBrowser } from '../test/dashboard/browser.ts';
 import { generate, generatedFrame, generatedStatus } from '../test/dashboard/generated.ts';

@@ -2,7 +2,7 @@ import type { Pipeline, PipelineObserver } from '../app/pipeline.ts';
 import type { Routes } from '../http/health.ts';
 import type { HttpOptions } from '../http/options.ts';
 import { Access } from './access.ts';
-import { DashboardHub } from './hub.ts';
+import { DashboardHub } from './store.ts';
 import { serveDashboard } from './server.ts';
 
 /** Where the live page is when the config names no port. */

@@ -3,8 +3,8 @@ import { ACTION_UNITS } from '../domain/scores.ts';
 import type { CameraControl } from '../ingest/host/cameras.ts';
 import type { Access } from './access.ts';
 import { type Asset, loadAssets } from './assets.ts';
-import { serveChanges } from './changes.ts';
-import { type DashboardHub, HISTORY_SECONDS } from './hub.ts';
+import { serveChanges } from './camera-routes.ts';
+import { type DashboardHub, HISTORY_SECONDS } from './store.ts';
 import type { Hello, Message } from './protocol.ts';
 
 export interface DashboardOptions {

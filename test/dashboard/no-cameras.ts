@@ -1,4 +1,4 @@
-import type { DashboardHub } from '../../src/dashboard/hub.ts';
+import type { DashboardHub } from '../../src/dashboard/store.ts';
 import { detectOptions } from '../../src/detect/options.ts';
 import { CameraSet } from '../../src/ingest/host/cameras.ts';
 import { ingestOptions } from '../../src/ingest/options.ts';

@@ -3,7 +3,7 @@ import { fastify } from 'fastify';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Access } from '../../src/dashboard/access.ts';
-import { DashboardHub } from '../../src/dashboard/hub.ts';
+import { DashboardHub } from '../../src/dashboard/store.ts';
 import { serveDashboard } from '../../src/dashboard/server.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
 import { launchBrowser } from './browser.ts';

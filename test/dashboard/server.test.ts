@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { fastify } from 'fastify';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Access } from '../../src/dashboard/access.ts';
-import { DashboardHub } from '../../src/dashboard/hub.ts';
+import { DashboardHub } from '../../src/dashboard/store.ts';
 import { serveDashboard } from '../../src/dashboard/server.ts';
 import { CROP_BYTES } from '../../src/domain/face.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';

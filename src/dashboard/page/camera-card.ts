@@ -1,8 +1,8 @@
 import type { CameraView, Hello } from '../protocol.ts';
 import { element, fitCanvas, setText } from './dom.ts';
 import { FacePanel } from './face-panel.ts';
-import type { Face } from './faces.ts';
-import { Scene } from './scene.ts';
+import type { Face } from './face-store.ts';
+import { Scene } from './face-boxes.ts';
 import { palette } from './theme.ts';
 
 const STATES: Readonly<Record<CameraView['state'], { word: string; mark: string; mood: string }>> = {

@@ -2,7 +2,7 @@ import uPlot from 'uplot';
 import { ACTION_UNIT_FACTS } from '../../domain/facs.ts';
 import { NO_SCORE } from '../history.ts';
 import { clockTime } from './dom.ts';
-import type { Face } from './faces.ts';
+import type { Face } from './face-store.ts';
 import { palette } from './theme.ts';
 
 /** CSS pixels of one AU's lane, the same as of its label beside it (`.labels li`). */

@@ -3,8 +3,8 @@ import { NO_SCORE } from '../history.ts';
 import type { Hello } from '../protocol.ts';
 import { Curves } from './curves.ts';
 import { element, setText } from './dom.ts';
-import type { Face } from './faces.ts';
-import { MuscleDiagram } from './muscles.ts';
+import type { Face } from './face-store.ts';
+import { MuscleDiagram } from './muscle-diagram.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   too_small: 'too small to score',

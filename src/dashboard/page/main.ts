@@ -1,12 +1,12 @@
 import 'uplot/dist/uPlot.min.css';
 import type { Hello, Update } from '../protocol.ts';
 import { CameraCard } from './camera-card.ts';
-import { CameraChanges } from './changes.ts';
-import { Playhead } from './clock.ts';
+import { CameraChanges } from './camera-dialogs.ts';
+import { Playhead } from './playhead.ts';
 import { connect } from './connection.ts';
 import { byId } from './dom.ts';
-import { Drawing } from './drawing.ts';
-import { Faces } from './faces.ts';
+import { Drawing } from './panel-scheduler.ts';
+import { Faces } from './face-store.ts';
 import { startTheme } from './theme.ts';
 import { Timeline } from './timeline.ts';
 

@@ -1,6 +1,6 @@
 import type { CameraView } from '../protocol.ts';
 import { byId, clockTime, element, fitCanvas, setText } from './dom.ts';
-import type { Faces } from './faces.ts';
+import type { Faces } from './face-store.ts';
 import { palette } from './theme.ts';
 
 const ROW = 10;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { DashboardHub } from '../../src/dashboard/hub.ts';
+import { DashboardHub } from '../../src/dashboard/store.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
 import { generatedFrame, generatedStatus } from './generated.ts';
 

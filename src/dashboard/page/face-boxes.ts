@@ -1,5 +1,5 @@
 import { element, fitCanvas } from './dom.ts';
-import type { Face } from './faces.ts';
+import type { Face } from './face-store.ts';
 import { palette } from './theme.ts';
 
 const CROP = 112;

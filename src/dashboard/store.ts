@@ -2,8 +2,8 @@ import type { CameraStatus } from '../domain/camera-status.ts';
 import type { AuFrame } from '../domain/event.ts';
 import type { FrameFaces } from '../domain/face.ts';
 import { trackKey } from '../domain/track-key.ts';
-import { CameraRecord } from './cameras.ts';
-import { FaceRecord } from './faces.ts';
+import { CameraRecord } from './camera-record.ts';
+import { FaceRecord } from './face-record.ts';
 import type { Update } from './protocol.ts';
 
 export const HISTORY_SECONDS = 300;
