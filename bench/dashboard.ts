@@ -1,15 +1,15 @@
 /**
- * The live page under load: 50 generated faces at 25 frames a second on a real server, in a real browser.
- * Prints animation frames a second, how often each visible curve is drawn, and memory of page and server over time.
- * At the end: how long a camera's change of state takes from its status in the server to the colour of its card.
+ * Load test of the live page: 50 generated faces at 25 frames a second, a real server and a real browser.
+ * Prints animation frames per second, redraws per visible curve, and the memory of page and server over time, and at
+ * the end the delay from a camera's status in the server to the colour of its card.
  * Usage: node bench/dashboard.ts [seconds]   (default 60; memory over ten minutes: 600)
  */
 import { readFileSync } from 'node:fs';
 import { fastify } from 'fastify';
 import type { CDPSession, Page } from 'playwright-core';
 import { Access } from '../src/dashboard/access.ts';
-import { DashboardHub } from '../src/dashboard/store.ts';
 import { serveDashboard } from '../src/dashboard/server.ts';
+import { DashboardStore } from '../src/dashboard/store.ts';
 import { launchBrowser } from '../test/dashboard/browser.ts';
 import { generate, generatedFrame, generatedStatus } from '../test/dashboard/generated.ts';
 import { noCameras } from '../test/dashboard/no-cameras.ts';
@@ -18,30 +18,30 @@ const CAMERAS = ['lobby', 'entrance'];
 const FACES_EACH = 25;
 const seconds = Number(process.argv[2] ?? 60);
 
-const hub = new DashboardHub({ showVideo: false });
-// Five minutes are there already: only then is every ring full, and what grows from here on is a leak.
+const store = new DashboardStore({ showVideo: false });
+// Starts with a full history: every ring buffer is full, so any further growth is a leak.
 const now = Date.now() * 1_000;
 for (const cameraId of CAMERAS)
   for (let trackId = 1; trackId <= FACES_EACH; trackId++)
     for (let frame = 0; frame < 7_500; frame++)
-      hub.frames([
+      store.addFrames([
         generatedFrame({ cameraId, trackId, frame, receivedAt: now - (7_500 - frame) * 40_000 - 640_000 }),
       ]);
 
 const server = fastify();
 await serveDashboard(server, {
-  hub,
+  store,
   thresholds: new Float32Array(12).fill(0.5),
-  cameras: noCameras(hub),
+  cameras: noCameras(store),
   access: new Access('127.0.0.1', undefined),
 });
 const url = await server.listen({ host: '127.0.0.1', port: 0 });
-for (const id of CAMERAS) hub.status(generatedStatus(id, 'LIVE'));
-const stop = generate(CAMERAS, FACES_EACH, (frames) => hub.frames(frames));
+for (const id of CAMERAS) store.updateCamera(generatedStatus(id, 'LIVE'));
+const stop = generate(CAMERAS, FACES_EACH, (frames) => store.addFrames(frames));
 
 const browser = await launchBrowser();
 const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-await page.addInitScript(COUNTERS());
+await page.addInitScript(countersScript());
 await page.goto(url);
 await page.waitForTimeout(5_000);
 const session = await page.context().newCDPSession(page);
@@ -73,7 +73,7 @@ async function measure(on: Page, cdp: CDPSession, forSeconds: number) {
   };
 }
 
-/** Milliseconds from a status in this process to the card that shows it; both clocks are the machine's. */
+/** Milliseconds from a status in this process to the card that shows it; both use this machine's clock. */
 async function stateDelays(on: Page, changes: number) {
   await on.evaluate(`{
     globalThis.changed = [];
@@ -85,14 +85,14 @@ async function stateDelays(on: Page, changes: number) {
       changed.push(performance.timeOrigin + performance.now());
     }).observe(card, { attributeFilter: ['data-state'] });
   }`);
-  const told: number[] = [];
+  const sent: number[] = [];
   for (let n = 0; n < changes; n++) {
-    told.push(performance.timeOrigin + performance.now());
-    hub.status(generatedStatus(CAMERAS[0]!, n % 2 === 0 ? 'RECONNECTING' : 'LIVE'));
+    sent.push(performance.timeOrigin + performance.now());
+    store.updateCamera(generatedStatus(CAMERAS[0]!, n % 2 === 0 ? 'RECONNECTING' : 'LIVE'));
     await on.waitForTimeout(237);
   }
   const seen = (await on.evaluate('changed')) as number[];
-  const delays = seen.map((at, n) => Math.round(at - told[n]!)).sort((a, b) => a - b);
+  const delays = seen.map((at, n) => Math.round(at - sent[n]!)).sort((a, b) => a - b);
   return {
     stateChanges: changes,
     seen: seen.length,
@@ -101,7 +101,7 @@ async function stateDelays(on: Page, changes: number) {
   };
 }
 
-/** Resident memory of the page's process: typed arrays and canvases, which the heap does not count, included. */
+/** Resident memory of the page's process, which includes typed arrays and canvases; the JS heap does not. */
 async function rendererMegabytes(): Promise<number> {
   const cdp = await browser.newBrowserCDPSession();
   const { processInfo } = await cdp.send('SystemInfo.getProcessInfo');
@@ -113,8 +113,8 @@ async function rendererMegabytes(): Promise<number> {
   return Math.round(Math.max(...kilobytes) / 1_024);
 }
 
-/** Counts animation frames, the longest pause between two, and curves drawn. */
-function COUNTERS(): string {
+/** Script for the page: counts animation frames, the longest pause between two, and redraws of curves. */
+function countersScript(): string {
   return `
     globalThis.counters = { frames: 0, longest: 0, draws: 0, since: 0, last: 0,
       reset() { this.frames = this.longest = this.draws = 0; this.since = this.last = performance.now(); },

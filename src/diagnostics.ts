@@ -47,8 +47,8 @@ export interface Gauges {
   };
 }
 
-/** A span of time in which something was done. */
-export interface Took {
+/** When a piece of work began and ended. */
+export interface TimeSpan {
   readonly from: Micros;
   readonly to: Micros;
 }
@@ -68,12 +68,12 @@ export const diagnostics = {
   status: new DiagnosticsChannel<CameraStatus>('austream:ingest:status'),
   /** The frame encoder has run over a batch of crops. */
   encoded: new DiagnosticsChannel<
-    Took & { readonly faces: readonly FaceStamp[]; readonly longestWaitMs: number }
+    TimeSpan & { readonly faces: readonly FaceStamp[]; readonly longestWaitMs: number }
   >('austream:infer:encoded'),
   /** The window encoders have run over windows, whose newest frames are `faces`. */
-  scored: new DiagnosticsChannel<Took & { readonly faces: readonly FaceStamp[]; readonly windows: number }>(
-    'austream:infer:scored',
-  ),
+  scored: new DiagnosticsChannel<
+    TimeSpan & { readonly faces: readonly FaceStamp[]; readonly windows: number }
+  >('austream:infer:scored'),
   /** Frames were handed to the publisher. */
   published: new DiagnosticsChannel<{ readonly frames: readonly AuFrame[]; readonly at: Micros }>(
     'austream:publish:handed',

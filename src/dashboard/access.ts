@@ -4,18 +4,18 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AustreamError } from '../errors.ts';
 
 const COOKIE = 'austream';
-/** Slows down whoever tries tokens. */
+/** Slows down guessing of tokens. */
 const WRONG_TOKEN_DELAY_MS = 500;
 
 /**
- * Who may see cameras. On a loopback address everybody on this machine, as long as the browser was pointed at the
- * loopback (a name that a foreign page has rebound to it is refused); elsewhere whoever has the token.
+ * Decides who may see the cameras. Without a token: every user of this machine, if the Host header names the loopback
+ * (against DNS rebinding). With a token: everyone who has it.
  */
 export class Access {
   readonly #token: string | undefined;
   readonly #session: string | undefined;
 
-  /** Throws CONFIG_INVALID where `host` can be reached from other machines and there is no token. */
+  /** Throws CONFIG_INVALID if other machines can reach `host` and there is no token. */
   constructor(host: string, token: string | undefined) {
     if (token === undefined && !isLoopback(host))
       throw new AustreamError('CONFIG_INVALID', `the dashboard on ${host} needs http.token`, {
@@ -25,7 +25,7 @@ export class Access {
     this.#session = token && digest(`session ${token}`).toString('hex');
   }
 
-  /** Lets a request through, or answers it. */
+  /** Returns without a reply if the request is allowed; otherwise replies 403, or 401 with the login page. */
   async guard(request: FastifyRequest, reply: FastifyReply, login: string): Promise<void> {
     if (this.#token === undefined) {
       if (!isLoopback(request.hostname))
@@ -36,7 +36,7 @@ export class Access {
     await reply.code(401).type('text/html').send(login);
   }
 
-  /** Answers a token that came from the login form or in the page's address. */
+  /** Checks a token from the login form or the page's query: sets the session cookie, or replies 401 with the login page. */
   async logIn(token: unknown, reply: FastifyReply, login: string): Promise<FastifyReply> {
     if (typeof token === 'string' && this.#matches(token))
       return reply
@@ -46,20 +46,20 @@ export class Access {
     return reply.code(401).type('text/html').send(login);
   }
 
-  #matches(given: string | undefined): boolean {
+  #matches(token: string | undefined): boolean {
     return (
-      given !== undefined && this.#token !== undefined && timingSafeEqual(digest(given), digest(this.#token))
+      token !== undefined && this.#token !== undefined && timingSafeEqual(digest(token), digest(this.#token))
     );
   }
 
   #hasSession(request: FastifyRequest): boolean {
     const cookies = (request.headers.cookie ?? '').split(';').map((cookie) => cookie.trim());
-    const given = cookies.find((cookie) => cookie.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1);
-    return given !== undefined && timingSafeEqual(digest(given), digest(this.#session!));
+    const session = cookies.find((cookie) => cookie.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1);
+    return session !== undefined && timingSafeEqual(digest(session), digest(this.#session!));
   }
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '');
   return bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'));
 }

@@ -4,9 +4,9 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AustreamError } from '../errors.ts';
 
-const BUILT = new URL('../../dist/dashboard/', import.meta.url);
+const BUILD_DIR = new URL('../../dist/dashboard/', import.meta.url);
 
-const TYPES: Readonly<Record<string, string>> = {
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
@@ -18,13 +18,16 @@ export interface Asset {
   readonly body: Buffer;
 }
 
-/** The built page by path (`index.html`, `assets/…`), all in memory; builds it where set-up has not. */
+/**
+ * Reads the built page into memory, by path (`index.html`, `assets/…`). Builds it first if it does not exist; throws
+ * PREREQUISITE_MISSING if that fails.
+ */
 export async function loadAssets(): Promise<ReadonlyMap<string, Asset>> {
-  if (!existsSync(new URL('index.html', BUILT))) await buildPage();
+  if (!existsSync(new URL('index.html', BUILD_DIR))) await buildPage();
   const assets = new Map<string, Asset>();
-  for (const path of await readdir(BUILT, { recursive: true })) {
-    const type = TYPES[extname(path)];
-    if (type) assets.set(path, { type, body: await readFile(new URL(path, BUILT)) });
+  for (const path of await readdir(BUILD_DIR, { recursive: true })) {
+    const type = CONTENT_TYPES[extname(path)];
+    if (type) assets.set(path, { type, body: await readFile(new URL(path, BUILD_DIR)) });
   }
   return assets;
 }
@@ -38,7 +41,7 @@ async function buildPage(): Promise<void> {
     });
   } catch (cause) {
     throw new AustreamError('PREREQUISITE_MISSING', 'the dashboard page is not built', {
-      fix: 'npm run build:dashboard (make setup does it)',
+      fix: 'run make setup, which builds it',
       cause,
     });
   }

@@ -3,15 +3,16 @@ import type { AuFrame } from '../domain/event.ts';
 import type { ClockSource } from '../domain/frame.ts';
 import type { CameraView } from './protocol.ts';
 
-/** Seconds of lag that a card's sparkline shows. */
+/** Length of the lag sparkline, seconds. */
 const LAG_SECONDS = 60;
-/** Seconds without a score that need not mean that nothing is scored. */
-const SHORT_SILENCE = 5;
+/** Up to this many seconds without a score count as a slow hop, more as no face in sight. */
+const MAX_HOP_SECONDS = 5;
+/** States, and gaps, kept per camera. */
 const MAX_SEGMENTS = 200;
-/** Of all records: a camera that is removed and added again has a version that nobody has seen. */
-let changes = 0;
+/** Shared by all records: a camera that is removed and added again gets a version that no page has seen. */
+let lastVersion = 0;
 
-/** What the page shows of one camera: its newest status, its lag, what it went through in the last minutes. */
+/** What the page shows of one camera: its newest status, its lag, and its states and gaps of the last minutes. */
 export class CameraRecord {
   readonly #historyMs: number;
   #status: CameraStatus | undefined;
@@ -20,8 +21,8 @@ export class CameraRecord {
   #gaps: { from: number; to: number; cause: string }[] = [];
   #lag: (number | null)[] = [];
   #lagSecond = 0;
-  /** Who has seen version n needs nothing while it stays n. */
-  version = ++changes;
+  /** Changes whenever the view does. */
+  version = ++lastVersion;
 
   constructor(historyMs: number) {
     this.#historyMs = historyMs;
@@ -32,13 +33,13 @@ export class CameraRecord {
     return this.#status?.state ?? null;
   }
 
-  /** True when the camera's state is another one now. */
-  status(status: CameraStatus): boolean {
+  /** Returns true if the camera's state changed. */
+  update(status: CameraStatus): boolean {
     const at = status.at / 1_000;
     const changed = this.#states.at(-1)?.state !== status.state;
     if (changed) this.#states.push({ from: at, state: status.state });
     if (status.gap) {
-      // A gap is told when it ends. Its length is in capture time; on the server's clock it ended just now.
+      // A gap is reported when it ends. Its length is in capture time; on the server's clock it ended just now.
       const { from, to, cause } = status.gap;
       this.#gaps.push({ from: at - (to - from) / 1_000, to: at, cause });
     }
@@ -47,12 +48,12 @@ export class CameraRecord {
     const firstKept = this.#states.findLastIndex((entry) => entry.from <= since);
     this.#states = this.#states.slice(Math.max(0, firstKept)).slice(-MAX_SEGMENTS);
     this.#status = status;
-    this.version = ++changes;
+    this.version = ++lastVersion;
     return changed;
   }
 
-  /** Takes the lag of a batch of this camera's frames. */
-  scored(frame: AuFrame): void {
+  /** Adds the lag (inference minus receive time) of this camera's newest scored frame; one value per second is kept. */
+  addLag(frame: AuFrame): void {
     const second = Math.floor(frame.inferredAt / 1e6);
     const lag = Math.round((frame.inferredAt - frame.receivedAt) / 1_000);
     this.#clockSource = frame.clockSource;
@@ -60,14 +61,14 @@ export class CameraRecord {
       this.#lag[this.#lag.length - 1] = lag;
       return;
     }
-    const silent = this.#lagSecond === 0 ? 0 : Math.min(LAG_SECONDS, second - this.#lagSecond - 1);
-    // A hop of a slow camera takes seconds: that is no silence.
-    const between = silent <= SHORT_SILENCE ? (this.#lag.at(-1) ?? null) : null;
-    for (let n = 0; n < silent; n++) this.#lag.push(between);
+    const skipped = this.#lagSecond === 0 ? 0 : Math.min(LAG_SECONDS, second - this.#lagSecond - 1);
+    // A hop of a slow camera takes seconds: the last value holds until the next one.
+    const fill = skipped <= MAX_HOP_SECONDS ? (this.#lag.at(-1) ?? null) : null;
+    for (let n = 0; n < skipped; n++) this.#lag.push(fill);
     this.#lag.push(lag);
     this.#lag = this.#lag.slice(-LAG_SECONDS);
     this.#lagSecond = second;
-    this.version = ++changes;
+    this.version = ++lastVersion;
   }
 
   /** Null before the first status. */
@@ -78,16 +79,16 @@ export class CameraRecord {
       id: cameraId,
       ...{ state, cause, detail, width, height, codec, fps, restarts, drops },
       clockSource: this.#clockSource,
-      lag: this.#lagNow(),
+      lag: this.#currentLag(),
       states: this.#states,
       gaps: this.#gaps,
     };
   }
 
-  /** While nobody is in sight no score comes that could tell of it. */
-  #lagNow(): (number | null)[] {
-    const silent = Math.min(LAG_SECONDS, Math.floor(Date.now() / 1_000) - this.#lagSecond - 1);
-    if (silent <= SHORT_SILENCE) return this.#lag;
-    return [...this.#lag, ...Array<null>(silent).fill(null)].slice(-LAG_SECONDS);
+  /** Without faces no score arrives, so the seconds since the last score are added here as null. */
+  #currentLag(): (number | null)[] {
+    const skipped = Math.min(LAG_SECONDS, Math.floor(Date.now() / 1_000) - this.#lagSecond - 1);
+    if (skipped <= MAX_HOP_SECONDS) return this.#lag;
+    return [...this.#lag, ...Array<null>(skipped).fill(null)].slice(-LAG_SECONDS);
   }
 }

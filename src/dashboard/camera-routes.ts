@@ -3,13 +3,13 @@ import { z } from 'zod';
 import { cameraOptions } from '../camera/options.ts';
 import type { CameraControl } from '../ingest/host/cameras.ts';
 import { log } from '../log.ts';
-import type { Refusal } from './protocol.ts';
+import type { CameraRequestError } from './protocol.ts';
 
-const LONGEST_BODY = 8_192;
+const MAX_BODY_BYTES = 8_192;
 
 /**
- * What the page may say of a camera: nothing that makes austream read this machine's files, and no references to
- * secrets, which would go to whatever address the page names.
+ * The camera options that the page may set. Options that read files of this machine or refer to secrets are excluded:
+ * the page also chooses the address to which the secret would be sent.
  */
 const newCamera = cameraOptions.pick({ id: true, username: true, password: true }).extend({
   url: z
@@ -18,26 +18,26 @@ const newCamera = cameraOptions.pick({ id: true, username: true, password: true 
     .pipe(cameraOptions.shape.url),
 });
 
-/** What is missing is as wrong as what is empty, and says so in the same words. */
+/** A missing field gets the same message as an empty one. */
 const EMPTY = { id: '', url: '' };
 
-/** `POST /cameras` adds one, `DELETE /cameras/ID` removes one; only for austream's own page, and for programs. */
-export function serveChanges(server: FastifyInstance, cameras: CameraControl): void {
-  server.register(async (own) => {
-    own.addHook('onRequest', refuseForeign);
-    own.post('/cameras', { bodyLimit: LONGEST_BODY }, async (request, reply) => {
-      const given = newCamera.safeParse({ ...EMPTY, ...(request.body as object) });
-      if (!given.success) return reply.code(400).send(refusal(given.error));
-      const { id } = given.data;
+/** `POST /cameras` adds a camera, `DELETE /cameras/ID` removes one. Pages of other sites are refused (403). */
+export function serveCameraRoutes(server: FastifyInstance, cameras: CameraControl): void {
+  server.register(async (routes) => {
+    routes.addHook('onRequest', refuseOtherOrigins);
+    routes.post('/cameras', { bodyLimit: MAX_BODY_BYTES }, async (request, reply) => {
+      const parsed = newCamera.safeParse({ ...EMPTY, ...(request.body as object) });
+      if (!parsed.success) return reply.code(400).send(requestError(parsed.error));
+      const { id } = parsed.data;
       if (cameras.list().some((camera) => camera.id === id))
-        return reply.code(409).send({ fields: { id: 'there is a camera of this name already' } });
-      await cameras.add(cameraOptions.parse(given.data));
+        return reply.code(409).send({ fields: { id: 'a camera with this name already exists' } });
+      await cameras.add(cameraOptions.parse(parsed.data));
       log.info({ cameraId: id }, `camera ${id} added through the live page`);
       return reply.code(201).send({ id });
     });
-    own.delete('/cameras/:id', async (request, reply) => {
+    routes.delete('/cameras/:id', async (request, reply) => {
       const { id } = request.params as { id: string };
-      if (!(await cameras.remove(id))) return reply.code(404).send({ error: 'there is no such camera' });
+      if (!(await cameras.remove(id))) return reply.code(404).send({ error: 'no camera with this name' });
       log.info({ cameraId: id }, `camera ${id} removed through the live page`);
       return reply.code(204).send();
     });
@@ -45,23 +45,23 @@ export function serveChanges(server: FastifyInstance, cameras: CameraControl): v
 }
 
 /**
- * Another site's page can make a browser send requests, cookie and all. It cannot set a header of its own without
- * asking first, and cannot say that it comes from here.
+ * Protects against cross-site request forgery. A page of another site can make the browser send a request with our
+ * cookie, but it cannot add a custom header without a CORS preflight, and it cannot forge its origin.
  */
-async function refuseForeign({ headers }: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function refuseOtherOrigins({ headers }: FastifyRequest, reply: FastifyReply): Promise<void> {
   const site = headers['sec-fetch-site'];
-  // Over plain HTTP browsers say no more than the origin; programs say nothing.
-  const own = site === undefined ? isSame(headers.origin, headers.host) : site === 'same-origin';
-  if (headers['x-austream'] === undefined || !own)
+  // Over plain HTTP browsers send only Origin; programs send neither header.
+  const sameOrigin = site === undefined ? isSameHost(headers.origin, headers.host) : site === 'same-origin';
+  if (headers['x-austream'] === undefined || !sameOrigin)
     await reply.code(403).send({ error: 'only austream’s own page may change cameras' });
 }
 
-function isSame(origin: string | undefined, host: string | undefined): boolean {
+function isSameHost(origin: string | undefined, host: string | undefined): boolean {
   return origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
 }
 
-/** What is wrong, by field; never what was given. */
-function refusal({ issues }: z.ZodError): Refusal {
+/** The messages by field, without the values: they may be secret. */
+function requestError({ issues }: z.ZodError): CameraRequestError {
   const fields: Record<string, string> = {};
   for (const { path, message } of issues) fields[String(path[0] ?? '')] ??= message;
   const { '': error, ...known } = fields;

@@ -4,9 +4,9 @@ import { trackKey } from '../domain/track-key.ts';
 import { FaceHistory, NO_SCORE } from './history.ts';
 import type { FaceSamples } from './protocol.ts';
 
-const NONE = new Int16Array(AU_COUNT).fill(NO_SCORE);
+const NO_SCORES = new Int16Array(AU_COUNT).fill(NO_SCORE);
 
-/** One face as the page needs it: its newest frame and the scores of the last minutes. */
+/** One face: its newest frame and its scores of the last minutes. */
 export class FaceRecord {
   readonly key: string;
   readonly history: FaceHistory;
@@ -19,8 +19,8 @@ export class FaceRecord {
   }
 
   push(frame: AuFrame): void {
-    const raw = Int16Array.from(NONE);
-    const smoothed = Int16Array.from(NONE);
+    const raw = Int16Array.from(NO_SCORES);
+    const smoothed = Int16Array.from(NO_SCORES);
     let active = 0;
     AU_NAMES.forEach((name, au) => {
       const state = frame.aus[name];
@@ -33,7 +33,7 @@ export class FaceRecord {
     this.newest = frame;
   }
 
-  /** At most `limit` samples from number `from` on, evenly thinned when there are more, the newest among them. */
+  /** Samples from number `from` on; more than `limit` are thinned evenly, and the newest is always included. */
   samples(from: number, limit: number): FaceSamples {
     const { history, newest } = this;
     const first = Math.max(from, history.oldest);
@@ -43,7 +43,7 @@ export class FaceRecord {
     for (let back = 0; back < count; back += step) chosen.push(history.pushed - 1 - Math.floor(back));
     chosen.reverse();
     const vectors = (read: (sample: number, au: number) => number) =>
-      chosen.flatMap((sample) => Array.from(NONE, (_, au) => read(sample, au)));
+      chosen.flatMap((sample) => Array.from(NO_SCORES, (_, au) => read(sample, au)));
     const { box, quality } = newest;
     return {
       key: this.key,

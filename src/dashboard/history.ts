@@ -1,28 +1,28 @@
-/** A score that does not exist: the face was unreliable. */
+/** Stands for a missing score: the face was unreliable. */
 export const NO_SCORE = -1;
 
-const FIRST_CAPACITY = 256;
+const INITIAL_CAPACITY = 256;
 
 /**
- * The newest samples of one face, oldest first, in a ring of typed arrays that grows to `capacity` samples and no
- * further. Scores are thousandths. Shared by the server and the page.
+ * Ring buffer of one face's newest samples, in typed arrays that double up to `capacity` samples. Scores are
+ * thousandths. Shared by the server and the page.
  */
 export class FaceHistory {
   readonly #aus: number;
   readonly #capacity: number;
-  #size = FIRST_CAPACITY;
-  #times = new Float64Array(FIRST_CAPACITY);
+  #size = INITIAL_CAPACITY;
+  #times = new Float64Array(INITIAL_CAPACITY);
   #raw: Int16Array;
   #smoothed: Int16Array;
-  #active = new Uint16Array(FIRST_CAPACITY);
-  /** Samples ever pushed; the newest has number `pushed - 1`. */
+  #active = new Uint16Array(INITIAL_CAPACITY);
+  /** Samples pushed so far; the newest has number `pushed - 1`. */
   pushed = 0;
 
   constructor(aus: number, capacity: number) {
     this.#aus = aus;
     this.#capacity = capacity;
-    this.#raw = new Int16Array(FIRST_CAPACITY * aus);
-    this.#smoothed = new Int16Array(FIRST_CAPACITY * aus);
+    this.#raw = new Int16Array(INITIAL_CAPACITY * aus);
+    this.#smoothed = new Int16Array(INITIAL_CAPACITY * aus);
   }
 
   /** Number of the oldest sample still kept. */
@@ -30,6 +30,7 @@ export class FaceHistory {
     return Math.max(0, this.pushed - this.#size);
   }
 
+  /** `time`: ms; `raw`, `smoothed`: one score per AU, thousandths or `NO_SCORE`; `active`: bit i for AU i. */
   push(time: number, raw: ArrayLike<number>, smoothed: ArrayLike<number>, active: number): void {
     if (this.pushed === this.#size && this.#size < this.#capacity) this.#grow();
     const slot = this.pushed % this.#size;

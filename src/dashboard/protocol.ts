@@ -3,22 +3,22 @@ import type { Unreliable } from '../domain/face.ts';
 import type { ClockSource } from '../domain/frame.ts';
 
 /**
- * What the dashboard's server tells the page, as server-sent events. Every message carries the newest state, so that
- * a page that reads slowly misses steps between, never the present. Times are milliseconds on the server's clock.
+ * Messages of the dashboard's server to the page, as server-sent events. Every message carries the newest state: a slow
+ * page misses intermediate states, never the current one. Times are milliseconds on the server's clock.
  */
 export interface Hello {
   readonly type: 'hello';
-  /** FACS numbers in the order of every vector. */
+  /** FACS numbers; every score vector has this order. */
   readonly actionUnits: readonly number[];
   /** Score from which each AU counts as active, 0…1. */
   readonly thresholds: readonly number[];
-  /** Pictures of faces may be asked for. */
+  /** Whether the page may request crops of faces. */
   readonly showVideo: boolean;
-  /** How far back the server remembers. */
+  /** Length of the server's history. */
   readonly historySeconds: number;
 }
 
-/** Cameras that changed or went, faces that have new samples. */
+/** Cameras that changed or were removed, and faces with new samples. */
 export interface Update {
   readonly type: 'update';
   readonly now: number;
@@ -30,10 +30,10 @@ export interface Update {
 
 export type Message = Hello | Update;
 
-/** Why a camera was not added or removed. */
-export interface Refusal {
+/** Reply to a rejected request to add or remove a camera. */
+export interface CameraRequestError {
   readonly error?: string;
-  /** By field of the form. */
+  /** Message by form field. */
   readonly fields?: Readonly<Record<string, string>>;
 }
 
@@ -50,14 +50,14 @@ export interface CameraView {
   /** Frames, crops and events lost, by cause. */
   readonly drops: Readonly<Record<string, number>>;
   readonly clockSource: ClockSource | null;
-  /** Receive-to-score delay in ms, one value a second, newest last; null where no face was scored. */
+  /** Delay from receive to inference, ms, one value per second, newest last; null for seconds without a scored face. */
   readonly lag: readonly (number | null)[];
-  /** States in order: each holds from `from` until the next one's. */
+  /** States in order; each lasts until the `from` of the next. */
   readonly states: readonly { readonly from: number; readonly state: CameraState }[];
   readonly gaps: readonly { readonly from: number; readonly to: number; readonly cause: string }[];
 }
 
-/** New samples of one face, oldest first: columns of equal length, vectors flattened. */
+/** New samples of one face, oldest first, as columns; score vectors are flattened. */
 export interface FaceSamples {
   /** `cameraId/epoch/trackId`. */
   readonly key: string;
@@ -71,9 +71,9 @@ export interface FaceSamples {
   readonly unreliable: Unreliable | null;
   readonly warmup: boolean;
   readonly times: readonly number[];
-  /** Thousandths, `times.length` × AUs; −1 where the face was unreliable. */
+  /** `times.length` × AUs scores in thousandths; −1 if the face was unreliable. */
   readonly raw: readonly number[];
   readonly smoothed: readonly number[];
-  /** Bit i: AU i of the vector is active. */
+  /** One bit mask per sample: bit i is set if AU i of the vector is active. */
   readonly active: readonly number[];
 }

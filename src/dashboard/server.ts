@@ -3,22 +3,24 @@ import { ACTION_UNITS } from '../domain/scores.ts';
 import type { CameraControl } from '../ingest/host/cameras.ts';
 import type { Access } from './access.ts';
 import { type Asset, loadAssets } from './assets.ts';
-import { serveChanges } from './camera-routes.ts';
-import { type DashboardHub, HISTORY_SECONDS } from './store.ts';
+import { serveCameraRoutes } from './camera-routes.ts';
 import type { Hello, Message } from './protocol.ts';
+import { type DashboardStore, HISTORY_SECONDS } from './store.ts';
 
 export interface DashboardOptions {
-  readonly hub: DashboardHub;
-  /** (12) score from which each AU counts as active. */
+  readonly store: DashboardStore;
+  /** Score from which each AU counts as active (12 values, 0…1). */
   readonly thresholds: ArrayLike<number>;
-  /** Cameras come and go through the page. */
+  /** Adds and removes cameras for the page. */
   readonly cameras: CameraControl;
-  /** Who may see it, and change the cameras. */
+  /** Decides who may see the page and change the cameras. */
   readonly access: Access;
 }
 
+/** Scores are sent at this interval; changes of a camera's state at once. */
 const TICK_MS = 100;
 const HEARTBEAT_MS = 15_000;
+/** Open event streams, one per page. */
 const MAX_PAGES = 32;
 
 const HEADERS = {
@@ -31,9 +33,9 @@ const HEADERS = {
   'cache-control': 'no-store',
 };
 
-/** Serves the live page: `/`, its assets, events and changes, and pictures of faces where they may be shown. */
+/** Serves the live page (`/`, `/assets`, `/login`), its events, camera changes and, if allowed, crops of faces. */
 export async function serveDashboard(server: FastifyInstance, options: DashboardOptions): Promise<void> {
-  const { hub, cameras, access } = options;
+  const { store, cameras, access } = options;
   const assets = await loadAssets();
   const login = assets.get('login.html')!.body.toString();
   const pages = new Set<() => void>();
@@ -50,7 +52,7 @@ export async function serveDashboard(server: FastifyInstance, options: Dashboard
     reply.headers(HEADERS);
   });
 
-  // The built files hold no data: the login page needs its style before anybody has logged in.
+  // No guard: the built files hold no data, and the login page needs its style.
   server.get('/assets/*', (request, reply) => sendAsset(reply, assets.get(request.url.slice(1))));
   server.post('/login', (request, reply) =>
     access.logIn((request.body as { token?: unknown } | null)?.token, reply, login),
@@ -66,13 +68,13 @@ export async function serveDashboard(server: FastifyInstance, options: Dashboard
     guarded.get('/events', (_, reply) => {
       if (pages.size >= MAX_PAGES)
         return reply.code(503).send({ error: `${MAX_PAGES} pages are open already` });
-      stream(reply, hub, hello(options), pages);
+      streamUpdates(reply, store, hello(options), pages);
     });
-    serveChanges(guarded, cameras);
+    serveCameraRoutes(guarded, cameras);
     guarded.get('/pictures/*', (request, reply) => {
-      const picture = hub.picture((request.params as { '*': string })['*']);
-      if (!picture) return reply.code(404).send();
-      return reply.type('application/octet-stream').send(Buffer.from(picture));
+      const crop = store.crop((request.params as { '*': string })['*']);
+      if (!crop) return reply.code(404).send();
+      return reply.type('application/octet-stream').send(Buffer.from(crop));
     });
   });
 }
@@ -82,42 +84,46 @@ function sendAsset(reply: FastifyReply, asset: Asset | undefined): FastifyReply 
   return reply.type(asset.type).send(asset.body);
 }
 
-function hello({ hub, thresholds }: DashboardOptions): Hello {
+function hello({ store, thresholds }: DashboardOptions): Hello {
   return {
     type: 'hello',
     actionUnits: ACTION_UNITS,
     thresholds: Array.from(thresholds),
-    showVideo: hub.showVideo,
+    showVideo: store.showVideo,
     historySeconds: HISTORY_SECONDS,
   };
 }
 
-/** One page's events. While its connection takes no more, nothing is written and nothing piles up. */
-function stream(reply: FastifyReply, hub: DashboardHub, first: Hello, pages: Set<() => void>): void {
+/** Streams updates to one page. Under backpressure nothing is written and nothing is queued. */
+function streamUpdates(
+  reply: FastifyReply,
+  store: DashboardStore,
+  first: Hello,
+  pages: Set<() => void>,
+): void {
   reply.hijack();
   const { raw } = reply;
   raw.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream' });
-  const reader = hub.reader();
-  let written = performance.now();
+  const cursor = store.openCursor();
+  let lastWrite = performance.now();
   const write = (message: Message) => {
     raw.write(`data: ${JSON.stringify(message)}\n\n`);
-    written = performance.now();
+    lastWrite = performance.now();
   };
-  const tell = () => {
+  const writeUpdate = () => {
     if (raw.writableNeedDrain) return;
-    const update = reader.next();
+    const update = cursor.next();
     if (update) write(update);
-    else if (performance.now() - written > HEARTBEAT_MS) {
+    else if (performance.now() - lastWrite > HEARTBEAT_MS) {
       raw.write(':\n\n');
-      written = performance.now();
+      lastWrite = performance.now();
     }
   };
-  // Scores wait for the next tick, a camera's state for nothing.
-  const timer = setInterval(tell, TICK_MS);
-  const endStates = hub.onState(tell);
+  const timer = setInterval(writeUpdate, TICK_MS);
+  const unsubscribe = store.onCameraState(writeUpdate);
   const end = () => {
     clearInterval(timer);
-    endStates();
+    unsubscribe();
     pages.delete(end);
     raw.end();
   };

@@ -4,47 +4,44 @@ import type { FrameFaces } from '../domain/face.ts';
 import { trackKey } from '../domain/track-key.ts';
 import { CameraRecord } from './camera-record.ts';
 import { FaceRecord } from './face-record.ts';
-import type { Update } from './protocol.ts';
+import { UpdateCursor } from './update-cursor.ts';
 
 export const HISTORY_SECONDS = 300;
-/** Samples kept of one face: the history at 30 analysed frames a second. */
-const SAMPLES = HISTORY_SECONDS * 30;
-/** Faces kept, those that have left included; beyond them the one unseen longest goes. */
+/** Samples kept per face: the whole history at 30 analysed frames a second. */
+const SAMPLES_PER_FACE = HISTORY_SECONDS * 30;
+/** Faces kept, including those that have left; beyond this the least recently seen face is evicted. */
 const MAX_FACES = 128;
-/** Samples in one message: all faces of a page that has just come share these, and so does one that fell behind. */
-const FIRST_MESSAGE_SAMPLES = 15_000;
-const MESSAGE_SAMPLES = 4_000;
 
 /**
- * What the dashboard knows: cameras, faces and their last minutes, in bounded memory. Looks on at the pipeline and
- * never holds it up.
+ * Cameras, faces and their last minutes, in bounded memory. It observes the pipeline and never blocks it; each page
+ * reads through a cursor of its own.
  */
-export class DashboardHub {
-  /** The newest crop of each face is kept, so that the page can show it. */
+export class DashboardStore {
+  /** Whether the newest crop of each face is kept for the page. */
   readonly showVideo: boolean;
   readonly #cameras = new Map<string, CameraRecord>();
   readonly #faces = new Map<string, FaceRecord>();
-  /** RGB of the newest crop per face; never leaves memory. */
+  /** The newest crop per face (112×112 RGB), in memory only. */
   readonly #crops = new Map<string, Uint8Array>();
-  readonly #impatient = new Set<() => void>();
+  readonly #stateListeners = new Set<() => void>();
 
   constructor(options: { readonly showVideo: boolean }) {
     this.showVideo = options.showVideo;
   }
 
-  frames(frames: readonly AuFrame[]): void {
+  addFrames(frames: readonly AuFrame[]): void {
     for (const frame of frames) {
       const key = trackKey(frame);
       let face = this.#faces.get(key);
       if (face) this.#faces.delete(key);
-      else face = new FaceRecord(frame, SAMPLES);
+      else face = new FaceRecord(frame, SAMPLES_PER_FACE);
       face.push(frame);
-      // Maps keep insertion order: the face unseen longest stands first.
+      // Maps keep insertion order: the least recently seen face comes first.
       this.#faces.set(key, face);
     }
     const newest = frames.at(-1);
     if (!newest) return;
-    this.#cameras.get(newest.cameraId)?.scored(newest);
+    this.#cameras.get(newest.cameraId)?.addLag(newest);
     const since = newest.receivedAt - HISTORY_SECONDS * 1e6;
     for (const face of this.#faces.values()) {
       if (this.#faces.size <= MAX_FACES && face.newest.receivedAt >= since) break;
@@ -52,26 +49,26 @@ export class DashboardHub {
     }
   }
 
-  status(status: CameraStatus): void {
+  updateCamera(status: CameraStatus): void {
     const { cameraId, state, cause } = status;
-    if (state !== 'LIVE') this.#forgetPictures(cameraId);
-    if (state === 'STOPPED' && cause === 'removed') this.#forget(cameraId);
-    else if (!this.#camera(cameraId).status(status)) return;
-    for (const tell of this.#impatient) tell();
+    if (state !== 'LIVE') this.#deleteCrops(cameraId);
+    if (state === 'STOPPED' && cause === 'removed') this.#deleteCamera(cameraId);
+    else if (!this.#camera(cameraId).update(status)) return;
+    for (const listener of this.#stateListeners) listener();
   }
 
-  /** `tell` runs whenever a camera's state has changed or a camera was removed, which cannot wait; gives back what ends that. */
-  onState(tell: () => void): () => void {
-    this.#impatient.add(tell);
-    return () => this.#impatient.delete(tell);
+  /** Calls `listener` at once when a camera's state changes or a camera is removed. Returns the unsubscribe function. */
+  onCameraState(listener: () => void): () => void {
+    this.#stateListeners.add(listener);
+    return () => this.#stateListeners.delete(listener);
   }
 
-  /** Newest crops of a camera that is live, where pictures may be shown. */
-  pictures(faces: FrameFaces): void {
-    // Those of a camera that has stopped meanwhile would stay.
+  /** Keeps the newest crops of a live camera if pictures may be shown. */
+  addCrops(faces: FrameFaces): void {
+    // Crops that arrive after their camera stopped would never be deleted.
     if (!this.showVideo || this.#cameras.get(faces.cameraId)?.state !== 'LIVE') return;
-    // Tracks of an epoch that is over do not end one by one.
-    this.#forgetPictures(faces.cameraId, faces.epoch);
+    // When an epoch ends, its tracks are not reported as ended one by one.
+    this.#deleteCrops(faces.cameraId, faces.epoch);
     for (const crop of faces.crops) this.#crops.set(trackKey(crop), crop.pixels);
     for (const trackId of faces.endedTracks) this.#crops.delete(trackKey({ ...faces, trackId }));
     for (const key of this.#crops.keys()) {
@@ -80,27 +77,27 @@ export class DashboardHub {
     }
   }
 
-  /** 112×112 RGB of a face that is in sight; undefined otherwise. */
-  picture(key: string): Uint8Array | undefined {
+  /** The newest crop of a face, 112×112 RGB; undefined when the face is not in sight. */
+  crop(key: string): Uint8Array | undefined {
     return this.#crops.get(key);
   }
 
-  /** A reader that has seen nothing yet. */
-  reader(): HubReader {
-    return new HubReader(this.#cameras, this.#faces);
+  /** A cursor at the start: its first update holds everything. */
+  openCursor(): UpdateCursor {
+    return new UpdateCursor(this.#cameras, this.#faces);
   }
 
-  /** Scores of its last frames may still come: they are of no camera, and shown nowhere. */
-  #forget(id: string): void {
+  /** Scores of the camera's last frames may still arrive; the page ignores faces of an unknown camera. */
+  #deleteCamera(id: string): void {
     this.#cameras.delete(id);
     for (const [key, { newest }] of this.#faces) if (newest.cameraId === id) this.#faces.delete(key);
   }
 
-  /** All of a camera's, or all but those of one epoch. */
-  #forgetPictures(cameraId: string, but?: number): void {
+  /** Deletes all crops of a camera, or all except those of `keepEpoch`. */
+  #deleteCrops(cameraId: string, keepEpoch?: number): void {
     for (const key of this.#crops.keys()) {
       if (!key.startsWith(`${cameraId}/`)) continue;
-      if (but === undefined || !key.startsWith(`${cameraId}/${but}/`)) this.#crops.delete(key);
+      if (keepEpoch === undefined || !key.startsWith(`${cameraId}/${keepEpoch}/`)) this.#crops.delete(key);
     }
   }
 
@@ -111,47 +108,5 @@ export class DashboardHub {
       this.#cameras.set(id, camera);
     }
     return camera;
-  }
-}
-
-/**
- * One page's place in what the hub knows. It holds cursors, never data: a page that does not read costs nothing, and
- * gets the newest state, thinned, when it reads again.
- */
-export class HubReader {
-  readonly #cameras: ReadonlyMap<string, CameraRecord>;
-  readonly #faces: ReadonlyMap<string, FaceRecord>;
-  readonly #seenCameras = new Map<string, number>();
-  readonly #seenFaces = new Map<string, number>();
-  #first = true;
-
-  constructor(cameras: ReadonlyMap<string, CameraRecord>, faces: ReadonlyMap<string, FaceRecord>) {
-    this.#cameras = cameras;
-    this.#faces = faces;
-  }
-
-  /** What changed since the last call; null when nothing did. */
-  next(): Update | null {
-    const cameras = [...this.#cameras].flatMap(([id, camera]) => {
-      if (this.#seenCameras.get(id) === camera.version) return [];
-      this.#seenCameras.set(id, camera.version);
-      return camera.view() ?? [];
-    });
-    const removed = [...this.#seenCameras.keys()].filter((id) => !this.#cameras.has(id));
-    for (const id of removed) this.#seenCameras.delete(id);
-    const changed = [...this.#faces.values()].filter(
-      ({ key, history }) => this.#seenFaces.get(key) !== history.pushed,
-    );
-    const budget = this.#first ? FIRST_MESSAGE_SAMPLES : MESSAGE_SAMPLES;
-    const limit = Math.max(1, Math.floor(budget / changed.length));
-    const faces = changed.map((face) => {
-      const samples = face.samples(this.#seenFaces.get(face.key) ?? 0, limit);
-      this.#seenFaces.set(face.key, face.history.pushed);
-      return samples;
-    });
-    for (const key of this.#seenFaces.keys()) if (!this.#faces.has(key)) this.#seenFaces.delete(key);
-    this.#first = false;
-    if (cameras.length === 0 && removed.length === 0 && faces.length === 0) return null;
-    return { type: 'update', now: Date.now(), cameras, removed, faces };
   }
 }

@@ -1,17 +1,17 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 
-const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const resolvePath = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
-  root: at('page'),
+  root: resolvePath('page'),
   build: {
-    outDir: at('../../dist/dashboard'),
+    outDir: resolvePath('../../dist/dashboard'),
     emptyOutDir: true,
     target: 'es2022',
-    // Files only: the page's policy allows nothing inline.
+    // The Content-Security-Policy forbids inline assets.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rollupOptions: { input: [at('page/index.html'), at('page/login.html')] },
+    rollupOptions: { input: [resolvePath('page/index.html'), resolvePath('page/login.html')] },
   },
 });

@@ -3,7 +3,8 @@ import { promisify } from 'node:util';
 import type { Meter } from '@opentelemetry/api';
 
 const QUERY = ['--query-gpu=index,utilization.gpu,memory.used,memory.total', '--format=csv,noheader,nounits'];
-const FRESH_MS = 5_000;
+/** A reading is reused for this long. */
+const MAX_AGE_MS = 5_000;
 const run = promisify(execFile);
 
 export interface Gpu {
@@ -14,17 +15,17 @@ export interface Gpu {
   readonly totalBytes: number;
 }
 
-/** What nvidia-smi says, asked when somebody reads the metrics; a host without it is asked once. */
+/** Runs nvidia-smi when the metrics are read; where it is not installed, only once. */
 export class GpuReader {
   readonly #command: string;
-  #absent = false;
-  #read: { at: number; gpus: readonly Gpu[] } = { at: Number.NEGATIVE_INFINITY, gpus: [] };
+  #notInstalled = false;
+  #reading: { at: number; gpus: readonly Gpu[] } = { at: Number.NEGATIVE_INFINITY, gpus: [] };
 
   constructor(command = 'nvidia-smi') {
     this.#command = command;
   }
 
-  /** Names of OpenTelemetry's semantic conventions for hardware. */
+  /** Creates the gauges, named after OpenTelemetry's semantic conventions for hardware. */
   record(meter: Meter): void {
     const utilization = meter.createObservableGauge('hw.gpu.utilization', {
       unit: '1',
@@ -52,19 +53,19 @@ export class GpuReader {
   }
 
   async gpus(): Promise<readonly Gpu[]> {
-    if (this.#absent || performance.now() - this.#read.at < FRESH_MS) return this.#read.gpus;
+    if (this.#notInstalled || performance.now() - this.#reading.at < MAX_AGE_MS) return this.#reading.gpus;
     try {
       const { stdout } = await run(this.#command, QUERY, { timeout: 2_000 });
-      this.#read = { at: performance.now(), gpus: parseGpus(stdout) };
+      this.#reading = { at: performance.now(), gpus: parseGpus(stdout) };
     } catch (error) {
-      this.#absent = (error as NodeJS.ErrnoException).code === 'ENOENT';
-      this.#read = { at: performance.now(), gpus: [] };
+      this.#notInstalled = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      this.#reading = { at: performance.now(), gpus: [] };
     }
-    return this.#read.gpus;
+    return this.#reading.gpus;
   }
 }
 
-/** `0, 37, 1024, 81559` a line: index, per cent, MiB, MiB; what a GPU does not tell (`[N/A]`) counts as 0. */
+/** Parses lines `0, 37, 1024, 81559`: index, per cent, MiB used, MiB in total. A missing value (`[N/A]`) counts as 0. */
 export function parseGpus(csv: string): Gpu[] {
   return csv
     .split('\n')

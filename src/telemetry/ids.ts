@@ -1,7 +1,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { FrameStamp } from '../domain/frame.ts';
 
-/** Ids of a frame's trace and of its root span. */
+/** The ids of a frame's trace and of its root span. */
 export interface FrameIds {
   /** 32 hexadecimal digits. */
   readonly traceId: string;
@@ -9,7 +9,7 @@ export interface FrameIds {
   readonly spanId: string;
 }
 
-/** What a frame's ids are made of, and what tells frames apart. */
+/** Identifies a frame; its trace ids are derived from it. */
 export function frameKey({
   cameraId,
   epoch,
@@ -19,23 +19,23 @@ export function frameKey({
 }
 
 /**
- * A frame's ids follow from its name. So the process that scores its crops adds to the trace that the process of its
- * camera began, and comes to the same decision about sampling, without a word between them.
+ * Derives a frame's ids from its key. The process that scores its crops thus continues the trace that the camera's
+ * host began, with the same sampling decision, without any context on the wire.
  */
 export function frameIds(key: string): FrameIds {
   const digest = hash('sha256', key);
   return { traceId: digest.slice(0, 32), spanId: digest.slice(32, 48) };
 }
 
-/** OpenTelemetry's source of ids: random, but for the span that is made with a frame's. */
+/** OpenTelemetry's id generator: random ids, except for a frame's root span. */
 export class FrameIdGenerator {
   #next: FrameIds | null = null;
 
-  /** Runs `make`, whose first span gets these ids. */
-  as<T>(ids: FrameIds, make: () => T): T {
+  /** Calls `createSpan`; the span that it starts gets these ids. */
+  withIds<T>(ids: FrameIds, createSpan: () => T): T {
     this.#next = ids;
     try {
-      return make();
+      return createSpan();
     } finally {
       this.#next = null;
     }

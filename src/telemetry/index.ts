@@ -5,8 +5,8 @@ import { otlpSignals } from './signals.ts';
 export type { Telemetry } from './sdk.ts';
 
 /**
- * Metrics for Prometheus where the config serves HTTP, metrics and traces over OTLP where OpenTelemetry's standard
- * environment variables ask for them; null, and not even loaded, where nobody wants any.
+ * Prometheus metrics if the config serves HTTP; metrics and traces over OTLP if OpenTelemetry's standard environment
+ * variables configure an exporter. Returns null, without loading the SDK, if neither is the case.
  */
 export async function openTelemetry(http: HttpOptions): Promise<Telemetry | null> {
   if (process.env.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return null;

@@ -11,27 +11,33 @@ const STATES: readonly CameraState[] = [
   'REFUSED',
   'STOPPED',
 ];
-const SECONDS = {
+const DURATION = {
   unit: 's',
   advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] },
 };
-const CROPS = { unit: '{crop}', advice: { explicitBucketBoundaries: [1, 2, 4, 8, 16, 32, 64, 128, 256] } };
+const BATCH_SIZE = {
+  unit: '{crop}',
+  advice: { explicitBucketBoundaries: [1, 2, 4, 8, 16, 32, 64, 128, 256] },
+};
 
-/** Makes metrics of what the stages say. Every name here stands in docs/metrics.md and in deploy/'s queries. */
+/**
+ * Turns the stages' diagnostics into metrics. docs/metrics.md lists every name; the queries in deploy/ use them (tests
+ * compare). `end` removes the subscriptions.
+ */
 export function recordMetrics(meter: Meter): { watch(gauges: () => Gauges): void; end(): void } {
   const cameras = new CameraMetrics(meter);
-  const ends = [...cameras.listen(), ...listenToInference(meter), ...listenToPublishing(meter)];
+  const unsubscribes = [...cameras.subscribe(), ...recordInference(meter), ...recordPublishing(meter)];
   recordProcess(meter);
   new GpuReader().record(meter);
   return {
     watch: (gauges) => watchQueues(meter, gauges),
     end: () => {
-      for (const end of ends) end();
+      for (const unsubscribe of unsubscribes) unsubscribe();
     },
   };
 }
 
-/** What is known of each camera, and what it has lost. */
+/** Metrics per camera: state, rates, faces and drops. */
 class CameraMetrics {
   readonly #statuses = new Map<string, CameraStatus>();
   readonly #faces = new Map<string, number>();
@@ -45,7 +51,7 @@ class CameraMetrics {
       description: 'Analysed frames that reached the host process',
     });
     this.#detect = meter.createHistogram('austream.detect.duration', {
-      ...SECONDS,
+      ...DURATION,
       description: 'Finding, tracking and aligning the faces of one frame',
     });
     this.#dropped = meter.createCounter('austream.dropped', {
@@ -65,12 +71,15 @@ class CameraMetrics {
         }
       });
     meter
-      .createObservableGauge('austream.camera.state', { description: '1 for the state that a camera is in' })
+      .createObservableGauge('austream.camera.state', {
+        description: '1 for the current state of the camera',
+      })
       .addCallback((result) => {
         for (const [camera, { state }] of this.#statuses)
-          for (const each of STATES) result.observe(each === state ? 1 : 0, { camera, state: each });
+          for (const candidate of STATES)
+            result.observe(candidate === state ? 1 : 0, { camera, state: candidate });
       });
-    gauge('austream.camera.fps', '{frame}/s', 'Analysed frames a second', ({ fps }) => fps);
+    gauge('austream.camera.fps', '{frame}/s', 'Analysed frames per second', ({ fps }) => fps);
     gauge(
       'austream.camera.restarts',
       '{restart}',
@@ -85,7 +94,7 @@ class CameraMetrics {
     );
   }
 
-  listen(): (() => void)[] {
+  subscribe(): (() => void)[] {
     return [
       diagnostics.frame.subscribe(({ faces }) => {
         const attributes = { camera: faces.cameraId };
@@ -93,19 +102,19 @@ class CameraMetrics {
         this.#faces.set(faces.cameraId, faces.crops.length);
         if (faces.analysed) this.#detect.record((faces.analysed.to - faces.analysed.from) / 1e6, attributes);
       }),
-      diagnostics.status.subscribe((status) => this.#status(status)),
+      diagnostics.status.subscribe((status) => this.#update(status)),
       diagnostics.lost.subscribe(({ cameraId, count, cause }) =>
         this.#dropped.add(count, { camera: cameraId, cause }),
       ),
     ];
   }
 
-  /** A status counts drops since its epoch began. Frames that the config thins out are no loss. */
-  #status(status: CameraStatus): void {
-    const known = this.#statuses.get(status.cameraId);
+  /** A status counts drops since its epoch began. Frames skipped by `analysisFps` are not drops. */
+  #update(status: CameraStatus): void {
+    const previous = this.#statuses.get(status.cameraId);
     for (const [cause, count] of Object.entries(status.drops)) {
       if (cause === 'analysis_fps') continue;
-      const before = known?.epoch === status.epoch ? (known.drops[cause] ?? 0) : 0;
+      const before = previous?.epoch === status.epoch ? (previous.drops[cause] ?? 0) : 0;
       if (count > before) this.#dropped.add(count - before, { camera: status.cameraId, cause });
     }
     this.#statuses.set(status.cameraId, status);
@@ -113,26 +122,26 @@ class CameraMetrics {
   }
 }
 
-function listenToInference(meter: Meter): (() => void)[] {
+function recordInference(meter: Meter): (() => void)[] {
   const wait = meter.createHistogram('austream.infer.wait.duration', {
-    ...SECONDS,
-    description: 'Longest wait of a crop for its batch',
+    ...DURATION,
+    description: 'Longest wait of a crop in a batch',
   });
   const encode = meter.createHistogram('austream.infer.encode.duration', {
-    ...SECONDS,
-    description: 'The frame encoder over one batch',
+    ...DURATION,
+    description: 'Run of the frame encoder over one batch',
   });
   const score = meter.createHistogram('austream.infer.score.duration', {
-    ...SECONDS,
-    description: 'The window encoders over the windows that were due',
+    ...DURATION,
+    description: 'Run of the window encoders over the windows that were due',
   });
   const batch = meter.createHistogram('austream.infer.batch.size', {
-    ...CROPS,
+    ...BATCH_SIZE,
     description: 'Crops in one batch',
   });
   const passedOver = meter.createCounter('austream.infer.passed.over', {
     unit: '{crop}',
-    description: 'Crops that came again, or from an epoch that is over',
+    description: 'Crops skipped: redelivered, or from an ended epoch',
   });
   return [
     diagnostics.encoded.subscribe(({ from, to, faces, longestWaitMs }) => {
@@ -147,18 +156,18 @@ function listenToInference(meter: Meter): (() => void)[] {
   ];
 }
 
-function listenToPublishing(meter: Meter): (() => void)[] {
+function recordPublishing(meter: Meter): (() => void)[] {
   const produced = meter.createCounter('austream.events.produced', {
     unit: '{event}',
     description: 'Scored faces handed to the publisher',
   });
   const acknowledged = meter.createCounter('austream.events.acknowledged', {
     unit: '{event}',
-    description: 'Scored faces that the broker has',
+    description: 'Scored faces acknowledged by the broker',
   });
   const latency = meter.createHistogram('austream.latency', {
-    ...SECONDS,
-    description: 'From capture (of files: from reading) to the broker’s acknowledgement',
+    ...DURATION,
+    description: 'From capture (files: from reading) to the broker’s acknowledgement',
   });
   return [
     diagnostics.published.subscribe(({ frames }) => {
@@ -176,18 +185,18 @@ function listenToPublishing(meter: Meter): (() => void)[] {
 function watchQueues(meter: Meter, gauges: () => Gauges): void {
   const queue = meter.createObservableGauge('austream.infer.queue.length', {
     unit: '{crop}',
-    description: 'Crops that wait for the model',
+    description: 'Crops waiting for the model',
   });
   const pending = meter.createObservableGauge('austream.publish.pending', {
     unit: '{event}',
-    description: 'Events, in ingest workers records of crops and states, that no broker has acknowledged yet',
+    description: 'Events not yet acknowledged; in ingest workers, records of crops and states',
   });
   const spool = meter.createObservableGauge('austream.publish.spool.size', {
     unit: 'By',
     description: 'Events on disk',
   });
   const connected = meter.createObservableGauge('austream.publish.connected', {
-    description: '1 while a broker answers',
+    description: '1 while a broker is reachable',
   });
   meter.addBatchObservableCallback(
     (result) => {
@@ -201,7 +210,7 @@ function watchQueues(meter: Meter, gauges: () => Gauges): void {
   );
 }
 
-/** Names of OpenTelemetry's semantic conventions. */
+/** Named after OpenTelemetry's semantic conventions. */
 function recordProcess(meter: Meter): void {
   meter
     .createObservableGauge('process.memory.usage', {

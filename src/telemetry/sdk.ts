@@ -11,28 +11,28 @@ import type { Gauges } from '../diagnostics.ts';
 import type { Routes } from '../http/health.ts';
 import { FrameIdGenerator } from './ids.ts';
 import { recordMetrics } from './metrics.ts';
-import type { Signals } from './signals.ts';
+import type { OtlpSignals } from './signals.ts';
 import { recordTraces } from './traces.ts';
 
 export interface Telemetry {
-  /** `/metrics`, in the format of Prometheus. */
+  /** `/metrics`, in Prometheus' text format. */
   readonly routes: Routes;
-  /** Where the sizes of queues come from. */
+  /** Sets the function that reads the queue sizes. */
   watch(gauges: () => Gauges): void;
-  /** Sends what is left, and ends. */
+  /** Flushes the exporters and shuts down; gives up after two seconds. */
   close(): Promise<void>;
 }
 
-/** One frame in a hundred: a trace every four seconds of a camera at 25 frames a second. */
+/** One frame in a hundred: a trace every four seconds for a camera at 25 frames a second. */
 const DEFAULT_SAMPLER = 'parentbased_traceidratio';
 const DEFAULT_RATIO = '0.01';
-/** What a shutdown may take when the receiver does not answer. */
-const CLOSE_MS = 2_000;
+/** Limit for the shutdown if the OTLP receiver does not respond. */
+const CLOSE_TIMEOUT_MS = 2_000;
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
-/** Starts OpenTelemetry; listens to the stages' diagnostics from then on. */
-export async function startTelemetry(otlp: Signals): Promise<Telemetry> {
+/** Starts OpenTelemetry and subscribes to the stages' diagnostics. */
+export async function startTelemetry(otlp: OtlpSignals): Promise<Telemetry> {
   const environment = process.env;
   environment.OTEL_TRACES_SAMPLER ??= DEFAULT_SAMPLER;
   if (environment.OTEL_TRACES_SAMPLER === DEFAULT_SAMPLER)
@@ -40,7 +40,7 @@ export async function startTelemetry(otlp: Signals): Promise<Telemetry> {
   environment.OTEL_NODE_RESOURCE_DETECTORS ??= 'env,host,serviceinstance';
   const prometheus = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
   const readers: MetricReader[] = [prometheus];
-  if (otlp.metrics) readers.push(new PeriodicExportingMetricReader(await periodic(environment)));
+  if (otlp.metrics) readers.push(new PeriodicExportingMetricReader(await periodicReader(environment)));
   const ids = new FrameIdGenerator();
   const sdk = new NodeSDK({
     serviceName: environment.OTEL_SERVICE_NAME ?? 'austream',
@@ -50,7 +50,7 @@ export async function startTelemetry(otlp: Signals): Promise<Telemetry> {
     ...(otlp.traces ? {} : { spanProcessors: [] }),
   });
   sdk.start();
-  const recorded = recordMetrics(metrics.getMeter('austream', version));
+  const recorder = recordMetrics(metrics.getMeter('austream', version));
   const endTraces = otlp.traces ? recordTraces(trace.getTracer('austream', version), ids) : () => {};
   return {
     routes: (server) => {
@@ -59,13 +59,13 @@ export async function startTelemetry(otlp: Signals): Promise<Telemetry> {
         prometheus.getMetricsRequestHandler(request.raw, reply.raw);
       });
     },
-    watch: (gauges) => recorded.watch(gauges),
+    watch: (gauges) => recorder.watch(gauges),
     async close() {
       endTraces();
-      recorded.end();
+      recorder.end();
       await Promise.race([
         sdk.shutdown().catch(() => {}),
-        new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref()),
+        new Promise((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS).unref()),
       ]);
       metrics.disable();
       trace.disable();
@@ -73,8 +73,8 @@ export async function startTelemetry(otlp: Signals): Promise<Telemetry> {
   };
 }
 
-/** The SDK reads all of OTLP's variables itself, but the choice of protocol. */
-async function periodic(environment: NodeJS.ProcessEnv) {
+/** Interval and timeout by OpenTelemetry's variables; the exporters read all others themselves, except the protocol. */
+async function periodicReader(environment: NodeJS.ProcessEnv) {
   const interval = Number(environment.OTEL_METRIC_EXPORT_INTERVAL ?? 60_000);
   return {
     exporter: await otlpExporter(environment),

@@ -1,16 +1,16 @@
-export interface Signals {
+export interface OtlpSignals {
   readonly metrics: boolean;
   readonly traces: boolean;
 }
 
-/** Which signals have somewhere to go. Unlike the SDK's own default, silence means no. */
-export function otlpSignals(environment: NodeJS.ProcessEnv): Signals {
-  const wanted = (signal: 'METRICS' | 'TRACES') => {
+/** The signals with an exporter or endpoint. Unlike in the SDK, a signal without either is off. */
+export function otlpSignals(environment: NodeJS.ProcessEnv): OtlpSignals {
+  const enabled = (signal: 'METRICS' | 'TRACES') => {
     const exporter = environment[`OTEL_${signal}_EXPORTER`];
     if (exporter) return exporter !== 'none';
     return Boolean(
       environment.OTEL_EXPORTER_OTLP_ENDPOINT || environment[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`],
     );
   };
-  return { metrics: wanted('METRICS'), traces: wanted('TRACES') };
+  return { metrics: enabled('METRICS'), traces: enabled('TRACES') };
 }

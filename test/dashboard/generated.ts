@@ -6,8 +6,8 @@ import { eventId } from '../../src/domain/track-key.ts';
 const FPS = 25;
 const MODEL = { name: 'generated', version: '1', sha256: '0'.repeat(64), trained: false };
 
-/** One generated face at one frame: each AU rises and falls at a pace of its own. */
-export function generatedFrame(given: {
+/** One generated face at one frame; each AU's score is a sine wave of its own frequency. */
+export function generatedFrame(options: {
   cameraId: string;
   trackId: number;
   frame: number;
@@ -15,7 +15,7 @@ export function generatedFrame(given: {
   epoch?: number;
   unreliable?: boolean;
 }): AuFrame {
-  const { cameraId, trackId, frame, receivedAt, epoch = 1, unreliable = false } = given;
+  const { cameraId, trackId, frame, receivedAt, epoch = 1, unreliable = false } = options;
   const seconds = frame / FPS;
   const state = (au: number): AuState => {
     const wave = Math.sin(seconds * (0.5 + 0.13 * au) + trackId * 1.7 + au);
@@ -59,7 +59,7 @@ export function generatedFrame(given: {
 export function generatedStatus(
   cameraId: string,
   state: CameraState,
-  more: Partial<CameraStatus> = {},
+  overrides: Partial<CameraStatus> = {},
 ): CameraStatus {
   return {
     cameraId,
@@ -81,28 +81,28 @@ export function generatedStatus(
     lagMs: 400,
     drops: {},
     gap: null,
-    ...more,
+    ...overrides,
   };
 }
 
-/** Frames of `faces` faces per camera as a run gives them: in hops of 16, at 25 a second, until stopped. */
+/** Calls `sink` with frames of `faces` faces per camera, in hops of 16 at 25 frames a second. Returns the stop function. */
 export function generate(
   cameraIds: readonly string[],
   faces: number,
   sink: (frames: AuFrame[]) => void,
 ): () => void {
   const HOP = 16;
-  const began = Date.now() * 1_000;
+  const start = Date.now() * 1_000;
   let hop = 0;
   const timer = setInterval(() => {
-    // By the clock, not by the timer, which drifts.
-    if (began / 1_000 + (hop * HOP * 1_000) / FPS > Date.now()) return;
+    // Paced by the clock, since timers drift.
+    if (start / 1_000 + (hop * HOP * 1_000) / FPS > Date.now()) return;
     for (const cameraId of cameraIds)
       for (let trackId = 1; trackId <= faces; trackId++)
         sink(
           Array.from({ length: HOP }, (_, index) => {
             const frame = hop * HOP + index;
-            const receivedAt = began + (frame * 1e6) / FPS - HOP * 40_000;
+            const receivedAt = start + (frame * 1e6) / FPS - HOP * 40_000;
             return generatedFrame({ cameraId, trackId, frame, receivedAt });
           }),
         );

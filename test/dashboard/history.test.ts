@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { FaceHistory } from '../../src/dashboard/history.ts';
 
-test('keeps exactly the newest samples, whatever its capacity, and finds them by time', () => {
+test('a ring of any capacity keeps exactly the newest samples and finds them by time', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 256, max: 700 }),

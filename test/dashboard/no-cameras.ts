@@ -1,12 +1,16 @@
-import type { DashboardHub } from '../../src/dashboard/store.ts';
+import type { DashboardStore } from '../../src/dashboard/store.ts';
 import { detectOptions } from '../../src/detect/options.ts';
 import { CameraSet } from '../../src/ingest/host/cameras.ts';
 import { ingestOptions } from '../../src/ingest/options.ts';
 
-/** A set of cameras, as a pipeline has it, in which there is none yet; the hub learns how they fare. */
-export function noCameras(hub: DashboardHub): CameraSet {
+/** An empty camera set, as a pipeline has it; its cameras report to the store. */
+export function noCameras(store: DashboardStore): CameraSet {
   return new CameraSet(
     { ingest: ingestOptions.parse({}), detect: detectOptions.parse({}) },
-    { faces: (faces) => hub.pictures(faces), epochEnded: () => {}, status: (status) => hub.status(status) },
+    {
+      faces: (faces) => store.addCrops(faces),
+      epochEnded: () => {},
+      status: (status) => store.updateCamera(status),
+    },
   );
 }

@@ -16,7 +16,7 @@ let simulator: Simulator;
 let austream: ChildProcess;
 let browser: Browser;
 let page: Page;
-/** Lines of its log so far. */
+/** Log lines of austream so far. */
 const logged: { time: number; msg: string }[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'austream-page-'));
 
@@ -29,7 +29,7 @@ beforeAll(async () => {
       cameras: [{ id: 'lobby', url: simulator.urls[0] }],
       kafka: { embedded: true },
       http: { port: 0 },
-      // A loaded machine is slow, and has no room for one more: neither is what this is about.
+      // Generous limits: on a loaded machine a slow or refused camera would fail these tests.
       ingest: { stallSeconds: 60, maxAgeSeconds: 60, maxCameras: 4 },
     }),
   );
@@ -53,63 +53,63 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** From the log line that says that it runs. */
+/** The page's URL, from the log line that reports it. */
 async function pageAddress(child: ChildProcess): Promise<string> {
-  const seen: string[] = [];
+  const received: string[] = [];
   const lines = createInterface({ input: child.stderr! });
-  // To the end: whoever stops reading stops the writer.
+  // Reads to the end: a full pipe would block austream.
   lines.on('line', (line) => logged.push(JSON.parse(line)));
   for await (const [line] of on(lines, 'line', { close: ['close'] })) {
-    seen.push(line);
+    received.push(line);
     const { page } = JSON.parse(line) as { page?: string };
     if (page) return page;
   }
-  throw new Error(`austream ended: ${seen.join('\n')}`);
+  throw new Error(`austream ended: ${received.join('\n')}`);
 }
 
 const within = (seconds: number) => ({ timeout: seconds * 1_000, interval: 100 });
-const mood = () => page.locator('.camera').first().getAttribute('data-mood');
+const severity = () => page.locator('.camera').first().getAttribute('data-severity');
 
-test('the camera appears, and its curves move with the face', async () => {
+test('the camera appears, and its curves follow the face', async () => {
   await page.getByRole('heading', { name: 'lobby' }).waitFor();
   await page
     .getByRole('heading', { name: /^Face \d+$/ })
     .first()
     .waitFor();
-  await expect.poll(mood).toBe('good');
-  const seen = new Set<string>();
+  await expect.poll(severity).toBe('good');
+  const labels = new Set<string>();
   await expect
     .poll(async () => {
-      seen.add((await page.locator('.labels').first().textContent())!);
-      return seen.size;
+      labels.add((await page.locator('.labels').first().textContent())!);
+      return labels.size;
     }, within(40))
     .toBeGreaterThan(10);
   await expect.poll(() => page.locator('.camera dd').first().textContent(), within(40)).toMatch(/^\d+\.\d$/);
 }, 180_000);
 
-test('a killed camera turns red, and recovers with a gap on record', async ({ annotate }) => {
+test('a camera that stops turns red, and recovers with a gap in the list', async ({ annotate }) => {
   await page.evaluate(`{
     const card = document.querySelector('.camera');
-    const watch = new MutationObserver(() => {
-      if (card.dataset.mood !== 'bad') return;
+    const observer = new MutationObserver(() => {
+      if (card.dataset.severity !== 'bad') return;
       globalThis.redAt = Date.now();
-      watch.disconnect();
+      observer.disconnect();
     });
-    watch.observe(card, { attributeFilter: ['data-mood'] });
+    observer.observe(card, { attributeFilter: ['data-severity'] });
   }`);
-  const killed = Date.now();
+  const stoppedAt = Date.now();
   await simulator.fault({ op: 'stop' });
-  await expect.poll(mood, within(30)).toBe('bad');
+  await expect.poll(severity, within(30)).toBe('bad');
   const red = (await page.evaluate('redAt')) as number;
-  // The page may know before this process has read the log.
-  const line = () => logged.find(({ msg, time }) => time >= killed && /RECONNECTING|STALLED/.test(msg));
+  // The page may be updated before this process has read the log.
+  const line = () => logged.find(({ msg, time }) => time >= stoppedAt && /RECONNECTING|STALLED/.test(msg));
   await expect.poll(line).toBeDefined();
-  const told = line()!.time;
-  await annotate(`red ${red - killed} ms after the kill; the page took ${red - told} ms of them`);
-  // A camera that is back within ingest.gapSeconds leaves no gap.
+  const loggedAt = line()!.time;
+  await annotate(`red ${red - stoppedAt} ms after the stop, ${red - loggedAt} ms after the log line`);
+  // An outage shorter than ingest.gapSeconds is no gap.
   await setTimeout(1_500);
   await simulator.fault({ op: 'start' });
-  await expect.poll(mood, within(60)).toBe('good');
+  await expect.poll(severity, within(60)).toBe('good');
   await page.getByText(/^Gaps: [1-9]/).waitFor();
   await page
     .getByRole('heading', { name: /^Face \d+$/ })
@@ -117,7 +117,7 @@ test('a killed camera turns red, and recovers with a gap on record', async ({ an
     .waitFor();
 }, 180_000);
 
-test('a camera that asks for a password is added on the page, watched, and removed again', async () => {
+test('a camera with a password is added on the page, turns live, and is removed again', async () => {
   const other = await Simulator.start({ sources: [CLIP], user: 'admin', password: 'open-sesame' });
   try {
     await page.getByRole('button', { name: 'Add camera' }).click();
@@ -129,8 +129,8 @@ test('a camera that asks for a password is added on the page, watched, and remov
     await page.keyboard.press('Enter');
     const card = page.getByRole('region', { name: 'door' });
     await dialog.waitFor({ state: 'hidden' });
-    await expect.poll(() => card.getAttribute('data-mood'), within(60)).toBe('good');
-    // For a moment there may be two: the clock's source has changed, which begins an epoch.
+    await expect.poll(() => card.getAttribute('data-severity'), within(60)).toBe('good');
+    // There may be two for a moment: a change of the clock source starts a new epoch.
     await card
       .getByRole('heading', { name: /^Face \d+$/ })
       .first()
@@ -142,10 +142,10 @@ test('a camera that asks for a password is added on the page, watched, and remov
     await page.getByRole('dialog', { name: 'Remove door?' }).getByRole('button', { name: 'Remove' }).click();
     await card.waitFor({ state: 'detached' });
     await expect.poll(() => page.locator('#announcements').textContent()).toBe('door was removed');
-    // It closes with the answer; that the camera is gone is told on another connection.
+    // The dialog closes with the HTTP response; the removal arrives over the event stream.
     await expect.poll(() => page.locator('dialog[open]').count()).toBe(0);
-    // The other one has not noticed.
-    expect(await page.getByRole('region', { name: 'lobby' }).getAttribute('data-mood')).toBe('good');
+    // The other camera is not affected.
+    expect(await page.getByRole('region', { name: 'lobby' }).getAttribute('data-severity')).toBe('good');
   } finally {
     await other.stop();
   }

@@ -4,8 +4,8 @@ import { setImmediate } from 'node:timers/promises';
 import { fastify } from 'fastify';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Access } from '../../src/dashboard/access.ts';
-import { DashboardHub } from '../../src/dashboard/store.ts';
 import { serveDashboard } from '../../src/dashboard/server.ts';
+import { DashboardStore } from '../../src/dashboard/store.ts';
 import { CROP_BYTES } from '../../src/domain/face.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
 import { generatedFrame, generatedStatus } from './generated.ts';
@@ -18,25 +18,25 @@ afterEach(async () => {
 });
 
 async function dashboard(options: { host?: string; token?: string; showVideo?: boolean } = {}) {
-  const hub = new DashboardHub({ showVideo: options.showVideo ?? false });
+  const store = new DashboardStore({ showVideo: options.showVideo ?? false });
   const server = fastify();
-  const cameras = noCameras(hub);
+  const cameras = noCameras(store);
   ends.push(async () => {
     await server.close();
     await cameras.close();
   });
   await serveDashboard(server, {
-    hub,
+    store,
     thresholds: new Float32Array(12).fill(0.5),
     cameras,
     access: new Access(options.host ?? '127.0.0.1', options.token),
   });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
-  return { hub, server, url, cameras };
+  return { store, server, url, cameras };
 }
 
 describe('without a token', () => {
-  test('serves the page on the loopback, with a policy that allows nothing foreign', async () => {
+  test('serves the page on the loopback, with a Content-Security-Policy that allows only its own origin', async () => {
     const { url } = await dashboard();
     const response = await fetch(url);
     expect(response.status).toBe(200);
@@ -49,7 +49,7 @@ describe('without a token', () => {
       expect((await fetch(url + asset)).status, asset).toBe(200);
   });
 
-  test('refuses a foreign name that points at the loopback', async () => {
+  test('refuses other host names that resolve to the loopback (DNS rebinding)', async () => {
     const { server } = await dashboard();
     for (const path of ['/', '/events', '/pictures/x']) {
       const response = await server.inject({ path, headers: { host: 'evil.example:80' } });
@@ -57,7 +57,7 @@ describe('without a token', () => {
     }
   });
 
-  test('does not start on an address that others reach', async () => {
+  test('does not start on an address that other machines can reach', async () => {
     await expect(dashboard({ host: '0.0.0.0' })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringContaining('http.token'),
@@ -66,10 +66,10 @@ describe('without a token', () => {
 });
 
 describe('with a token', () => {
-  test('shows nothing to those who lack it', async () => {
-    const { server, hub } = await dashboard({ host: '0.0.0.0', token: TOKEN, showVideo: true });
-    hub.status(generatedStatus('cam', 'LIVE'));
-    hub.pictures(frameOf([faceCrop({ frame: 1 })]));
+  test('replies 401 to requests without it', async () => {
+    const { server, store } = await dashboard({ host: '0.0.0.0', token: TOKEN, showVideo: true });
+    store.updateCamera(generatedStatus('cam', 'LIVE'));
+    store.addCrops(frameOf([faceCrop({ frame: 1 })]));
     for (const path of ['/', '/events', '/pictures/cam%2F0%2F1', '/?token=wrong']) {
       const response = await server.inject({ path, headers: { cookie: 'austream=wrong' } });
       expect(response.statusCode, path).toBe(401);
@@ -79,7 +79,7 @@ describe('with a token', () => {
     expect(refused.statusCode).toBe(401);
   });
 
-  test('the form, the page’s address and a bearer header open it', async () => {
+  test('accepts it from the form, the query and the Authorization header', async () => {
     const { url } = await dashboard({ host: '0.0.0.0', token: TOKEN });
     const form = await fetch(`${url}/login`, {
       method: 'POST',
@@ -100,29 +100,31 @@ describe('with a token', () => {
   });
 });
 
-test('a camera’s state waits for no tick: the first message after its status has it', async () => {
-  // No tick comes as long as this lasts.
+test('a change of a camera’s state is sent at once, not with the next tick', async () => {
+  // The fake timers never fire.
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   ends.push(async () => vi.useRealTimers());
-  const { hub, url } = await dashboard();
-  hub.status(generatedStatus('cam', 'LIVE'));
+  const { store, url } = await dashboard();
+  store.updateCamera(generatedStatus('cam', 'LIVE'));
   const response = await fetch(`${url}/events`);
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   ends.push(() => reader.cancel());
   const next = async () => JSON.parse((await reader.read()).value!.replace(/^data: /, ''));
   expect((await next()).type).toBe('hello');
   for (const state of ['RECONNECTING', 'LIVE', 'STALLED'] as const) {
-    hub.frames([generatedFrame({ cameraId: 'cam', trackId: 1, frame: 1, receivedAt: Date.now() * 1_000 })]);
-    hub.status(generatedStatus('cam', state));
+    store.addFrames([
+      generatedFrame({ cameraId: 'cam', trackId: 1, frame: 1, receivedAt: Date.now() * 1_000 }),
+    ]);
+    store.updateCamera(generatedStatus('cam', state));
     expect((await next()).cameras).toMatchObject([{ id: 'cam', state }]);
   }
 });
 
-test('a page that does not read makes nothing pile up, and gets the newest state when it reads again', async () => {
-  // Ticks come when they are told to.
+test('a page that does not read causes no backlog, and gets the newest state when it reads again', async () => {
+  // Ticks are advanced by hand.
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   ends.push(async () => vi.useRealTimers());
-  const { hub, url } = await dashboard();
+  const { store, url } = await dashboard();
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   ends.push(async () => socket.destroy());
   await once(socket, 'connect');
@@ -135,110 +137,116 @@ test('a page that does not read makes nothing pile up, and gets the newest state
   await expect.poll(() => text.includes('"hello"')).toBe(true);
   socket.pause();
 
-  // Far more than the sockets' buffers hold: at every tick as much as a message takes, some 430 kB.
-  const began = Date.now() * 1_000;
+  // Far more than the socket buffers hold: a full message, about 430 kB, at every tick.
+  const start = Date.now() * 1_000;
   let frame = 0;
   for (let tick = 0; tick < 100; tick++) {
     for (let n = 0; n < 40; n++, frame++)
       for (let trackId = 1; trackId <= 100; trackId++)
-        hub.frames([generatedFrame({ cameraId: 'cam', trackId, frame, receivedAt: began + frame * 1_000 })]);
+        store.addFrames([
+          generatedFrame({ cameraId: 'cam', trackId, frame, receivedAt: start + frame * 1_000 }),
+        ]);
     vi.advanceTimersByTime(100);
     await setImmediate();
   }
   text = '';
   socket.resume();
-  const newest = String(Math.round((began + (frame - 1) * 1_000) / 1_000));
+  const newest = String(Math.round((start + (frame - 1) * 1_000) / 1_000));
   await expect
     .poll(() => {
       vi.advanceTimersByTime(100);
       return text.includes(newest);
     })
     .toBe(true);
-  // All messages as they were would be some 43 MB.
+  // All messages together would be about 43 MB.
   expect(text.length).toBeLessThan(15_000_000);
 }, 60_000);
 
 describe('cameras', () => {
-  const OWN = { 'x-austream': 'test' };
-  /** Nothing listens there: it is tried for ever. */
+  const OWN_HEADER = { 'x-austream': 'test' };
+  /** Nothing listens at this address, so the camera keeps reconnecting. */
   const DOOR = { id: 'door', url: 'rtsp://admin:in-the-url@127.0.0.1:9/stream', password: 'beside-it' };
 
-  test('come and go; what is secret never comes back', async () => {
-    const { server, hub, cameras } = await dashboard();
-    const reader = hub.reader();
-    const add = { method: 'POST', path: '/cameras', headers: OWN, payload: DOOR } as const;
+  test('are added and removed; credentials are never sent back', async () => {
+    const { server, store, cameras } = await dashboard();
+    const cursor = store.openCursor();
+    const add = { method: 'POST', path: '/cameras', headers: OWN_HEADER, payload: DOOR } as const;
     const added = await server.inject(add);
     expect(added.statusCode).toBe(201);
     expect(cameras.list()).toMatchObject([{ id: 'door', url: 'rtsp://127.0.0.1:9/stream' }]);
-    const shown = reader.next()!;
+    const shown = cursor.next()!;
     expect(shown.cameras.map(({ id }) => id)).toEqual(['door']);
 
     const again = await server.inject(add);
     expect(again.statusCode).toBe(409);
-    expect(again.json()).toEqual({ fields: { id: 'there is a camera of this name already' } });
+    expect(again.json()).toEqual({ fields: { id: 'a camera with this name already exists' } });
 
-    const removed = await server.inject({ method: 'DELETE', path: '/cameras/door', headers: OWN });
+    const removed = await server.inject({ method: 'DELETE', path: '/cameras/door', headers: OWN_HEADER });
     expect(removed.statusCode).toBe(204);
     expect(cameras.list()).toEqual([]);
-    const last = reader.next()!;
+    const last = cursor.next()!;
     expect(last).toMatchObject({ cameras: [], removed: ['door'] });
-    const unknown = await server.inject({ method: 'DELETE', path: '/cameras/door', headers: OWN });
+    const unknown = await server.inject({ method: 'DELETE', path: '/cameras/door', headers: OWN_HEADER });
     expect(unknown.statusCode).toBe(404);
     expect(added.body + again.body + JSON.stringify([shown, last])).not.toMatch(/in-the-url|beside-it/);
   });
 
-  test('may be named by their ONVIF address', async () => {
+  test('may be added by their ONVIF address', async () => {
     const { server, cameras } = await dashboard();
     const payload = { id: 'door', url: 'onvif://127.0.0.1:9' };
-    const added = await server.inject({ method: 'POST', path: '/cameras', headers: OWN, payload });
+    const added = await server.inject({ method: 'POST', path: '/cameras', headers: OWN_HEADER, payload });
     expect(added.statusCode).toBe(201);
     expect(cameras.list()).toMatchObject([{ id: 'door', url: 'onvif://127.0.0.1:9' }]);
   });
 
   test.each([
-    ['neither name nor address', {}, ['id', 'url']],
+    ['no name and no URL', {}, ['id', 'url']],
     ['a name with a slash', { ...DOOR, id: 'a/b' }, ['id']],
-    ['a file of this machine', { ...DOOR, url: 'file:///etc/passwd' }, ['url']],
-    ['a device of this machine', { ...DOOR, url: 'v4l2:///dev/video0' }, ['url']],
-    ['an address without a host', { ...DOOR, url: 'rtsp:///x' }, ['url']],
-    ['a password that cannot be in an address', { ...DOOR, url: 'rtsp://a:in-the-url/@127.0.0.1/' }, ['url']],
-    ['an ONVIF address that is none', { ...DOOR, url: 'onvif://127.0.0.1/?stream=1' }, ['url']],
-    ['a password in a file of this machine', { ...DOOR, passwordFile: '/etc/shadow' }, []],
-    ['a list', [DOOR], ['id', 'url']],
+    ['a URL of a file on this machine', { ...DOOR, url: 'file:///etc/passwd' }, ['url']],
+    ['a URL of a device of this machine', { ...DOOR, url: 'v4l2:///dev/video0' }, ['url']],
+    ['a URL without a host', { ...DOOR, url: 'rtsp:///x' }, ['url']],
+    [
+      'an unescaped slash in the URL’s password',
+      { ...DOOR, url: 'rtsp://a:in-the-url/@127.0.0.1/' },
+      ['url'],
+    ],
+    ['an ONVIF URL with an unknown parameter', { ...DOOR, url: 'onvif://127.0.0.1/?stream=1' }, ['url']],
+    ['a password file of this machine', { ...DOOR, passwordFile: '/etc/shadow' }, []],
+    ['an array', [DOOR], ['id', 'url']],
   ])('are refused: %s', async (_, payload, fields) => {
     const { server, cameras } = await dashboard();
-    const refused = await server.inject({ method: 'POST', path: '/cameras', headers: OWN, payload });
+    const refused = await server.inject({ method: 'POST', path: '/cameras', headers: OWN_HEADER, payload });
     expect(refused.statusCode).toBe(400);
     expect(Object.keys(refused.json().fields)).toEqual(fields);
     expect(refused.body).not.toMatch(/in-the-url|beside-it/);
     expect(cameras.list()).toEqual([]);
   });
 
-  test('are no other site’s to change, nor anybody’s without the token', async () => {
+  test('cannot be changed by pages of other sites, nor without the token', async () => {
     const open = await dashboard();
     const closed = await dashboard({ host: '0.0.0.0', token: TOKEN });
     const bearer = { authorization: `Bearer ${TOKEN}` };
-    const foreign: [typeof open, Record<string, string>, number][] = [
+    const refused: [typeof open, Record<string, string>, number][] = [
       [open, {}, 403],
-      [open, { ...OWN, origin: 'http://evil.example' }, 403],
-      [open, { ...OWN, origin: 'null' }, 403],
-      [open, { ...OWN, 'sec-fetch-site': 'cross-site' }, 403],
-      [open, { ...OWN, 'sec-fetch-site': 'same-site' }, 403],
-      [open, { ...OWN, host: 'evil.example' }, 403],
-      [closed, OWN, 401],
-      [closed, { ...OWN, cookie: 'austream=wrong' }, 401],
+      [open, { ...OWN_HEADER, origin: 'http://evil.example' }, 403],
+      [open, { ...OWN_HEADER, origin: 'null' }, 403],
+      [open, { ...OWN_HEADER, 'sec-fetch-site': 'cross-site' }, 403],
+      [open, { ...OWN_HEADER, 'sec-fetch-site': 'same-site' }, 403],
+      [open, { ...OWN_HEADER, host: 'evil.example' }, 403],
+      [closed, OWN_HEADER, 401],
+      [closed, { ...OWN_HEADER, cookie: 'austream=wrong' }, 401],
       [closed, bearer, 403],
     ];
-    for (const [{ server }, headers, status] of foreign) {
+    for (const [{ server }, headers, status] of refused) {
       const add = await server.inject({ method: 'POST', path: '/cameras', headers, payload: DOOR });
       const remove = await server.inject({ method: 'DELETE', path: '/cameras/door', headers });
       expect([add.statusCode, remove.statusCode], JSON.stringify(headers)).toEqual([status, status]);
     }
     expect([...open.cameras.list(), ...closed.cameras.list()]).toEqual([]);
     const allowed = [
-      [open, { ...OWN, host: 'localhost:8080', origin: 'http://localhost:8080' }],
-      [open, { ...OWN, origin: 'https://inverse.example', 'sec-fetch-site': 'same-origin' }],
-      [closed, { ...OWN, ...bearer }],
+      [open, { ...OWN_HEADER, host: 'localhost:8080', origin: 'http://localhost:8080' }],
+      [open, { ...OWN_HEADER, origin: 'https://inverse.example', 'sec-fetch-site': 'same-origin' }],
+      [closed, { ...OWN_HEADER, ...bearer }],
     ] as const;
     for (const [{ server }, headers] of allowed) {
       const reply = await server.inject({ method: 'DELETE', path: '/cameras/none', headers });
@@ -247,23 +255,23 @@ describe('cameras', () => {
   });
 });
 
-describe('pictures', () => {
-  test('are not kept unless they may be shown', async () => {
-    const { hub, url } = await dashboard();
-    hub.status(generatedStatus('cam', 'LIVE'));
-    hub.pictures(frameOf([faceCrop({ frame: 1 })]));
+describe('crops', () => {
+  test('are not kept without showVideo', async () => {
+    const { store, url } = await dashboard();
+    store.updateCamera(generatedStatus('cam', 'LIVE'));
+    store.addCrops(frameOf([faceCrop({ frame: 1 })]));
     expect((await fetch(`${url}/pictures/cam%2F0%2F1`)).status).toBe(404);
   });
 
   test('are served while the face is in sight, and never cached', async () => {
-    const { hub, url } = await dashboard({ showVideo: true });
-    hub.status(generatedStatus('cam', 'LIVE'));
-    hub.pictures(frameOf([faceCrop({ frame: 1, shade: 7 })]));
+    const { store, url } = await dashboard({ showVideo: true });
+    store.updateCamera(generatedStatus('cam', 'LIVE'));
+    store.addCrops(frameOf([faceCrop({ frame: 1, shade: 7 })]));
     const response = await fetch(`${url}/pictures/cam%2F0%2F1`);
     expect(response.headers.get('cache-control')).toBe('no-store');
     const bytes = new Uint8Array(await response.arrayBuffer());
     expect(bytes).toEqual(new Uint8Array(CROP_BYTES).fill(7));
-    hub.pictures(frameOf([faceCrop({ frame: 2, trackId: 2 })], [1]));
+    store.addCrops(frameOf([faceCrop({ frame: 2, trackId: 2 })], [1]));
     expect((await fetch(`${url}/pictures/cam%2F0%2F1`)).status).toBe(404);
   });
 });

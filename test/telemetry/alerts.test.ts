@@ -6,7 +6,7 @@ const [STAGES, CLUSTER] = RULE_FILES as [string, string];
 const LOBBY = { camera: 'lobby' };
 const lost = (cause: string) => `austream_dropped_total{pod="a", camera="lobby", cause="${cause}"}`;
 
-/** By what goes on; of each alert one case in which it fires, and those nearby in which it must not. */
+/** By alert: the situations in which it must fire, and similar ones in which it must not. */
 const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'alert'>>>>> = {
   AustreamCameraDown: {
     'no video for two minutes': {
@@ -14,7 +14,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
       minute: 3,
       firing: [LOBBY],
     },
-    'video is back before': {
+    'video returns before that': {
       series: { 'austream_camera_state{camera="lobby", state="STALLED"}': '0 1 1 0 1' },
       minute: 4,
       firing: [],
@@ -26,7 +26,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
     },
   },
   AustreamCameraFlapping: {
-    'restarts every two minutes': {
+    'a restart every two minutes': {
       series: { 'austream_camera_restarts{camera="lobby"}': '0 0 1 1 2 2 3 3 4 4 5 5 6 6 7 7' },
       minute: 15,
       firing: [LOBBY],
@@ -38,7 +38,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
     },
   },
   AustreamLagging: {
-    'events come late': {
+    'events are late': {
       series: {
         'austream_latency_bucket{camera="lobby", clock="rtcp", le="5"}': '0x15',
         'austream_latency_bucket{camera="lobby", clock="rtcp", le="10"}': '0+60x15',
@@ -47,7 +47,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
       minute: 10,
       firing: [LOBBY],
     },
-    'files have no clock to be late by': {
+    'files have no capture clock, so they are never late': {
       series: {
         'austream_latency_bucket{camera="lobby", clock="file", le="5"}': '0x15',
         'austream_latency_bucket{camera="lobby", clock="file", le="+Inf"}': '0+60x15',
@@ -65,7 +65,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
     'crops were dropped once': { series: { [lost('inference_overload')]: '5x15' }, minute: 10, firing: [] },
   },
   AustreamKafkaAway: {
-    'one of two workers sees no broker': {
+    'one of two workers reaches no broker': {
       series: {
         'austream_publish_connected{pod="a"}': '1x5',
         'austream_publish_connected{pod="b"}': '1 0 0 0 0 0',
@@ -73,7 +73,11 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
       minute: 3,
       firing: [{}],
     },
-    'all see one': { series: { 'austream_publish_connected{pod="a"}': '1x5' }, minute: 3, firing: [] },
+    'all workers reach a broker': {
+      series: { 'austream_publish_connected{pod="a"}': '1x5' },
+      minute: 3,
+      firing: [],
+    },
   },
   AustreamEventsLost: {
     ...Object.fromEntries(
@@ -88,11 +92,11 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
         'disk_full',
         'closed_before_delivery',
       ].map((cause) => [
-        `${cause}, all in one burst`,
+        `${cause}, in a single burst`,
         { series: { [lost(cause)]: '_x20 500x10' }, minute: 22, firing: [{ ...LOBBY, cause }] },
       ]),
     ),
-    'more of what was lost before': {
+    'a counter that already existed increases': {
       series: { [lost('spool_full')]: '3x20 4x10' },
       minute: 22,
       firing: [{ ...LOBBY, cause: 'spool_full' }],
@@ -105,18 +109,18 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
       minute: 22,
       firing: [{ ...LOBBY, cause: 'spool_full' }],
     },
-    'lost by the first scrape, as what a spool is found to have lost': {
+    'lost before the first scrape, as with a corrupt spool found at the start': {
       series: { [lost('spool_corrupt')]: '1x10' },
       minute: 0,
       firing: [{ ...LOBBY, cause: 'spool_corrupt' }],
     },
-    'less than before, after a restart': {
+    'after a restart, with a lower count than before': {
       series: { [lost('kafka_away')]: '500x20 stale 3x10' },
       minute: 23,
       firing: [{ ...LOBBY, cause: 'kafka_away' }],
     },
     'a burst long ago': { series: { [lost('kafka_away')]: '_x20 500x20' }, minute: 35, firing: [] },
-    'frames that were never analysed': {
+    'frames that were not analysed': {
       series: { [lost('analysis_slow')]: '_x20 500x10' },
       minute: 22,
       firing: [],
@@ -124,27 +128,27 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
   },
 };
 
-// Fetched the first time.
+// Downloads promtool the first time.
 beforeAll(promtool);
 
-test('every alert of the stages has its case', () => {
+test('every alert of the stages has test cases', () => {
   const alerts = ruleGroups(STAGES).flatMap(({ rules }) => rules.map(({ alert }) => alert));
   expect(alerts).toEqual(Object.keys(CASES));
 });
 
 describe.each(Object.entries(CASES))('%s', (alert, cases) => {
-  test.each(Object.entries(cases))('%s', async (_, given) => {
-    await testAlert(STAGES, { alert, ...given });
+  test.each(Object.entries(cases))('%s', async (_, alertTest) => {
+    await testAlert(STAGES, { alert, ...alertTest });
   });
 });
 
-test('what fires is told from what does not', async () => {
+test('the test harness detects an expected alert that does not fire', async () => {
   const silent = { alert: 'AustreamKafkaAway', series: {}, minute: 3 };
   await testAlert(STAGES, { ...silent, firing: [] });
   await expect(testAlert(STAGES, { ...silent, firing: [{}] })).rejects.toThrow('AustreamKafkaAway');
 });
 
-test('inference is behind by the time that it would take, not by the length of the queue', async () => {
+test('AustreamInferenceBehind judges the lag in time, not in records', async () => {
   const lag = 'kafka_consumergroup_lag{consumergroup="austream-infer", topic="au.crops"}';
   const written = 'kafka_topic_partition_current_offset{topic="au.crops"}';
   const alert = 'AustreamInferenceBehind';

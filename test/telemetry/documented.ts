@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** The names of the metrics that a command has on `/metrics`, by the table of docs/metrics.md. */
+/** The metrics that a command exposes on `/metrics`, according to the table of docs/metrics.md. */
 export function documentedMetrics(command: 'run' | 'ingest' | 'infer'): string[] {
   const rows = readFileSync('docs/metrics.md', 'utf8').matchAll(
     /^\| `((?:austream|process|hw)_\w+)` \|.*\| ([a-z, ]+) \|$/gm,

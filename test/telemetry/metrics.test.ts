@@ -15,7 +15,7 @@ let scrape: () => Promise<string>;
 const folder = mkdtempSync(join(tmpdir(), 'austream-metrics-'));
 
 beforeAll(async () => {
-  // Stands for the driver's tool, which this machine may lack.
+  // A fake nvidia-smi: this machine may have no GPU.
   const smi = join(folder, 'nvidia-smi');
   writeFileSync(smi, '#!/bin/sh\necho "0, 37, 1024, 81559"\n');
   chmodSync(smi, 0o755);
@@ -36,7 +36,7 @@ beforeAll(async () => {
   const server = fastify();
   await telemetry.routes(server);
   scrape = async () => (await server.inject('/metrics')).body;
-  sayEverything();
+  publishAllDiagnostics();
 });
 afterAll(async () => {
   await telemetry.close();
@@ -44,7 +44,7 @@ afterAll(async () => {
 });
 
 /** One message on each channel, so that each instrument has a value. */
-function sayEverything(): void {
+function publishAllDiagnostics(): void {
   const at = Date.now() * 1_000;
   const frame = generatedFrame({ cameraId: 'cam', trackId: 1, frame: 1, receivedAt: at - 300_000 });
   const faces = { ...frameOf([faceCrop({ frame: 1 })]), analysed: { from: at - 30_000, to: at - 10_000 } };
@@ -58,7 +58,7 @@ function sayEverything(): void {
   diagnostics.lost.publish({ cameraId: 'cam', count: 5, cause: 'spool_full' });
 }
 
-test('counts what the stages say', async () => {
+test('metrics count what the stages publish', async () => {
   const lines = (await scrape()).split('\n');
   for (const line of [
     'austream_camera_frames_total{camera="cam"} 1',
@@ -84,7 +84,7 @@ test('counts what the stages say', async () => {
     expect(lines).toContain(line);
 });
 
-test('a camera’s drops are counted once, across repeated states and new epochs', async () => {
+test('a camera’s drops are counted once, across repeated statuses and new epochs', async () => {
   const drops = (epoch: number, count: number) =>
     diagnostics.status.publish(generatedStatus('door', 'LIVE', { epoch, drops: { decode: count } }));
   for (const [epoch, count] of [
@@ -97,22 +97,21 @@ test('a camera’s drops are counted once, across repeated states and new epochs
   expect(await scrape()).toContain('austream_dropped_total{camera="door",cause="decode"} 7');
 });
 
-test('frames that the config thins out are no drops', async () => {
+test('frames skipped by analysisFps are no drops', async () => {
   diagnostics.status.publish(generatedStatus('hall', 'LIVE', { drops: { analysis_fps: 900, decode: 1 } }));
   const exposed = await scrape();
   expect(exposed).toContain('austream_dropped_total{camera="hall",cause="decode"} 1');
   expect(exposed).not.toContain('cause="analysis_fps"');
 });
 
-describe('every metric that is asked for exists', () => {
+describe('every metric name in use exists', () => {
   test.each(['deploy/grafana/austream.json', ...RULE_FILES, 'docs/metrics.md'])('%s', async (file) => {
     const exposed = await scrape();
-    const wanted = new Set(readFileSync(file, 'utf8').match(METRIC));
-    for (const name of wanted)
-      expect(exposed, name).toMatch(new RegExp(`^${name}(_total|_bucket)?[ {]`, 'm'));
+    const names = new Set(readFileSync(file, 'utf8').match(METRIC));
+    for (const name of names) expect(exposed, name).toMatch(new RegExp(`^${name}(_total|_bucket)?[ {]`, 'm'));
   });
 
-  test('and every one that exists is in docs/metrics.md', async () => {
+  test('every existing metric is in docs/metrics.md', async () => {
     const docs = readFileSync('docs/metrics.md', 'utf8');
     const exposed = (await scrape()).match(/^# TYPE (\S+)/gm)!.map((line) => line.slice('# TYPE '.length));
     for (const name of exposed.filter((name) => name !== 'target_info'))
@@ -120,14 +119,14 @@ describe('every metric that is asked for exists', () => {
   });
 });
 
-test('a GPU that keeps a figure to itself is still read', () => {
+test('a GPU with a missing value is still read', () => {
   expect(parseGpus('0, [N/A], 512, 1024\n1, 100, 0, 1024\n')).toEqual([
     { index: '0', utilization: 0, usedBytes: 512 * 2 ** 20, totalBytes: 2 ** 30 },
     { index: '1', utilization: 1, usedBytes: 0, totalBytes: 2 ** 30 },
   ]);
 });
 
-test('nobody who wants it, no telemetry', async () => {
+test('without HTTP and without an exporter there is no telemetry', async () => {
   expect(await openTelemetry({ host: '127.0.0.1', port: null })).toBeNull();
   process.env.OTEL_TRACES_EXPORTER = 'none';
   expect(await openTelemetry({ host: '127.0.0.1', port: null })).toBeNull();

@@ -7,7 +7,7 @@ import { ruleGroups } from './queries.ts';
 
 const run = promisify(execFile);
 
-/** Prometheus' own tool, out of Debian's package, which is not installed: that would start a server. */
+/** The path of promtool, unpacked from Debian's package. Installing the package would start a server. */
 export function promtool(): Promise<string> {
   return cached('promtool', 'prometheus', async (dir) => {
     await run('apt-get', ['download', '-q', 'prometheus'], { cwd: dir });
@@ -19,15 +19,15 @@ export function promtool(): Promise<string> {
 
 export interface AlertTest {
   readonly alert: string;
-  /** One sample a minute from minute 0 on, as promtool writes it: `5x2` is `5 5 5`, `0+3x2` is `0 3 6`, `_` none. */
+  /** One sample per minute from minute 0, in promtool's notation: `5x2` is `5 5 5`, `0+3x2` is `0 3 6`, `_` is none. */
   readonly series: Readonly<Record<string, string>>;
-  /** When the rules are looked at. */
+  /** When the rules are evaluated. */
   readonly minute: number;
-  /** What the alert fires for by then: the labels of each. */
+  /** The labels of each alert that fires then. */
   readonly firing: readonly Readonly<Record<string, string>>[];
 }
 
-/** Evaluates a file of rules as Prometheus does. Rejects with promtool's words where another alert fires, or none. */
+/** Evaluates a rule file as Prometheus does. Rejects with promtool's output if the alerts that fire differ. */
 export async function testAlert(file: string, { alert, series, minute, firing }: AlertTest): Promise<void> {
   using scratch = new Scratch();
   const rules = ruleGroups(file)
@@ -42,7 +42,7 @@ export async function testAlert(file: string, { alert, series, minute, firing }:
       {
         eval_time: `${minute}m`,
         alertname: alert,
-        exp_alerts: firing.map((one) => ({ exp_labels: { ...one, ...labels } })),
+        exp_alerts: firing.map((alertLabels) => ({ exp_labels: { ...alertLabels, ...labels } })),
       },
     ],
   };

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 
-/** Each file of alerts: of the stages, and of what only a cluster knows. */
+/** The files with alerts: of the stages, and of the cluster. */
 export const RULE_FILES = ['deploy/prometheus/rules.yaml', 'deploy/k8s/components/prometheus/rules.yaml'];
 /** Names of austream's own metrics. */
 export const METRIC = /\b(?:austream|hw_gpu|process)_[a-z_]+\b/g;
 
-/** Dashboard variables are put in before a query reaches Prometheus. */
+/** Values of Grafana's variables, which Prometheus' parser does not know. */
 const VARIABLES: Readonly<Record<string, string>> = { $__rate_interval: '5m', $__range: '1h' };
 
 /** The queries of the Grafana dashboard. */
@@ -27,7 +27,7 @@ interface Rule {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** What Prometheus itself reads of a PrometheusRule. */
+/** The rule groups of a PrometheusRule. */
 export function ruleGroups(file: string): { rules: Rule[] }[] {
   return parse(readFileSync(file, 'utf8')).spec.groups;
 }

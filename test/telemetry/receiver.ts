@@ -8,7 +8,7 @@ import protobuf from 'protobufjs';
 export interface ReceivedSpan {
   readonly traceId: string;
   readonly spanId: string;
-  /** Empty for a root. */
+  /** Empty for a root span. */
   readonly parent: string;
   readonly name: string;
   /** Unix nanoseconds. */
@@ -17,7 +17,7 @@ export interface ReceivedSpan {
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
-/** An OTLP receiver over HTTP that decodes the protobuf it is sent. */
+/** An OTLP/HTTP receiver that decodes the protobuf messages it receives. */
 export class OtlpReceiver {
   readonly spans: ReceivedSpan[] = [];
   readonly metrics = new Set<string>();
@@ -32,7 +32,7 @@ export class OtlpReceiver {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
       const body = Buffer.concat(chunks);
-      this.#take(request.url!, request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body);
+      this.#receive(request.url!, request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body);
       response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
     });
   }
@@ -54,11 +54,11 @@ export class OtlpReceiver {
     await once(this.#server, 'close');
   }
 
-  #take(path: string, body: Buffer): void {
+  #receive(path: string, body: Buffer): void {
     if (path === '/v1/traces') {
       for (const { resource, scopeSpans } of this.#decode('ExportTraceServiceRequest', body).resourceSpans) {
         this.services.add(attributesOf(resource.attributes)['service.name']);
-        for (const { spans } of scopeSpans) this.spans.push(...spans.map(received));
+        for (const { spans } of scopeSpans) this.spans.push(...spans.map(toReceivedSpan));
       }
     } else if (path === '/v1/metrics') {
       for (const { scopeMetrics } of this.#decode('ExportMetricsServiceRequest', body).resourceMetrics)
@@ -79,7 +79,7 @@ export class OtlpReceiver {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: as above
-function received(span: any): ReceivedSpan {
+function toReceivedSpan(span: any): ReceivedSpan {
   return {
     traceId: span.traceId.toString('hex'),
     spanId: span.spanId.toString('hex'),

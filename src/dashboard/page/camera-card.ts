@@ -1,22 +1,22 @@
 import type { CameraView, Hello } from '../protocol.ts';
 import { element, fitCanvas, setText } from './dom.ts';
+import { FaceBoxes } from './face-boxes.ts';
 import { FacePanel } from './face-panel.ts';
 import type { Face } from './face-store.ts';
-import { Scene } from './face-boxes.ts';
 import { palette } from './theme.ts';
 
-const STATES: Readonly<Record<CameraView['state'], { word: string; mark: string; mood: string }>> = {
-  CONNECTING: { word: 'connecting', mark: '◌', mood: 'idle' },
-  LIVE: { word: 'live', mark: '●', mood: 'good' },
-  STALLED: { word: 'stalled', mark: '▲', mood: 'bad' },
-  RECONNECTING: { word: 'reconnecting', mark: '▲', mood: 'bad' },
-  REFUSED: { word: 'refused', mark: '✕', mood: 'bad' },
-  STOPPED: { word: 'stopped', mark: '■', mood: 'idle' },
+const STATES: Readonly<Record<CameraView['state'], { label: string; symbol: string; severity: string }>> = {
+  CONNECTING: { label: 'connecting', symbol: '◌', severity: 'idle' },
+  LIVE: { label: 'live', symbol: '●', severity: 'good' },
+  STALLED: { label: 'stalled', symbol: '▲', severity: 'bad' },
+  RECONNECTING: { label: 'reconnecting', symbol: '▲', severity: 'bad' },
+  REFUSED: { label: 'refused', symbol: '✕', severity: 'bad' },
+  STOPPED: { label: 'stopped', symbol: '■', severity: 'idle' },
 };
 
 const FACTS = ['frames/s', 'lag', 'faces', 'lost', 'restarts'] as const;
 
-/** One camera: its state, its figures, where its faces are, and a panel per face. */
+/** One camera: its state, its figures, the boxes of its faces, and a panel per face. */
 export class CameraCard {
   readonly root: HTMLElement;
   readonly panels = new Map<string, FacePanel>();
@@ -26,26 +26,26 @@ export class CameraCard {
   readonly #detail = element('p', 'detail');
   readonly #facts = new Map<string, HTMLElement>();
   readonly #lag = element('canvas', 'sparkline');
-  readonly #scene: Scene;
+  readonly #boxes: FaceBoxes;
   readonly #faces = element('div', 'faces');
-  readonly #none = element('p', 'none', 'No face in sight.');
+  readonly #noFaces = element('p', 'no-face-hint', 'No face in sight.');
 
-  /** `remove` asks for the camera to go. */
-  constructor(view: CameraView, hello: Hello, remove: () => void) {
+  /** `onRemove` is called when the user clicks Remove. */
+  constructor(view: CameraView, hello: Hello, onRemove: () => void) {
     this.view = view;
     this.#hello = hello;
-    this.#scene = new Scene(view.id, hello.showVideo);
+    this.#boxes = new FaceBoxes(view.id, hello.showVideo);
     const title = element('h2', '', view.id);
     title.id = `camera-${view.id}`;
     this.#lag.setAttribute('role', 'img');
     this.#lag.setAttribute('aria-label', 'Lag over the last minute');
     const facts = element('dl', 'facts', ...FACTS.map((name) => this.#fact(name)));
-    const about = element('div', 'about', facts, this.#lag, this.#scene.root);
-    this.#faces.append(this.#none);
+    const about = element('div', 'about', facts, this.#lag, this.#boxes.root);
+    this.#faces.append(this.#noFaces);
     const button = element('button', 'remove', 'Remove');
     button.type = 'button';
     button.setAttribute('aria-label', `Remove ${view.id}`);
-    button.addEventListener('click', remove);
+    button.addEventListener('click', onRemove);
     this.root = element(
       'section',
       'camera',
@@ -56,51 +56,56 @@ export class CameraCard {
     this.update(view);
   }
 
-  /** In words, for the announcement of a change. */
-  get words(): string {
-    return `${this.view.id} is ${STATES[this.view.state].word}: ${this.view.detail}`;
+  /** Text for screen readers when the state changes. */
+  get announcement(): string {
+    return `${this.view.id} is ${STATES[this.view.state].label}: ${this.view.detail}`;
   }
 
   update(view: CameraView): void {
     this.view = view;
-    const { word, mark, mood } = STATES[view.state];
+    const { label, symbol, severity } = STATES[view.state];
     this.root.dataset.state = view.state;
-    this.root.dataset.mood = mood;
-    setText(this.#state, `${mark} ${word}`);
-    setText(this.#detail, mood === 'good' ? '' : view.detail);
-    // What the config thins out is not lost.
+    this.root.dataset.severity = severity;
+    setText(this.#state, `${symbol} ${label}`);
+    setText(this.#detail, severity === 'good' ? '' : view.detail);
+    // Frames skipped by the configured analysisFps are not losses.
     const lost = Object.entries(view.drops).filter(([cause, count]) => cause !== 'analysis_fps' && count > 0);
     const lag = view.lag.at(-1);
-    this.#set('frames/s', view.fps === null || mood !== 'good' ? '–' : view.fps.toFixed(1));
-    this.#set('lag', lag == null || mood !== 'good' ? '–' : `${(lag / 1_000).toFixed(2)} s`);
+    this.#set('frames/s', view.fps === null || severity !== 'good' ? '–' : view.fps.toFixed(1));
+    this.#set('lag', lag == null || severity !== 'good' ? '–' : `${(lag / 1_000).toFixed(2)} s`);
     this.#set('lost', String(lost.reduce((sum, [, count]) => sum + count, 0)));
     this.#facts.get('lost')!.title = lost.map(([cause, count]) => `${cause}: ${count}`).join('\n');
     this.#set('restarts', String(view.restarts));
     this.#drawLag();
   }
 
-  /** Panels of the faces in sight; `added` and `removed` learn which came and went. */
-  show(faces: readonly Face[], added: (panel: FacePanel) => void, removed: (panel: FacePanel) => void): void {
+  /** Shows a panel per face in sight; calls `onAdded` and `onRemoved` for each panel that changed. */
+  showFaces(
+    faces: readonly Face[],
+    onAdded: (panel: FacePanel) => void,
+    onRemoved: (panel: FacePanel) => void,
+  ): void {
     const keys = new Set(faces.map(({ newest }) => newest.key));
     for (const [key, panel] of this.panels) {
       if (keys.has(key)) continue;
-      removed(panel);
+      onRemoved(panel);
       panel.remove();
       this.panels.delete(key);
     }
-    const fresh = faces.filter(({ newest }) => !this.panels.has(newest.key));
-    for (const face of fresh) this.panels.set(face.newest.key, new FacePanel(face, this.#hello));
-    if (fresh.length > 0) this.#faces.append(...faces.map(({ newest }) => this.panels.get(newest.key)!.root));
-    for (const { newest } of fresh) added(this.panels.get(newest.key)!);
-    this.#none.hidden = faces.length > 0;
+    const newFaces = faces.filter(({ newest }) => !this.panels.has(newest.key));
+    for (const face of newFaces) this.panels.set(face.newest.key, new FacePanel(face, this.#hello));
+    if (newFaces.length > 0)
+      this.#faces.append(...faces.map(({ newest }) => this.panels.get(newest.key)!.root));
+    for (const { newest } of newFaces) onAdded(this.panels.get(newest.key)!);
+    this.#noFaces.hidden = faces.length > 0;
     this.#faces.classList.toggle('many', faces.length > 2);
-    this.root.classList.toggle('vacant', faces.length === 0);
+    this.root.classList.toggle('no-faces', faces.length === 0);
     this.#set('faces', String(faces.length));
   }
 
-  /** Where faces are now: boxes have no history (null). */
-  drawScene(faces: readonly Face[] | null): void {
-    this.#scene.draw(this.view.width ?? 16, this.view.height ?? 9, faces);
+  /** Draws the boxes of the faces; null while a past moment is shown, since boxes have no history. */
+  drawFaceBoxes(faces: readonly Face[] | null): void {
+    this.#boxes.draw(this.view.width ?? 16, this.view.height ?? 9, faces);
   }
 
   recolor(): void {
@@ -124,19 +129,19 @@ export class CameraCard {
     const ctx = this.#lag.getContext('2d')!;
     const { lag } = this.view;
     const top = Math.max(2_000, ...lag.map((value) => Math.ceil((value ?? 0) / 1_000) * 1_000));
-    // The line runs below its words.
-    const label = 15 * devicePixelRatio;
+    // Keeps the line below the label.
+    const labelHeight = 15 * devicePixelRatio;
     ctx.clearRect(0, 0, width, height);
     ctx.strokeStyle = palette.idle;
     ctx.lineWidth = 1.5 * devicePixelRatio;
     ctx.lineJoin = 'round';
     ctx.beginPath();
-    let broken = true;
+    let penUp = true;
     lag.forEach((value, index) => {
       const x = width - ((lag.length - 1 - index) / 59) * width;
       if (value !== null)
-        ctx[broken ? 'moveTo' : 'lineTo'](x, height - 2 - (value / top) * (height - 4 - label));
-      broken = value === null;
+        ctx[penUp ? 'moveTo' : 'lineTo'](x, height - 2 - (value / top) * (height - 4 - labelHeight));
+      penUp = value === null;
     });
     ctx.stroke();
     ctx.fillStyle = palette.muted;

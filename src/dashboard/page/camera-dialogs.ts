@@ -1,69 +1,69 @@
-import type { Refusal } from '../protocol.ts';
+import type { CameraRequestError } from '../protocol.ts';
 import { byId, setText } from './dom.ts';
 
 const FIELDS = ['id', 'url', 'username', 'password'] as const;
 
-/** Asks for a new camera, and whether one is to go. What is typed goes to austream, and nowhere on the page. */
-export class CameraChanges {
-  readonly #add = byId<HTMLDialogElement>('add');
+/** The dialogs that add and remove a camera. What the user types is sent to austream and never shown on the page. */
+export class CameraDialogs {
+  readonly #addDialog = byId<HTMLDialogElement>('add');
   readonly #form = byId<HTMLFormElement>('add-form');
-  readonly #remove = byId<HTMLDialogElement>('remove');
-  #going = '';
+  readonly #removeDialog = byId<HTMLDialogElement>('remove');
+  #removedId = '';
 
   constructor() {
-    byId('add-camera').addEventListener('click', () => this.#add.showModal());
-    // Nothing typed stays behind, the password least of all.
-    this.#add.addEventListener('close', () => {
+    byId('add-camera').addEventListener('click', () => this.#addDialog.showModal());
+    // Clears the form, so that no password stays in the page.
+    this.#addDialog.addEventListener('close', () => {
       this.#form.reset();
-      this.#complain({});
+      this.#showErrors({});
     });
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
-      void this.#send();
+      void this.#sendNewCamera();
     });
-    byId('remove-yes').addEventListener('click', () => void this.#confirmed());
+    byId('remove-yes').addEventListener('click', () => void this.#sendRemoval());
     for (const button of document.querySelectorAll<HTMLElement>('dialog [data-close]'))
       button.addEventListener('click', () => button.closest('dialog')!.close());
   }
 
-  /** Removes a camera if whoever sits there means it. */
-  ask(id: string): void {
-    this.#going = id;
+  /** Asks the user to confirm, then removes the camera. */
+  confirmRemoval(id: string): void {
+    this.#removedId = id;
     setText(byId('remove-title'), `Remove ${id}?`);
     setText(byId('remove-error'), '');
-    this.#remove.showModal();
+    this.#removeDialog.showModal();
   }
 
-  async #send(): Promise<void> {
-    const given = [...new FormData(this.#form)].filter(([, value]) => value !== '');
-    const refused = await this.#during(byId('add-yes'), () =>
-      request('POST', '/cameras', JSON.stringify(Object.fromEntries(given))),
+  async #sendNewCamera(): Promise<void> {
+    const fields = [...new FormData(this.#form)].filter(([, value]) => value !== '');
+    const error = await this.#whileDisabled(byId('add-yes'), () =>
+      request('POST', '/cameras', JSON.stringify(Object.fromEntries(fields))),
     );
-    if (!refused) return this.#add.close();
-    this.#complain(refused);
-    const first = FIELDS.find((name) => refused.fields?.[name]);
+    if (!error) return this.#addDialog.close();
+    this.#showErrors(error);
+    const first = FIELDS.find((name) => error.fields?.[name]);
     if (first) this.#field(first).focus();
   }
 
-  async #confirmed(): Promise<void> {
-    const refused = await this.#during(byId('remove-yes'), () =>
-      request('DELETE', `/cameras/${encodeURIComponent(this.#going)}`),
+  async #sendRemoval(): Promise<void> {
+    const error = await this.#whileDisabled(byId('remove-yes'), () =>
+      request('DELETE', `/cameras/${encodeURIComponent(this.#removedId)}`),
     );
-    if (refused) setText(byId('remove-error'), refused.error ?? '');
-    else this.#remove.close();
+    if (error) setText(byId('remove-error'), error.error ?? '');
+    else this.#removeDialog.close();
   }
 
-  /** Nobody presses twice meanwhile. */
-  async #during<T>(button: HTMLButtonElement, act: () => Promise<T>): Promise<T> {
+  /** Disables the button while the request runs, against double clicks. */
+  async #whileDisabled<T>(button: HTMLButtonElement, send: () => Promise<T>): Promise<T> {
     button.disabled = true;
     try {
-      return await act();
+      return await send();
     } finally {
       button.disabled = false;
     }
   }
 
-  #complain({ error, fields = {} }: Refusal): void {
+  #showErrors({ error, fields = {} }: CameraRequestError): void {
     setText(byId('add-error'), error ?? '');
     for (const name of FIELDS) {
       setText(byId(`add-${name}-error`), fields[name] ?? '');
@@ -76,14 +76,18 @@ export class CameraChanges {
   }
 }
 
-/** Null when it was done. */
-async function request(method: 'POST' | 'DELETE', path: string, body?: string): Promise<Refusal | null> {
+/** Returns null on success. */
+async function request(
+  method: 'POST' | 'DELETE',
+  path: string,
+  body?: string,
+): Promise<CameraRequestError | null> {
   const headers = { 'x-austream': 'page', ...(body ? { 'content-type': 'application/json' } : {}) };
   try {
     const response = await fetch(path, { method, headers, ...(body ? { body } : {}) });
     if (response.ok) return null;
-    if (response.status === 401) return { error: 'Reload the page and give the token again.' };
-    return (await response.json()) as Refusal;
+    if (response.status === 401) return { error: 'Reload the page and enter the token again.' };
+    return (await response.json()) as CameraRequestError;
   } catch {
     return { error: 'austream does not answer. Try again.' };
   }

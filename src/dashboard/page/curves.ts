@@ -5,12 +5,12 @@ import { clockTime } from './dom.ts';
 import type { Face } from './face-store.ts';
 import { palette } from './theme.ts';
 
-/** CSS pixels of one AU's lane, the same as of its label beside it (`.labels li`). */
-export const LANE = 20;
-const AXIS = 20;
-/** A hole between samples longer than this breaks the line. */
-const BREAK_MS = 1_000;
-/** CSS pixels per point of a curve: less would be finer than the eye. */
+/** Height of one AU's lane in CSS pixels; must equal that of its label (`.labels li`). */
+const LANE_PX = 20;
+const AXIS_PX = 20;
+/** A gap between samples longer than this breaks the line. */
+const GAP_MS = 1_000;
+/** CSS pixels per point of a curve; more points would not be visible. */
 const POINT_PX = 1.5;
 
 /** The AU curves of one face: a lane each, raw faint, smoothed strong, threshold dashed, activations as bands. */
@@ -19,15 +19,15 @@ export class Curves {
   readonly #thresholds: readonly number[];
   readonly #plot: uPlot;
   #face: Face | undefined;
-  /** What `data` was made of: samples and window. */
-  #made = { pushed: -1, from: 0, to: 0 };
+  /** Samples and time range of the data that uPlot has. */
+  #plotted = { pushed: -1, from: 0, to: 0 };
   #from = 0;
   #to = 1;
 
-  constructor(place: HTMLElement, aus: readonly number[], thresholds: readonly number[]) {
+  constructor(parent: HTMLElement, aus: readonly number[], thresholds: readonly number[]) {
     this.#aus = aus;
     this.#thresholds = thresholds;
-    const width = Math.max(120, place.clientWidth);
+    const width = Math.max(120, parent.clientWidth);
     const color = (au: number) => () => palette[ACTION_UNIT_FACTS[au]!.region];
     const series = (alpha: number, thickness: number): uPlot.Series[] =>
       aus.map((au) => ({
@@ -40,7 +40,7 @@ export class Curves {
     this.#plot = new uPlot(
       {
         width,
-        height: aus.length * LANE + AXIS,
+        height: aus.length * LANE_PX + AXIS_PX,
         padding: [0, 0, 0, 0],
         pxAlign: 0,
         legend: { show: false },
@@ -49,7 +49,7 @@ export class Curves {
         scales: { x: { time: false, auto: false }, y: { auto: false, range: [0, aus.length] } },
         axes: [
           {
-            size: AXIS,
+            size: AXIS_PX,
             font: '11px system-ui, sans-serif',
             stroke: () => palette.muted,
             grid: { stroke: () => palette.line, width: 1 },
@@ -61,10 +61,10 @@ export class Curves {
           { show: false },
         ],
         series: [{}, ...series(0.38, 1), ...series(1, 1.75)],
-        hooks: { drawClear: [() => this.#drawBack()] },
+        hooks: { drawClear: [() => this.#drawBackground()] },
       },
       [[], ...aus.map(() => []), ...aus.map(() => [])] as unknown as uPlot.AlignedData,
-      place,
+      parent,
     );
   }
 
@@ -74,12 +74,12 @@ export class Curves {
     this.#from = from;
     this.#to = to;
     const { pushed } = face.history;
-    const made = this.#made;
+    const plotted = this.#plotted;
     this.#plot.batch(() => {
-      if (made.pushed !== pushed || from < made.from || to > made.to) {
-        // A little more than is shown: then the view can move on without new data.
-        this.#made = { pushed, from: from - 500, to: to + 2_000 };
-        this.#plot.setData(this.#data(face, this.#made.from, this.#made.to), false);
+      if (plotted.pushed !== pushed || from < plotted.from || to > plotted.to) {
+        // A margin around the visible range: the view can move on without new data.
+        this.#plotted = { pushed, from: from - 500, to: to + 2_000 };
+        this.#plot.setData(this.#data(face, this.#plotted.from, this.#plotted.to), false);
       }
       this.#plot.setScale('x', { min: from, max: to });
     });
@@ -87,10 +87,10 @@ export class Curves {
 
   resize(width: number): void {
     if (width > 0 && width !== this.#plot.width)
-      this.#plot.setSize({ width, height: this.#aus.length * LANE + AXIS });
+      this.#plot.setSize({ width, height: this.#aus.length * LANE_PX + AXIS_PX });
   }
 
-  /** After a change of colours. */
+  /** Redraws after a change of colours. */
   redraw(): void {
     this.#plot.redraw(false, true);
   }
@@ -106,10 +106,10 @@ export class Curves {
     const times: number[] = [];
     const columns: (number | null)[][] = Array.from({ length: 2 * this.#aus.length }, () => []);
     let previous = Number.NaN;
-    // Samples whose number is a multiple of the step: the same ones while the window moves on.
+    // Picks multiples of the step, so that the same samples are drawn while the window moves.
     for (let sample = Math.ceil(first / step) * step; sample <= last; sample += step) {
       const time = history.time(sample);
-      if (time - previous > BREAK_MS + step * 40) {
+      if (time - previous > GAP_MS + step * 40) {
         times.push(previous + 1);
         for (const column of columns) column.push(null);
       }
@@ -123,13 +123,13 @@ export class Curves {
     return [times, ...columns] as uPlot.AlignedData;
   }
 
-  /** Height of a score (thousandths) in its lane; lanes run downwards. */
+  /** The y value of a score (thousandths) in its lane; the first AU has the top lane. */
   #lane(au: number, score: number): number | null {
     return score === NO_SCORE ? null : this.#aus.length - 1 - au + 0.06 + 0.00088 * score;
   }
 
-  /** Lanes, activation bands and thresholds, under the curves. */
-  #drawBack(): void {
+  /** Draws lanes, activation bands and thresholds below the curves. */
+  #drawBackground(): void {
     const { ctx, bbox } = this.#plot;
     const y = (value: number) => Math.round(this.#plot.valToPos(value, 'y', true)) + 0.5;
     ctx.save();
@@ -154,7 +154,7 @@ export class Curves {
     ctx.restore();
   }
 
-  /** Where an AU is active in the window, in canvas pixels. */
+  /** The activations of an AU in the visible range, in canvas pixels. */
   *#activations(au: number): Generator<[number, number]> {
     const { history } = this.#face ?? {};
     if (!history) return;
@@ -166,7 +166,7 @@ export class Curves {
       const time = history.time(sample);
       if (time > this.#to) break;
       const active = (history.active(sample) & (1 << au)) !== 0;
-      if (onset !== null && (!active || time - previous > BREAK_MS)) {
+      if (onset !== null && (!active || time - previous > GAP_MS)) {
         yield [x(onset), x(previous)];
         onset = null;
       }
@@ -177,7 +177,7 @@ export class Curves {
   }
 }
 
-/** No label where it would be cut off. */
+/** Empty near the edges, where the label would be cut off. */
 function tickLabel(plot: uPlot, time: number): string {
   const x = plot.valToPos(time, 'x');
   return x < 30 || x > plot.width - 30 ? '' : clockTime(time);

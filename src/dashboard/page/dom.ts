@@ -1,25 +1,25 @@
-/** Makes an element with classes, text and children. */
+/** Creates an element with classes, text and children. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   className = '',
   ...content: (Node | string)[]
 ): HTMLElementTagNameMap[K] {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.append(...content);
-  return made;
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  node.append(...content);
+  return node;
 }
 
 export function byId<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
 }
 
-/** Writes only what differs: the page's text changes many times a second, its layout should not. */
+/** Writes the text only if it changed, which avoids layout work many times a second. */
 export function setText(node: Element, text: string): void {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Fits a canvas to its box at the screen's resolution; false while it has no size. */
+/** Resizes a canvas to its box at the screen's resolution. Returns false while the box is empty. */
 export function fitCanvas(canvas: HTMLCanvasElement): boolean {
   const { clientWidth, clientHeight } = canvas;
   const width = Math.round(clientWidth * devicePixelRatio);

@@ -2,23 +2,23 @@ import { element, fitCanvas } from './dom.ts';
 import type { Face } from './face-store.ts';
 import { palette } from './theme.ts';
 
-const CROP = 112;
-/** Pictures of a face a second, where they may be shown. */
-const PICTURE_MS = 250;
+const CROP_SIZE = 112;
+/** Interval between two crops of the same face, if pictures may be shown. */
+const CROP_INTERVAL_MS = 250;
 
-/** Where the faces are in a camera's picture: boxes and head outlines; pictures only where the server gives them. */
-export class Scene {
-  readonly root = element('canvas', 'scene');
-  readonly #pictures = new Map<string, { image: HTMLCanvasElement; at: number; ready: boolean }>();
+/** The boxes and head outlines of a camera's faces in the frame; with their crops only if the server allows it. */
+export class FaceBoxes {
+  readonly root = element('canvas', 'face-boxes');
+  readonly #crops = new Map<string, { image: HTMLCanvasElement; fetchedAt: number; ready: boolean }>();
   readonly #showVideo: boolean;
 
   constructor(cameraId: string, showVideo: boolean) {
     this.#showVideo = showVideo;
     this.root.setAttribute('role', 'img');
-    this.root.setAttribute('aria-label', `Where faces are in the picture of ${cameraId}`);
+    this.root.setAttribute('aria-label', `Face boxes in the frame of ${cameraId}`);
   }
 
-  /** `faces`: null where the moment shown is not the present. */
+  /** `width`, `height`: of the camera's frame; `faces`: null while a past moment is shown. */
   draw(width: number, height: number, faces: readonly Face[] | null): void {
     this.root.style.aspectRatio = `${width} / ${height}`;
     if (!fitCanvas(this.root)) return;
@@ -30,66 +30,66 @@ export class Scene {
       ctx.font = `${12 / (this.root.clientWidth / width)}px system-ui, sans-serif`;
       ctx.fillStyle = palette.muted;
       ctx.textAlign = 'center';
-      ctx.fillText('where faces are: live only', width / 2, height / 2);
+      ctx.fillText('face boxes: live only', width / 2, height / 2);
       return;
     }
     ctx.textAlign = 'start';
     const keys = new Set(faces.map(({ newest }) => newest.key));
-    for (const key of this.#pictures.keys()) if (!keys.has(key)) this.#pictures.delete(key);
+    for (const key of this.#crops.keys()) if (!keys.has(key)) this.#crops.delete(key);
     for (const face of faces) {
-      const picture = this.#showVideo ? this.#picture(face.newest.key) : null;
-      drawFace(ctx, face, 1 / scale, picture);
+      const crop = this.#showVideo ? this.#crop(face.newest.key) : null;
+      drawFace(ctx, face, 1 / scale, crop);
     }
   }
 
-  /** The face's newest picture; asks for the next one while it is at it. */
-  #picture(key: string): HTMLCanvasElement | null {
-    let picture = this.#pictures.get(key);
-    if (!picture) {
+  /** The newest crop fetched of a face, or null; fetches the next one in the background. */
+  #crop(key: string): HTMLCanvasElement | null {
+    let crop = this.#crops.get(key);
+    if (!crop) {
       const image = element('canvas');
-      image.width = CROP;
-      image.height = CROP;
-      picture = { image, at: 0, ready: false };
-      this.#pictures.set(key, picture);
+      image.width = CROP_SIZE;
+      image.height = CROP_SIZE;
+      crop = { image, fetchedAt: 0, ready: false };
+      this.#crops.set(key, crop);
     }
     const now = performance.now();
-    if (now - picture.at > PICTURE_MS) {
-      picture.at = now;
-      void this.#fetch(key, picture);
+    if (now - crop.fetchedAt > CROP_INTERVAL_MS) {
+      crop.fetchedAt = now;
+      void this.#fetch(key, crop);
     }
-    return picture.ready ? picture.image : null;
+    return crop.ready ? crop.image : null;
   }
 
-  async #fetch(key: string, picture: { image: HTMLCanvasElement; ready: boolean }): Promise<void> {
+  async #fetch(key: string, crop: { image: HTMLCanvasElement; ready: boolean }): Promise<void> {
     const response = await fetch(`/pictures/${encodeURIComponent(key)}`).catch(() => null);
     if (!response?.ok) return;
     const rgb = new Uint8Array(await response.arrayBuffer());
-    const rgba = new ImageData(CROP, CROP);
-    for (let i = 0; i < CROP * CROP; i++) {
+    const rgba = new ImageData(CROP_SIZE, CROP_SIZE);
+    for (let i = 0; i < CROP_SIZE * CROP_SIZE; i++) {
       rgba.data.set(rgb.subarray(i * 3, i * 3 + 3), i * 4);
       rgba.data[i * 4 + 3] = 255;
     }
-    picture.image.getContext('2d')!.putImageData(rgba, 0, 0);
-    picture.ready = true;
+    crop.image.getContext('2d')!.putImageData(rgba, 0, 0);
+    crop.ready = true;
   }
 }
 
-/** `px`: one screen pixel in source pixels. */
+/** `px`: size of one canvas pixel in source pixels. */
 function drawFace(
   ctx: CanvasRenderingContext2D,
   { newest }: Face,
   px: number,
-  picture: HTMLCanvasElement | null,
+  crop: HTMLCanvasElement | null,
 ) {
   const [x, y, w, h] = newest.box;
   const [yaw, pitch, roll] = newest.pose;
   const dpr = devicePixelRatio;
   const color = newest.unreliable ? palette.muted : palette.good;
-  if (picture) ctx.drawImage(picture, x, y, w, h);
+  if (crop) ctx.drawImage(crop, x, y, w, h);
   ctx.strokeStyle = color;
   ctx.lineWidth = 1.5 * dpr * px;
   ctx.strokeRect(x, y, w, h);
-  if (!picture) {
+  if (!crop) {
     ctx.save();
     ctx.translate(x + w / 2, y + h / 2);
     ctx.rotate((roll * Math.PI) / 180);
@@ -97,7 +97,7 @@ function drawFace(
     ctx.beginPath();
     ctx.ellipse(0, 0, w * 0.36, h * 0.45, 0, 0, 2 * Math.PI);
     ctx.stroke();
-    // The midline and the eye line bend with the pose, as on a ball.
+    // Midline and eye line bend with yaw and pitch, as on a sphere.
     const turn = Math.sin((yaw * Math.PI) / 180) * w * 0.36;
     const nod = -Math.sin((pitch * Math.PI) / 180) * h * 0.45;
     ctx.beginPath();

@@ -12,62 +12,63 @@ const REASONS: Readonly<Record<string, string>> = {
   too_blurred: 'too blurred to score',
   corrupt_video: 'damaged video: not scored',
 };
-/** Numbers and words change this often at most: faster could not be read. */
-const TEXT_MS = 200;
-/** Quality and its reasons are those of the newest sample: they say nothing of an older moment. */
-const PRESENT_MS = 10_000;
+/** Numbers and texts are updated at most this often, so that they can be read. */
+const TEXT_INTERVAL_MS = 200;
+/** Quality and its reason are known for the newest sample only; they are hidden for moments older than this. */
+const QUALITY_MAX_AGE_MS = 10_000;
 
-let panels = 0;
+/** Gives each panel's heading a unique id. */
+let lastPanelId = 0;
 
-/** One face: its curves, its muscles, and in words what is active. */
+/** One face: its curves, its muscle diagram, and its active AUs as text. */
 export class FacePanel {
   readonly root: HTMLElement;
   readonly face: Face;
-  /** Near the screen: only then is it worth drawing. */
+  /** On or near the screen; other panels are not drawn. */
   visible = false;
   readonly #hello: Hello;
   readonly #muscles: MuscleDiagram;
-  readonly #place = element('div', 'plot');
+  readonly #plotArea = element('div', 'plot');
   readonly #values: HTMLElement[] = [];
   readonly #rows: HTMLElement[] = [];
   readonly #badge = element('span', 'badge');
   readonly #quality = element('span', 'quality');
   readonly #summary = element('p', 'summary');
   #curves: Curves | undefined;
-  #textAt = 0;
+  #textUpdatedAt = 0;
 
   constructor(face: Face, hello: Hello) {
     this.face = face;
     this.#hello = hello;
     this.#muscles = new MuscleDiagram(hello.actionUnits);
     const title = element('h3', '', `Face ${face.newest.trackId}`);
-    title.id = `face-${++panels}`;
+    title.id = `face-${++lastPanelId}`;
     const labels = element('ol', 'labels', ...hello.actionUnits.map((au) => this.#label(au)));
-    this.#place.setAttribute('role', 'img');
-    this.#place.setAttribute('aria-label', `Scores of Face ${face.newest.trackId} over time`);
+    this.#plotArea.setAttribute('role', 'img');
+    this.#plotArea.setAttribute('aria-label', `Scores of Face ${face.newest.trackId} over time`);
     const muscles = element('figure', 'muscles', this.#muscles.svg);
     this.root = element(
       'article',
       'face',
       element('header', '', title, this.#badge, this.#quality),
-      element('div', 'face-body', muscles, element('div', 'curves', labels, this.#place)),
+      element('div', 'face-body', muscles, element('div', 'curves', labels, this.#plotArea)),
       this.#summary,
     );
     this.root.setAttribute('aria-labelledby', title.id);
   }
 
-  /** Draws the moment `shown`, and `span` ms before it. */
+  /** Draws the `span` ms that end at `shown` (ms on the server's clock). */
   draw(shown: number, span: number): void {
-    this.#curves ??= new Curves(this.#place, this.#hello.actionUnits, this.#hello.thresholds);
+    this.#curves ??= new Curves(this.#plotArea, this.#hello.actionUnits, this.#hello.thresholds);
     this.#curves.draw(this.face, shown - span, shown);
     const now = performance.now();
-    if (now - this.#textAt < TEXT_MS) return;
-    this.#textAt = now;
-    this.#describe(shown);
+    if (now - this.#textUpdatedAt < TEXT_INTERVAL_MS) return;
+    this.#textUpdatedAt = now;
+    this.#updateText(shown);
   }
 
   resize(): void {
-    this.#curves?.resize(this.#place.clientWidth);
+    this.#curves?.resize(this.#plotArea.clientWidth);
   }
 
   recolor(): void {
@@ -95,8 +96,8 @@ export class FacePanel {
     return row;
   }
 
-  /** The scores of the newest sample not after `shown`, as numbers, muscles and words. */
-  #describe(shown: number): void {
+  /** Shows the newest sample not later than `shown`: numbers, muscles and texts. */
+  #updateText(shown: number): void {
     const { history, newest } = this.face;
     const sample = history.firstSince(shown + 0.5) - 1;
     const known = sample >= history.oldest;
@@ -114,8 +115,8 @@ export class FacePanel {
       active & (1 << index) ? [`${ACTION_UNIT_FACTS[au]!.name} (${au})`] : [],
     );
     setText(this.#summary, names.length > 0 ? `Active: ${names.join(', ')}` : 'Active: none');
-    const present = shown > history.time(history.pushed - 1) - PRESENT_MS;
-    const badge = !present
+    const recent = shown > history.time(history.pushed - 1) - QUALITY_MAX_AGE_MS;
+    const badge = !recent
       ? ''
       : newest.unreliable
         ? REASONS[newest.unreliable]!
@@ -124,7 +125,7 @@ export class FacePanel {
           : '';
     setText(this.#badge, badge);
     this.#badge.hidden = badge === '';
-    this.root.classList.toggle('unreliable', present && newest.unreliable !== null);
-    setText(this.#quality, present ? `quality ${newest.quality.toFixed(2)}` : '');
+    this.root.classList.toggle('unreliable', recent && newest.unreliable !== null);
+    setText(this.#quality, recent ? `quality ${newest.quality.toFixed(2)}` : '');
   }
 }

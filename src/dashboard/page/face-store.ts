@@ -1,21 +1,21 @@
 import { FaceHistory } from '../history.ts';
 import type { FaceSamples } from '../protocol.ts';
 
-/** A face that gave no sample for this long has left. */
+/** A face without samples for this long has left. */
 const LEFT_AFTER_MS = 2_500;
 const MAX_FACES = 128;
-/** Samples that come together span less. */
-const BURST_MS = 2_000;
+/** Samples of one burst (a hop) span less than this. */
+const MAX_BURST_MS = 2_000;
 
-/** One face as the page knows it. */
+/** One face: its newest samples as received, and its history. */
 export interface Face {
   newest: FaceSamples;
   readonly history: FaceHistory;
   readonly aus: number;
 }
 
-/** Every face of the last minutes, in bounded memory. */
-export class Faces {
+/** All faces of the last minutes, in bounded memory. */
+export class FaceStore {
   readonly #faces = new Map<string, Face>();
   readonly #aus: number;
   readonly #historyMs: number;
@@ -25,7 +25,7 @@ export class Faces {
     this.#historyMs = historySeconds * 1_000;
   }
 
-  /** Takes new samples; gives how old what was known became before they came, ms. */
+  /** Adds samples. Returns the age that the face's newest sample had reached before they arrived, ms. */
   push(samples: FaceSamples, now: number): number {
     let face = this.#faces.get(samples.key);
     if (face) this.#faces.delete(samples.key);
@@ -37,7 +37,7 @@ export class Faces {
       };
     this.#faces.set(samples.key, face);
     const { history } = face;
-    const before = history.pushed > 0 ? history.time(history.pushed - 1) : Number.NEGATIVE_INFINITY;
+    const previous = history.pushed > 0 ? history.time(history.pushed - 1) : Number.NEGATIVE_INFINITY;
     const n = this.#aus;
     samples.times.forEach((time, i) => {
       history.push(
@@ -53,15 +53,15 @@ export class Faces {
       if (this.#faces.size <= MAX_FACES && old.time(old.pushed - 1) > now - this.#historyMs) break;
       this.#faces.delete(key);
     }
-    // A face that comes back after a while was not late all that time.
-    return now - (newest - before < BURST_MS ? before : newest);
+    // A face that returns after a pause was away, not late.
+    return now - (newest - previous < MAX_BURST_MS ? previous : newest);
   }
 
   all(): Iterable<Face> {
     return this.#faces.values();
   }
 
-  /** Faces of a camera that are in sight at `shown`, by number. */
+  /** Faces of a camera in sight at `shown`, ordered by track id. */
   inSight(cameraId: string, shown: number): Face[] {
     return [...this.#faces.values()]
       .filter(({ newest, history }) => {

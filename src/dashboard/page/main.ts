@@ -1,20 +1,20 @@
 import 'uplot/dist/uPlot.min.css';
 import type { Hello, Update } from '../protocol.ts';
 import { CameraCard } from './camera-card.ts';
-import { CameraChanges } from './camera-dialogs.ts';
-import { Playhead } from './playhead.ts';
+import { CameraDialogs } from './camera-dialogs.ts';
 import { connect } from './connection.ts';
 import { byId } from './dom.ts';
-import { Drawing } from './panel-scheduler.ts';
-import { Faces } from './face-store.ts';
+import { FaceStore } from './face-store.ts';
+import { PanelScheduler } from './panel-scheduler.ts';
+import { Playhead } from './playhead.ts';
 import { startTheme } from './theme.ts';
 import { Timeline } from './timeline.ts';
 
 const cards = new Map<string, CameraCard>();
 const playhead = new Playhead();
-const drawing = new Drawing();
-const changes = new CameraChanges();
-let faces: Faces | undefined;
+const scheduler = new PanelScheduler();
+const dialogs = new CameraDialogs();
+let faces: FaceStore | undefined;
 let hello: Hello | undefined;
 let timeline: Timeline | undefined;
 let held: number | null = null;
@@ -23,12 +23,12 @@ let caughtUp = false;
 connect(
   (message) => {
     if (hello) {
-      // The server may be another one by now: what the page knows may not fit.
+      // A reconnection: the server may have restarted with another config.
       location.reload();
       return;
     }
     hello = message;
-    faces = new Faces(message.actionUnits.length, message.historySeconds);
+    faces = new FaceStore(message.actionUnits.length, message.historySeconds);
     timeline = new Timeline(
       message.historySeconds,
       () => playhead.serverNow,
@@ -39,48 +39,48 @@ connect(
     );
   },
   (update) => {
-    if (faces) take(update, faces);
+    if (faces) applyUpdate(update, faces);
   },
 );
 
-function take({ now, cameras, removed, faces: samples }: Update, known: Faces): void {
-  const late = samples.map((face) => known.push(face, now));
-  // The first update holds faces that left long ago, too: they say nothing of how late scores come.
-  playhead.heard(now, Math.max(0, ...(caughtUp ? late : [])));
+function applyUpdate({ now, cameras, removed, faces: samples }: Update, store: FaceStore): void {
+  const late = samples.map((face) => store.push(face, now));
+  // The first update also holds faces that left long ago, whose age is not lateness.
+  playhead.observe(now, Math.max(0, ...(caughtUp ? late : [])));
   caughtUp = true;
-  for (const id of removed) drop(id);
+  for (const id of removed) removeCard(id);
   for (const view of cameras) {
     const card = cards.get(view.id);
     if (!card) {
-      const made = new CameraCard(view, hello!, () => changes.ask(view.id));
-      cards.set(view.id, made);
+      const created = new CameraCard(view, hello!, () => dialogs.confirmRemoval(view.id));
+      cards.set(view.id, created);
       byId('empty').hidden = true;
-      byId('cameras').append(made.root);
-      announce(made.words);
+      byId('cameras').append(created.root);
+      announce(created.announcement);
       continue;
     }
-    const before = card.view.state;
+    const previous = card.view.state;
     card.update(view);
-    if (before !== view.state) announce(card.words);
+    if (previous !== view.state) announce(card.announcement);
   }
 }
 
-/** Takes a camera off the page. */
-function drop(id: string): void {
+/** Removes a camera from the page. */
+function removeCard(id: string): void {
   const card = cards.get(id);
   if (!card) return;
   cards.delete(id);
-  for (const panel of card.panels.values()) drawing.remove(panel);
-  // Whoever is at it with the keyboard must not be left nowhere.
-  const here = card.root.contains(document.activeElement);
+  for (const panel of card.panels.values()) scheduler.remove(panel);
+  // Keeps the keyboard focus on the page.
+  const hadFocus = card.root.contains(document.activeElement);
   card.root.remove();
   byId('empty').hidden = cards.size > 0;
-  if (here) byId('cameras').focus();
+  if (hadFocus) byId('cameras').focus();
   announce(`${id} was removed`);
 }
 
-function announce(words: string): void {
-  byId('announcements').textContent = words;
+function announce(text: string): void {
+  byId('announcements').textContent = text;
 }
 
 const span = byId<HTMLSelectElement>('span');
@@ -89,7 +89,7 @@ startTheme(() => {
   for (const card of cards.values()) card.recolor();
 });
 
-/** Cards, scenes and timeline change their make-up this often; curves are drawn as often as there is time. */
+/** Cards, face boxes and the timeline are updated at this interval; curves as often as time allows. */
 const LAYOUT_MS = 250;
 let layoutAt = 0;
 
@@ -102,12 +102,12 @@ function animate(): void {
     layoutAt = performance.now();
     for (const card of cards.values()) {
       const inSight = faces.inSight(card.view.id, shown);
-      card.show(
+      card.showFaces(
         inSight,
-        (panel) => drawing.add(panel),
-        (panel) => drawing.remove(panel),
+        (panel) => scheduler.add(panel),
+        (panel) => scheduler.remove(panel),
       );
-      card.drawScene(playhead.live ? inSight : null);
+      card.drawFaceBoxes(playhead.live ? inSight : null);
     }
     timeline.draw(
       [...cards.values()].map(({ view }) => view),
@@ -117,6 +117,6 @@ function animate(): void {
       held !== null,
     );
   }
-  drawing.draw(shown, Number(span.value) * 1_000);
+  scheduler.draw(shown, Number(span.value) * 1_000);
 }
 requestAnimationFrame(animate);

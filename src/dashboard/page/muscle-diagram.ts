@@ -3,8 +3,8 @@ import { ACTION_UNIT_FACTS } from '../../domain/facs.ts';
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**
- * A frontal face of 200×250 with the muscle of each Action Unit, schematically. `half` shapes are drawn for the
- * viewer's right side and mirrored.
+ * The muscle of each Action Unit on a schematic frontal face of 200×250. `half` shapes are drawn on the viewer's right
+ * and mirrored.
  */
 const MUSCLES: Readonly<Record<number, { half: boolean; d: string }>> = {
   1: { half: true, d: 'M101 33C108 31 115 32 120 35L122 76C115 77 108 79 101 83Z' },
@@ -39,7 +39,7 @@ const MUSCLES: Readonly<Record<number, { half: boolean; d: string }>> = {
 const OUTLINE =
   'M100 10C152 10 179 50 176 110C174 166 150 208 124 231C112 240 88 240 76 231C50 208 26 166 24 110C21 50 48 10 100 10Z';
 
-/** A face diagram whose muscles light up with the scores; brows, lids and lips move a little with them. */
+/** A face whose muscles light up with the scores; brows, lids and lips move a little with them. */
 export class MuscleDiagram {
   readonly svg: SVGSVGElement;
   readonly #muscles: { au: number; group: SVGGElement }[];
@@ -55,7 +55,7 @@ export class MuscleDiagram {
     this.svg.setAttribute('aria-label', 'Facial muscles by activation');
     this.#muscles = actionUnits.flatMap((au) => {
       const shape = MUSCLES[au];
-      return shape ? [{ au, group: muscle(au, shape) }] : [];
+      return shape ? [{ au, group: muscleGroup(au, shape) }] : [];
     });
     this.svg.append(
       path('outline', OUTLINE),
@@ -67,22 +67,22 @@ export class MuscleDiagram {
     );
   }
 
-  /** `scores`: smoothed, 0…1, NaN where there is none; `active`: one bit per AU of the vector. */
+  /** `scores`: smoothed, 0…1, NaN if missing; `active`: bit i for AU i of the vector. */
   show(scores: readonly number[], active: number): void {
     const key = `${active} ${scores.map((score) => (Number.isNaN(score) ? 'x' : Math.round(score * 50)))}`;
     if (key === this.#shown) return;
     this.#shown = key;
-    const of: Record<number, number> = {};
+    const levels: Record<number, number> = {};
     this.#muscles.forEach(({ au, group }, index) => {
       const score = scores[index]!;
-      of[au] = Number.isNaN(score) ? 0 : score;
-      group.style.setProperty('--level', String(of[au]));
+      levels[au] = Number.isNaN(score) ? 0 : score;
+      group.style.setProperty('--level', String(levels[au]));
       group.classList.toggle('active', (active & (1 << index)) !== 0);
     });
-    this.#move((au) => of[au] ?? 0);
+    this.#moveFeatures((au) => levels[au] ?? 0);
   }
 
-  #move(au: (number: number) => number): void {
+  #moveFeatures(au: (number: number) => number): void {
     const inner = 89 - 8 * au(1) + 5 * au(4);
     const outer = 88 - 7 * au(2) + 3 * au(4);
     const arch = (inner + outer) / 2 - 9 - 2 * au(2);
@@ -106,7 +106,7 @@ export class MuscleDiagram {
   }
 }
 
-function muscle(au: number, shape: { half: boolean; d: string }): SVGGElement {
+function muscleGroup(au: number, shape: { half: boolean; d: string }): SVGGElement {
   const facts = ACTION_UNIT_FACTS[au]!;
   const group = document.createElementNS(SVG, 'g');
   group.setAttribute('class', `muscle ${facts.region}`);
@@ -122,8 +122,8 @@ function muscle(au: number, shape: { half: boolean; d: string }): SVGGElement {
 }
 
 function path(className: string, d = ''): SVGPathElement {
-  const made = document.createElementNS(SVG, 'path');
-  if (className) made.setAttribute('class', className);
-  made.setAttribute('d', d);
-  return made;
+  const node = document.createElementNS(SVG, 'path');
+  if (className) node.setAttribute('class', className);
+  node.setAttribute('d', d);
+  return node;
 }

@@ -1,21 +1,21 @@
 import type { FacePanel } from './face-panel.ts';
 
-/** An animation frame that takes longer than this was given too many curves. */
+/** An animation frame that takes longer than this had too many curves to draw. */
 const LONG_FRAME_MS = 25;
 
 /**
- * Draws the panels that are on the screen, in turns, as many in one animation frame as the machine keeps up with:
- * what a curve costs shows only in the time until the next frame, for the browser paints after the script. With many
- * faces each curve moves less often; the page itself does not stutter.
+ * Draws the visible panels round robin, as many per animation frame as the machine can: with many faces each curve is
+ * redrawn less often, and the page stays responsive. The budget follows the time between animation frames, since the
+ * browser paints after the script.
  */
-export class Drawing {
+export class PanelScheduler {
   readonly #panels: FacePanel[] = [];
   readonly #byElement = new Map<Element, FacePanel>();
   #next = 0;
-  /** Panels in one animation frame: one more for every ten frames in time, a quarter less for a late one. */
-  #share = 2;
-  #last = 0;
-  readonly #sight = new IntersectionObserver(
+  /** Panels per animation frame: grows by one per ten frames in time, shrinks by a quarter on a late one. */
+  #budget = 2;
+  #lastFrame = 0;
+  readonly #visibility = new IntersectionObserver(
     (entries) => {
       for (const { target, isIntersecting } of entries) {
         const panel = this.#byElement.get(target);
@@ -31,25 +31,25 @@ export class Drawing {
   add(panel: FacePanel): void {
     this.#panels.push(panel);
     this.#byElement.set(panel.root, panel);
-    this.#sight.observe(panel.root);
+    this.#visibility.observe(panel.root);
     this.#size.observe(panel.root);
   }
 
   remove(panel: FacePanel): void {
     this.#panels.splice(this.#panels.indexOf(panel), 1);
     this.#byElement.delete(panel.root);
-    this.#sight.unobserve(panel.root);
+    this.#visibility.unobserve(panel.root);
     this.#size.unobserve(panel.root);
   }
 
   draw(shown: number, span: number): void {
     const now = performance.now();
-    const late = now - this.#last > LONG_FRAME_MS;
-    this.#last = now;
-    this.#share = late
-      ? Math.max(1, this.#share * 0.75)
-      : Math.min(this.#panels.length + 1, this.#share + 0.1);
-    let left = Math.floor(this.#share);
+    const late = now - this.#lastFrame > LONG_FRAME_MS;
+    this.#lastFrame = now;
+    this.#budget = late
+      ? Math.max(1, this.#budget * 0.75)
+      : Math.min(this.#panels.length + 1, this.#budget + 0.1);
+    let left = Math.floor(this.#budget);
     for (let n = 0; n < this.#panels.length && left > 0; n++) {
       this.#next = (this.#next + 1) % this.#panels.length;
       const panel = this.#panels[this.#next]!;

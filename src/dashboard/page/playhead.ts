@@ -1,42 +1,45 @@
-const MIN_DELAY = 300;
-const MAX_DELAY = 120_000;
-/** How fast the playhead may run ahead or behind to follow a changed delay, ms per ms. */
+const MIN_DELAY_MS = 300;
+const MAX_DELAY_MS = 120_000;
+/** How fast the playhead may speed up or slow down to follow a changed delay, ms per ms. */
 const SLEW = 0.1;
-/** A delay that changed by more is followed at once. */
+/** If the delay changes by more than this, the playhead jumps. */
 const JUMP_MS = 2_000;
+/** The delay follows the greatest lateness of this window. */
+const LATENESS_WINDOW_MS = 10_000;
 
 /**
- * Which moment the page shows. Scores come in bursts (a hop of frames at a time); shown at the pace at which they
- * were filmed, a little late, they flow. The lateness follows the longest silence seen in the last seconds.
+ * The moment that the page shows. Scores arrive in bursts (one hop of frames at a time); like a jitter buffer, the
+ * playhead delays them so that they play at the pace at which they were filmed.
  */
 export class Playhead {
+  /** Server clock minus `performance.now()`, ms. */
   #offset = Number.NEGATIVE_INFINITY;
   #delay = 1_000;
-  #wanted: { at: number; late: number }[] = [];
-  #last = performance.now();
-  /** Null: live. */
+  #lateness: { at: number; late: number }[] = [];
+  #lastTick = performance.now();
+  /** The moment at which the user stopped the playhead; null: live. */
   #held: number | null = null;
 
-  /** Takes a message's server time, and how old what the page knew had become by then. */
-  heard(now: number, late: number): void {
+  /** Call per message: `now` is its server time, `late` the age that the page's newest sample had reached, ms. */
+  observe(now: number, late: number): void {
     const here = performance.now();
     this.#offset = Math.max(this.#offset - 0.01, now - here);
-    this.#wanted.push({ at: here, late: Math.min(late, MAX_DELAY) });
-    this.#wanted = this.#wanted.filter(({ at }) => at > here - 10_000);
+    this.#lateness.push({ at: here, late: Math.min(late, MAX_DELAY_MS) });
+    this.#lateness = this.#lateness.filter(({ at }) => at > here - LATENESS_WINDOW_MS);
   }
 
   get serverNow(): number {
     return Number.isFinite(this.#offset) ? performance.now() + this.#offset : Date.now();
   }
 
-  /** Moves on by one animation frame. */
+  /** Advances by one animation frame. */
   tick(): void {
     const here = performance.now();
-    const wanted = Math.max(MIN_DELAY, ...this.#wanted.map(({ late }) => late + 50));
-    const change = wanted - this.#delay;
-    const most = Math.abs(change) > JUMP_MS ? MAX_DELAY : (here - this.#last) * SLEW;
-    this.#delay += Math.min(most, Math.max(-most, change));
-    this.#last = here;
+    const target = Math.max(MIN_DELAY_MS, ...this.#lateness.map(({ late }) => late + 50));
+    const change = target - this.#delay;
+    const limit = Math.abs(change) > JUMP_MS ? MAX_DELAY_MS : (here - this.#lastTick) * SLEW;
+    this.#delay += Math.min(limit, Math.max(-limit, change));
+    this.#lastTick = here;
   }
 
   get live(): boolean {
@@ -48,7 +51,7 @@ export class Playhead {
     return this.#held ?? this.serverNow - this.#delay;
   }
 
-  /** Shows a moment of the past, or goes on live (null). */
+  /** Shows a past moment (ms on the server's clock), or returns to live (null). */
   hold(time: number | null): void {
     this.#held = time;
   }

@@ -3,7 +3,7 @@ import { byId, cssColor } from './dom.ts';
 const THEMES = ['auto', 'light', 'dark'] as const;
 type Theme = (typeof THEMES)[number];
 
-/** Colours that canvases draw with; read again when the theme changes. */
+/** Colours for canvases; read again when the theme changes. */
 export interface Palette {
   readonly text: string;
   readonly muted: string;
@@ -19,8 +19,8 @@ export interface Palette {
 
 export let palette: Palette = readPalette();
 
-/** Wires the theme button; `changed` runs after every change of colours. */
-export function startTheme(changed: () => void): void {
+/** Sets up the theme button; calls `onChange` after every change of colours, and once at the start. */
+export function startTheme(onChange: () => void): void {
   const button = byId<HTMLButtonElement>('theme');
   let theme = (localStorage.getItem('theme') ?? 'auto') as Theme;
   const apply = () => {
@@ -28,7 +28,7 @@ export function startTheme(changed: () => void): void {
     else document.documentElement.dataset.theme = theme;
     button.textContent = `Theme: ${theme}`;
     palette = readPalette();
-    changed();
+    onChange();
   };
   button.addEventListener('click', () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length]!;

@@ -1,10 +1,10 @@
 import type { CameraView } from '../protocol.ts';
 import { byId, clockTime, element, fitCanvas, setText } from './dom.ts';
-import type { Faces } from './face-store.ts';
+import type { FaceStore } from './face-store.ts';
 import { palette } from './theme.ts';
 
-const ROW = 10;
-const MOODS: Readonly<Record<CameraView['state'], 'good' | 'bad' | 'idle'>> = {
+const ROW_PX = 10;
+const STATE_COLORS: Readonly<Record<CameraView['state'], 'good' | 'bad' | 'idle'>> = {
   CONNECTING: 'idle',
   LIVE: 'good',
   STALLED: 'bad',
@@ -13,7 +13,7 @@ const MOODS: Readonly<Record<CameraView['state'], 'good' | 'bad' | 'idle'>> = {
   STOPPED: 'idle',
 };
 
-/** The last minutes of every camera, one band each, and the slider that goes back into them. */
+/** The last minutes of every camera, one band each, with the slider that goes back in time, and the list of gaps. */
 export class Timeline {
   readonly #canvas = byId<HTMLCanvasElement>('bands');
   readonly #slider = byId<HTMLInputElement>('scrub');
@@ -22,48 +22,48 @@ export class Timeline {
   readonly #gaps = byId<HTMLDetailsElement>('gaps');
   readonly #seconds: number;
 
-  /** `hold` gets the moment to show, ms on the server's clock, or null for live. */
-  constructor(seconds: number, serverNow: () => number, hold: (time: number | null) => void) {
+  /** `onSeek` gets the moment to show, ms on the server's clock, or null for live. */
+  constructor(seconds: number, serverNow: () => number, onSeek: (time: number | null) => void) {
     this.#seconds = seconds;
     this.#slider.min = String(-seconds);
     const goLive = () => {
       this.#slider.value = '0';
-      hold(null);
+      onSeek(null);
     };
     this.#slider.addEventListener('input', () => {
       const back = Number(this.#slider.value);
       if (back >= 0) goLive();
-      else hold(serverNow() + back * 1_000);
+      else onSeek(serverNow() + back * 1_000);
     });
     this.#live.addEventListener('click', goLive);
   }
 
-  /** `shown`: the moment shown; `held`: whether the slider holds it, rather than its being live. */
-  draw(cameras: readonly CameraView[], faces: Faces, now: number, shown: number, held: boolean): void {
+  /** `now`, `shown`: server time and the moment shown, ms; `held`: the user stopped at `shown`. */
+  draw(cameras: readonly CameraView[], faces: FaceStore, now: number, shown: number, held: boolean): void {
     this.#live.setAttribute('aria-pressed', String(!held));
     if (held) this.#slider.value = String((shown - now) / 1_000);
     const behind = (now - shown) / 1_000;
-    const words = held
+    const label = held
       ? `${clockTime(shown)}, ${Math.round(behind)} s ago`
       : `live, ${behind.toFixed(1)} s behind`;
-    setText(this.#shown, words);
-    this.#slider.setAttribute('aria-valuetext', words);
-    this.#canvas.style.height = `${Math.max(1, cameras.length) * ROW}px`;
-    if (fitCanvas(this.#canvas)) this.#bands(cameras, faces, now);
-    this.#list(cameras);
+    setText(this.#shown, label);
+    this.#slider.setAttribute('aria-valuetext', label);
+    this.#canvas.style.height = `${Math.max(1, cameras.length) * ROW_PX}px`;
+    if (fitCanvas(this.#canvas)) this.#drawBands(cameras, faces, now);
+    this.#listGaps(cameras);
   }
 
-  #bands(cameras: readonly CameraView[], faces: Faces, now: number): void {
+  #drawBands(cameras: readonly CameraView[], faces: FaceStore, now: number): void {
     const ctx = this.#canvas.getContext('2d')!;
     const { width, height } = this.#canvas;
-    const row = ROW * devicePixelRatio;
+    const row = ROW_PX * devicePixelRatio;
     const x = (time: number) => Math.max(0, width * (1 - (now - time) / (this.#seconds * 1_000)));
     ctx.clearRect(0, 0, width, height);
     cameras.forEach((camera, index) => {
       const y = index * row;
       camera.states.forEach(({ from, state }, at) => {
         const to = camera.states[at + 1]?.from ?? now;
-        ctx.fillStyle = palette[MOODS[state]];
+        ctx.fillStyle = palette[STATE_COLORS[state]];
         ctx.globalAlpha = state === 'LIVE' ? 0.3 : 0.85;
         ctx.fillRect(x(from), y + row * 0.15, Math.max(1, x(to) - x(from)), row * 0.7);
       });
@@ -80,7 +80,7 @@ export class Timeline {
     });
   }
 
-  #list(cameras: readonly CameraView[]): void {
+  #listGaps(cameras: readonly CameraView[]): void {
     const gaps = cameras
       .flatMap(({ id, gaps }) => gaps.map((gap) => ({ id, ...gap })))
       .sort((a, b) => b.from - a.from);
