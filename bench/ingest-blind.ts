@@ -1,6 +1,6 @@
 import { runCameraChild } from '../src/ingest/child/child.ts';
 
-// A camera child that decodes and hands on, but looks at nothing: what ingest costs without detection.
+// A camera child that decodes and sends frames without faces: the cost of ingest without detection.
 runCameraChild(async () => ({
   analyse: async ({ image: _image, corrupt: _corrupt, ...stamp }) => ({
     ...stamp,
@@ -8,5 +8,4 @@ runCameraChild(async () => ({
     endedTracks: [],
   }),
   end: () => [],
-  close: async () => {},
 }));

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CameraOptions } from '../../camera/options.ts';
 import { nowMicros } from '../../diagnostics.ts';
 import type { FrameFaces } from '../../domain/face.ts';
@@ -5,33 +6,34 @@ import type { Frame } from '../../domain/frame.ts';
 import { AustreamError } from '../../errors.ts';
 import type { IngestOptions } from '../options.ts';
 import type { ClockReport, FrameCounts } from '../protocol/messages.ts';
-import { type EpochBegin, FrameReader } from './frame-reader.ts';
+import { type EpochStart, FrameReader } from './frame-reader.ts';
 import { type BusMessage, Pipeline } from './gstreamer.ts';
-import { release } from './picture.ts';
+import { freeBuffer } from './i420.ts';
 import { sourceLaunch } from './source.ts';
 import { streamError } from './stream-error.ts';
 
 /** What a camera needs of `detect/finder.ts`. */
 export interface Finder {
   analyse(frame: Frame): Promise<FrameFaces>;
+  /** Ends every track; returns their ids. */
   end(): number[];
-  close(): Promise<void>;
 }
 
-export interface CameraOutput {
-  /** The camera agreed to play; its first picture may still take a while. */
+interface CameraOutput {
+  /** The camera accepted PLAY; its first frame may still take a while. */
   connected(): void;
-  epoch(begin: EpochBegin): void;
-  /** Another epoch begins; `counts` and `clock` tell of the one before for the last time. */
+  epoch(start: EpochStart): void;
+  /** Another epoch begins; `counts` and `clock` are those of the one before for the last time. */
   epochEnds(): void;
-  /** A live camera does not wait for the promise. */
+  /** A live camera does not wait for the promise; a file does. */
   faces(faces: FrameFaces): void | Promise<void>;
 }
 
-const KEPT_MESSAGES = 30;
-/** After an error of a file, what was decoded before still comes; this long after the last of it, nothing will. */
+/** Errors and warnings kept for the explanation of a failure. */
+const MAX_MESSAGES = 30;
+/** After an error of a file, frames decoded before it still arrive; stop this long after the last one. */
 const DRAIN_MS = 2_000;
-/** A file is at hand: a decoder that gives nothing of it for so long hangs (GStreamer 1.22 at the end of a GIF). */
+/** A file is local: a decoder that gives no frame for this long hangs (GStreamer 1.22 does at the end of a GIF). */
 const FILE_HANG_MS = 30_000;
 
 /** One run of one camera inside its child process: pipeline → frames → finder → output. */
@@ -42,14 +44,17 @@ export class Camera {
   readonly #output: CameraOutput;
   readonly #live: boolean;
   readonly #url: string;
+  /** The last errors and warnings of the bus, oldest first. */
   readonly #messages: BusMessage[] = [];
+  /** Resolves at the bus's end-of-stream or error. */
   readonly #busEnd = Promise.withResolvers<void>();
+  /** The frame to analyse next; live cameras only. */
   #newest: Frame | null = null;
   #analysing: Promise<void> | null = null;
   #analysedEpoch: number | null = null;
   #stopped = false;
 
-  /** Throws CAMERA_NOT_FOUND where a file is not there. */
+  /** Throws CAMERA_NOT_FOUND for a missing file, CAMERA_UNREACHABLE for a missing device. */
   constructor(
     options: { camera: CameraOptions; ingest: IngestOptions; lastEpoch: number; proxy?: string | undefined },
     finder: Finder,
@@ -60,7 +65,7 @@ export class Camera {
     this.#reader = new FrameReader(
       this.#pipeline,
       { ...options, live },
-      (begin) => output.epoch(begin),
+      (start) => output.epoch(start),
       () => output.epochEnds(),
     );
     this.#finder = finder;
@@ -70,21 +75,21 @@ export class Camera {
   }
 
   get counts(): FrameCounts {
-    return this.#reader.counts;
+    return this.#reader.counter.counts;
   }
 
   get clock(): ClockReport {
     return this.#reader.clock;
   }
 
-  /** Analyses this part of the frames from now on, 0…1. */
-  pace(share: number): void {
-    this.#reader.pace(share);
+  /** Share of the frames to analyse from now on, 0…1. */
+  throttle(share: number): void {
+    this.#reader.throttle(share);
   }
 
-  /** A frame that was analysed and then lost on its way. */
-  lost(cause: string): void {
-    this.#reader.drop(cause);
+  /** Counts an analysed frame that was not delivered to the host. */
+  drop(cause: string): void {
+    this.#reader.counter.drop(cause);
   }
 
   /** Runs until the source ends (`null`), fails (the error, not yet redacted), or is stopped (`null`). */
@@ -94,7 +99,7 @@ export class Camera {
     for (;;) {
       const frame = await this.#next();
       if (frame === null) break;
-      if (this.#reader.lagging) return this.#giveUp();
+      if (this.#reader.lagging) return this.#lagging();
       if (this.#live) this.#offer(frame);
       else await this.#analyse(frame);
     }
@@ -108,23 +113,23 @@ export class Camera {
       : null;
   }
 
-  #giveUp(): AustreamError {
-    this.#pipeline.stop();
-    return new AustreamError('CAMERA_LAGGING', 'decoding does not keep up with the camera', {
-      fix: 'lower the camera’s resolution or rate, use a hardware decoder, or watch fewer cameras on this machine',
-    });
-  }
-
   stop(): void {
     this.#stopped = true;
     this.#pipeline.stop();
   }
 
-  /** Newest wins: whatever the analysis has not begun with when the next frame comes is dropped and counted. */
+  #lagging(): AustreamError {
+    this.#pipeline.stop();
+    return new AustreamError('CAMERA_LAGGING', 'decoding does not keep up with the camera', {
+      fix: 'lower the camera’s resolution or frame rate, use a hardware decoder, or watch fewer cameras on this machine',
+    });
+  }
+
+  /** Newest wins: a frame that still waits for its analysis when the next one comes is dropped and counted. */
   #offer(frame: Frame): void {
     if (this.#newest !== null) {
-      this.#reader.drop('analysis_slow');
-      release(this.#newest.image.y);
+      this.#reader.counter.drop('analysis_slow');
+      freeBuffer(this.#newest.image.y);
     }
     this.#newest = frame;
     this.#analysing ??= this.#analyseNewest().finally(() => {
@@ -145,8 +150,8 @@ export class Camera {
     this.#analysedEpoch = frame.epoch;
     const from = nowMicros();
     const faces = await this.#finder.analyse(frame);
-    release(frame.image.y);
-    this.#reader.analysed();
+    freeBuffer(frame.image.y);
+    this.#reader.counter.analysed();
     const sent = this.#output.faces({ ...faces, analysed: { from, to: nowMicros() } });
     if (!this.#live) await sent;
   }
@@ -156,27 +161,23 @@ export class Camera {
     if (type === 'GST_PROGRESS_TYPE_COMPLETE' && message.code === 'request') this.#output.connected();
     if (type === 'error' || type === 'warning') {
       this.#messages.push(message);
-      if (this.#messages.length > KEPT_MESSAGES) this.#messages.shift();
+      if (this.#messages.length > MAX_MESSAGES) this.#messages.shift();
     }
     if (type !== 'error' && type !== 'eos') return;
     this.#busEnd.resolve();
-    // Not every error reaches the sink, and the sink is where the next frame is waited for.
+    // Not every error reaches the sink, where the reader waits for the next frame.
     if (type === 'error')
       setTimeout(() => this.#pipeline.stop(), this.#live || this.#analysedEpoch === null ? 0 : DRAIN_MS);
   }
 
   async #next(): Promise<Frame | null> {
-    const timer = this.#live ? undefined : setTimeout(() => this.#hangs(), FILE_HANG_MS);
+    const timer = this.#live ? undefined : setTimeout(() => this.#onHang(), FILE_HANG_MS);
     const frame = await this.#reader.next();
     clearTimeout(timer);
     return frame;
   }
 
-  #hangs(): void {
-    this.#onMessage({ type: 'error', debug: 'the decoder gives no more frames, and no end either' });
+  #onHang(): void {
+    this.#onMessage({ type: 'error', debug: 'the decoder gives no more frames, and no end of stream' });
   }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,19 +1,33 @@
-/** Buffers that may wait between decoder and reader; a full queue loses its oldest. */
-export const LIVE_BUFFERS = 12;
+import { DECODED_PROBE, type PipelineElements } from './pipeline-elements.ts';
 
-/** Counts the frames that a full queue lost, of which GStreamer tells nothing. */
+/** Capacity of a live camera's queue between decoder and reader, in buffers; a full queue drops its oldest. */
+export const LIVE_BUFFERS = 12;
+/** How often the decoder's statistics are read. */
+const POLL_MS = 200;
+
+/** Counts the frames that a full decoder queue has dropped: GStreamer does not report them. */
 export class DecoderQueue {
-  #lost = 0;
+  readonly #pipeline: Pick<PipelineElements, 'property'>;
+  #polledAt = 0;
+  #dropped = 0;
+
+  constructor(pipeline: Pick<PipelineElements, 'property'>) {
+    this.#pipeline = pipeline;
+  }
 
   /**
-   * Frames lost since the last call, from how many the decoder has made (the statistics of the `identity` behind it)
-   * and how many were read: what is neither read nor can be waiting is lost. Never too many; while the queue is full,
-   * which it is when it loses frames, exact but for other buffers in it.
+   * Frames dropped since the last count; call it at each frame. `read`: buffers read so far. What was decoded, is not
+   * read and exceeds the capacity was dropped. Never counts too many; exact while the queue is full of frames, as it is
+   * when it drops some.
    */
-  lost(stats: unknown, read: number): number {
-    const made = Number(/num-buffers=\(guint64\)(\d+)/.exec(String(stats))?.[1] ?? 0);
-    const newly = Math.max(0, made - read - LIVE_BUFFERS - this.#lost);
-    this.#lost += newly;
-    return newly;
+  newDrops(read: number): number {
+    const now = performance.now();
+    if (now - this.#polledAt < POLL_MS) return 0;
+    this.#polledAt = now;
+    const stats = String(this.#pipeline.property(DECODED_PROBE, 'stats'));
+    const decoded = Number(/num-buffers=\(guint64\)(\d+)/.exec(stats)?.[1] ?? 0);
+    const newDrops = Math.max(0, decoded - read - LIVE_BUFFERS - this.#dropped);
+    this.#dropped += newDrops;
+    return newDrops;
   }
 }

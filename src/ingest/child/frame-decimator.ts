@@ -1,48 +1,51 @@
 import type { Micros } from '../../domain/frame.ts';
 
-const FALLBACK_FPS = 25;
-const REMEMBERED = 31;
-/** Rates within this of one another count as equal: the unit of time shall not flicker. */
+const DEFAULT_FPS = 25;
+/** Intervals whose median is the source's frame interval. */
+const MEASURED_INTERVALS = 31;
+/** Intervals within this fraction of one another count as equal, so that the nominal interval does not flicker. */
 const TOLERANCE = 0.1;
 
 /**
- * Which frames of a stream are analysed, and how far they are apart. The rate is measured from the frames' own
- * times (the median distance), because declared rates lie; a declared one serves until enough were seen.
+ * Reduces a stream's frame rate to the target rate, and knows the nominal interval of the frames that it admits. The
+ * source's interval is measured (median of the frames' own times), because declared rates can be wrong; the declared
+ * rate is used until enough frames were seen.
  */
 export class FrameDecimator {
-  readonly #wanted: Micros;
-  readonly #distances: Micros[] = [];
+  readonly #targetInterval: Micros;
+  readonly #intervals: Micros[] = [];
   #sourceInterval: Micros;
-  #last: Micros | null = null;
+  #lastTime: Micros | null = null;
+  /** When the next frame is due to be admitted. */
   #due: Micros | null = null;
 
-  constructor(analysisFps: number, declaredFps: number | null) {
-    this.#wanted = 1_000_000 / analysisFps;
-    this.#sourceInterval = 1_000_000 / (declaredFps ?? FALLBACK_FPS);
+  constructor(targetFps: number, declaredFps: number | null) {
+    this.#targetInterval = 1_000_000 / targetFps;
+    this.#sourceInterval = 1_000_000 / (declaredFps ?? DEFAULT_FPS);
   }
 
-  /** Nominal distance of analysed frames. */
+  /** Nominal interval of the admitted frames. */
   get interval(): Micros {
-    return Math.round(Math.max(this.#wanted, this.#sourceInterval));
+    return Math.round(Math.max(this.#targetInterval, this.#sourceInterval));
   }
 
-  /** Takes note of a decoded frame; true where it is to be analysed. */
+  /** Must see every decoded frame; true where it is to be analysed. */
   admit(time: Micros): boolean {
-    if (this.#last !== null && time > this.#last) this.#measure(time - this.#last);
-    this.#last = time;
-    // A stream of the wanted rate or slower is taken whole, however much its times jitter.
-    if (this.#sourceInterval >= this.#wanted * (1 - TOLERANCE)) return true;
+    if (this.#lastTime !== null && time > this.#lastTime) this.#measure(time - this.#lastTime);
+    this.#lastTime = time;
+    // Every frame of a stream at or below the target rate is admitted, however much its times jitter.
+    if (this.#sourceInterval >= this.#targetInterval * (1 - TOLERANCE)) return true;
     if (this.#due !== null && time < this.#due - this.#sourceInterval / 4) return false;
-    const next = (this.#due ?? time) + this.#wanted;
-    this.#due = next > time ? next : time + this.#wanted;
+    const next = (this.#due ?? time) + this.#targetInterval;
+    this.#due = next > time ? next : time + this.#targetInterval;
     return true;
   }
 
-  #measure(distance: Micros): void {
-    this.#distances.push(distance);
-    if (this.#distances.length > REMEMBERED) this.#distances.shift();
-    if (this.#distances.length < REMEMBERED) return;
-    const median = [...this.#distances].sort((a, b) => a - b)[REMEMBERED >> 1]!;
+  #measure(interval: Micros): void {
+    this.#intervals.push(interval);
+    if (this.#intervals.length > MEASURED_INTERVALS) this.#intervals.shift();
+    if (this.#intervals.length < MEASURED_INTERVALS) return;
+    const median = [...this.#intervals].sort((a, b) => a - b)[MEASURED_INTERVALS >> 1]!;
     if (Math.abs(median - this.#sourceInterval) > TOLERANCE * this.#sourceInterval)
       this.#sourceInterval = median;
   }

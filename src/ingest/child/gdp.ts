@@ -1,20 +1,22 @@
 /**
- * GStreamer Data Protocol 1.0, as `gdppay` writes it. gstreamer-superficial hands over bytes only; these
- * packets carry the presentation time, the flags and the format along with the pixels.
+ * GStreamer Data Protocol 1.0, as `gdppay` writes it. gstreamer-superficial passes on bytes only; these packets
+ * carry the PTS, the flags and the caps along with the pixels.
  *
- * Header, big-endian: type at byte 4, payload length at 6, PTS at 10, buffer flags at 42, payload from 62.
+ * Header, big-endian: type at byte 4, payload length at 6, PTS in nanoseconds at 10, buffer flags at 42, payload from 62.
  */
 
-export const GDP_HEADER_BYTES = 62;
+const HEADER_BYTES = 62;
 const TYPE_BUFFER = 1;
 const TYPE_CAPS = 2;
+/** GST_CLOCK_TIME_NONE */
 const NO_TIME = 0xffff_ffff_ffff_ffffn;
+/** GST_BUFFER_FLAG_CORRUPTED */
 const FLAG_CORRUPTED = 1 << 8;
 
-export type GdpPacket =
+type GdpPacket =
   | {
       readonly type: 'buffer';
-      /** Running time in microseconds; null where the decoder gave none. */
+      /** Running time in microseconds; null where the decoder set none. */
       readonly pts: number | null;
       readonly corrupt: boolean;
       readonly payload: Uint8Array;
@@ -22,13 +24,13 @@ export type GdpPacket =
   | { readonly type: 'caps'; readonly caps: string }
   | { readonly type: 'event' };
 
-/** Reads one packet; null where the bytes are none. The payload is a view. */
+/** Parses one packet; null where the bytes are not a whole packet. The payload is a view of them. */
 export function parseGdp(bytes: Uint8Array): GdpPacket | null {
-  if (bytes.byteLength < GDP_HEADER_BYTES) return null;
-  const header = new DataView(bytes.buffer, bytes.byteOffset, GDP_HEADER_BYTES);
+  if (bytes.byteLength < HEADER_BYTES) return null;
+  const header = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
   const length = header.getUint32(6);
-  if (bytes.byteLength < GDP_HEADER_BYTES + length) return null;
-  const payload = bytes.subarray(GDP_HEADER_BYTES, GDP_HEADER_BYTES + length);
+  if (bytes.byteLength < HEADER_BYTES + length) return null;
+  const payload = bytes.subarray(HEADER_BYTES, HEADER_BYTES + length);
   switch (header.getUint16(4)) {
     case TYPE_BUFFER: {
       const pts = header.getBigUint64(10);

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/** What of gstreamer-superficial's untyped interface is used. */
+/** The part of gstreamer-superficial's untyped interface that is used. */
 interface NativePipeline {
   play(): void;
   pause(): void;
@@ -13,7 +13,7 @@ type NativeElement = Record<string, unknown> & {
   pull?(callback: (bytes: Buffer | null, caps: { streamheader?: unknown }) => void): void;
 };
 
-/** A message of GStreamer's bus: its fields, and for errors the text. May hold credentials. */
+/** A message of GStreamer's bus with its fields; errors also have a text. May contain credentials. */
 export interface BusMessage {
   readonly type: string;
   readonly name?: string;
@@ -23,23 +23,22 @@ export interface BusMessage {
   readonly [field: string]: unknown;
 }
 
-/** One buffer that came out of the appsink named `sink`. */
+/** One buffer of the appsink named `sink`. */
 export interface Pulled {
   readonly bytes: Buffer;
-  /** The `streamheader` buffers of its caps, where there are some. */
+  /** The `streamheader` buffers of its caps; empty where there are none. */
   readonly streamheader: readonly Buffer[];
 }
 
 /**
- * A GStreamer pipeline that ends in `appsink name=sink`. `launch` must hold no value from outside: those are set
- * as properties, by element name, before anything starts. Only one of them per process: each parks two of
- * libuv's threads.
+ * A GStreamer pipeline that ends in `appsink name=sink`. `launch` must not contain values from outside: those are set
+ * as properties, by element name, before the pipeline starts. Only one per process: each blocks two of libuv's threads.
  */
 export class Pipeline {
   readonly #native: NativePipeline;
   readonly #sink: NativeElement;
-  /** Finding an element wraps it anew and never lets go of it: once each. */
-  readonly #found = new Map<string, NativeElement>();
+  /** Each `findChild` wraps the element anew and never releases the wrapper: find each element once. */
+  readonly #elements = new Map<string, NativeElement>();
   #stopped = false;
 
   constructor(launch: string, properties: Record<string, Record<string, string | boolean>>) {
@@ -47,7 +46,7 @@ export class Pipeline {
       Pipeline: new (launch: string) => NativePipeline;
     };
     this.#native = new Native(launch);
-    // Else the last messages are thrown away on stop, and the thread that waits for one never ends.
+    // Otherwise `stop` discards the last messages, and the thread that waits for one never ends.
     this.#native['auto-flush-bus'] = false;
     for (const [name, values] of Object.entries(properties)) Object.assign(this.#find(name)!, values);
     this.#sink = this.#find('sink')!;
@@ -60,8 +59,8 @@ export class Pipeline {
   }
 
   /**
-   * Starts the flow. Returns Unix microseconds at running time 0, which is good to the few milliseconds
-   * that the last state change takes.
+   * Starts the pipeline. Returns Unix microseconds at running time 0, accurate to the few milliseconds that the last
+   * state change takes.
    */
   play(): number {
     this.#native.pause();
@@ -102,8 +101,8 @@ export class Pipeline {
   }
 
   #find(name: string): NativeElement | undefined {
-    const element = this.#found.get(name) ?? this.#native.findChild(name);
-    if (element) this.#found.set(name, element);
+    const element = this.#elements.get(name) ?? this.#native.findChild(name);
+    if (element) this.#elements.set(name, element);
     return element;
   }
 }

@@ -1,13 +1,13 @@
-/** Lets an even share of what comes pass. */
+/** Admits a given share of the frames, evenly spaced, and sheds the others. */
 export class LoadShedder {
-  /** 0…1. */
+  /** Share of the frames to admit, 0…1. */
   share = 1;
   #credit = 0;
 
-  /** `least`: the share that passes in any case. */
-  admit(least = 0): boolean {
-    // The tolerance keeps thirds from losing a frame to rounding.
-    this.#credit = Math.min(2, this.#credit + Math.max(least, this.share));
+  /** True where the frame is admitted. `minimumShare` is admitted in any case. */
+  admit(minimumShare = 0): boolean {
+    this.#credit = Math.min(2, this.#credit + Math.max(minimumShare, this.share));
+    // The tolerance keeps rounding from costing a frame when the share is a third.
     if (this.#credit < 1 - 1e-9) return false;
     this.#credit -= 1;
     return true;

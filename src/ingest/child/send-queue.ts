@@ -1,53 +1,56 @@
 import type { FrameFaces } from '../../domain/face.ts';
 
-/** Frames on their way to the host at once. */
+/** Frames that may be sent before the host acknowledges one. */
 const CREDITS = 8;
 
 /**
- * Sends frames to the host, no more than it takes. A live camera never waits: while the host is behind, only the
- * newest frame is kept, and the number of those that gave way is counted. A file waits.
+ * Sends frames to the host under credit-based flow control. A live camera never waits: without credits only the newest
+ * frame is kept, and each frame that it replaces is counted as a drop. A file waits for a credit.
  */
 export class SendQueue {
-  readonly #send: (faces: FrameFaces) => void;
-  readonly #lose: () => void;
+  readonly #write: (faces: FrameFaces) => void;
+  readonly #onDrop: () => void;
   #credits = CREDITS;
-  #pending: FrameFaces | null = null;
+  #newest: FrameFaces | null = null;
+  /** Senders of `send` that wait for a credit, first in first out. */
   #waiting: (() => void)[] = [];
 
-  constructor(send: (faces: FrameFaces) => void, lose: () => void) {
-    this.#send = send;
-    this.#lose = lose;
+  constructor(write: (faces: FrameFaces) => void, onDrop: () => void) {
+    this.#write = write;
+    this.#onDrop = onDrop;
   }
 
+  /** Live: writes the frame now, or keeps it as the newest in place of an older one. */
   offer(faces: FrameFaces): void {
-    const older = this.#pending;
-    if (this.#credits > 0) this.#dispatch(faces);
-    else if (older === null) this.#pending = faces;
+    const replaced = this.#newest;
+    if (this.#credits > 0) this.#spend(faces);
+    else if (replaced === null) this.#newest = faces;
     else {
-      this.#lose();
-      // Ends of tracks are no frames: they may come late, but must come.
+      this.#onDrop();
+      // The ends of tracks are not frames: they may be late, but are never dropped.
       const endedTracks =
-        older.epoch === faces.epoch ? [...older.endedTracks, ...faces.endedTracks] : faces.endedTracks;
-      this.#pending = { ...faces, endedTracks };
+        replaced.epoch === faces.epoch ? [...replaced.endedTracks, ...faces.endedTracks] : faces.endedTracks;
+      this.#newest = { ...faces, endedTracks };
     }
   }
 
-  async deliver(faces: FrameFaces): Promise<void> {
+  /** File: resolves when the frame is written. */
+  async send(faces: FrameFaces): Promise<void> {
     while (this.#credits === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#dispatch(faces);
+    this.#spend(faces);
   }
 
-  /** The host took one. */
-  taken(): void {
+  /** The host has processed one frame: returns its credit. */
+  acknowledged(): void {
     this.#credits += 1;
-    const pending = this.#pending;
-    this.#pending = null;
-    if (pending !== null) this.#dispatch(pending);
+    const newest = this.#newest;
+    this.#newest = null;
+    if (newest !== null) this.#spend(newest);
     else this.#waiting.shift()?.();
   }
 
-  #dispatch(faces: FrameFaces): void {
+  #spend(faces: FrameFaces): void {
     this.#credits -= 1;
-    this.#send(faces);
+    this.#write(faces);
   }
 }

@@ -4,38 +4,36 @@ import { splitCredentials } from '../../camera/credentials.ts';
 import type { CameraOptions } from '../../camera/options.ts';
 import { AustreamError } from '../../errors.ts';
 import { LIVE_BUFFERS } from './decoder-queue.ts';
+import { DECODED_PROBE, RTP_PROBE } from './pipeline-elements.ts';
 
-/** What to launch for a camera, with everything that comes from outside kept apart as properties. */
-export interface SourceLaunch {
+/** The pipeline to launch for a camera. Values from outside are properties, never part of `launch`. */
+interface SourceLaunch {
   readonly launch: string;
   readonly properties: Record<string, Record<string, string | boolean>>;
-  /** Live sources never wait: newest wins. A file waits for whoever reads it. */
+  /** Live sources never wait: newest wins. A file waits for its reader. */
   readonly live: boolean;
 }
 
-/** Its last message tells the PTS of the newest RTP packet (`rtcp.ts` says what for). */
-const TAP = 'identity name=tap silent=false';
-/**
- * Buffers between decoder and reader. Live: enough for a stall of the reader of a few frames, as tags and
- * formats take places too; a full queue loses its oldest.
- */
+/** A live queue bridges a reader's stall of a few frames (tags and formats take places too); newest wins. */
 const LIVE_SINK = `appsink name=sink sync=false max-buffers=${LIVE_BUFFERS} drop=true`;
 const FILE_SINK = 'appsink name=sink sync=false max-buffers=4 drop=false';
-const TO_I420 =
-  'decodebin name=decode ! videoconvert ! video/x-raw,format=I420 ! identity name=decoded ! gdppay';
+const TO_I420 = `decodebin name=decode ! videoconvert ! video/x-raw,format=I420 ! identity name=${DECODED_PROBE} ! gdppay`;
 
-/** `proxy`: the loopback `host:port` behind which an rtsps:// camera speaks plain RTSP. */
+/**
+ * Makes the pipeline of a camera. `proxy`: the loopback `host:port` behind which an rtsps:// camera speaks plain RTSP.
+ * Throws CAMERA_NOT_FOUND for a missing file, CAMERA_UNREACHABLE for a missing device.
+ */
 export function sourceLaunch(camera: CameraOptions, proxy?: string): SourceLaunch {
-  const { url, ...inUrl } = splitCredentials(camera.url);
+  const { url, ...urlCredentials } = splitCredentials(camera.url);
   switch (url.slice(0, url.indexOf(':'))) {
     case 'rtsp':
     case 'rtsps': {
-      const user = camera.username ?? inUrl.username;
-      const password = camera.password ?? inUrl.password;
-      // buffer-mode=none: PTS by the RTP time alone. The default bends it by the packets' arrival, which under load
-      // or with B-frames makes frames of equal distance jump about; `CaptureClock` follows the drift instead.
+      const user = camera.username ?? urlCredentials.username;
+      const password = camera.password ?? urlCredentials.password;
+      // buffer-mode=none: PTS by RTP time alone. The default skews the PTS by packet arrival, which under load or with
+      // B-frames makes the intervals of evenly spaced frames uneven; `CaptureClock` follows the drift instead.
       return {
-        launch: `rtspsrc name=src protocols=${proxy === undefined ? camera.transport : 'tcp'} latency=200 buffer-mode=none tcp-timeout=10000000 ! application/x-rtp,media=video ! ${TAP} ! ${TO_I420} ! ${LIVE_SINK}`,
+        launch: `rtspsrc name=src protocols=${proxy === undefined ? camera.transport : 'tcp'} latency=200 buffer-mode=none tcp-timeout=10000000 ! application/x-rtp,media=video ! identity name=${RTP_PROBE} silent=false ! ${TO_I420} ! ${LIVE_SINK}`,
         properties: {
           src: {
             location: proxy === undefined ? url : url.replace(/^rtsps:/i, 'rtsp:'),
@@ -52,14 +50,12 @@ export function sourceLaunch(camera: CameraOptions, proxy?: string): SourceLaunc
         properties: { src: { device: devicePath(url) } },
         live: true,
       };
-    default: {
-      const file = filePath(url);
+    default:
       return {
         launch: `filesrc name=src ! ${TO_I420} ! ${FILE_SINK}`,
-        properties: { src: { location: file } },
+        properties: { src: { location: filePath(url) } },
         live: false,
       };
-    }
   }
 }
 
@@ -68,16 +64,16 @@ function filePath(url: string): string {
   try {
     path = fileURLToPath(url);
   } catch (cause) {
-    throw new AustreamError('CAMERA_NOT_FOUND', `${url} is no file URL of this machine`, {
-      fix: 'file URLs have three slashes: file:///path/to/clip.mp4',
+    throw new AustreamError('CAMERA_NOT_FOUND', `${url} is not a file URL of this machine`, {
+      fix: 'write file URLs with three slashes: file:///path/to/clip.mp4',
       cause,
     });
   }
-  if (!existsSync(path)) throw new AustreamError('CAMERA_NOT_FOUND', `there is no file ${path}`);
+  if (!existsSync(path)) throw new AustreamError('CAMERA_NOT_FOUND', `the file ${path} does not exist`);
   return path;
 }
 
-/** GStreamer's own errors about a device come too early for gstreamer-superficial to pass on. */
+/** Checks the device here: GStreamer reports its errors about one before gstreamer-superficial listens to the bus. */
 function devicePath(url: string): string {
   const path = decodeURIComponent(new URL(url).pathname);
   try {
@@ -85,7 +81,7 @@ function devicePath(url: string): string {
     return path;
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
-    const why = code === 'ENOENT' ? 'is not there' : `may not be used: ${code}`;
-    throw new AustreamError('CAMERA_UNREACHABLE', `the device ${path} ${why}`, { cause });
+    const problem = code === 'ENOENT' ? 'does not exist' : `cannot be opened: ${code}`;
+    throw new AustreamError('CAMERA_UNREACHABLE', `the device ${path} ${problem}`, { cause });
   }
 }

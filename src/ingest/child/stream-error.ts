@@ -2,8 +2,8 @@ import { AustreamError } from '../../errors.ts';
 import type { BusMessage } from './gstreamer.ts';
 
 /**
- * Makes an error for people out of what GStreamer's bus said, oldest message first. Texts are those of the C
- * locale; gstreamer-superficial does not pass on error domains and codes. The caller redacts.
+ * Makes one error out of the messages of GStreamer's bus (oldest first). It matches the messages' text in the C locale,
+ * because gstreamer-superficial does not pass on error domains and codes. The caller redacts credentials.
  */
 export function streamError(messages: readonly BusMessage[], url: string): AustreamError {
   const error = messages.find((message) => message.type === 'error');
@@ -21,9 +21,7 @@ export function streamError(messages: readonly BusMessage[], url: string): Austr
     return new AustreamError(
       'CAMERA_NOT_FOUND',
       `the server has no stream at this path (RTSP ${rtspStatus})`,
-      {
-        fix: 'check the path in the URL: each make of camera has its own',
-      },
+      { fix: 'check the path in the URL: it differs by make of camera' },
     );
   if (rtspStatus >= 400)
     return new AustreamError('CAMERA_STREAM_FAILED', `${camera} answers with RTSP status ${rtspStatus}`);
@@ -44,21 +42,21 @@ export function streamError(messages: readonly BusMessage[], url: string): Austr
     )
   )
     return new AustreamError('CAMERA_NO_VIDEO', `${camera} offers no video stream`, {
-      fix: 'check that the URL is the one of a video stream',
+      fix: 'check that the URL is that of a video stream',
     });
   if (
     /could not determine type|appears to be a text file|file too small|contains no data|is not (a|an) /i.test(
       text,
     )
   )
-    return new AustreamError('CAMERA_NO_VIDEO', `${camera} is no video or image that GStreamer can read`);
+    return new AustreamError('CAMERA_NO_VIDEO', `${camera} is not a video or image that GStreamer can read`);
   if (
     /failed to connect|could not (resolve|open)|no such (file|device)|connection refused|timed out|cannot identify/i.test(
       text,
     )
   )
     return new AustreamError('CAMERA_UNREACHABLE', `${camera} cannot be reached: ${reason(text)}`, {
-      fix: 'check host and port of the URL, and that this machine may reach them',
+      fix: 'check host and port of the URL, and that no firewall blocks them',
     });
   if (error === undefined) return new AustreamError('CAMERA_ENDED', `${camera} ended the stream`);
   return new AustreamError('CAMERA_STREAM_FAILED', `the stream broke off: ${firstLine(error)}`);

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { FrameFaces } from '../../domain/face.ts';
-import type { ToChild, ToHost } from '../protocol/messages.ts';
+import { FACES_FD, type ToChild, type ToHost } from '../protocol/messages.ts';
 import { FacesDecoder } from '../protocol/wire.ts';
 import { decoderRanks } from './decoders.ts';
 
@@ -59,7 +59,7 @@ export class CameraProcess {
       complaints = (complaints + text).slice(-KEPT_COMPLAINTS);
     });
     this.#child.on('message', (message: ToHost) => events.message(message));
-    const pipe = this.#child.stdio?.[4] as Readable | undefined;
+    const pipe = this.#child.stdio?.[FACES_FD] as Readable | undefined;
     const drained = pipe && this.#handOver(pipe, events);
     void Promise.all([exited, drained]).then(([[code, signal]]) => {
       clearTimeout(this.#killTimer);
@@ -73,7 +73,7 @@ export class CameraProcess {
   }
 
   pace(share: number): void {
-    this.#send({ type: 'pace', share });
+    this.#send({ type: 'throttle', share });
   }
 
   /** Asks it to end, and makes it. */
@@ -97,7 +97,7 @@ export class CameraProcess {
       for await (const chunk of pipe as AsyncIterable<Buffer>) {
         for (const faces of decoder.push(chunk)) {
           await events.faces(faces);
-          this.#send({ type: 'taken' });
+          this.#send({ type: 'acknowledged' });
         }
       }
     } catch {

@@ -4,49 +4,55 @@ import type { ClockSource, Micros } from '../../domain/frame.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { IngestOptions } from '../options.ts';
 
+/** File descriptor of the camera child's pipe to the host (`wire.ts`). */
+export const FACES_FD = 4;
+/** Interval of the child's reports, which are also its heartbeat. */
+export const REPORT_MS = 500;
+
 /** From the host to a camera child, over IPC. */
 export type ToChild =
-  /** Once, first. The camera's credentials travel here and nowhere else. */
+  /** The first message, sent once. The camera's credentials are sent here and nowhere else. */
   | {
       readonly type: 'start';
       readonly camera: CameraOptions;
       readonly ingest: IngestOptions;
       readonly detect: DetectOptions;
-      /** Epochs of this run lie above. */
+      /** Epoch numbers of this run lie above. */
       readonly lastEpoch: number;
     }
-  /** The host has taken one frame's faces off the pipe. */
-  | { readonly type: 'taken' }
-  /** Which part of the frames is to be analysed from now on, 0…1. */
-  | { readonly type: 'pace'; readonly share: number }
+  /** The host has processed one frame of the pipe: the child gets its credit back (`send-queue.ts`). */
+  | { readonly type: 'acknowledged' }
+  /** Share of the frames to analyse from now on, 0…1. */
+  | { readonly type: 'throttle'; readonly share: number }
+  /** The child ends the camera and exits. */
   | { readonly type: 'stop' };
 
 /** Why an epoch began. */
 export type EpochCause = 'first_frame' | 'format_changed' | 'clock_source_changed' | 'clock_stepped';
 
-/** Frames since the epoch began. */
+/** Frames of the current epoch. */
 export interface FrameCounts {
   readonly decoded: number;
   readonly analysed: number;
-  /** Decoded but not analysed, or analysed but not delivered, by cause. */
+  /** Frames decoded but not analysed, or analysed but not delivered, by cause. */
   readonly drops: Readonly<Record<string, number>>;
 }
 
-/** How the clocks of camera and host compare. */
+/** The camera's clock compared with the host's. */
 export interface ClockReport {
-  /** How far the camera's own clock is ahead of this host's; null while unknown. */
+  /** Camera clock minus host clock, network delay included; null while unknown. */
   readonly clockErrorMs: number | null;
-  /** How much faster the clock behind capture times is than this host's; null until enough of an epoch was seen. */
+  /** Drift of the clock used for capture times against the host's; null until a minute of an epoch was measured. */
   readonly driftPpm: number | null;
 }
 
-/** From a camera child to the host, over IPC. The faces themselves come by the pipe (`wire.ts`). */
+/** From a camera child to the host, over IPC. Faces are sent over the pipe (`wire.ts`). */
 export type ToHost =
-  /** The detector is loaded, the camera is being opened; again after a device was asked which stream that is. */
+  /** The detector is loaded and the camera is being opened; for an ONVIF camera sent again once its stream is known. */
   | { readonly type: 'opening' }
-  /** The device told its stream; how, in words for people, free of credentials. */
+  /** The ONVIF device returned its stream. `detail` describes it for people, without credentials. */
   | { readonly type: 'resolved'; readonly detail: string }
-  /** The camera agreed to play. */
+  /** The camera accepted PLAY. */
   | { readonly type: 'connected' }
   /** The first frame of an epoch was decoded. */
   | {
@@ -57,16 +63,14 @@ export type ToHost =
       readonly height: number;
       readonly codec: string | null;
       readonly clockSource: ClockSource;
-      /** How far the camera's own clock is ahead of this host's; null while unknown. */
+      /** Camera clock minus host clock; null while unknown. */
       readonly clockErrorMs: number | null;
       readonly captureTime: Micros;
       readonly receivedAt: Micros;
     }
-  /** A sign of life, every `REPORT_MS`. */
+  /** Sent every `REPORT_MS`, and at the end of an epoch. */
   | ({ readonly type: 'report' /** Resident bytes. */; readonly rss: number } & FrameCounts & ClockReport)
-  /** It cannot go on; the process ends. Free of credentials. */
+  /** The camera failed and the process exits. Without credentials. */
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string; readonly fix?: string }
-  /** A file came to its end, all of it is on the pipe; the process ends. */
+  /** A file ended, all its frames are on the pipe, and the process exits. */
   | { readonly type: 'ended' };
-
-export const REPORT_MS = 500;

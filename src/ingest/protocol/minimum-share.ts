@@ -1,10 +1,13 @@
 import type { Micros } from '../../domain/frame.ts';
 import { gapThreshold } from '../../domain/gap.ts';
 
-/** What jitter may add to the distance of frames without making a hole of it. */
-const ROOM = 0.8;
+/** Fraction of the gap threshold to use; the rest is room for jitter. */
+const JITTER_ROOM = 0.8;
 
-/** The least share of frames, `interval` apart, without holes longer than `gapSeconds`: through those nobody is followed. */
+/**
+ * The smallest share of frames, `interval` apart, that may be analysed without gaps longer than `gapSeconds`: no track
+ * survives a gap.
+ */
 export function minimumShare(interval: Micros, gapSeconds: number): number {
-  return 1 / Math.max(1, Math.floor((ROOM * gapThreshold(gapSeconds, interval)) / interval));
+  return 1 / Math.max(1, Math.floor((JITTER_ROOM * gapThreshold(gapSeconds, interval)) / interval));
 }

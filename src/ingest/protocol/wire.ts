@@ -1,18 +1,19 @@
 import { CROP_BYTES, type FaceCrop, type FrameFaces } from '../../domain/face.ts';
 
 /**
- * Crops from a camera child to its host, over a pipe of their own. One message a frame:
+ * Wire format of the pipe from a camera child to its host. One message per frame:
  *
- *   "AUF1" · u32 length of the JSON · u32 number of crops · JSON (the FrameFaces without pixels) · crops
+ *   "AUF1" · u32 length of the JSON · u32 number of crops · JSON (FrameFaces without pixels) · crops
  *
- * Integers are little-endian; each crop is `CROP_BYTES` long.
+ * Integers are little-endian; each crop has `CROP_BYTES` bytes.
  */
 const MAGIC = 0x3146_5541;
 const HEADER_BYTES = 12;
-/** A frame with the most faces that the options allow stays far below. */
-const LONGEST_JSON = 1 << 20;
-const MOST_CROPS = 1 << 10;
+/** Bounds of one message; a frame with as many faces as the options allow stays far below. */
+const MAX_JSON_BYTES = 1 << 20;
+const MAX_CROPS = 1 << 10;
 
+/** Throws RangeError where a crop is not `CROP_BYTES` long. */
 export function encodeFaces(faces: FrameFaces): Buffer {
   const stamps = faces.crops.map(({ pixels, ...stamp }) => stamp);
   const json = Buffer.from(JSON.stringify({ ...faces, crops: stamps }));
@@ -28,57 +29,53 @@ export function encodeFaces(faces: FrameFaces): Buffer {
   return message;
 }
 
-/** Puts messages together from the chunks in which a pipe delivers them. Throws on what is no message. */
+/** Decodes messages from a pipe's chunks, which may split them anywhere. */
 export class FacesDecoder {
   #chunks: Buffer[] = [];
-  #buffered = 0;
+  #bufferedBytes = 0;
 
-  /** Takes the next chunk; returns the messages that it completes. */
+  /** Adds a chunk; returns the messages that it completes. Throws RangeError for bytes that are not a message. */
   push(chunk: Buffer): FrameFaces[] {
     this.#chunks.push(chunk);
-    this.#buffered += chunk.length;
-    const complete: FrameFaces[] = [];
+    this.#bufferedBytes += chunk.length;
+    const messages: FrameFaces[] = [];
     for (
       let length = this.#nextLength();
-      length !== null && length <= this.#buffered;
+      length !== null && length <= this.#bufferedBytes;
       length = this.#nextLength()
     )
-      complete.push(decodeFaces(this.#take(length)));
-    return complete;
+      messages.push(decodeFaces(this.#shift(length)));
+    return messages;
   }
 
+  /** Length of the next message; null until its header is complete. */
   #nextLength(): number | null {
-    if (this.#buffered < HEADER_BYTES) return null;
+    if (this.#bufferedBytes < HEADER_BYTES) return null;
     while (this.#chunks[0]!.length < HEADER_BYTES)
       this.#chunks.splice(0, 2, Buffer.concat(this.#chunks.slice(0, 2)));
     const [header] = this.#chunks;
-    const json = header!.readUInt32LE(4);
+    const jsonBytes = header!.readUInt32LE(4);
     const crops = header!.readUInt32LE(8);
-    if (header!.readUInt32LE(0) !== MAGIC || json > LONGEST_JSON || crops > MOST_CROPS)
-      throw new RangeError('the camera process sent something that is no frame');
-    return HEADER_BYTES + json + crops * CROP_BYTES;
+    if (header!.readUInt32LE(0) !== MAGIC || jsonBytes > MAX_JSON_BYTES || crops > MAX_CROPS)
+      throw new RangeError('the camera process sent a malformed frame');
+    return HEADER_BYTES + jsonBytes + crops * CROP_BYTES;
   }
 
-  #take(length: number): Buffer {
+  #shift(bytes: number): Buffer {
     const all = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
-    this.#chunks = all.length > length ? [all.subarray(length)] : [];
-    this.#buffered = all.length - length;
-    return all.subarray(0, length);
+    this.#chunks = all.length > bytes ? [all.subarray(bytes)] : [];
+    this.#bufferedBytes = all.length - bytes;
+    return all.subarray(0, bytes);
   }
 }
 
 function decodeFaces(message: Buffer): FrameFaces {
-  const json = message.readUInt32LE(4);
-  const pixels = HEADER_BYTES + json;
-  const faces = JSON.parse(message.toString('utf8', HEADER_BYTES, pixels)) as FrameFaces;
-  const crops = faces.crops.map(
-    (stamp, index): FaceCrop => ({
-      ...stamp,
-      // A copy: the crop outlives the frame, and a view would keep the whole chunk alive.
-      pixels: new Uint8Array(
-        message.subarray(pixels + index * CROP_BYTES, pixels + (index + 1) * CROP_BYTES),
-      ),
-    }),
-  );
+  const pixelsStart = HEADER_BYTES + message.readUInt32LE(4);
+  const faces = JSON.parse(message.toString('utf8', HEADER_BYTES, pixelsStart)) as FrameFaces;
+  const crops = faces.crops.map((stamp, index): FaceCrop => {
+    const start = pixelsStart + index * CROP_BYTES;
+    // A copy: the crop outlives the frame, and a view would keep the whole chunk in memory.
+    return { ...stamp, pixels: new Uint8Array(message.subarray(start, start + CROP_BYTES)) };
+  });
   return { ...faces, crops };
 }

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { cameraOptions } from '../../../src/camera/options.ts';
 import type { Frame } from '../../../src/domain/frame.ts';
-import { type EpochBegin, FrameReader } from '../../../src/ingest/child/frame-reader.ts';
+import { type EpochStart, FrameReader } from '../../../src/ingest/child/frame-reader.ts';
 import type { Pulled } from '../../../src/ingest/child/gstreamer.ts';
 import { ingestOptions } from '../../../src/ingest/options.ts';
 import type { FrameCounts } from '../../../src/ingest/protocol/messages.ts';
+import { gdp, pulledFrame } from './pulled-frame.ts';
 
 const START = Date.UTC(2026, 0, 1);
 const LATER = 60_000;
@@ -16,37 +17,22 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** One GStreamer Data Protocol packet. */
-function gdp(type: 1 | 2, payload: Buffer, { ptsMs = 0, flags = 0 } = {}): Buffer {
-  const header = Buffer.alloc(62);
-  header.writeUInt16BE(type, 4);
-  header.writeUInt32BE(payload.length, 6);
-  header.writeBigUInt64BE(ptsMs < 0 ? 0xffff_ffff_ffff_ffffn : BigInt(ptsMs) * 1_000_000n, 10);
-  header.writeUInt16BE(flags, 42);
-  return Buffer.concat([header, payload]);
-}
-
-function picture(ptsMs: number, { width = 64, height = 48, flags = 0, fps = 25 } = {}): Pulled {
-  const caps = `video/x-raw, width=(int)${width}, height=(int)${height}, framerate=(fraction)${fps}/1, format=(string)I420, colorimetry=(string)bt709\0`;
-  return {
-    bytes: gdp(1, Buffer.alloc((width * height * 3) / 2), { ptsMs, flags }),
-    streamheader: [gdp(2, Buffer.from(caps))],
-  };
-}
-
-/** A reader over the given buffers, each taken so long after the start; at number `setAt` the clock is set by `step`. */
-function read(
+/**
+ * A reader of the given buffers, each pulled `at` milliseconds after the start. The host clock is set by `step` before
+ * buffer number `stepAt`.
+ */
+function readerOf(
   pulled: readonly { at: number; buffer: Pulled }[],
-  { live = true, maxAgeSeconds = 1, startAt = 0, setAt = -1, step = 0 } = {},
+  { live = true, maxAgeSeconds = 1, startAt = 0, stepAt = -1, step = 0 } = {},
 ) {
-  const epochs: EpochBegin[] = [];
-  const before: FrameCounts[] = [];
+  const epochs: EpochStart[] = [];
+  const endedCounts: FrameCounts[] = [];
   const queue = [...pulled];
   const pipeline = {
     pull: async () => {
       const next = queue.shift();
       if (next === undefined) return null;
-      if (pulled.length - queue.length - 1 === setAt) vi.setSystemTime(Date.now() + step);
+      if (pulled.length - queue.length - 1 === stepAt) vi.setSystemTime(Date.now() + step);
       vi.advanceTimersByTime(START + next.at - Date.now());
       return next.buffer;
     },
@@ -62,23 +48,23 @@ function read(
       live,
     },
     (epoch) => epochs.push(epoch),
-    () => before.push(reader.counts),
+    () => endedCounts.push(reader.counter.counts),
   );
   reader.start((START + startAt) * 1000);
-  return { reader, epochs, before };
+  return { reader, epochs, endedCounts };
 }
 
-async function all(reader: FrameReader): Promise<Frame[]> {
+async function readAll(reader: FrameReader): Promise<Frame[]> {
   const frames: Frame[] = [];
   for (let frame = await reader.next(); frame !== null; frame = await reader.next()) frames.push(frame);
   return frames;
 }
 
-test('a change of format begins an epoch; the format comes with the buffer itself', async () => {
-  const { reader, epochs } = read(
-    [0, 40, 80, 120].map((at) => ({ at, buffer: picture(at, at < 80 ? {} : { width: 32, height: 24 }) })),
+test('a change of format begins an epoch with the first frame of the new format', async () => {
+  const { reader, epochs } = readerOf(
+    [0, 40, 80, 120].map((at) => ({ at, buffer: pulledFrame(at, at < 80 ? {} : { width: 32, height: 24 }) })),
   );
-  const frames = await all(reader);
+  const frames = await readAll(reader);
   expect(frames.map(({ frame, image }) => [frame, image.width])).toEqual([
     [0, 64],
     [1, 64],
@@ -93,78 +79,80 @@ test('a change of format begins an epoch; the format comes with the buffer itsel
   expect(frames.map(({ captureTime }) => captureTime / 1000 - START)).toEqual([0, 40, 80, 120]);
 });
 
-test('a change of epoch tells what the one before has counted', async () => {
-  const { reader, before } = read(
-    [0, 40, 80].map((at) => ({ at, buffer: picture(at, at < 80 ? {} : { width: 32, height: 24 }) })),
+test('the counts of an epoch are reported before the next one begins', async () => {
+  const { reader, endedCounts } = readerOf(
+    [0, 40, 80].map((at) => ({ at, buffer: pulledFrame(at, at < 80 ? {} : { width: 32, height: 24 }) })),
   );
   await reader.next();
   await reader.next();
-  reader.drop('analysis_slow');
+  reader.counter.drop('analysis_slow');
   await reader.next();
-  expect(before).toEqual([{ decoded: 2, analysed: 0, drops: { analysis_slow: 1 } }]);
-  expect(reader.counts).toEqual({ decoded: 1, analysed: 0, drops: {} });
+  expect(endedCounts).toEqual([{ decoded: 2, analysed: 0, drops: { analysis_slow: 1 } }]);
+  expect(reader.counter.counts).toEqual({ decoded: 1, analysed: 0, drops: {} });
 });
 
-test('a frame that the decoder calls corrupt says so', async () => {
-  const { reader } = read([
-    { at: 0, buffer: picture(0) },
-    { at: 40, buffer: picture(40, { flags: 1 << 8 }) },
+test('a frame that the decoder flags as corrupted is marked corrupt', async () => {
+  const { reader } = readerOf([
+    { at: 0, buffer: pulledFrame(0) },
+    { at: 40, buffer: pulledFrame(40, { flags: 1 << 8 }) },
   ]);
-  expect((await all(reader)).map(({ corrupt }) => corrupt)).toEqual([false, true]);
+  expect((await readAll(reader)).map(({ corrupt }) => corrupt)).toEqual([false, true]);
 });
 
-test('a buffer that does not fit its format is counted, not shown', async () => {
-  const torn = { ...picture(40), bytes: gdp(1, Buffer.alloc(100), { ptsMs: 40 }) };
-  const { reader } = read([
-    { at: 0, buffer: picture(0) },
-    { at: 40, buffer: torn },
+test('a buffer that does not match its format is dropped and counted', async () => {
+  const truncated = { ...pulledFrame(40), bytes: gdp(1, Buffer.alloc(100), { ptsMs: 40 }) };
+  const { reader } = readerOf([
+    { at: 0, buffer: pulledFrame(0) },
+    { at: 40, buffer: truncated },
   ]);
-  expect(await all(reader)).toHaveLength(1);
-  expect(reader.counts).toMatchObject({ decoded: 1, drops: { unreadable: 1 } });
+  expect(await readAll(reader)).toHaveLength(1);
+  expect(reader.counter.counts).toMatchObject({ decoded: 1, drops: { unreadable: 1 } });
 });
 
-test('the time of a file is its own, from 0, whatever its first PTS, or counted where it has none', async () => {
-  const shifted = read(
-    [1000, 1040, 1080].map((pts) => ({ at: 0, buffer: picture(pts) })),
+test('the capture time of a file starts at 0, whatever its first PTS, and follows the frame interval without PTS', async () => {
+  const offset = readerOf(
+    [1000, 1040, 1080].map((pts) => ({ at: 0, buffer: pulledFrame(pts) })),
     { live: false },
   );
-  expect((await all(shifted.reader)).map(({ captureTime, epoch }) => [captureTime, epoch])).toEqual([
+  expect((await readAll(offset.reader)).map(({ captureTime, epoch }) => [captureTime, epoch])).toEqual([
     [0, 0],
     [40_000, 0],
     [80_000, 0],
   ]);
-  const timeless = read(
-    [1, 2, 3].map(() => ({ at: 0, buffer: picture(-1) })),
+  const withoutPts = readerOf(
+    [1, 2, 3].map(() => ({ at: 0, buffer: pulledFrame(-1) })),
     { live: false },
   );
-  expect((await all(timeless.reader)).map(({ captureTime }) => captureTime)).toEqual([0, 40_000, 80_000]);
+  expect((await readAll(withoutPts.reader)).map(({ captureTime }) => captureTime)).toEqual([
+    0, 40_000, 80_000,
+  ]);
 });
 
-test('a burst of older frames at the start is not dated into the future', async () => {
-  // The server sends four seconds at once, then goes on in real time.
+test('a burst of older frames at the start gets no capture time in the future', async () => {
+  // The server sends four seconds at once, then continues in real time.
   const burst = Array.from({ length: 150 }, (_, index) => ({
     at: Math.max(index, (index - 100) * 40 + 100),
-    buffer: picture(index * 40),
+    buffer: pulledFrame(index * 40),
   }));
-  const { reader } = read(burst);
-  for (const { captureTime, receivedAt } of await all(reader))
+  const { reader } = readerOf(burst);
+  for (const { captureTime, receivedAt } of await readAll(reader))
     expect(captureTime - receivedAt).toBeLessThanOrEqual(200);
 });
 
-test('decoding that stays behind by more than allowed is lagging; a hiccup is not', async () => {
-  const hiccup = read(
+test('decoding that stays behind by more than the maximum age is lagging; a hiccup is not', async () => {
+  const hiccup = readerOf(
     Array.from({ length: 200 }, (_, index) => ({
       at: index <= 50 ? index * 40 : Math.max(index * 40, 3_500 + index),
-      buffer: picture(index * 40),
+      buffer: pulledFrame(index * 40),
     })),
   );
   for (let frame = 0; frame < 200; frame++) {
     await hiccup.reader.next();
     expect(hiccup.reader.lagging).toBe(false);
   }
-  // Half of real time, from a later start on: this clock does not go back.
-  const slow = read(
-    Array.from({ length: 150 }, (_, index) => ({ at: LATER + index * 80, buffer: picture(index * 40) })),
+  // Decoding at half of real time. It starts later, because the fake clock only moves forward.
+  const slow = readerOf(
+    Array.from({ length: 150 }, (_, index) => ({ at: LATER + index * 80, buffer: pulledFrame(index * 40) })),
     { startAt: LATER },
   );
   const lagging: boolean[] = [];
@@ -172,20 +160,20 @@ test('decoding that stays behind by more than allowed is lagging; a hiccup is no
     await slow.reader.next();
     lagging.push(slow.reader.lagging);
   }
-  // One second behind after frame 25, given up three seconds (38 frames) later.
+  // One second behind after frame 25, lagging three seconds (38 frames) later.
   expect(lagging.indexOf(true)).toBeGreaterThan(60);
   expect(lagging.indexOf(true)).toBeLessThan(70);
 });
 
 test.each([10_000, -10_000])(
-  'a host clock that is set by %d ms begins an epoch, and nothing is late',
+  'a host clock that is set by %d ms begins an epoch, and no frame is late',
   async (step) => {
-    const { reader, epochs } = read(
+    const { reader, epochs } = readerOf(
       Array.from({ length: 250 }, (_, index) => ({
         at: index * 40 + (index < 100 ? 0 : step),
-        buffer: picture(index * 40),
+        buffer: pulledFrame(index * 40),
       })),
-      { setAt: 100, step },
+      { stepAt: 100, step },
     );
     const frames: Frame[] = [];
     for (let frame = 0; frame < 250; frame++) {

@@ -49,7 +49,7 @@ const SEEN: [string, BusMessage[], string, RegExp][] = [
     'sound only',
     [
       warning(
-        `gst/parse/grammar.y(853): gst_parse_no_more_pads (): ${RTSPSRC}:\nfailed delayed linking some pad of GstRTSPSrc named src to some pad of GstIdentity named tap`,
+        `gst/parse/grammar.y(853): gst_parse_no_more_pads (): ${RTSPSRC}:\nfailed delayed linking some pad of GstRTSPSrc named src to some pad of GstIdentity named rtp_probe`,
       ),
       notLinked,
     ],

@@ -27,7 +27,6 @@ export async function openChecksum(_options: DetectOptions, delayMs = 0): Promis
       return { ...stamp, crops: [{ ...stamp, trackId: 1, box, quality, pixels }], endedTracks: [] };
     },
     end: () => [1],
-    close: async () => {},
   };
 }
 

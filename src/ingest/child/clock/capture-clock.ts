@@ -1,12 +1,12 @@
 import type { ClockSource, Micros } from '../../../domain/frame.ts';
 
-/** Samples of the camera's clock whose median counts: one torn or late reading shall move nothing. */
+/** Readings of the camera's clock whose median is used, so that a single torn or late reading has no effect. */
 const SAMPLES = 5;
-/** Over so long the fastest delivery is sought. */
-const DELIVERY_WINDOW: Micros = 10_000_000;
-/** Arrival times are corrected by no more than this part of the time that passes: a rate, never a jump. */
+/** The fastest arrival is searched over windows of this length. */
+const ARRIVAL_WINDOW: Micros = 10_000_000;
+/** Arrival times are corrected by at most this fraction of the elapsed time: a rate, never a jump. */
 const SLEW = 0.005;
-/** A camera's clock that leaves its course by more has been set. */
+/** A camera's clock that deviates by more than this from its course was set. */
 const STEP: Micros = 500_000;
 
 export interface CaptureTime {
@@ -15,21 +15,26 @@ export interface CaptureTime {
 }
 
 /**
- * Turns running times (PTS) of one pipeline into capture times. A live source begins by arrival; once the camera's
- * sender reports are known and their clock is not off by more than `maxError`, its own clock counts. The caller
- * begins a new epoch whenever `source` or `generation` changes, as those times do not continue one another.
+ * Turns PTS (running times) of one pipeline into capture times. A live source begins with arrival times; once the
+ * camera's sender reports are known and its clock error is at most `maxError`, the camera's own clock is used. The
+ * caller begins a new epoch when `source` or `generation` changes: capture times are not continuous there.
  */
 export class CaptureClock {
+  /** Unix microseconds at running time 0, by arrival. */
   #arrivalZero: Micros;
   readonly #maxError: Micros;
   #samples: Micros[] = [];
-  #strays: Micros[] = [];
+  /** Consecutive readings far from the known clock: a step if there are enough of them. */
+  #outliers: Micros[] = [];
+  /** Unix microseconds at running time 0, by the camera's clock. */
   #cameraZero: Micros | null = null;
-  /** How old frames are at least when they come, by the camera's clock; what it is ahead is in it, too. */
-  #leastAge = Number.POSITIVE_INFINITY;
+  /** Lowest age of a frame when it is received, by the camera's clock; includes the clock error. */
+  #minimumAge = Number.POSITIVE_INFINITY;
   #generation = 0;
   #windowEnd: Micros | null = null;
-  #fastest = Number.POSITIVE_INFINITY;
+  /** Of the current window, relative to `#arrivalZero`. */
+  #fastestArrival = Number.POSITIVE_INFINITY;
+  /** Still to be added to `#arrivalZero`. */
   #correction: Micros = 0;
   #lastPts: Micros | null = null;
 
@@ -48,84 +53,84 @@ export class CaptureClock {
     return this.#generation;
   }
 
-  /** How far the camera's clock is ahead of this host's, the way of the packets included; null while unknown. */
+  /** Camera clock minus host clock, network delay included; null while unknown. */
   get error(): Micros | null {
     return this.#cameraZero === null ? null : this.#cameraZero - this.#arrivalZero;
   }
 
   /**
-   * How far the clock behind capture times has gone ahead of this host's: of `rtcp` it is the error, of `arrival`, where
-   * the stream's own pace is meant, only its changes mean anything.
+   * Clock used for capture times minus host clock, for measuring drift. With `arrival` the clock is the stream's PTS,
+   * and only changes of this value have a meaning.
    */
-  get ahead(): Micros {
+  get aheadOfHost(): Micros {
     return this.source === 'rtcp' ? this.error! : -this.#arrivalZero;
   }
 
   /**
-   * By how much later than the fastest frames one was taken. Where the stream's time and the camera's clock disagree it
-   * is the less: RTP time that runs slow makes all frames seem to come ever later, but then its sender reports tell.
+   * How much later than the fastest frames this one was received. Where PTS and camera clock disagree, the smaller lag
+   * counts: if RTP time runs slow, all frames seem to arrive later and later, but the sender reports show it.
    */
   lag(pts: Micros, receivedAt: Micros): Micros {
     const byArrival = receivedAt - pts - this.#arrivalZero;
     if (this.#cameraZero === null) return byArrival;
-    return Math.min(byArrival, receivedAt - pts - this.#cameraZero - this.#leastAge);
+    return Math.min(byArrival, receivedAt - pts - this.#cameraZero - this.#minimumAge);
   }
 
-  /** This host's clock was set forward by so much (back: negative). */
-  hostSet(by: Micros): void {
-    this.#arrivalZero += by;
-    this.#leastAge += by;
+  /** This host's clock was set by `step` (back: negative). */
+  hostClockStepped(step: Micros): void {
+    this.#arrivalZero += step;
+    this.#minimumAge += step;
   }
 
-  at(pts: Micros): CaptureTime {
-    const source = this.source;
-    const zero = source === 'rtcp' ? this.#cameraZero! : this.#arrivalZero;
-    return { captureTime: Math.round(zero + pts), clockSource: source };
+  captureTime(pts: Micros): CaptureTime {
+    const clockSource = this.source;
+    const zero = clockSource === 'rtcp' ? this.#cameraZero! : this.#arrivalZero;
+    return { captureTime: Math.round(zero + pts), clockSource };
   }
 
   /**
-   * Takes note of a frame's delivery. Running times begin with the first packet, which may have come early or late,
-   * and follow the camera's crystal; the fastest delivery of each window leads arrival times back to this host's
-   * clock. No frame arrives after it was received: a server that begins with a burst of older frames is caught so.
+   * Observes the arrival of a frame. Running times begin with the first packet, which may be early or late, and follow
+   * the camera's crystal; the fastest arrival of each window steers arrival times back to this host's clock. A capture
+   * time is never later than the frame's arrival, not even where a server begins with a burst of older frames.
    */
-  delivered(pts: Micros, receivedAt: Micros): void {
+  observeArrival(pts: Micros, receivedAt: Micros): void {
     if (receivedAt - pts < this.#arrivalZero) {
       this.#arrivalZero = receivedAt - pts;
       this.#correction = 0;
     }
-    const most = SLEW * Math.max(0, pts - (this.#lastPts ?? pts));
-    const step = Math.max(-most, Math.min(most, this.#correction));
+    const maxStep = SLEW * Math.max(0, pts - (this.#lastPts ?? pts));
+    const step = Math.max(-maxStep, Math.min(maxStep, this.#correction));
     this.#arrivalZero += step;
     this.#correction -= step;
     if (this.#cameraZero !== null)
-      this.#leastAge = Math.min(this.#leastAge + most, receivedAt - pts - this.#cameraZero);
+      this.#minimumAge = Math.min(this.#minimumAge + maxStep, receivedAt - pts - this.#cameraZero);
     this.#lastPts = pts;
-    this.#fastest = Math.min(this.#fastest, receivedAt - pts - this.#arrivalZero);
-    this.#windowEnd ??= pts + DELIVERY_WINDOW;
+    this.#fastestArrival = Math.min(this.#fastestArrival, receivedAt - pts - this.#arrivalZero);
+    this.#windowEnd ??= pts + ARRIVAL_WINDOW;
     if (pts < this.#windowEnd) return;
-    this.#correction = this.#fastest;
-    this.#windowEnd = pts + DELIVERY_WINDOW;
-    this.#fastest = Number.POSITIVE_INFINITY;
+    this.#correction = this.#fastestArrival;
+    this.#windowEnd = pts + ARRIVAL_WINDOW;
+    this.#fastestArrival = Number.POSITIVE_INFINITY;
   }
 
-  /** Takes a reading of the camera's clock: Unix microseconds at running time 0. */
-  sample(zero: Micros): void {
+  /** Adds a reading of the camera's clock: Unix microseconds at running time 0. */
+  addSample(zero: Micros): void {
     if (this.#cameraZero !== null && Math.abs(zero - this.#cameraZero) > STEP) {
-      // Believed when several readings agree.
-      this.#strays.push(zero);
-      if (this.#strays.length < SAMPLES) return;
-      if (this.source === 'rtcp' || Math.abs(median(this.#strays) - this.#arrivalZero) <= this.#maxError)
+      // A step is accepted only when several readings agree.
+      this.#outliers.push(zero);
+      if (this.#outliers.length < SAMPLES) return;
+      if (this.source === 'rtcp' || Math.abs(median(this.#outliers) - this.#arrivalZero) <= this.#maxError)
         this.#generation += 1;
-      this.#samples = this.#strays;
-      this.#leastAge = Number.POSITIVE_INFINITY;
+      this.#samples = this.#outliers;
+      this.#minimumAge = Number.POSITIVE_INFINITY;
     } else {
       this.#samples.push(zero);
       if (this.#samples.length > SAMPLES) this.#samples.shift();
     }
-    this.#strays = [];
+    this.#outliers = [];
     if (this.#samples.length < SAMPLES) return;
-    // What has come late so far stays late.
-    if (this.#cameraZero === null) this.#leastAge = this.#arrivalZero - median(this.#samples);
+    // A lag that was measured by arrival remains a lag by the camera's clock.
+    if (this.#cameraZero === null) this.#minimumAge = this.#arrivalZero - median(this.#samples);
     this.#cameraZero = median(this.#samples);
   }
 }

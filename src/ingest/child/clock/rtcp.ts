@@ -1,19 +1,17 @@
 /**
- * Capture time from RTCP sender reports (RFC 3550, 6.4.1). GStreamer's own way (`ntp-sync`) shifts the PTS, which
- * cannot become negative and so fails for cameras whose clock is slow; here what the elements tell of themselves
- * is read instead, and the PTS stays as it is:
+ * Capture time from RTCP sender reports (RFC 3550, 6.4.1). GStreamer's `ntp-sync` shifts the PTS, which cannot be
+ * negative, and so fails for cameras whose clock is slow. Here the elements' statistics are parsed instead, and the PTS
+ * stays as it is:
  *
- *   session: the newest report, NTP time N of RTP time R
- *   tap and depayloader: the newest packet, PTS p and RTP time r
+ *   rtpsession: the newest report, NTP time N at RTP time R
+ *   probe and depayloader: the newest packet, PTS p at RTP time r
  *   ⇒ unix(pts) = N + (r − R)/rate − p + pts
  */
 
 /** Seconds from 1900 (NTP) to 1970 (Unix). */
 const NTP_TO_UNIX = 2_208_988_800;
-/** Sessions (video, audio, metadata) of one RTSP stream that are looked through. */
-export const MOST_SESSIONS = 4;
-/** The report that belongs to a stream lies not further than this from the packet just seen, in seconds. */
-const NEAREST_SECONDS = 120;
+/** A report belongs to the stream only if it is within this many seconds of the newest packet. */
+const MAX_REPORT_DISTANCE_SECONDS = 120;
 
 interface SenderReport {
   readonly clockRate: number;
@@ -29,7 +27,7 @@ interface PacketTime {
   readonly pts: number;
 }
 
-/** Sender reports in the text of a `rtpsession`'s statistics. */
+/** Parses the sender reports in the statistics of an `rtpsession`. */
 export function parseSessionStats(stats: string): SenderReport[] {
   return stats
     .replaceAll('\\', '')
@@ -37,9 +35,9 @@ export function parseSessionStats(stats: string): SenderReport[] {
     .slice(1)
     .flatMap((source) => {
       if (!source.includes('have-sr=(boolean)true')) return [];
-      const clockRate = number(source, 'clock-rate');
+      const clockRate = parseField(source, 'clock-rate');
       const ntp = /sr-ntptime=\(guint64\)(\d+)/.exec(source)?.[1];
-      const rtp = number(source, 'sr-rtptime');
+      const rtp = parseField(source, 'sr-rtptime');
       return clockRate === null || clockRate <= 0 || ntp === undefined || rtp === null
         ? []
         : [{ clockRate, ntp: BigInt(ntp), rtp }];
@@ -47,33 +45,33 @@ export function parseSessionStats(stats: string): SenderReport[] {
 }
 
 /**
- * The newest packet, out of the depayloader's statistics and the tap's last message before and after those were
- * read; null before the first packet, and where another one came in between.
+ * Parses the newest packet's times from the depayloader's statistics and the probe's last message before and after
+ * those were read. Null before the first packet, and where another packet arrived in between.
  */
-export function parsePacket(tapBefore: string, depayStats: string, tapAfter: string): PacketTime | null {
-  const clockRate = number(depayStats, 'clock_rate');
-  const rtp = number(depayStats, 'timestamp');
-  const time = /, pts: (\d+):(\d\d):(\d\d)\.(\d{9})/.exec(tapAfter);
-  if (!clockRate || rtp === null || time === null || tapBefore !== tapAfter) return null;
+export function parsePacket(probeBefore: string, depayStats: string, probeAfter: string): PacketTime | null {
+  const clockRate = parseField(depayStats, 'clock_rate');
+  const rtp = parseField(depayStats, 'timestamp');
+  const time = /, pts: (\d+):(\d\d):(\d\d)\.(\d{9})/.exec(probeAfter);
+  if (!clockRate || rtp === null || time === null || probeBefore !== probeAfter) return null;
   const [hours, minutes, seconds, nanos] = time.slice(1).map(Number);
   return { clockRate, rtp, pts: (hours! * 3600 + minutes! * 60 + seconds!) * 1e6 + nanos! / 1000 };
 }
 
-function number(text: string, field: string): number | null {
-  const match = new RegExp(`[ ,]${field}=\\(\\w+\\)(-?\\d+)`).exec(text);
-  return match ? Number(match[1]) : null;
-}
-
-/** Unix microseconds at running time 0, by the camera's clock; null where no report fits the packet. */
+/** Unix microseconds at running time 0, by the camera's clock; null where no report belongs to the packet. */
 export function unixAtZero(packet: PacketTime, reports: readonly SenderReport[]): number | null {
   for (const report of reports) {
     if (report.clockRate !== packet.clockRate || report.ntp === 0n) continue;
-    // RTP time has 32 bits and wraps around; the difference, taken as signed, does not notice.
-    const ahead = ((packet.rtp - report.rtp) | 0) / packet.clockRate;
-    if (Math.abs(ahead) > NEAREST_SECONDS) continue;
+    // RTP time has 32 bits and wraps around; a signed 32-bit difference is right across the wrap-around.
+    const distance = ((packet.rtp - report.rtp) | 0) / packet.clockRate;
+    if (Math.abs(distance) > MAX_REPORT_DISTANCE_SECONDS) continue;
     const seconds = Number(report.ntp >> 32n) - NTP_TO_UNIX;
     const micros = (Number(report.ntp & 0xffff_ffffn) * 1_000_000) / 2 ** 32;
-    return seconds * 1_000_000 + micros + ahead * 1_000_000 - packet.pts;
+    return seconds * 1_000_000 + micros + distance * 1_000_000 - packet.pts;
   }
   return null;
+}
+
+function parseField(text: string, field: string): number | null {
+  const match = new RegExp(`[ ,]${field}=\\(\\w+\\)(-?\\d+)`).exec(text);
+  return match ? Number(match[1]) : null;
 }

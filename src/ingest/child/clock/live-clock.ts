@@ -1,0 +1,99 @@
+import type { Micros } from '../../../domain/frame.ts';
+import type { IngestOptions } from '../../options.ts';
+import type { ClockReport } from '../../protocol/messages.ts';
+import type { PipelineElements } from '../pipeline-elements.ts';
+import { CaptureClock } from './capture-clock.ts';
+import { Drift } from './drift.ts';
+import type { ClockReading, FrameClock } from './frame-clock.ts';
+import { readUnixAtZero } from './rtcp-reader.ts';
+
+/** How often the camera's clock is read. */
+const POLL_MS = 200;
+/** Frames must be late for this long to count as lagging; a single hiccup does not. */
+const LAGGING_MS = 3_000;
+/** The system clock was set where it moves by more than this against the monotonic clock. */
+const HOST_STEP_MS = 500;
+/** Both clocks can be compared only if they were read within this time. */
+const READ_TOGETHER_MS = 10;
+
+/** The clock of a live camera: by arrival, or by its RTCP sender reports; follows this host's clock when that is set. */
+export class LiveClock implements FrameClock {
+  readonly firstPts = 0;
+  readonly #pipeline: Pick<PipelineElements, 'property'>;
+  readonly #maxError: Micros;
+  readonly #maxAge: Micros;
+  #capture = new CaptureClock(0, 0);
+  #drift = new Drift();
+  #polledAt = 0;
+  #lateSince: number | null = null;
+  /** System clock minus monotonic clock, in milliseconds. */
+  #hostOffset = 0;
+
+  constructor(
+    pipeline: Pick<PipelineElements, 'property'>,
+    { maxClockErrorSeconds, maxAgeSeconds }: Pick<IngestOptions, 'maxClockErrorSeconds' | 'maxAgeSeconds'>,
+  ) {
+    this.#pipeline = pipeline;
+    this.#maxError = maxClockErrorSeconds * 1_000_000;
+    this.#maxAge = maxAgeSeconds * 1_000_000;
+  }
+
+  start(zero: Micros): void {
+    this.#capture = new CaptureClock(zero, this.#maxError);
+    this.#hostOffset = Date.now() - performance.now();
+  }
+
+  get report(): ClockReport {
+    const { error } = this.#capture;
+    const { ppm } = this.#drift;
+    return {
+      clockErrorMs: error === null ? null : Math.round(error / 1000),
+      driftPpm: ppm === null ? null : Math.round(ppm * 10) / 10,
+    };
+  }
+
+  get lagging(): boolean {
+    return this.#lateSince !== null && performance.now() - this.#lateSince > LAGGING_MS;
+  }
+
+  read(pts: Micros, receivedAt: Micros): ClockReading {
+    const hostClockStepped = this.#followHostClock();
+    this.#capture.observeArrival(pts, receivedAt);
+    const late = this.#capture.lag(pts, receivedAt) > this.#maxAge;
+    this.#lateSince = late ? (this.#lateSince ?? performance.now()) : null;
+    this.#poll();
+    const { source, generation } = this.#capture;
+    return {
+      ...this.#capture.captureTime(pts),
+      generation: source === 'rtcp' ? generation : 0,
+      hostClockStepped,
+    };
+  }
+
+  beginEpoch(): void {
+    this.#drift = new Drift();
+  }
+
+  /** Moves arrival times with this host's clock where that was set; true where it was. */
+  #followHostClock(): boolean {
+    const monotonic = performance.now();
+    const offset = Date.now() - monotonic;
+    if (performance.now() - monotonic > READ_TOGETHER_MS) return false;
+    const step = offset - this.#hostOffset;
+    this.#hostOffset = offset;
+    if (Math.abs(step) < HOST_STEP_MS) return false;
+    this.#capture.hostClockStepped(step * 1000);
+    this.#drift = new Drift();
+    return true;
+  }
+
+  #poll(): void {
+    const now = performance.now();
+    if (now - this.#polledAt < POLL_MS) return;
+    this.#polledAt = now;
+    this.#drift.add(now * 1000, this.#capture.aheadOfHost);
+    if (this.#maxError === 0) return;
+    const zero = readUnixAtZero(this.#pipeline);
+    if (zero !== null) this.#capture.addSample(zero);
+  }
+}

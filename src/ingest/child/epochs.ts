@@ -1,0 +1,67 @@
+import type { Micros } from '../../domain/frame.ts';
+import type { EpochCause } from '../protocol/messages.ts';
+import type { ClockReading } from './clock/frame-clock.ts';
+
+/** Capture times that go back by more than this within a stream are not jitter: something started over. */
+const BACKWARDS: Micros = 500_000;
+
+/**
+ * Decides when an epoch begins and why, numbers it, and keeps its capture times strictly increasing. Epoch numbers are
+ * Unix milliseconds for live sources and 0, 1, 2 … for files; they always rise.
+ */
+export class Epochs {
+  readonly #live: boolean;
+  #number: number;
+  /** Why the next frame begins an epoch; the first cause found wins. */
+  #pendingCause: EpochCause | null = 'first_frame';
+  /** Clock of the previous frame. */
+  #clock: Pick<ClockReading, 'clockSource' | 'generation'> | null = null;
+  #lastCaptureTime: Micros | null = null;
+
+  /** Numbers lie above `lastEpoch`. */
+  constructor(lastEpoch: number, live: boolean) {
+    this.#number = lastEpoch;
+    this.#live = live;
+  }
+
+  /** Number of the current epoch. */
+  get number(): number {
+    return this.#number;
+  }
+
+  /** Why the frame that was just observed begins an epoch; null where it continues the current one. */
+  get pendingCause(): EpochCause | null {
+    return this.#pendingCause;
+  }
+
+  formatChanged(): void {
+    this.#pendingCause ??= 'format_changed';
+  }
+
+  /** Compares the clock of a frame with the one of the frame before. Files have a single clock. */
+  observeClock({ captureTime, clockSource, generation, hostClockStepped }: ClockReading): void {
+    if (!this.#live) return;
+    const previous = this.#clock;
+    this.#clock = { clockSource, generation };
+    if (previous !== null && previous.clockSource !== clockSource)
+      this.#pendingCause ??= 'clock_source_changed';
+    else if (previous !== null && previous.generation !== generation) this.#pendingCause ??= 'clock_stepped';
+    if (hostClockStepped && clockSource === 'arrival') this.#pendingCause ??= 'clock_stepped';
+    if (this.#lastCaptureTime !== null && captureTime < this.#lastCaptureTime - BACKWARDS)
+      this.#pendingCause ??= 'clock_stepped';
+  }
+
+  /** Begins the pending epoch. */
+  begin(): void {
+    this.#pendingCause = null;
+    this.#lastCaptureTime = null;
+    this.#number = this.#live ? Math.max(Date.now(), this.#number + 1) : this.#number + 1;
+  }
+
+  /** The capture time of the epoch's next frame, at least 1 µs after the one before. */
+  advance(captureTime: Micros): Micros {
+    const last = this.#lastCaptureTime;
+    this.#lastCaptureTime = last === null ? captureTime : Math.max(captureTime, last + 1);
+    return this.#lastCaptureTime;
+  }
+}
