@@ -10,8 +10,8 @@ import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
 import { reportHtml } from '../report/html.ts';
 import { openFaceCsv } from '../report/openface.ts';
 import { type RecordedTrack, Recording } from '../report/recording.ts';
-import { readFile } from '../report/source.ts';
-import { readTopic } from '../report/topic.ts';
+import { readFile } from '../report/event-file.ts';
+import { readTopic } from '../report/event-topic.ts';
 
 interface ReportFlags {
   from: string;

@@ -7,7 +7,7 @@ import { blended, candidates, type Detection, distinct, type Region } from './de
 import { overlapOf } from './geometry.ts';
 import { blazeFace } from './nets/blazeface.ts';
 import { RegionFingerprint } from './region-fingerprint.ts';
-import { Sampler } from './sampling.ts';
+import { Sampler } from './sampler.ts';
 import { packagedParameters } from './weights.ts';
 
 /** What a region looked like when it was last searched, and what was found. */

@@ -6,8 +6,8 @@ import { squareTo } from './geometry.ts';
 import { FaceMesh } from './mesh.ts';
 import type { DetectOptions } from './options.ts';
 import { assess } from './quality.ts';
-import { Sampler } from './sampling.ts';
-import { ScanPlan } from './scan.ts';
+import { Sampler } from './sampler.ts';
+import { ScanPlan } from './scan-plan.ts';
 import type { Track } from './track.ts';
 import { Tracker } from './tracker.ts';
 

@@ -5,7 +5,7 @@ import { OnnxSession } from '../infer/engine/onnx/session.ts';
 import { BATCH } from '../infer/model/ops.ts';
 import { squareTo } from './geometry.ts';
 import { faceMesh, MESH_POINTS, MESH_SIZE } from './nets/facemesh.ts';
-import { Sampler } from './sampling.ts';
+import { Sampler } from './sampler.ts';
 import { packagedParameters } from './weights.ts';
 
 /** A square of the frame, turned by `roll` radians (clockwise on the screen). */

@@ -3,7 +3,7 @@ import { cropSquare, TEMPLATE } from '../../src/detect/alignment.ts';
 import { FaceFinder } from '../../src/detect/finder.ts';
 import { centreOf, iou, squareTo } from '../../src/detect/geometry.ts';
 import { detectOptions } from '../../src/detect/options.ts';
-import { Sampler } from '../../src/detect/sampling.ts';
+import { Sampler } from '../../src/detect/sampler.ts';
 import type { FrameFaces } from '../../src/domain/face.ts';
 import type { Frame, I420Image } from '../../src/domain/frame.ts';
 import {

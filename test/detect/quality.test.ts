@@ -4,7 +4,7 @@ import { squareTo } from '../../src/detect/geometry.ts';
 import { detectOptions } from '../../src/detect/options.ts';
 import { keypointPose } from '../../src/detect/pose.ts';
 import { assess, sharpnessOf } from '../../src/detect/quality.ts';
-import { Sampler } from '../../src/detect/sampling.ts';
+import { Sampler } from '../../src/detect/sampler.ts';
 import type { FaceKeypoints } from '../../src/domain/face.ts';
 import { ASTRONAUT_FACE, astronaut } from './pictures.ts';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Finding } from '../../src/doctor/checks.ts';
+import type { Finding } from '../../src/doctor/host-checks.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'austream-doctor-'));
 const camera = createServer().listen(0, '127.0.0.1');

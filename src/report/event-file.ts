@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import avro from 'avsc';
 import { AustreamError } from '../errors.ts';
-import { take } from './event.ts';
+import { take } from './event-schema.ts';
 import type { Recording } from './recording.ts';
 
 /** Reads a file of events: JSON lines (`run --json`, `tail --json`, `score --out x.ndjson`; `-`: standard input) or Avro. */

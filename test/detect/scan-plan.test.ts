@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Region } from '../../src/detect/detections.ts';
-import { ScanPlan } from '../../src/detect/scan.ts';
+import { ScanPlan } from '../../src/detect/scan-plan.ts';
 
 const size = fc.record({
   width: fc.integer({ min: 64, max: 3840 }),

@@ -1,4 +1,4 @@
-import { halve, meansOfFour, meansOfTwo, type Plane } from './blocks.ts';
+import { halve, meansOfFour, meansOfTwo, type Plane } from './area-averaging.ts';
 
 /** A part of a plane, shrunk: each pixel stands for a block of `step`×`step`. */
 export interface Reduced extends Plane {

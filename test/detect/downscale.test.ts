@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Plane } from '../../src/detect/blocks.ts';
-import { type Extent, type Reduced, reduce } from '../../src/detect/reduction.ts';
+import type { Plane } from '../../src/detect/area-averaging.ts';
+import { type Extent, type Reduced, reduce } from '../../src/detect/downscale.ts';
 
 /** A plane of noise that begins `offset` bytes into its memory and ends with it. */
 function noise(width: number, height: number, offset: number, seed: number): Plane {

@@ -12,7 +12,7 @@ import { kafkajsConnection } from '../kafka/connection.ts';
 import { kafkaFailure } from '../kafka/kafkajs-errors.ts';
 import { describeResolved, resolveCamera } from '../onvif/resolve.ts';
 import { topicNames } from '../records/topics.ts';
-import type { Check, Finding } from './checks.ts';
+import type { Check, Finding } from './host-checks.ts';
 
 const PATIENCE_MS = 3_000;
 const RTSP_PORTS: Readonly<Record<string, number>> = { 'rtsp:': 554, 'rtsps:': 322 };

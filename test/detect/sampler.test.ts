@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Similarity, squareTo } from '../../src/detect/geometry.ts';
-import { Sampler } from '../../src/detect/sampling.ts';
+import { Sampler } from '../../src/detect/sampler.ts';
 import type { I420Image } from '../../src/domain/frame.ts';
 import { ASTRONAUT, type Colours, decode, decodeRgb, grey } from './pictures.ts';
 

@@ -1,8 +1,8 @@
 import type { I420Image } from '../domain/frame.ts';
-import { halve, type Plane } from './blocks.ts';
-import { toRgb } from './colour.ts';
+import { halve, type Plane } from './area-averaging.ts';
+import { toRgb } from './yuv-to-rgb.ts';
 import { type Similarity, scaleOf } from './geometry.ts';
-import { type Extent, reduce } from './reduction.ts';
+import { type Extent, reduce } from './downscale.ts';
 
 /** Shrinking by less than this is bilinear even where fine drawing is wanted. */
 const FINE_FROM = 1.2;
