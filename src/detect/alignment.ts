@@ -1,13 +1,13 @@
 import { type Box, CROP_SIZE, type FaceKeypoints, type Point } from '../domain/face.ts';
-import { fitSimilarity, inverse, mapPoint, meanOf, scaleOf, squareTo } from './geometry.ts';
-import type { Square } from './mesh.ts';
+import { fitSimilarity, invert, transformPoint, centroid, scaleOf, squareToFrame } from './geometry.ts';
+import type { RotatedSquare } from './mesh.ts';
 
 /**
  * Where the right eye's centre, the left eye's, the nose tip and the mouth's centre lie in every crop, as in the
  * training of the models (`training/austream_training/synthetic/head.py`), whose pixel centres are whole numbers
  * where ours are halves.
  */
-export const TEMPLATE: readonly Point[] = [
+export const CROP_TEMPLATE: readonly Point[] = [
   { x: 38.29 + 0.5, y: 51.7 + 0.5 },
   { x: 73.53 + 0.5, y: 51.5 + 0.5 },
   { x: 56.03 + 0.5, y: 71.74 + 0.5 },
@@ -18,11 +18,11 @@ export const TEMPLATE: readonly Point[] = [
  * What this mesh and the detector call these four points lies a little beside what the training does: the mean
  * difference in crop pixels, measured on 120 portraits against the landmark model of the training.
  */
-export const MESH_TEMPLATE = moved([-0.53, -0.16], [0.26, -0.05], [-0.23, -0.47], [-0.02, -0.05]);
-export const DETECTOR_TEMPLATE = moved([-1.06, 0.55], [0.98, 0.41], [-0.48, 2.6], [-0.58, 4.29]);
+export const MESH_TEMPLATE = shiftTemplate([-0.53, -0.16], [0.26, -0.05], [-0.23, -0.47], [-0.02, -0.05]);
+export const DETECTOR_TEMPLATE = shiftTemplate([-1.06, 0.55], [0.98, 0.41], [-0.48, 2.6], [-0.58, 4.29]);
 
 /** The square that the mesh is fitted in, relative to the crop: a face's mesh fills two thirds of it. */
-const MESH_SQUARE = { x: 56.5, y: 71.5, side: 150 };
+const MESH_INPUT = { x: 56.5, y: 71.5, side: 150 };
 
 /** The mesh's points that stand for the 68-point scheme's eyes (6 each), nose tip, mouth corners and inner lips. */
 const RIGHT_EYE = [33, 160, 158, 133, 153, 144];
@@ -37,11 +37,11 @@ const LEFT_EAR = 454;
 /** Mesh points (468 × x, y, z) → keypoints as the training defines them, the ears roughly. */
 export function meshKeypoints(points: Float32Array): FaceKeypoints {
   const at = (i: number) => ({ x: points[3 * i]!, y: points[3 * i + 1]! });
-  const corners = meanOf(MOUTH_CORNERS.map(at));
-  const lips = meanOf(INNER_LIPS.map(at));
+  const corners = centroid(MOUTH_CORNERS.map(at));
+  const lips = centroid(INNER_LIPS.map(at));
   return {
-    rightEye: meanOf(RIGHT_EYE.map(at)),
-    leftEye: meanOf(LEFT_EYE.map(at)),
+    rightEye: centroid(RIGHT_EYE.map(at)),
+    leftEye: centroid(LEFT_EYE.map(at)),
     nose: at(NOSE_TIP),
     mouth: { x: (corners.x + lips.x) / 2, y: (corners.y + lips.y) / 2 },
     rightEar: at(RIGHT_EAR),
@@ -49,14 +49,14 @@ export function meshKeypoints(points: Float32Array): FaceKeypoints {
   };
 }
 
-function moved(...by: readonly (readonly [number, number])[]): readonly Point[] {
-  return TEMPLATE.map(({ x, y }, i) => ({ x: x + by[i]![0], y: y + by[i]![1] }));
+function shiftTemplate(...by: readonly (readonly [number, number])[]): readonly Point[] {
+  return CROP_TEMPLATE.map(({ x, y }, i) => ({ x: x + by[i]![0], y: y + by[i]![1] }));
 }
 
 /** The square of the frame that becomes the crop. `template`: where the keypoints shall lie in it. */
-export function cropSquare(keypoints: FaceKeypoints, template: readonly Point[]): Square {
+export function cropSquare(keypoints: FaceKeypoints, template: readonly Point[]): RotatedSquare {
   const { rightEye, leftEye, nose, mouth } = keypoints;
-  const toFrame = inverse(fitSimilarity([rightEye, leftEye, nose, mouth], template));
+  const toFrame = invert(fitSimilarity([rightEye, leftEye, nose, mouth], template));
   const half = CROP_SIZE / 2;
   return {
     centre: {
@@ -69,9 +69,9 @@ export function cropSquare(keypoints: FaceKeypoints, template: readonly Point[])
 }
 
 /** Where the mesh of a face is fitted, by where its crop lies. */
-export function meshSquare(crop: Square): Square {
-  const centre = mapPoint(squareTo(CROP_SIZE, crop), MESH_SQUARE);
-  return { centre, side: (crop.side * MESH_SQUARE.side) / CROP_SIZE, roll: crop.roll };
+export function meshInputSquare(crop: RotatedSquare): RotatedSquare {
+  const centre = transformPoint(squareToFrame(CROP_SIZE, crop), MESH_INPUT);
+  return { centre, side: (crop.side * MESH_INPUT.side) / CROP_SIZE, roll: crop.roll };
 }
 
 /** The upright box around a mesh, forehead to chin. */

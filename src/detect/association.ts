@@ -1,28 +1,28 @@
 import type { Detection } from './detections.ts';
-import { centreOf, iou } from './geometry.ts';
+import { boxCentre, iou } from './geometry.ts';
 import type { Track } from './track.ts';
 
 /** How well a detection fits a track: 0 perfectly … 1 barely; undefined: not at all. */
 export type Cost = (track: Track, detection: Detection) => number | undefined;
 
 /** Sizes of one face between two looks differ by less than this ratio. */
-const RATIO = 1.8;
+const MAX_SIZE_RATIO = 1.8;
 /** A face is found again within this many face heights, and three standard deviations, of its expected place. */
-const REACH = 1;
+const GATE_FACE_HEIGHTS = 1;
 
 /** By distance from the expected place: for faces that may have moved while they were not seen. */
-export function gated(track: Track, { box }: Detection): number | undefined {
+export function distanceCost(track: Track, { box }: Detection): number | undefined {
   const ratio = box.h / track.box.h;
-  if (ratio > RATIO || ratio < 1 / RATIO) return undefined;
-  const expected = centreOf(track.box);
-  const found = centreOf(box);
+  if (ratio > MAX_SIZE_RATIO || ratio < 1 / MAX_SIZE_RATIO) return undefined;
+  const expected = boxCentre(track.box);
+  const found = boxCentre(box);
   const distance = Math.hypot(found.x - expected.x, found.y - expected.y);
-  const cost = distance / (REACH * track.box.h + 3 * track.uncertainty);
+  const cost = distance / (GATE_FACE_HEIGHTS * track.box.h + 3 * track.positionSigma);
   return cost < 1 ? cost : undefined;
 }
 
 /** By overlap: for detections too poor to be believed elsewhere. */
-export function overlapping(track: Track, { box }: Detection): number | undefined {
+export function iouCost(track: Track, { box }: Detection): number | undefined {
   const overlap = iou(track.box, box);
   return overlap > 0.3 ? 1 - overlap : undefined;
 }

@@ -1,5 +1,5 @@
 import type { Box, FaceKeypoints, Point } from '../domain/face.ts';
-import { iou, mapPoint, overlapOf, type Similarity } from './geometry.ts';
+import { iou, transformPoint, intersectionArea, type Similarity } from './geometry.ts';
 import { ANCHOR_GRIDS, ANCHOR_VALUES } from './nets/blazeface.ts';
 
 /** A part of a frame as the detector looks at it. */
@@ -21,10 +21,10 @@ export interface Detection {
 /** Detections of one region that overlap more than this are one face. */
 const SAME_FACE_IOU = 0.3;
 /** One box that lies in another by this part of its area is the same face too. */
-const SAME_FACE_PART = 0.6;
+const SAME_FACE_CONTAINMENT = 0.6;
 
 /** Anchors whose score suffices, decoded into frame coordinates, best first. */
-export function candidates(
+export function decodeDetections(
   logits: Float32Array,
   values: Float32Array,
   region: Region,
@@ -41,13 +41,13 @@ export function candidates(
       const cell = Math.floor(i / perCell);
       const x = ((cell % columns) + 0.5) * stride;
       const y = (Math.floor(cell / columns) + 0.5) * stride;
-      found.push(decode(logits[anchor]!, values, anchor * ANCHOR_VALUES, { x, y }, region.toFrame));
+      found.push(decodeAnchor(logits[anchor]!, values, anchor * ANCHOR_VALUES, { x, y }, region.toFrame));
     }
   }
   return found.sort((a, b) => b.score - a.score);
 }
 
-function decode(
+function decodeAnchor(
   logit: number,
   values: Float32Array,
   at: number,
@@ -55,7 +55,7 @@ function decode(
   toFrame: Similarity,
 ): Detection {
   const point = (i: number) =>
-    mapPoint(toFrame, { x: anchor.x + values[at + i]!, y: anchor.y + values[at + i + 1]! });
+    transformPoint(toFrame, { x: anchor.x + values[at + i]!, y: anchor.y + values[at + i + 1]! });
   const scale = Math.hypot(toFrame.a, toFrame.b);
   const centre = point(0);
   const [w, h] = [values[at + 2]! * scale, values[at + 3]! * scale];
@@ -74,7 +74,7 @@ function decode(
 }
 
 /** Overlapping answers of one look become their mean, weighted by score: steadier than the best one alone. */
-export function blended(sorted: readonly Detection[]): Detection[] {
+export function blendOverlapping(sorted: readonly Detection[]): Detection[] {
   const faces: Detection[] = [];
   let rest = sorted;
   while (rest.length > 0) {
@@ -110,14 +110,14 @@ export function blended(sorted: readonly Detection[]): Detection[] {
 }
 
 /** Each face once though several regions saw it. */
-export function distinct(detections: Detection[]): Detection[] {
+export function suppressDuplicates(detections: Detection[]): Detection[] {
   const kept: Detection[] = [];
   for (const detection of detections.sort((a, b) => b.score - a.score))
-    if (!kept.some((other) => sameFace(other.box, detection.box))) kept.push(detection);
+    if (!kept.some((other) => isSameFace(other.box, detection.box))) kept.push(detection);
   return kept;
 }
 
 /** Whether two boxes can only be of one face. */
-export function sameFace(a: Box, b: Box): boolean {
-  return iou(a, b) > SAME_FACE_IOU || overlapOf(a, b) > SAME_FACE_PART * Math.min(a.w * a.h, b.w * b.h);
+export function isSameFace(a: Box, b: Box): boolean {
+  return iou(a, b) > SAME_FACE_IOU || intersectionArea(a, b) > SAME_FACE_CONTAINMENT * Math.min(a.w * a.h, b.w * b.h);
 }

@@ -3,24 +3,24 @@ import type { I420Image } from '../domain/frame.ts';
 import { emitGraph } from '../infer/engine/onnx/graph.ts';
 import { OnnxSession } from '../infer/engine/onnx/session.ts';
 import { BATCH, type Parameters } from '../infer/model/ops.ts';
-import { blended, candidates, type Detection, distinct, type Region } from './detections.ts';
-import { overlapOf } from './geometry.ts';
+import { blendOverlapping, decodeDetections, type Detection, suppressDuplicates, type Region } from './detections.ts';
+import { intersectionArea } from './geometry.ts';
 import { blazeFace } from './nets/blazeface.ts';
 import { RegionFingerprint } from './region-fingerprint.ts';
 import { Sampler } from './sampler.ts';
 import { packagedParameters } from './weights.ts';
 
 /** What a region looked like when it was last searched, and what was found. */
-interface Look {
-  readonly impression: RegionFingerprint;
+interface CachedScan {
+  readonly fingerprint: RegionFingerprint;
   readonly minScore: number;
-  readonly found: readonly Detection[];
+  readonly detections: readonly Detection[];
   /** Times since that only what is followed had changed. */
-  spared: number;
+  scansSkipped: number;
 }
 
 /** So many times running, what changes around faces that are followed is no reason to search. */
-const SPARED = 12;
+const MAX_SKIPPED_SCANS = 12;
 
 /** BlazeFace on regions of I420 frames. One call at a time. */
 export class FaceDetector {
@@ -28,7 +28,7 @@ export class FaceDetector {
   readonly #sampler = new Sampler();
   /** One graph per size of region: convolutions need their sizes. */
   readonly #sessions = new Map<string, Promise<OnnxSession>>();
-  readonly #looks = new WeakMap<Region, Look>();
+  readonly #cachedScans = new WeakMap<Region, CachedScan>();
   /** Regions that the network has been run on. */
   runs = 0;
 
@@ -48,11 +48,11 @@ export class FaceDetector {
     followed: readonly Box[] = [],
   ): Promise<Detection[]> {
     const found: Detection[] = [];
-    for (const region of regions) found.push(...(await this.#look(image, region, minScore, followed)));
-    return distinct(found);
+    for (const region of regions) found.push(...(await this.#scan(image, region, minScore, followed)));
+    return suppressDuplicates(found);
   }
 
-  async #look(
+  async #scan(
     image: I420Image,
     region: Region,
     minScore: number,
@@ -60,21 +60,21 @@ export class FaceDetector {
   ): Promise<readonly Detection[]> {
     const { width, height, toFrame } = region;
     const impression = new RegionFingerprint(image, region);
-    const before = this.#looks.get(region);
+    const before = this.#cachedScans.get(region);
     if (before?.minScore === minScore) {
-      if (impression.sameAs(before.impression, [])) return before.found;
-      if (before.spared < SPARED && impression.sameAs(before.impression, followed)) {
-        before.spared++;
-        return before.found.filter(({ box }) => followed.every((other) => overlapOf(other, box) === 0));
+      if (impression.matches(before.fingerprint, [])) return before.detections;
+      if (before.scansSkipped < MAX_SKIPPED_SCANS && impression.matches(before.fingerprint, followed)) {
+        before.scansSkipped++;
+        return before.detections.filter(({ box }) => followed.every((other) => intersectionArea(other, box) === 0));
       }
     }
     const data = new Uint8Array(width * height * 3);
-    this.#sampler.draw(image, toFrame, width, height, data);
+    this.#sampler.sample(image, toFrame, width, height, data);
     const session = await this.#session(width, height);
     this.runs++;
     const { scores, boxes } = await session.run({ pixels: { data, shape: [1, height, width, 3] } });
-    const found = blended(candidates(scores!.data, boxes!.data, region, minScore));
-    this.#looks.set(region, { impression, minScore, found, spared: 0 });
+    const found = blendOverlapping(decodeDetections(scores!.data, boxes!.data, region, minScore));
+    this.#cachedScans.set(region, { fingerprint, minScore, detections, scansSkipped: 0 });
     return found;
   }
 

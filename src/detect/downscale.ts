@@ -1,7 +1,7 @@
-import { halve, meansOfFour, meansOfTwo, type Plane } from './area-averaging.ts';
+import { halve, average4x4, average2x2, type Plane } from './area-averaging.ts';
 
 /** A part of a plane, shrunk: each pixel stands for a block of `step`×`step`. */
-export interface Reduced extends Plane {
+export interface DownscaledPlane extends Plane {
   readonly step: number;
   /** Its corner in the whole plane's pixels. */
   readonly x: number;
@@ -9,7 +9,7 @@ export interface Reduced extends Plane {
 }
 
 /** A rectangle of a plane, in its pixels; may reach past its edge. */
-export interface Extent {
+export interface PlaneRect {
   readonly left: number;
   readonly top: number;
   readonly right: number;
@@ -17,23 +17,23 @@ export interface Extent {
 }
 
 /** What was made of planes that are still in use: a face's mesh and its crop look at the same pixels. */
-const known = new WeakMap<Uint8Array, Reduced[]>();
+const cache = new WeakMap<Uint8Array, DownscaledPlane[]>();
 
 /**
  * The part of a plane that holds `extent`, or what of it is within, shrunk by `step`: a power of two from 2 on. Blocks
  * lie on a fixed grid, so that a resting picture gives the same answer wherever it is looked at.
  */
-export function reduce(plane: Plane, extent: Extent, step: number): Reduced {
-  const before = known.get(plane.pixels) ?? [];
-  const wanted = blocksOf(plane, extent, step);
-  const found = before.find((reduced) => reduced.step === step && holds(reduced, wanted));
+export function downscale(plane: Plane, extent: PlaneRect, step: number): DownscaledPlane {
+  const before = cache.get(plane.pixels) ?? [];
+  const wanted = alignToBlocks(plane, extent, step);
+  const found = before.find((reduced) => reduced.step === step && contains(reduced, wanted));
   if (found) return found;
-  const made = step > 4 ? fromFiner(plane, wanted, step) : fromPixels(plane, wanted, step);
-  known.set(plane.pixels, [...before, made]);
+  const made = step > 4 ? halveFinerLevel(plane, wanted, step) : averagePixels(plane, wanted, step);
+  cache.set(plane.pixels, [...before, made]);
   return made;
 }
 
-interface Blocks {
+interface BlockGrid {
   readonly x: number;
   readonly y: number;
   readonly width: number;
@@ -42,8 +42,8 @@ interface Blocks {
 }
 
 /** The blocks that touch `extent` and lie within the plane; at least one word of them, at most all. */
-function blocksOf(plane: Plane, { left, top, right, bottom }: Extent, step: number): Blocks {
-  const phase = phaseOf(plane);
+function alignToBlocks(plane: Plane, { left, top, right, bottom }: PlaneRect, step: number): BlockGrid {
+  const phase = wordOffset(plane);
   const unit = Math.max(4, step);
   const span = (from: number, to: number, size: number, origin: number, grain: number) => {
     const most = Math.max(1, Math.floor((size - origin) / grain));
@@ -57,29 +57,29 @@ function blocksOf(plane: Plane, { left, top, right, bottom }: Extent, step: numb
 }
 
 /** Pixels before the first one that begins a word of memory. */
-function phaseOf({ pixels }: Plane): number {
+function wordOffset({ pixels }: Plane): number {
   return -pixels.byteOffset & 3;
 }
 
-function fromPixels({ pixels, stride }: Plane, wanted: Blocks, step: number): Reduced {
+function averagePixels({ pixels, stride }: Plane, wanted: BlockGrid, step: number): DownscaledPlane {
   const { x, y, width, height } = wanted;
   const from = pixels.byteOffset + y * stride + x;
   const words = new Int32Array(pixels.buffer, from, (pixels.byteOffset + pixels.length - from) >> 2);
-  const means = step === 2 ? meansOfTwo : meansOfFour;
+  const means = step === 2 ? average2x2 : average4x4;
   return { ...wanted, pixels: means(words, stride >> 2, width, height), stride: width };
 }
 
-function fromFiner(plane: Plane, wanted: Blocks, step: number): Reduced {
+function halveFinerLevel(plane: Plane, wanted: BlockGrid, step: number): DownscaledPlane {
   const { x, y, width, height } = wanted;
   const extent = { left: x, top: y, right: x + width * step, bottom: y + height * step };
-  const finer = reduce(plane, extent, step / 2);
+  const finer = downscale(plane, extent, step / 2);
   const pixels = new Uint8Array(width * height);
   const from = ((y - finer.y) / finer.step) * finer.stride + (x - finer.x) / finer.step;
   halve(finer.pixels.subarray(from), finer.stride, width, height, pixels);
   return { ...wanted, pixels, stride: width };
 }
 
-function holds(reduced: Reduced, { x, y, width, height, step }: Blocks): boolean {
+function contains(reduced: DownscaledPlane, { x, y, width, height, step }: BlockGrid): boolean {
   return (
     reduced.x <= x &&
     reduced.y <= y &&

@@ -2,10 +2,10 @@ import { CROP_BYTES, CROP_SIZE, type FaceCrop, type FrameFaces } from '../domain
 import type { Frame, I420Image, Micros } from '../domain/frame.ts';
 import { gapThreshold } from '../domain/gap.ts';
 import { FaceDetector } from './detector.ts';
-import { squareTo } from './geometry.ts';
+import { squareToFrame } from './geometry.ts';
 import { FaceMesh } from './mesh.ts';
 import type { DetectOptions } from './options.ts';
-import { assess } from './quality.ts';
+import { assessQuality } from './quality.ts';
 import { Sampler } from './sampler.ts';
 import { ScanPlan } from './scan-plan.ts';
 import type { Track } from './track.ts';
@@ -18,7 +18,7 @@ export class FaceFinder {
   readonly #mesh: FaceMesh;
   readonly #tracker: Tracker;
   readonly #sampler = new Sampler(true);
-  #plan: ScanPlan | undefined;
+  #scanPlan: ScanPlan | undefined;
   #previous: { captureTime: Micros; width: number; height: number } | undefined;
 
   private constructor(options: DetectOptions, detector: FaceDetector, mesh: FaceMesh) {
@@ -44,22 +44,22 @@ export class FaceFinder {
     const hole = gapThreshold(this.#options.lostSeconds, frame.interval);
     if (!sameSize || !(seconds >= 0) || seconds * 1e6 > hole) {
       ended.push(...this.#tracker.end());
-      this.#plan = undefined;
+      this.#scanPlan = undefined;
     }
-    const first = this.#plan === undefined;
-    this.#plan ??= new ScanPlan(image.width, image.height, this.#options.minFaceHeight);
-    const regions = first ? this.#plan.all() : this.#plan.due(seconds, this.#options.scanSeconds);
+    const first = this.#scanPlan === undefined;
+    this.#scanPlan ??= new ScanPlan(image.width, image.height, this.#options.minFaceHeight);
+    const regions = first ? this.#scanPlan.all() : this.#scanPlan.due(seconds, this.#options.scanSeconds);
     // What a damaged frame shows may be no face at all: nothing new is believed from it.
-    ended.push(...(await this.#tracker.follow(frame, corrupt ? [] : regions, seconds)));
-    const crops = this.#tracker.visible.map((track) => this.#crop(track, stamp, image, corrupt));
+    ended.push(...(await this.#tracker.update(frame, corrupt ? [] : regions, seconds)));
+    const crops = this.#tracker.visible.map((track) => this.#cropTrack(track, stamp, image, corrupt));
     return { ...stamp, crops, endedTracks: ended };
   }
 
-  #crop(track: Track, stamp: Omit<Frame, 'image' | 'corrupt'>, image: I420Image, corrupt: boolean): FaceCrop {
+  #cropTrack(track: Track, stamp: Omit<Frame, 'image' | 'corrupt'>, image: I420Image, corrupt: boolean): FaceCrop {
     const pixels = new Uint8Array(CROP_BYTES);
-    this.#sampler.draw(image, squareTo(CROP_SIZE, track.square), CROP_SIZE, CROP_SIZE, pixels);
+    this.#sampler.sample(image, squareToFrame(CROP_SIZE, track.square), CROP_SIZE, CROP_SIZE, pixels);
     const { box, pose, score, trackId } = track;
-    const quality = assess(
+    const quality = assessQuality(
       { pixels, faceHeight: box.h, pose, detection: score, corrupt },
       this.#options.reliable,
     );
@@ -69,9 +69,9 @@ export class FaceFinder {
   /** Ends every track; returns their ids. What follows is a new epoch. */
   end(): number[] {
     this.#previous = undefined;
-    this.#plan = undefined;
+    this.#scanPlan = undefined;
     const ended = this.#tracker.end();
-    this.#tracker.restart();
+    this.#tracker.resetIds();
     return ended;
   }
 

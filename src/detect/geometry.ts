@@ -11,7 +11,7 @@ export interface Similarity {
   readonly ty: number;
 }
 
-export function mapPoint(map: Similarity, { x, y }: Point): Point {
+export function transformPoint(map: Similarity, { x, y }: Point): Point {
   return { x: map.a * x - map.b * y + map.tx, y: map.b * x + map.a * y + map.ty };
 }
 
@@ -21,7 +21,7 @@ export function scaleOf(map: Similarity): number {
 }
 
 /** What turns a square of `size` pixels into the square of the plane with this centre, edge and roll (radians). */
-export function squareTo(
+export function squareToFrame(
   size: number,
   { centre, side, roll }: { centre: Point; side: number; roll: number },
 ): Similarity {
@@ -33,8 +33,8 @@ export function squareTo(
 
 /** Least-squares similarity that takes each point of `source` to its fellow in `target`. */
 export function fitSimilarity(source: readonly Point[], target: readonly Point[]): Similarity {
-  const from = meanOf(source);
-  const to = meanOf(target);
+  const from = centroid(source);
+  const to = centroid(target);
   let norm = 0;
   let along = 0;
   let across = 0;
@@ -50,7 +50,7 @@ export function fitSimilarity(source: readonly Point[], target: readonly Point[]
   return { a, b, tx: to.x - a * from.x + b * from.y, ty: to.y - b * from.x - a * from.y };
 }
 
-export function meanOf(points: readonly Point[]): Point {
+export function centroid(points: readonly Point[]): Point {
   let x = 0;
   let y = 0;
   for (const point of points) {
@@ -67,12 +67,12 @@ export function boundsOf(points: readonly Point[]): Box {
   return { x, y, w: Math.max(...xs) - x, h: Math.max(...ys) - y };
 }
 
-export function centreOf(box: Box): Point {
+export function boxCentre(box: Box): Point {
   return { x: box.x + box.w / 2, y: box.y + box.h / 2 };
 }
 
 /** Area of the intersection. */
-export function overlapOf(a: Box, b: Box): number {
+export function intersectionArea(a: Box, b: Box): number {
   const w = Math.min(a.x + a.w, b.x + b.w) - Math.max(a.x, b.x);
   const h = Math.min(a.y + a.h, b.y + b.h) - Math.max(a.y, b.y);
   return w > 0 && h > 0 ? w * h : 0;
@@ -80,11 +80,11 @@ export function overlapOf(a: Box, b: Box): number {
 
 /** Intersection over union. */
 export function iou(a: Box, b: Box): number {
-  const overlap = overlapOf(a, b);
+  const overlap = intersectionArea(a, b);
   return overlap === 0 ? 0 : overlap / (a.w * a.h + b.w * b.h - overlap);
 }
 
-export function inverse({ a, b, tx, ty }: Similarity): Similarity {
+export function invert({ a, b, tx, ty }: Similarity): Similarity {
   const norm = a * a + b * b;
   const [c, s] = [a / norm, -b / norm];
   return { a: c, b: s, tx: -(c * tx - s * ty), ty: -(s * tx + c * ty) };

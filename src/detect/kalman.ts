@@ -1,5 +1,5 @@
 /** Innovations beyond so many standard deviations mean that the face really moved. */
-const MANOEUVRE_SIGMAS = 2.5;
+const GATE_SIGMAS = 2.5;
 
 /**
  * One quantity and its speed under a constant-velocity Kalman filter. While the quantity rests the filter averages
@@ -8,12 +8,12 @@ const MANOEUVRE_SIGMAS = 2.5;
  */
 export class KalmanFilter {
   value: number;
-  speed = 0;
-  readonly #acceleration: number;
+  velocity = 0;
+  readonly #processNoise: number;
   // Covariance of (value, speed).
-  #vv: number;
-  #vs = 0;
-  #ss: number;
+  #pxx: number;
+  #pxv = 0;
+  #pvv: number;
 
   /**
    * @param value first measurement
@@ -23,47 +23,47 @@ export class KalmanFilter {
    */
   constructor(value: number, variance: number, speedVariance: number, acceleration: number) {
     this.value = value;
-    this.#vv = variance;
-    this.#ss = speedVariance;
-    this.#acceleration = acceleration;
+    this.#pxx = variance;
+    this.#pvv = speedVariance;
+    this.#processNoise = acceleration;
   }
 
   /** Standard deviation of the value. */
   get sigma(): number {
-    return Math.sqrt(this.#vv);
+    return Math.sqrt(this.#pxx);
   }
 
   /** Moves on by `dt` seconds. */
   predict(dt: number): void {
-    const q = this.#acceleration;
-    this.value += this.speed * dt;
-    this.#vv += 2 * dt * this.#vs + dt * dt * this.#ss + (q * dt ** 3) / 3;
-    this.#vs += dt * this.#ss + (q * dt * dt) / 2;
-    this.#ss += q * dt;
+    const q = this.#processNoise;
+    this.value += this.velocity * dt;
+    this.#pxx += 2 * dt * this.#pxv + dt * dt * this.#pvv + (q * dt ** 3) / 3;
+    this.#pxv += dt * this.#pvv + (q * dt * dt) / 2;
+    this.#pvv += q * dt;
   }
 
   /** Takes in a measurement. */
   update(measured: number, variance: number): void {
     const innovation = measured - this.value;
-    const excess = innovation ** 2 - MANOEUVRE_SIGMAS ** 2 * (this.#vv + variance);
+    const excess = innovation ** 2 - GATE_SIGMAS ** 2 * (this.#pxx + variance);
     if (excess > 0) {
-      const widen = (innovation ** 2 - variance) / this.#vv;
-      this.#vv *= widen;
-      this.#vs *= widen;
-      this.#ss *= widen;
+      const widen = (innovation ** 2 - variance) / this.#pxx;
+      this.#pxx *= widen;
+      this.#pxv *= widen;
+      this.#pvv *= widen;
     }
-    const total = this.#vv + variance;
-    const gain = this.#vv / total;
-    const speedGain = this.#vs / total;
+    const total = this.#pxx + variance;
+    const gain = this.#pxx / total;
+    const speedGain = this.#pxv / total;
     this.value += gain * innovation;
-    this.speed += speedGain * innovation;
-    this.#ss -= speedGain * this.#vs;
-    this.#vs *= 1 - gain;
-    this.#vv *= 1 - gain;
+    this.velocity += speedGain * innovation;
+    this.#pvv -= speedGain * this.#pxv;
+    this.#pxv *= 1 - gain;
+    this.#pxx *= 1 - gain;
   }
 
   /** Keeps only `part` of the speed: what is not seen is not assumed to move on for ever. */
-  slow(part: number): void {
-    this.speed *= part;
+  dampVelocity(part: number): void {
+    this.velocity *= part;
   }
 }

@@ -3,13 +3,13 @@ import type { I420Image } from '../domain/frame.ts';
 import { emitGraph } from '../infer/engine/onnx/graph.ts';
 import { OnnxSession } from '../infer/engine/onnx/session.ts';
 import { BATCH } from '../infer/model/ops.ts';
-import { squareTo } from './geometry.ts';
+import { squareToFrame } from './geometry.ts';
 import { faceMesh, MESH_POINTS, MESH_SIZE } from './nets/facemesh.ts';
 import { Sampler } from './sampler.ts';
 import { packagedParameters } from './weights.ts';
 
 /** A square of the frame, turned by `roll` radians (clockwise on the screen). */
-export interface Square {
+export interface RotatedSquare {
   readonly centre: Point;
   readonly side: number;
   readonly roll: number;
@@ -45,12 +45,12 @@ export class FaceMesh {
   }
 
   /** One mesh for each square, whose face should fill about two thirds of it. */
-  async fit(image: I420Image, squares: readonly Square[]): Promise<Mesh[]> {
+  async fit(image: I420Image, squares: readonly RotatedSquare[]): Promise<Mesh[]> {
     if (squares.length === 0) return [];
     const each = MESH_SIZE * MESH_SIZE * 3;
     const data = new Uint8Array(squares.length * each);
     squares.forEach((square, i) => {
-      this.#sampler.draw(image, squareTo(MESH_SIZE, square), MESH_SIZE, MESH_SIZE, data, i * each);
+      this.#sampler.sample(image, squareToFrame(MESH_SIZE, square), MESH_SIZE, MESH_SIZE, data, i * each);
     });
     const shape = [squares.length, MESH_SIZE, MESH_SIZE, 3];
     const { landmarks, presence } = await this.#session.run({ pixels: { data, shape } });
@@ -65,8 +65,8 @@ export class FaceMesh {
   }
 }
 
-function toFrame(values: Float32Array, from: number, square: Square): Float32Array {
-  const { a, b, tx, ty } = squareTo(MESH_SIZE, square);
+function toFrame(values: Float32Array, from: number, square: RotatedSquare): Float32Array {
+  const { a, b, tx, ty } = squareToFrame(MESH_SIZE, square);
   const depth = square.side / MESH_SIZE;
   const points = new Float32Array(MESH_POINTS * 3);
   for (let i = 0; i < points.length; i += 3) {

@@ -13,19 +13,19 @@ const LEFT_SIDE = 454;
 const FOREHEAD = 10;
 const CHIN = 152;
 /** The mesh exaggerates depth; with this its yaw agrees with a landmark model's head pose (measured on portraits). */
-const DEPTH = 0.87;
+const DEPTH_SCALE = 0.87;
 /** Pitch of the line from chin to forehead where that model says that the face looks straight ahead. */
 const LEVEL_PITCH = -3.4;
 /** How far the nose leaves the middle between the ears, in half their distance, at small yaw; same source. */
-const NOSE_SWING = 2.1;
+const NOSE_OFFSET_PER_TANGENT = 2.1;
 
 /** Pose from the depth of a mesh (468 × x, y, z). */
 export function meshPose(points: Float32Array): HeadPose {
   const across = difference(points, LEFT_SIDE, RIGHT_SIDE);
   const up = difference(points, FOREHEAD, CHIN);
   return {
-    yaw: degrees(Math.atan2(DEPTH * across.z, Math.hypot(across.x, across.y))),
-    pitch: degrees(Math.atan2(DEPTH * up.z, Math.hypot(up.x, up.y))) - LEVEL_PITCH,
+    yaw: degrees(Math.atan2(DEPTH_SCALE * across.z, Math.hypot(across.x, across.y))),
+    pitch: degrees(Math.atan2(DEPTH_SCALE * up.z, Math.hypot(up.x, up.y))) - LEVEL_PITCH,
     roll: degrees(Math.atan2(across.y, across.x)),
   };
 }
@@ -42,7 +42,7 @@ export function keypointPose({ rightEye, leftEye, nose, mouth, rightEar, leftEar
   const height = down(mouth.x - eyes.x, mouth.y - eyes.y);
   const noseAt = down(nose.x - eyes.x, nose.y - eyes.y) / Math.max(height, 1e-6);
   return {
-    yaw: degrees(Math.atan(side / NOSE_SWING)),
+    yaw: degrees(Math.atan(side / NOSE_OFFSET_PER_TANGENT)),
     pitch: degrees(Math.asin(Math.max(-1, Math.min(1, 2 * (0.5 - noseAt))))),
     roll: degrees(roll),
   };

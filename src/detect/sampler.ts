@@ -1,14 +1,14 @@
 import type { I420Image } from '../domain/frame.ts';
 import { halve, type Plane } from './area-averaging.ts';
-import { toRgb } from './yuv-to-rgb.ts';
+import { yuvToRgb } from './yuv-to-rgb.ts';
 import { type Similarity, scaleOf } from './geometry.ts';
-import { type Extent, reduce } from './downscale.ts';
+import { type PlaneRect, downscale } from './downscale.ts';
 
 /** Shrinking by less than this is bilinear even where fine drawing is wanted. */
-const FINE_FROM = 1.2;
+const SUPERSAMPLE_FROM = 1.2;
 
 /** What blocks leave to bilinear shrinking is from this to twice this. */
-const LEAST_REST = 0.84;
+const MIN_BILINEAR_SCALE = 0.84;
 
 /**
  * Draws RGB pictures of regions of I420 frames, without ever converting a whole frame. Shrinking by 1.7 or more first
@@ -16,8 +16,8 @@ const LEAST_REST = 0.84;
  * frame's edge its border pixels repeat. Reuses its memory: one picture at a time.
  */
 export class Sampler {
-  readonly #fine: boolean;
-  #double = new Uint8Array(0);
+  readonly #supersampled: boolean;
+  #doubleSize = new Uint8Array(0);
   #planes = { y: new Uint8Array(0), u: new Uint8Array(0), v: new Uint8Array(0) };
 
   /**
@@ -25,14 +25,14 @@ export class Sampler {
    * cost. Otherwise 2×2 pixels share one colour, as they do in the frame.
    */
   constructor(fine = false) {
-    this.#fine = fine;
+    this.#supersampled = fine;
   }
 
   /**
    * Writes a picture of width×height RGB pixels into `out` from `offset` on; `toFrame` takes a point of the picture
    * to the frame. Width and height are even.
    */
-  draw(
+  sample(
     image: I420Image,
     toFrame: Similarity,
     width: number,
@@ -44,7 +44,7 @@ export class Sampler {
     if (this.#planes.y.length < size)
       this.#planes = { y: new Uint8Array(size), u: new Uint8Array(size), v: new Uint8Array(size) };
     const { y, u, v } = this.#planes;
-    const share = this.#fine ? 1 : 2;
+    const share = this.#supersampled ? 1 : 2;
     // Chroma lies between luma rows and on even luma columns (MPEG's siting), so a quarter sample right of centre.
     const toChroma = {
       a: (toFrame.a * share) / 2,
@@ -58,42 +58,42 @@ export class Sampler {
       width: (image.width + 1) >> 1,
       height: (image.height + 1) >> 1,
     };
-    if (this.#fine && scaleOf(toFrame) > FINE_FROM) this.#drawFine(luma, toFrame, width, height, y);
-    else drawPlane(luma, toFrame, width, height, y);
-    drawPlane({ ...chroma, pixels: image.u }, toChroma, width / share, height / share, u);
-    drawPlane({ ...chroma, pixels: image.v }, toChroma, width / share, height / share, v);
-    toRgb(this.#planes, width, height, !this.#fine, out, offset, image);
+    if (this.#supersampled && scaleOf(toFrame) > SUPERSAMPLE_FROM) this.#supersample(luma, toFrame, width, height, y);
+    else samplePlane(luma, toFrame, width, height, y);
+    samplePlane({ ...chroma, pixels: image.u }, toChroma, width / share, height / share, u);
+    samplePlane({ ...chroma, pixels: image.v }, toChroma, width / share, height / share, v);
+    yuvToRgb(this.#planes, width, height, !this.#supersampled, out, offset, image);
   }
 
-  #drawFine(plane: Plane, map: Similarity, width: number, height: number, out: Uint8Array): void {
+  #supersample(plane: Plane, map: Similarity, width: number, height: number, out: Uint8Array): void {
     const doubled = 4 * width * height;
-    if (this.#double.length < doubled) this.#double = new Uint8Array(doubled);
+    if (this.#doubleSize.length < doubled) this.#doubleSize = new Uint8Array(doubled);
     const half = { a: map.a / 2, b: map.b / 2, tx: map.tx, ty: map.ty };
-    drawPlane(plane, half, 2 * width, 2 * height, this.#double);
-    halve(this.#double, 2 * width, width, height, out);
+    samplePlane(plane, half, 2 * width, 2 * height, this.#doubleSize);
+    halve(this.#doubleSize, 2 * width, width, height, out);
   }
 }
 
-function drawPlane(plane: Plane, map: Similarity, width: number, height: number, out: Uint8Array): void {
+function samplePlane(plane: Plane, map: Similarity, width: number, height: number, out: Uint8Array): void {
   // Not larger than a very flat or narrow plane, of which a block begins with a whole word.
   const room = plane.width < 8 ? 1 : Math.min(plane.height, plane.width - 3);
-  const step = 2 ** Math.floor(Math.log2(Math.min(scaleOf(map) / LEAST_REST, room)));
+  const step = 2 ** Math.floor(Math.log2(Math.min(scaleOf(map) / MIN_BILINEAR_SCALE, room)));
   if (step < 2) {
-    interpolate(plane, map, width, height, out);
+    sampleBilinear(plane, map, width, height, out);
     return;
   }
-  const reduced = reduce(plane, extentOf(map, width, height, step), step);
+  const reduced = downscale(plane, coveredRect(map, width, height, step), step);
   const shrunk = {
     a: map.a / step,
     b: map.b / step,
     tx: (map.tx - reduced.x) / step,
     ty: (map.ty - reduced.y) / step,
   };
-  interpolate(reduced, shrunk, width, height, out);
+  sampleBilinear(reduced, shrunk, width, height, out);
 }
 
 /** What a picture covers, with a margin for interpolation. */
-function extentOf(map: Similarity, width: number, height: number, margin: number): Extent {
+function coveredRect(map: Similarity, width: number, height: number, margin: number): PlaneRect {
   const xs = [0, map.a * width, -map.b * height, map.a * width - map.b * height];
   const ys = [0, map.b * width, map.a * height, map.b * width + map.a * height];
   return {
@@ -105,7 +105,7 @@ function extentOf(map: Similarity, width: number, height: number, margin: number
 }
 
 /** Bilinear, in 16.16 fixed point. */
-function interpolate(
+function sampleBilinear(
   { pixels: source, stride, width, height }: Plane,
   { a, b, tx, ty }: Similarity,
   outWidth: number,
@@ -122,7 +122,7 @@ function interpolate(
     const lastX = x + stepX * (outWidth - 1);
     const lastY = y + stepY * (outWidth - 1);
     const end = i + outWidth;
-    if (within(x, lastX, right) && within(y, lastY, bottom)) {
+    if (isInside(x, lastX, right) && isInside(y, lastY, bottom)) {
       for (; i < end; i++, x = (x + stepX) | 0, y = (y + stepY) | 0) {
         const at = Math.imul(y >> 16, stride) + (x >> 16);
         const fx = (x >> 8) & 255;
@@ -148,6 +148,6 @@ function interpolate(
   }
 }
 
-function within(from: number, to: number, size: number): boolean {
+function isInside(from: number, to: number, size: number): boolean {
   return from >= 0 && to >= 0 && from < size && to < size;
 }

@@ -1,18 +1,18 @@
 import type { Box, FaceKeypoints, FaceTrack } from '../domain/face.ts';
 import type { Micros } from '../domain/frame.ts';
-import { centreOf } from './geometry.ts';
+import { boxCentre } from './geometry.ts';
 import { KalmanFilter } from './kalman.ts';
-import type { Square } from './mesh.ts';
+import type { RotatedSquare } from './mesh.ts';
 import type { HeadPose } from './pose.ts';
 
 /** Standard deviations of a measured crop square: parts of its side, and pixels that add to them on small faces. */
-const NOISE = { mesh: 0.004, detector: 0.03, pixels: 0.15 };
+const MEASUREMENT_NOISE = { mesh: 0.004, detector: 0.03, pixels: 0.15 };
 /** Spectral density of the acceleration of a resting head, in sides and radians; real movements widen it. */
-const RESTING = 0.02;
+const PROCESS_NOISE = 0.02;
 /** Standard deviation of a new face's unknown speed, in sides (log, radians) a second. */
-const FIRST_SPEED = 0.5;
+const INITIAL_VELOCITY_SIGMA = 0.5;
 /** An unseen face keeps this part of its speed after a second. */
-const KEPT_SPEED = 0.05;
+const VELOCITY_DECAY = 0.05;
 
 /** Part of a new measurement that the box around the face takes over. */
 const BOX_GAIN = 0.3;
@@ -20,7 +20,7 @@ const BOX_GAIN = 0.3;
 /** What one frame says about one face. */
 export interface Measurement {
   /** The square that becomes the crop. */
-  readonly square: Square;
+  readonly square: RotatedSquare;
   readonly box: Box;
   readonly keypoints: FaceKeypoints;
   readonly pose: HeadPose;
@@ -35,33 +35,33 @@ export class Track implements FaceTrack {
   /** Detector score of the newest detection. */
   score: number;
   /** Capture time of the newest measurement. */
-  seenAt: Micros;
+  measuredAt: Micros;
   /** Capture time of the newest detection by the detector. */
   detectedAt: Micros;
   /** Capture time at which the detector was last sent to look for it. */
-  soughtAt: Micros;
+  searchedAt: Micros;
   /** Not seen when last looked for. */
   lost = false;
   /** Frames since the newest measurement. */
-  age = 0;
-  #measured: Measurement;
+  framesSinceMeasured = 0;
+  #measurement: Measurement;
   /** In crop sides, from the crop's centre. */
-  #box: Box;
+  #relativeBox: Box;
   readonly #x: KalmanFilter;
   readonly #y: KalmanFilter;
   readonly #logSide: KalmanFilter;
   readonly #roll: KalmanFilter;
 
   constructor(measured: Measurement, score: number, at: Micros) {
-    this.#measured = measured;
-    this.#box = relativeBox(measured);
+    this.#measurement = measured;
+    this.#relativeBox = relativeBox(measured);
     this.score = score;
-    this.seenAt = at;
+    this.measuredAt = at;
     this.detectedAt = at;
-    this.soughtAt = at;
+    this.searchedAt = at;
     const { centre, side, roll } = measured.square;
     const filter = (value: number, unit: number) =>
-      new KalmanFilter(value, (noise(measured) * unit) ** 2, (FIRST_SPEED * unit) ** 2, RESTING * unit ** 2);
+      new KalmanFilter(value, (measurementSigma(measured) * unit) ** 2, (INITIAL_VELOCITY_SIGMA * unit) ** 2, PROCESS_NOISE * unit ** 2);
     this.#x = filter(centre.x, side);
     this.#y = filter(centre.y, side);
     this.#logSide = filter(Math.log(side), 1);
@@ -69,7 +69,7 @@ export class Track implements FaceTrack {
   }
 
   /** Where the crop lies now. */
-  get square(): Square {
+  get square(): RotatedSquare {
     return {
       centre: { x: this.#x.value, y: this.#y.value },
       side: Math.exp(this.#logSide.value),
@@ -80,49 +80,49 @@ export class Track implements FaceTrack {
   /** The box around the face: its smoothed place relative to the crop, carried along with it. */
   get box(): Box {
     const { centre, side } = this.square;
-    const { x, y, w, h } = this.#box;
+    const { x, y, w, h } = this.#relativeBox;
     return { x: centre.x + x * side, y: centre.y + y * side, w: w * side, h: h * side };
   }
 
   get keypoints(): FaceKeypoints {
-    return this.#measured.keypoints;
+    return this.#measurement.keypoints;
   }
 
   get pose(): HeadPose {
-    return this.#measured.pose;
+    return this.#measurement.pose;
   }
 
   /** Whether the newest measurement is a mesh's. */
-  get fitted(): boolean {
-    return this.#measured.mesh;
+  get hasMesh(): boolean {
+    return this.#measurement.mesh;
   }
 
   /** How far the face may be from where it is expected, in frame pixels: one standard deviation. */
-  get uncertainty(): number {
+  get positionSigma(): number {
     return Math.hypot(this.#x.sigma, this.#y.sigma);
   }
 
   /** How fast the face moves, in sides a second. */
-  get restlessness(): number {
+  get relativeSpeed(): number {
     const { side } = this.square;
     return Math.max(
-      Math.hypot(this.#x.speed, this.#y.speed) / side,
-      Math.abs(this.#logSide.speed),
-      Math.abs(this.#roll.speed),
+      Math.hypot(this.#x.velocity, this.#y.velocity) / side,
+      Math.abs(this.#logSide.velocity),
+      Math.abs(this.#roll.velocity),
     );
   }
 
   predict(seconds: number): void {
-    this.age++;
+    this.framesSinceMeasured++;
     for (const filter of [this.#x, this.#y, this.#logSide, this.#roll]) {
       filter.predict(seconds);
-      if (this.age > 1) filter.slow(KEPT_SPEED ** seconds);
+      if (this.framesSinceMeasured > 1) filter.dampVelocity(VELOCITY_DECAY ** seconds);
     }
   }
 
-  measure(measured: Measurement, at: Micros): void {
+  update(measured: Measurement, at: Micros): void {
     const { centre, side, roll } = measured.square;
-    const sigma = noise(measured);
+    const sigma = measurementSigma(measured);
     this.#x.update(centre.x, (sigma * side) ** 2);
     this.#y.update(centre.y, (sigma * side) ** 2);
     this.#logSide.update(Math.log(side), sigma ** 2);
@@ -130,28 +130,28 @@ export class Track implements FaceTrack {
     const turn = 2 * Math.PI * Math.round((this.#roll.value - roll) / (2 * Math.PI));
     this.#roll.update(roll + turn, sigma ** 2);
     const box = relativeBox(measured);
-    const blend = (key: keyof Box) => this.#box[key] + BOX_GAIN * (box[key] - this.#box[key]);
-    this.#box = { x: blend('x'), y: blend('y'), w: blend('w'), h: blend('h') };
-    this.#measured = measured;
-    this.seenAt = at;
-    this.age = 0;
+    const blend = (key: keyof Box) => this.#relativeBox[key] + BOX_GAIN * (box[key] - this.#relativeBox[key]);
+    this.#relativeBox = { x: blend('x'), y: blend('y'), w: blend('w'), h: blend('h') };
+    this.#measurement = measured;
+    this.measuredAt = at;
+    this.framesSinceMeasured = 0;
   }
 
   /** The detector saw this face too. */
-  detect(score: number, at: Micros): void {
+  recordDetection(score: number, at: Micros): void {
     this.score = score;
     this.detectedAt = at;
   }
 
   /** Whether the face's middle is within the frame. */
-  within(width: number, height: number): boolean {
-    const { x, y } = centreOf(this.box);
+  isCentreInside(width: number, height: number): boolean {
+    const { x, y } = boxCentre(this.box);
     return x >= 0 && y >= 0 && x < width && y < height;
   }
 }
 
-function noise({ mesh, square }: Measurement): number {
-  return Math.hypot(mesh ? NOISE.mesh : NOISE.detector, NOISE.pixels / square.side);
+function measurementSigma({ mesh, square }: Measurement): number {
+  return Math.hypot(mesh ? MEASUREMENT_NOISE.mesh : MEASUREMENT_NOISE.detector, MEASUREMENT_NOISE.pixels / square.side);
 }
 
 function relativeBox({ square: { centre, side }, box: { x, y, w, h } }: Measurement): Box {

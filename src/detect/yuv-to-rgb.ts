@@ -1,7 +1,7 @@
 import type { I420Image } from '../domain/frame.ts';
 
 /** What each value of a plane adds to a colour, in 16.16 fixed point. */
-interface Tables {
+interface ConversionTables {
   readonly luma: Int32Array;
   readonly redV: Int32Array;
   readonly greenU: Int32Array;
@@ -9,13 +9,13 @@ interface Tables {
   readonly blueU: Int32Array;
 }
 
-const known = new Map<string, Tables>();
+const tablesByFormat = new Map<string, ConversionTables>();
 
 /**
  * ITU-R BT.601 or BT.709, limited or full range, to RGB. `u` and `v` are as large as `y`, or half as wide and high
  * (`halved`); `width` is even.
  */
-export function toRgb(
+export function yuvToRgb(
   { y, u, v }: { y: Uint8Array; u: Uint8Array; v: Uint8Array },
   width: number,
   height: number,
@@ -24,7 +24,7 @@ export function toRgb(
   offset: number,
   format: Pick<I420Image, 'matrix' | 'fullRange'>,
 ): void {
-  const { luma, redV, greenU, greenV, blueU } = tablesOf(format);
+  const { luma, redV, greenU, greenV, blueU } = conversionTables(format);
   const rgb = new Uint8ClampedArray(out.buffer, out.byteOffset + offset, width * height * 3);
   const shift = halved ? 1 : 0;
   for (let row = 0, i = 0, o = 0; row < height; row++) {
@@ -41,17 +41,17 @@ export function toRgb(
   }
 }
 
-function tablesOf({ matrix, fullRange }: Pick<I420Image, 'matrix' | 'fullRange'>): Tables {
+function conversionTables({ matrix, fullRange }: Pick<I420Image, 'matrix' | 'fullRange'>): ConversionTables {
   const key = `${matrix} ${fullRange}`;
-  let tables = known.get(key);
+  let tables = tablesByFormat.get(key);
   if (!tables) {
-    tables = makeTables(matrix, fullRange);
-    known.set(key, tables);
+    tables = buildTables(matrix, fullRange);
+    tablesByFormat.set(key, tables);
   }
   return tables;
 }
 
-function makeTables(matrix: I420Image['matrix'], fullRange: boolean): Tables {
+function buildTables(matrix: I420Image['matrix'], fullRange: boolean): ConversionTables {
   const [kr, kb] = matrix === 'bt709' ? [0.2126, 0.0722] : [0.299, 0.114];
   const kg = 1 - kr - kb;
   const black = fullRange ? 0 : 16;

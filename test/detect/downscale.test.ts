@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Plane } from '../../src/detect/area-averaging.ts';
-import { type Extent, type Reduced, reduce } from '../../src/detect/downscale.ts';
+import { type PlaneRect, type DownscaledPlane, downscale } from '../../src/detect/downscale.ts';
 
 /** A plane of noise that begins `offset` bytes into its memory and ends with it. */
 function noise(width: number, height: number, offset: number, seed: number): Plane {
@@ -15,7 +15,7 @@ function noise(width: number, height: number, offset: number, seed: number): Pla
   return { pixels, stride, width, height };
 }
 
-function expectMeans(plane: Plane, { pixels, stride, width, height, step, x, y }: Reduced): void {
+function expectMeans(plane: Plane, { pixels, stride, width, height, step, x, y }: DownscaledPlane): void {
   expect(pixels.length).toBe(width * height);
   expect(x + width * step).toBeLessThanOrEqual(plane.width);
   expect(y + height * step).toBeLessThanOrEqual(plane.height);
@@ -45,7 +45,7 @@ const plane = fc
   .map(({ width, height, offset, seed }) => noise(width, height, offset, seed));
 const extent = fc
   .tuple(...Array.from({ length: 4 }, () => fc.double({ min: -50, max: 140, noNaN: true })))
-  .map(([a, b, c, d]): Extent => {
+  .map(([a, b, c, d]): PlaneRect => {
     const [left, right] = [Math.min(a!, b!), Math.max(a!, b!)];
     return { left, right, top: Math.min(c!, d!), bottom: Math.max(c!, d!) };
   });
@@ -54,7 +54,7 @@ const step = fc.constantFrom(2, 4, 8);
 test('each pixel is the mean of its block, wherever the plane lies in memory', () => {
   fc.assert(
     fc.property(plane, extent, step, (source, wanted, by) => {
-      expectMeans(source, reduce(source, wanted, by));
+      expectMeans(source, downscale(source, wanted, by));
     }),
   );
 });
@@ -62,7 +62,7 @@ test('each pixel is the mean of its block, wherever the plane lies in memory', (
 test('what is wanted is there, but for what whole blocks at the edge leave out', () => {
   fc.assert(
     fc.property(plane, extent, step, (source, { left, top, right, bottom }, by) => {
-      const { x, y, width, height } = reduce(source, { left, top, right, bottom }, by);
+      const { x, y, width, height } = downscale(source, { left, top, right, bottom }, by);
       const covers = (from: number, count: number, low: number, high: number, size: number) => {
         const margin = Math.max(4, by) + 3;
         expect(from).toBeLessThanOrEqual(Math.max(margin, Math.min(low, size)));
@@ -76,8 +76,8 @@ test('what is wanted is there, but for what whole blocks at the edge leave out',
 
 test('a part of what was shrunk before is not shrunk again', () => {
   const source = noise(400, 300, 2, 5);
-  const whole = reduce(source, { left: 0, top: 0, right: 400, bottom: 300 }, 4);
-  expect(reduce(source, { left: 101, top: 50, right: 200, bottom: 90 }, 4)).toBe(whole);
+  const whole = downscale(source, { left: 0, top: 0, right: 400, bottom: 300 }, 4);
+  expect(downscale(source, { left: 101, top: 50, right: 200, bottom: 90 }, 4)).toBe(whole);
   const other = { ...source, pixels: source.pixels.slice() };
-  expect(reduce(other, { left: 101, top: 50, right: 200, bottom: 90 }, 4)).not.toBe(whole);
+  expect(downscale(other, { left: 101, top: 50, right: 200, bottom: 90 }, 4)).not.toBe(whole);
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cropSquare, TEMPLATE } from '../../src/detect/alignment.ts';
+import { cropSquare, CROP_TEMPLATE } from '../../src/detect/alignment.ts';
 import { FaceFinder } from '../../src/detect/finder.ts';
-import { centreOf, iou, squareTo } from '../../src/detect/geometry.ts';
+import { boxCentre, iou, squareToFrame } from '../../src/detect/geometry.ts';
 import { detectOptions } from '../../src/detect/options.ts';
 import { Sampler } from '../../src/detect/sampler.ts';
 import type { FrameFaces } from '../../src/domain/face.ts';
@@ -50,11 +50,11 @@ describe('a still picture', () => {
     expect(quality.roll).toBeGreaterThan(0);
 
     const ears = { rightEar: { x: 0, y: 0 }, leftEar: { x: 0, y: 0 } };
-    const theirs = cropSquare({ ...ASTRONAUT_FACE, ...ears }, TEMPLATE);
+    const theirs = cropSquare({ ...ASTRONAUT_FACE, ...ears }, CROP_TEMPLATE);
     const expected = new Uint8Array(pixels.length);
     const difference = (shift: number) => {
       const moved = { ...theirs, centre: { x: theirs.centre.x + shift, y: theirs.centre.y } };
-      new Sampler(true).draw(image!, squareTo(112, moved), 112, 112, expected);
+      new Sampler(true).sample(image!, squareToFrame(112, moved), 112, 112, expected);
       return pixels.reduce((sum, value, i) => sum + Math.abs(value - expected[i]!), 0) / pixels.length;
     };
     // Nearer to the landmark model's crop than that crop is to itself moved by two pixels of 112.
@@ -168,7 +168,7 @@ describe('tracking', () => {
 
   test('a moving face is followed without lag', async () => {
     const results = await analyse(images(Array.from({ length: 20 }, (_, i) => at(20 + 6 * i))));
-    const offsets = results.map(({ crops }, i) => centreOf(crops[0]!.box).x - 6 * i);
+    const offsets = results.map(({ crops }, i) => boxCentre(crops[0]!.box).x - 6 * i);
     const mean = offsets.reduce((a, b) => a + b) / offsets.length;
     for (const offset of offsets) expect(Math.abs(offset - mean)).toBeLessThan(1.5);
   });
@@ -183,7 +183,7 @@ describe('tracking', () => {
       }),
     });
     const results = await analyse(images(Array.from({ length: 25 }, () => noisy(at(120)))));
-    const settled = results.slice(8).map(({ crops }) => centreOf(crops[0]!.box));
+    const settled = results.slice(8).map(({ crops }) => boxCentre(crops[0]!.box));
     for (let i = 1; i < settled.length; i++)
       expect(Math.hypot(settled[i]!.x - settled[i - 1]!.x, settled[i]!.y - settled[i - 1]!.y)).toBeLessThan(
         0.6,

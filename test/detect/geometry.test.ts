@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cropSquare, TEMPLATE } from '../../src/detect/alignment.ts';
-import { fitSimilarity, inverse, iou, mapPoint, squareTo } from '../../src/detect/geometry.ts';
+import { cropSquare, CROP_TEMPLATE } from '../../src/detect/alignment.ts';
+import { fitSimilarity, invert, iou, transformPoint, squareToFrame } from '../../src/detect/geometry.ts';
 import type { Box, Point } from '../../src/domain/face.ts';
 
 const number = (min: number, max: number) => fc.double({ min, max, noNaN: true });
@@ -14,11 +14,11 @@ test('a similarity is found again from four points, and undone by its inverse', 
   fc.assert(
     fc.property(similarity, (map) => {
       const found = fitSimilarity(
-        TEMPLATE,
-        TEMPLATE.map((point) => mapPoint(map, point)),
+        CROP_TEMPLATE,
+        CROP_TEMPLATE.map((point) => transformPoint(map, point)),
       );
       for (const key of ['a', 'b', 'tx', 'ty'] as const) expect(found[key]).toBeCloseTo(map[key], 6);
-      const back = mapPoint(inverse(map), mapPoint(map, { x: 12, y: -7 }));
+      const back = transformPoint(invert(map), transformPoint(map, { x: 12, y: -7 }));
       expect(back.x).toBeCloseTo(12, 6);
       expect(back.y).toBeCloseTo(-7, 6);
     }),
@@ -34,14 +34,14 @@ test('crops lie where the training puts them', () => {
   for (const { keypoints, corners } of cases) {
     const [rightEye, leftEye, nose, mouth] = keypoints.map(point) as [Point, Point, Point, Point];
     const ear = { x: 0, y: 0 };
-    const crop = cropSquare({ rightEye, leftEye, nose, mouth, rightEar: ear, leftEar: ear }, TEMPLATE);
-    const toFrame = squareTo(112, crop);
+    const crop = cropSquare({ rightEye, leftEye, nose, mouth, rightEar: ear, leftEar: ear }, CROP_TEMPLATE);
+    const toFrame = squareToFrame(112, crop);
     [
       { x: 0, y: 0 },
       { x: 112, y: 0 },
       { x: 0, y: 112 },
     ].forEach((corner, i) => {
-      const at = mapPoint(toFrame, corner);
+      const at = transformPoint(toFrame, corner);
       expect(at.x).toBeCloseTo(point(corners[i]!).x, 3);
       expect(at.y).toBeCloseTo(point(corners[i]!).y, 3);
     });

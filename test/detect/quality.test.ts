@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { cropSquare, TEMPLATE } from '../../src/detect/alignment.ts';
-import { squareTo } from '../../src/detect/geometry.ts';
+import { cropSquare, CROP_TEMPLATE } from '../../src/detect/alignment.ts';
+import { squareToFrame } from '../../src/detect/geometry.ts';
 import { detectOptions } from '../../src/detect/options.ts';
 import { keypointPose } from '../../src/detect/pose.ts';
-import { assess, sharpnessOf } from '../../src/detect/quality.ts';
+import { assessQuality, sharpnessOf } from '../../src/detect/quality.ts';
 import { Sampler } from '../../src/detect/sampler.ts';
 import type { FaceKeypoints } from '../../src/domain/face.ts';
 import { ASTRONAUT_FACE, astronaut } from './pictures.ts';
@@ -24,10 +24,10 @@ function crop(faceHeight: number): Uint8Array {
       rightEar: ear,
       leftEar: ear,
     },
-    TEMPLATE,
+    CROP_TEMPLATE,
   );
   const pixels = new Uint8Array(112 * 112 * 3);
-  new Sampler(true).draw(image, squareTo(112, square), 112, 112, pixels);
+  new Sampler(true).sample(image, squareToFrame(112, square), 112, 112, pixels);
   return pixels;
 }
 
@@ -50,7 +50,7 @@ test('sharpness falls with the pixels that a face has', () => {
 });
 
 describe('a face is unreliable', () => {
-  const reason = (change: Partial<typeof evidence>) => assess({ ...evidence, ...change }, limits).unreliable;
+  const reason = (change: Partial<typeof evidence>) => assessQuality({ ...evidence, ...change }, limits).unreliable;
 
   test('not by default, up to each limit', () => {
     expect(reason({})).toBeNull();
@@ -70,7 +70,7 @@ describe('a face is unreliable', () => {
 });
 
 test('the score is 0 … 1 and falls with size, turn, detection and sharpness', () => {
-  const score = (change: Partial<typeof evidence>) => assess({ ...evidence, ...change }, limits).score;
+  const score = (change: Partial<typeof evidence>) => assessQuality({ ...evidence, ...change }, limits).score;
   const best = score({});
   expect(best).toBeGreaterThan(0.5);
   expect(best).toBeLessThanOrEqual(1);

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { type Similarity, squareTo } from '../../src/detect/geometry.ts';
+import { type Similarity, squareToFrame } from '../../src/detect/geometry.ts';
 import { Sampler } from '../../src/detect/sampler.ts';
 import type { I420Image } from '../../src/domain/frame.ts';
 import { ASTRONAUT, type Colours, decode, decodeRgb, grey } from './pictures.ts';
 
 const draw = (image: I420Image, toFrame: Similarity, width: number, fine = false) => {
   const out = new Uint8Array(width * width * 3);
-  new Sampler(fine).draw(image, toFrame, width, width, out);
+  new Sampler(fine).sample(image, toFrame, width, width, out);
   return out;
 };
 
@@ -48,7 +48,7 @@ test('a fine pattern that is too small to be seen becomes grey, not moiré', () 
     image.y[i] = (i ^ Math.floor(i / 512)) & 1 ? 235 : 16;
   });
   for (const zoom of [2, 3, 4.3, 6]) {
-    const out = draw(image, squareTo(64, { centre: { x: 256, y: 256 }, side: 64 * zoom, roll: 0.3 }), 64);
+    const out = draw(image, squareToFrame(64, { centre: { x: 256, y: 256 }, side: 64 * zoom, roll: 0.3 }), 64);
     const spread = out.reduce((most, value) => Math.max(most, Math.abs(value - 127)), 0);
     expect(spread).toBeLessThan(30);
   }
@@ -59,7 +59,7 @@ test('a picture turned by a quarter is the same picture turned', () => {
   const upright = draw(image!, { a: 1, b: 0, tx: 0, ty: 0 }, 256);
   const turned = draw(
     image!,
-    squareTo(256, { centre: { x: 128, y: 128 }, side: 256, roll: Math.PI / 2 }),
+    squareToFrame(256, { centre: { x: 128, y: 128 }, side: 256, roll: Math.PI / 2 }),
     256,
   );
   // A point (x, y) of the turned picture shows (256 − y, x) of the frame; chroma's siting is not symmetric.
