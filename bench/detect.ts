@@ -1,7 +1,7 @@
 /**
- * What finding faces costs a frame, in processor time: 640×360 and 1080p with one face, frames in which only the face
- * is followed and frames with their share of the search for new ones; as ratios to decoding one such frame (GStreamer,
- * H.264, software) and to one run of the detector at 256×256, all within this run.
+ * CPU time of face detection and tracking per frame, for 640×360 and 1080p with one face: while only tracking, and with
+ * each frame's share of scans for new faces. Printed as ratios to decoding one such frame (GStreamer, H.264, software)
+ * and to one detector run at 256×256, all measured in this run.
  *
  *   node bench/detect.ts
  */
@@ -20,16 +20,16 @@ const ROUNDS = 3;
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
-/** Processor milliseconds of this process. */
-async function cost(work: () => Promise<unknown>): Promise<number> {
+/** CPU milliseconds of this process during `work`. */
+async function cpuTime(work: () => Promise<unknown>): Promise<number> {
   const before = process.cpuUsage();
   await work();
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1000;
 }
 
-/** Processor milliseconds of decoding one frame of these, encoded as H.264. */
-function decodeCost(images: readonly I420Image[], folder: string): number {
+/** CPU milliseconds to decode one of these images, encoded as H.264. */
+function decodeTime(images: readonly I420Image[], folder: string): number {
   const { width, height } = images[0]!;
   const file = join(folder, `${width}.mp4`);
   execFileSync(
@@ -48,29 +48,29 @@ function decodeCost(images: readonly I420Image[], folder: string): number {
   return (seconds * 1000) / 4 / images.length;
 }
 
+/** CPU milliseconds of one detector run at 256×256. */
 async function detectorRun(): Promise<number> {
   const detector = new FaceDetector();
   const [image] = decode(ASTRONAUT, 512, 512);
-  // A new region each time: one that did not change would not be searched again.
-  const look = () =>
+  // A new region object each time: an unchanged region would come from the cache.
+  const scan = () =>
     detector.detect(image!, [{ width: 256, height: 256, toFrame: { a: 2, b: 0, tx: 0, ty: 0 } }], 0.5);
-  await look();
-  const all = await cost(async () => {
-    for (let i = 0; i < 30; i++) await look();
+  await scan();
+  const all = await cpuTime(async () => {
+    for (let i = 0; i < 30; i++) await scan();
   });
-  await detector.close();
   return all / 30;
 }
 
-/** Milliseconds a frame after the first, and of the first, which is searched wholly. */
-async function finding(images: readonly I420Image[], scanSeconds: number): Promise<[number, number]> {
+/** CPU milliseconds per frame after the first, and of the first, in which the whole frame is scanned. */
+async function trackingTime(images: readonly I420Image[], scanSeconds: number): Promise<[number, number]> {
   const finder = await FaceFinder.open(detectOptions.parse({ scanSeconds }));
   const first: number[] = [];
   const rest: number[] = [];
   for (let round = 0; round <= ROUNDS; round++) {
     finder.end();
-    first.push(await cost(() => finder.analyse(frame(images[0]!, 0))));
-    const all = await cost(async () => {
+    first.push(await cpuTime(() => finder.analyse(frame(images[0]!, 0))));
+    const all = await cpuTime(async () => {
       for (let i = 1; i < images.length; i++) {
         const { crops } = await finder.analyse(frame(images[i]!, i));
         if (crops.length !== 1) throw new Error(`${crops.length} faces in frame ${i}`);
@@ -78,8 +78,7 @@ async function finding(images: readonly I420Image[], scanSeconds: number): Promi
     });
     rest.push(all / (images.length - 1));
   }
-  await finder.close();
-  // The first round warms the code up.
+  // The first round is warm-up.
   return [median(rest.slice(1)), median(first.slice(1))];
 }
 
@@ -97,15 +96,15 @@ const clips: Record<string, readonly I420Image[]> = {
 const run = await detectorRun();
 console.log(`one detector run, 256×256: ${run.toFixed(2)} ms`);
 for (const [name, images] of Object.entries(clips)) {
-  const decoding = decodeCost(images, folder);
-  // No part of the frame is due within the clip at 10 s a scan.
-  const [followed] = await finding(images, 10);
-  const [searched, first] = await finding(images, detectOptions.parse({}).scanSeconds);
+  const decoding = decodeTime(images, folder);
+  // At 10 s per scan no tile is due within the clip.
+  const [tracked] = await trackingTime(images, 10);
+  const [scanned, first] = await trackingTime(images, detectOptions.parse({}).scanSeconds);
   const show = (ms: number) =>
     `${ms.toFixed(2)} ms = ${(ms / decoding).toFixed(2)} × decode = ${(ms / run).toFixed(2)} × detector run`;
   console.log(`${name}: decode ${decoding.toFixed(2)} ms`);
-  console.log(`  face followed            ${show(followed)}`);
-  console.log(`  and new faces looked for ${show(searched)}`);
-  console.log(`  first frame              ${show(first)}`);
+  console.log(`  tracking only  ${show(tracked)}`);
+  console.log(`  with scans     ${show(scanned)}`);
+  console.log(`  first frame    ${show(first)}`);
 }
 rmSync(folder, { recursive: true });

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { loadConfig } from '../config/schema.ts';
-import { type Check, type Finding, hostChecks } from '../doctor/host-checks.ts';
 import { configChecks } from '../doctor/config-checks.ts';
+import { type Check, type Finding, hostChecks } from '../doctor/host-checks.ts';
 
 const MARKS: Readonly<Record<Finding['state'], string>> = { ok: '✓', note: '·', missing: '✗' };
 

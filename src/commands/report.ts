@@ -7,11 +7,11 @@ import { Command, InvalidArgumentError } from 'commander';
 import { loadConfig } from '../config/schema.ts';
 import { AustreamError } from '../errors.ts';
 import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
+import { readFile } from '../report/event-file.ts';
+import { readTopic } from '../report/event-topic.ts';
 import { reportHtml } from '../report/html.ts';
 import { openFaceCsv } from '../report/openface.ts';
 import { type RecordedTrack, Recording } from '../report/recording.ts';
-import { readFile } from '../report/event-file.ts';
-import { readTopic } from '../report/event-topic.ts';
 
 interface ReportFlags {
   from: string;

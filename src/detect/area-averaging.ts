@@ -1,16 +1,23 @@
-/** A plane of a picture: bytes, row by row. */
+/** One plane of an image: bytes, row-major. */
 export interface Plane {
   readonly pixels: Uint8Array;
-  /** A multiple of 4, as GStreamer lays planes out. */
+  /** Bytes from row to row; a multiple of 4, as GStreamer lays planes out. */
   readonly stride: number;
   readonly width: number;
   readonly height: number;
 }
 
-/** Bytes 0 and 2 of a word of four pixels; shifted by 8, the others: two sums in one addition. */
+/** Mask of bytes 0 and 2 of a 32-bit word of four pixels; after a shift by 8, of bytes 1 and 3. One addition sums two pixels. */
 const EVEN_BYTES = 0x00ff00ff;
 
-/** Means of 2×2 pixels, from the first whole word of each row on; `stride` in words. */
+/**
+ * 2×2 box filter over words of four pixels.
+ *
+ * @param words the plane from the first averaged pixel on
+ * @param stride words from row to row of the source
+ * @param width of the result, in pixels; even
+ * @param height of the result, in pixels
+ */
 export function average2x2(words: Int32Array, stride: number, width: number, height: number): Uint8Array {
   const out = new Uint8Array(width * height);
   const pairs = width >> 1;
@@ -19,7 +26,11 @@ export function average2x2(words: Int32Array, stride: number, width: number, hei
     for (const end = at + pairs; at < end; at++, o += 2) {
       const above = words[at]!;
       const below = words[at + stride]!;
-      const sum = (above & EVEN_BYTES) + ((above >>> 8) & EVEN_BYTES) + (below & EVEN_BYTES) + ((below >>> 8) & EVEN_BYTES);
+      const sum =
+        (above & EVEN_BYTES) +
+        ((above >>> 8) & EVEN_BYTES) +
+        (below & EVEN_BYTES) +
+        ((below >>> 8) & EVEN_BYTES);
       out[o] = ((sum & 0xffff) + 2) >> 2;
       out[o + 1] = ((sum >>> 16) + 2) >> 2;
     }
@@ -28,8 +39,8 @@ export function average2x2(words: Int32Array, stride: number, width: number, hei
 }
 
 /**
- * Means of the middle two rows of 4×4 pixels, from the first whole word of each row on; `stride` in words. Two of four
- * rows are half the work, most of which is to wait for memory, and stripes of a pixel still become grey.
+ * Box filter that averages the middle two rows of each 4×4 block; parameters as for `average2x2`, `width` of any
+ * parity. Two of four rows halve the memory traffic, which dominates, and one-pixel stripes still average to grey.
  */
 export function average4x4(words: Int32Array, stride: number, width: number, height: number): Uint8Array {
   const out = new Uint8Array(width * height);
@@ -38,14 +49,18 @@ export function average4x4(words: Int32Array, stride: number, width: number, hei
     for (const end = o + width; o < end; o++, at++) {
       const above = words[at]!;
       const below = words[at + stride]!;
-      const sum = (above & EVEN_BYTES) + ((above >>> 8) & EVEN_BYTES) + (below & EVEN_BYTES) + ((below >>> 8) & EVEN_BYTES);
+      const sum =
+        (above & EVEN_BYTES) +
+        ((above >>> 8) & EVEN_BYTES) +
+        (below & EVEN_BYTES) +
+        ((below >>> 8) & EVEN_BYTES);
       out[o] = ((sum & 0xffff) + (sum >>> 16) + 4) >> 3;
     }
   }
   return out;
 }
 
-/** Means of 2×2 pixels; width and height are the result's. */
+/** 2×2 box filter over bytes; `width` and `height` are the result's, `stride` is the source's. */
 export function halve(
   source: Uint8Array,
   stride: number,

@@ -2,39 +2,41 @@ import type { Detection } from './detections.ts';
 import { boxCentre, iou } from './geometry.ts';
 import type { Track } from './track.ts';
 
-/** How well a detection fits a track: 0 perfectly … 1 barely; undefined: not at all. */
+/** Cost of pairing a track with a detection: 0 (perfect) … 1 (barely possible); undefined outside the gate. */
 export type Cost = (track: Track, detection: Detection) => number | undefined;
 
-/** Sizes of one face between two looks differ by less than this ratio. */
+/** Gate on size: the face heights of track and detection differ by less than this ratio. */
 const MAX_SIZE_RATIO = 1.8;
-/** A face is found again within this many face heights, and three standard deviations, of its expected place. */
+/** Gate on distance: this many face heights plus `GATE_SIGMAS` standard deviations of the predicted position. */
 const GATE_FACE_HEIGHTS = 1;
+const GATE_SIGMAS = 3;
+/** IoU above which a low-score detection may continue a track. */
+const MIN_IOU = 0.3;
 
-/** By distance from the expected place: for faces that may have moved while they were not seen. */
+/** Distance from the predicted position, for faces that may have moved while unseen. */
 export function distanceCost(track: Track, { box }: Detection): number | undefined {
   const ratio = box.h / track.box.h;
   if (ratio > MAX_SIZE_RATIO || ratio < 1 / MAX_SIZE_RATIO) return undefined;
-  const expected = boxCentre(track.box);
-  const found = boxCentre(box);
-  const distance = Math.hypot(found.x - expected.x, found.y - expected.y);
-  const cost = distance / (GATE_FACE_HEIGHTS * track.box.h + 3 * track.positionSigma);
+  const predicted = boxCentre(track.box);
+  const detected = boxCentre(box);
+  const distance = Math.hypot(detected.x - predicted.x, detected.y - predicted.y);
+  const cost = distance / (GATE_FACE_HEIGHTS * track.box.h + GATE_SIGMAS * track.positionSigma);
   return cost < 1 ? cost : undefined;
 }
 
-/** By overlap: for detections too poor to be believed elsewhere. */
+/** 1 − IoU, for low-score detections, which are believed only in place. */
 export function iouCost(track: Track, { box }: Detection): number | undefined {
   const overlap = iou(track.box, box);
-  return overlap > 0.3 ? 1 - overlap : undefined;
+  return overlap > MIN_IOU ? 1 - overlap : undefined;
 }
 
 export interface Association {
   readonly pairs: readonly (readonly [Track, Detection])[];
-  /** What found no partner. */
-  readonly tracks: readonly Track[];
-  readonly detections: readonly Detection[];
+  readonly unmatchedTracks: readonly Track[];
+  readonly unmatchedDetections: readonly Detection[];
 }
 
-/** Pairs tracks with detections, cheapest pairs first, each at most once. */
+/** Greedy association: pairs tracks with detections by ascending cost; each is in at most one pair. */
 export function associate(
   tracks: readonly Track[],
   detections: readonly Detection[],
@@ -47,15 +49,15 @@ export function associate(
     .filter((candidate) => candidate.cost < Infinity)
     .sort((a, b) => a.cost - b.cost);
   const pairs = new Map<Track, Detection>();
-  const taken = new Set<Detection>();
+  const matched = new Set<Detection>();
   for (const { track, detection } of candidates) {
-    if (pairs.has(track) || taken.has(detection)) continue;
+    if (pairs.has(track) || matched.has(detection)) continue;
     pairs.set(track, detection);
-    taken.add(detection);
+    matched.add(detection);
   }
   return {
     pairs: [...pairs],
-    tracks: tracks.filter((track) => !pairs.has(track)),
-    detections: detections.filter((detection) => !taken.has(detection)),
+    unmatchedTracks: tracks.filter((track) => !pairs.has(track)),
+    unmatchedDetections: detections.filter((detection) => !matched.has(detection)),
   };
 }

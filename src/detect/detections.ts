@@ -1,16 +1,17 @@
 import type { Box, FaceKeypoints, Point } from '../domain/face.ts';
-import { iou, transformPoint, intersectionArea, type Similarity } from './geometry.ts';
+import { intersectionArea, iou, type Similarity, transformPoint } from './geometry.ts';
 import { ANCHOR_GRIDS, ANCHOR_VALUES } from './nets/blazeface.ts';
 
-/** A part of a frame as the detector looks at it. */
+/** A region of interest of the frame: a detector input. */
 export interface Region {
-  /** Pixels of the detector's input, multiples of 32. */
+  /** Size of the detector input in its own pixels, multiples of 32. */
   readonly width: number;
   readonly height: number;
-  /** From them to the frame. */
+  /** Similarity from detector input to frame coordinates. */
   readonly toFrame: Similarity;
 }
 
+/** A detected face in frame coordinates. */
 export interface Detection {
   /** 0…1. */
   readonly score: number;
@@ -18,47 +19,54 @@ export interface Detection {
   readonly keypoints: FaceKeypoints;
 }
 
-/** Detections of one region that overlap more than this are one face. */
+/** IoU above which two detections are the same face. */
 const SAME_FACE_IOU = 0.3;
-/** One box that lies in another by this part of its area is the same face too. */
+/** Share of the smaller box's area inside the other box, above which two detections are the same face. */
 const SAME_FACE_CONTAINMENT = 0.6;
 
-/** Anchors whose score suffices, decoded into frame coordinates, best first. */
+/**
+ * Decodes the anchors with a score of at least `minScore` to frame coordinates, best first.
+ *
+ * @param logits (anchors): score logits, grid by grid, row by row, cell by cell
+ * @param values (anchors, 16): box and keypoints per anchor, in detector input pixels relative to the anchor
+ */
 export function decodeDetections(
   logits: Float32Array,
   values: Float32Array,
   region: Region,
   minScore: number,
 ): Detection[] {
-  const least = Math.log(minScore / (1 - minScore));
-  const found: Detection[] = [];
+  const minLogit = Math.log(minScore / (1 - minScore));
+  const detections: Detection[] = [];
   let anchor = 0;
   for (const { stride, perCell } of ANCHOR_GRIDS) {
     const columns = region.width / stride;
     const cells = columns * (region.height / stride);
     for (let i = 0; i < cells * perCell; i++, anchor++) {
-      if (logits[anchor]! < least) continue;
+      if (logits[anchor]! < minLogit) continue;
       const cell = Math.floor(i / perCell);
       const x = ((cell % columns) + 0.5) * stride;
       const y = (Math.floor(cell / columns) + 0.5) * stride;
-      found.push(decodeAnchor(logits[anchor]!, values, anchor * ANCHOR_VALUES, { x, y }, region.toFrame));
+      detections.push(
+        decodeAnchor(logits[anchor]!, values, anchor * ANCHOR_VALUES, { x, y }, region.toFrame),
+      );
     }
   }
-  return found.sort((a, b) => b.score - a.score);
+  return detections.sort((a, b) => b.score - a.score);
 }
 
 function decodeAnchor(
   logit: number,
   values: Float32Array,
-  at: number,
+  offset: number,
   anchor: Point,
   toFrame: Similarity,
 ): Detection {
   const point = (i: number) =>
-    transformPoint(toFrame, { x: anchor.x + values[at + i]!, y: anchor.y + values[at + i + 1]! });
+    transformPoint(toFrame, { x: anchor.x + values[offset + i]!, y: anchor.y + values[offset + i + 1]! });
   const scale = Math.hypot(toFrame.a, toFrame.b);
   const centre = point(0);
-  const [w, h] = [values[at + 2]! * scale, values[at + 3]! * scale];
+  const [w, h] = [values[offset + 2]! * scale, values[offset + 3]! * scale];
   return {
     score: 1 / (1 + Math.exp(-logit)),
     box: { x: centre.x - w / 2, y: centre.y - h / 2, w, h },
@@ -73,7 +81,12 @@ function decodeAnchor(
   };
 }
 
-/** Overlapping answers of one look become their mean, weighted by score: steadier than the best one alone. */
+/**
+ * Non-maximum suppression within one region, by blending (Bazarevsky et al. 2019, section 3.4): overlapping detections
+ * become their score-weighted mean, which jitters less than the best of them.
+ *
+ * @param sorted best first
+ */
 export function blendOverlapping(sorted: readonly Detection[]): Detection[] {
   const faces: Detection[] = [];
   let rest = sorted;
@@ -81,35 +94,40 @@ export function blendOverlapping(sorted: readonly Detection[]): Detection[] {
     const best = rest[0]!;
     const group = rest.filter((other) => iou(best.box, other.box) > SAME_FACE_IOU || other === best);
     rest = rest.filter((other) => !group.includes(other));
-    const total = group.reduce((sum, { score }) => sum + score, 0);
-    const mean = (of: (detection: Detection) => number) =>
-      group.reduce((sum, detection) => sum + of(detection) * detection.score, 0) / total;
-    const point = (name: keyof FaceKeypoints) => ({
-      x: mean(({ keypoints }) => keypoints[name].x),
-      y: mean(({ keypoints }) => keypoints[name].y),
-    });
-    faces.push({
-      score: best.score,
-      box: {
-        x: mean(({ box }) => box.x),
-        y: mean(({ box }) => box.y),
-        w: mean(({ box }) => box.w),
-        h: mean(({ box }) => box.h),
-      },
-      keypoints: {
-        rightEye: point('rightEye'),
-        leftEye: point('leftEye'),
-        nose: point('nose'),
-        mouth: point('mouth'),
-        rightEar: point('rightEar'),
-        leftEar: point('leftEar'),
-      },
-    });
+    faces.push(weightedMean(group));
   }
   return faces;
 }
 
-/** Each face once though several regions saw it. */
+/** The mean of detections weighted by score; the score is that of the first, best one. */
+function weightedMean(group: readonly Detection[]): Detection {
+  const total = group.reduce((sum, { score }) => sum + score, 0);
+  const mean = (read: (detection: Detection) => number) =>
+    group.reduce((sum, detection) => sum + read(detection) * detection.score, 0) / total;
+  const point = (name: keyof FaceKeypoints) => ({
+    x: mean(({ keypoints }) => keypoints[name].x),
+    y: mean(({ keypoints }) => keypoints[name].y),
+  });
+  return {
+    score: group[0]!.score,
+    box: {
+      x: mean(({ box }) => box.x),
+      y: mean(({ box }) => box.y),
+      w: mean(({ box }) => box.w),
+      h: mean(({ box }) => box.h),
+    },
+    keypoints: {
+      rightEye: point('rightEye'),
+      leftEye: point('leftEye'),
+      nose: point('nose'),
+      mouth: point('mouth'),
+      rightEar: point('rightEar'),
+      leftEar: point('leftEar'),
+    },
+  };
+}
+
+/** Non-maximum suppression across regions: keeps the best detection of each face. Sorts `detections` in place. */
 export function suppressDuplicates(detections: Detection[]): Detection[] {
   const kept: Detection[] = [];
   for (const detection of detections.sort((a, b) => b.score - a.score))
@@ -117,7 +135,10 @@ export function suppressDuplicates(detections: Detection[]): Detection[] {
   return kept;
 }
 
-/** Whether two boxes can only be of one face. */
+/** Whether two boxes overlap so much that they must show the same face. */
 export function isSameFace(a: Box, b: Box): boolean {
-  return iou(a, b) > SAME_FACE_IOU || intersectionArea(a, b) > SAME_FACE_CONTAINMENT * Math.min(a.w * a.h, b.w * b.h);
+  return (
+    iou(a, b) > SAME_FACE_IOU ||
+    intersectionArea(a, b) > SAME_FACE_CONTAINMENT * Math.min(a.w * a.h, b.w * b.h)
+  );
 }

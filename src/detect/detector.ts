@@ -3,79 +3,92 @@ import type { I420Image } from '../domain/frame.ts';
 import { emitGraph } from '../infer/engine/onnx/graph.ts';
 import { OnnxSession } from '../infer/engine/onnx/session.ts';
 import { BATCH, type Parameters } from '../infer/model/ops.ts';
-import { blendOverlapping, decodeDetections, type Detection, suppressDuplicates, type Region } from './detections.ts';
+import {
+  blendOverlapping,
+  type Detection,
+  decodeDetections,
+  type Region,
+  suppressDuplicates,
+} from './detections.ts';
 import { intersectionArea } from './geometry.ts';
 import { blazeFace } from './nets/blazeface.ts';
 import { RegionFingerprint } from './region-fingerprint.ts';
 import { Sampler } from './sampler.ts';
 import { packagedParameters } from './weights.ts';
 
-/** What a region looked like when it was last searched, and what was found. */
+/** Fingerprint and detections of a region at its last scan. */
 interface CachedScan {
   readonly fingerprint: RegionFingerprint;
   readonly minScore: number;
   readonly detections: readonly Detection[];
-  /** Times since that only what is followed had changed. */
+  /** Scans skipped since then because only tracked faces moved. */
   scansSkipped: number;
 }
 
-/** So many times running, what changes around faces that are followed is no reason to search. */
+/** Skip at most this many consecutive scans of a region in which only tracked faces moved. */
 const MAX_SKIPPED_SCANS = 12;
 
-/** BlazeFace on regions of I420 frames. One call at a time. */
+/** Runs BlazeFace on regions of I420 frames. One call at a time. */
 export class FaceDetector {
   readonly #parameters: Parameters;
   readonly #sampler = new Sampler();
-  /** One graph per size of region: convolutions need their sizes. */
+  /** One session per input size: the graph has fixed convolution sizes. */
   readonly #sessions = new Map<string, Promise<OnnxSession>>();
   readonly #cachedScans = new WeakMap<Region, CachedScan>();
-  /** Regions that the network has been run on. */
-  runs = 0;
 
+  /** Throws AustreamError PREREQUISITE_MISSING when the network's weights are not installed. */
   constructor() {
     this.#parameters = packagedParameters('blazeface');
   }
 
   /**
-   * Faces in `regions` with at least `minScore`, each once, best first. A region that was searched before, and shows
-   * the same picture still, gets the same answer without another run: most of what a fixed camera sees. What changes
-   * within `followed`, boxes of the frame, is seldom a reason to search, and what was found there before no news.
+   * Detects faces with at least `minScore` in `regions`; each face once, best first.
+   *
+   * A region object that was scanned before and has the same fingerprint returns its cached detections without running
+   * the network, which is the usual case with a fixed camera. Changes inside `trackedHeads` (frame coordinates) seldom
+   * cause a scan; a scan skipped for that reason returns no detection that touches a tracked head.
    */
   async detect(
     image: I420Image,
     regions: readonly Region[],
     minScore: number,
-    followed: readonly Box[] = [],
+    trackedHeads: readonly Box[] = [],
   ): Promise<Detection[]> {
-    const found: Detection[] = [];
-    for (const region of regions) found.push(...(await this.#scan(image, region, minScore, followed)));
-    return suppressDuplicates(found);
+    const detections: Detection[] = [];
+    for (const region of regions)
+      detections.push(...(await this.#scan(image, region, minScore, trackedHeads)));
+    return suppressDuplicates(detections);
   }
 
   async #scan(
     image: I420Image,
     region: Region,
     minScore: number,
-    followed: readonly Box[],
+    trackedHeads: readonly Box[],
   ): Promise<readonly Detection[]> {
-    const { width, height, toFrame } = region;
-    const impression = new RegionFingerprint(image, region);
-    const before = this.#cachedScans.get(region);
-    if (before?.minScore === minScore) {
-      if (impression.matches(before.fingerprint, [])) return before.detections;
-      if (before.scansSkipped < MAX_SKIPPED_SCANS && impression.matches(before.fingerprint, followed)) {
-        before.scansSkipped++;
-        return before.detections.filter(({ box }) => followed.every((other) => intersectionArea(other, box) === 0));
+    const fingerprint = new RegionFingerprint(image, region);
+    const last = this.#cachedScans.get(region);
+    if (last?.minScore === minScore) {
+      if (fingerprint.matches(last.fingerprint, [])) return last.detections;
+      if (last.scansSkipped < MAX_SKIPPED_SCANS && fingerprint.matches(last.fingerprint, trackedHeads)) {
+        last.scansSkipped++;
+        return last.detections.filter(({ box }) =>
+          trackedHeads.every((head) => intersectionArea(head, box) === 0),
+        );
       }
     }
+    const detections = await this.#infer(image, region, minScore);
+    this.#cachedScans.set(region, { fingerprint, minScore, detections, scansSkipped: 0 });
+    return detections;
+  }
+
+  async #infer(image: I420Image, region: Region, minScore: number): Promise<readonly Detection[]> {
+    const { width, height, toFrame } = region;
     const data = new Uint8Array(width * height * 3);
     this.#sampler.sample(image, toFrame, width, height, data);
     const session = await this.#session(width, height);
-    this.runs++;
     const { scores, boxes } = await session.run({ pixels: { data, shape: [1, height, width, 3] } });
-    const found = blendOverlapping(decodeDetections(scores!.data, boxes!.data, region, minScore));
-    this.#cachedScans.set(region, { fingerprint, minScore, detections, scansSkipped: 0 });
-    return found;
+    return blendOverlapping(decodeDetections(scores!.data, boxes!.data, region, minScore));
   }
 
   #session(width: number, height: number): Promise<OnnxSession> {
@@ -90,15 +103,10 @@ export class FaceDetector {
         },
         (ops, { pixels }) => ({ ...blazeFace(ops, pixels) }),
       );
-      // Many cameras share a machine, each with its own process: one thread each.
+      // One thread: every camera has its own process, and they share the machine's cores.
       session = OnnxSession.open(graph, { threads: 1 });
       this.#sessions.set(key, session);
     }
     return session;
-  }
-
-  async close(): Promise<void> {
-    for (const session of this.#sessions.values()) await (await session).close();
-    this.#sessions.clear();
   }
 }

@@ -1,14 +1,14 @@
-import { halve, average4x4, average2x2, type Plane } from './area-averaging.ts';
+import { average2x2, average4x4, halve, type Plane } from './area-averaging.ts';
 
-/** A part of a plane, shrunk: each pixel stands for a block of `step`×`step`. */
+/** A downscaled part of a plane: each pixel is the mean of a block of `step`×`step` source pixels. */
 export interface DownscaledPlane extends Plane {
   readonly step: number;
-  /** Its corner in the whole plane's pixels. */
+  /** Top left corner in pixels of the full-size plane. */
   readonly x: number;
   readonly y: number;
 }
 
-/** A rectangle of a plane, in its pixels; may reach past its edge. */
+/** A rectangle in pixels of a plane; may reach past its edge. */
 export interface PlaneRect {
   readonly left: number;
   readonly top: number;
@@ -16,23 +16,27 @@ export interface PlaneRect {
   readonly bottom: number;
 }
 
-/** What was made of planes that are still in use: a face's mesh and its crop look at the same pixels. */
+/** Results per plane that is still in use: mesh input and crop of one face read the same pixels. */
 const cache = new WeakMap<Uint8Array, DownscaledPlane[]>();
 
 /**
- * The part of a plane that holds `extent`, or what of it is within, shrunk by `step`: a power of two from 2 on. Blocks
- * lie on a fixed grid, so that a resting picture gives the same answer wherever it is looked at.
+ * Downscales the part of a plane that covers `rect`, clipped to the plane, by area averaging.
+ *
+ * Blocks lie on a fixed grid: a still picture gives the same means whatever `rect` asks for.
+ *
+ * @param step block edge in pixels: a power of two ≥ 2
  */
-export function downscale(plane: Plane, extent: PlaneRect, step: number): DownscaledPlane {
-  const before = cache.get(plane.pixels) ?? [];
-  const wanted = alignToBlocks(plane, extent, step);
-  const found = before.find((reduced) => reduced.step === step && contains(reduced, wanted));
-  if (found) return found;
-  const made = step > 4 ? halveFinerLevel(plane, wanted, step) : averagePixels(plane, wanted, step);
-  cache.set(plane.pixels, [...before, made]);
-  return made;
+export function downscale(plane: Plane, rect: PlaneRect, step: number): DownscaledPlane {
+  const cached = cache.get(plane.pixels) ?? [];
+  const blocks = alignToBlocks(plane, rect, step);
+  const hit = cached.find((level) => level.step === step && contains(level, blocks));
+  if (hit) return hit;
+  const level = step > 4 ? halveFinerLevel(plane, blocks, step) : averagePixels(plane, blocks, step);
+  cache.set(plane.pixels, [...cached, level]);
+  return level;
 }
 
+/** A rectangle of whole blocks: corner in plane pixels, size in blocks. */
 interface BlockGrid {
   readonly x: number;
   readonly y: number;
@@ -41,49 +45,47 @@ interface BlockGrid {
   readonly step: number;
 }
 
-/** The blocks that touch `extent` and lie within the plane; at least one word of them, at most all. */
+/** The blocks that touch the rectangle and lie within the plane: at least one 32-bit word of pixels, at most all. */
 function alignToBlocks(plane: Plane, { left, top, right, bottom }: PlaneRect, step: number): BlockGrid {
-  const phase = wordOffset(plane);
-  const unit = Math.max(4, step);
   const span = (from: number, to: number, size: number, origin: number, grain: number) => {
-    const most = Math.max(1, Math.floor((size - origin) / grain));
-    const first = Math.max(0, Math.min(most - 1, Math.floor((from - origin) / grain)));
-    const last = Math.max(first + 1, Math.min(most, Math.ceil((to - origin) / grain)));
-    return { at: origin + first * grain, count: ((last - first) * grain) / step };
+    const available = Math.max(1, Math.floor((size - origin) / grain));
+    const first = Math.max(0, Math.min(available - 1, Math.floor((from - origin) / grain)));
+    const end = Math.max(first + 1, Math.min(available, Math.ceil((to - origin) / grain)));
+    return { start: origin + first * grain, count: ((end - first) * grain) / step };
   };
-  const across = span(left, right, plane.width, phase, unit);
-  const down = span(top, bottom, plane.height, 0, step);
-  return { x: across.at, y: down.at, width: across.count, height: down.count, step };
+  const columns = span(left, right, plane.width, wordOffset(plane), Math.max(4, step));
+  const rows = span(top, bottom, plane.height, 0, step);
+  return { x: columns.start, y: rows.start, width: columns.count, height: rows.count, step };
 }
 
-/** Pixels before the first one that begins a word of memory. */
+/** Pixels before the first one that is aligned to a 32-bit word. */
 function wordOffset({ pixels }: Plane): number {
   return -pixels.byteOffset & 3;
 }
 
-function averagePixels({ pixels, stride }: Plane, wanted: BlockGrid, step: number): DownscaledPlane {
-  const { x, y, width, height } = wanted;
+function averagePixels({ pixels, stride }: Plane, blocks: BlockGrid, step: number): DownscaledPlane {
+  const { x, y, width, height } = blocks;
   const from = pixels.byteOffset + y * stride + x;
   const words = new Int32Array(pixels.buffer, from, (pixels.byteOffset + pixels.length - from) >> 2);
-  const means = step === 2 ? average2x2 : average4x4;
-  return { ...wanted, pixels: means(words, stride >> 2, width, height), stride: width };
+  const average = step === 2 ? average2x2 : average4x4;
+  return { ...blocks, pixels: average(words, stride >> 2, width, height), stride: width };
 }
 
-function halveFinerLevel(plane: Plane, wanted: BlockGrid, step: number): DownscaledPlane {
-  const { x, y, width, height } = wanted;
-  const extent = { left: x, top: y, right: x + width * step, bottom: y + height * step };
-  const finer = downscale(plane, extent, step / 2);
+function halveFinerLevel(plane: Plane, blocks: BlockGrid, step: number): DownscaledPlane {
+  const { x, y, width, height } = blocks;
+  const rect = { left: x, top: y, right: x + width * step, bottom: y + height * step };
+  const finer = downscale(plane, rect, step / 2);
   const pixels = new Uint8Array(width * height);
   const from = ((y - finer.y) / finer.step) * finer.stride + (x - finer.x) / finer.step;
   halve(finer.pixels.subarray(from), finer.stride, width, height, pixels);
-  return { ...wanted, pixels, stride: width };
+  return { ...blocks, pixels, stride: width };
 }
 
-function contains(reduced: DownscaledPlane, { x, y, width, height, step }: BlockGrid): boolean {
+function contains(level: DownscaledPlane, { x, y, width, height, step }: BlockGrid): boolean {
   return (
-    reduced.x <= x &&
-    reduced.y <= y &&
-    reduced.x + reduced.width * step >= x + width * step &&
-    reduced.y + reduced.height * step >= y + height * step
+    level.x <= x &&
+    level.y <= y &&
+    level.x + level.width * step >= x + width * step &&
+    level.y + level.height * step >= y + height * step
   );
 }

@@ -1,31 +1,33 @@
-/** Innovations beyond so many standard deviations mean that the face really moved. */
+/** Gate: an innovation beyond this many standard deviations means real movement, not measurement noise. */
 const GATE_SIGMAS = 2.5;
 
 /**
- * One quantity and its speed under a constant-velocity Kalman filter. While the quantity rests the filter averages
- * over many measurements; a measurement that its uncertainty cannot explain widens it at once (a strong tracking
- * filter, Zhou and Frank 1996), so that real movements are followed without lag.
+ * Constant-velocity Kalman filter of one quantity; state (value, velocity).
+ *
+ * At rest it averages over many measurements. An innovation outside the gate inflates the covariance at once (strong
+ * tracking filter, Zhou and Frank 1996), so that the filter follows real movement without lag.
  */
 export class KalmanFilter {
   value: number;
+  /** Per second. */
   velocity = 0;
   readonly #processNoise: number;
-  // Covariance of (value, speed).
+  // Covariance matrix of (value, velocity).
   #pxx: number;
   #pxv = 0;
   #pvv: number;
 
   /**
    * @param value first measurement
-   * @param variance of that measurement
-   * @param speedVariance of the unknown first speed (per second)
-   * @param acceleration spectral density of the white acceleration that drives the speed
+   * @param variance of the first measurement
+   * @param velocityVariance of the unknown initial velocity (per second)
+   * @param processNoise spectral density of the white acceleration that drives the velocity
    */
-  constructor(value: number, variance: number, speedVariance: number, acceleration: number) {
+  constructor(value: number, variance: number, velocityVariance: number, processNoise: number) {
     this.value = value;
     this.#pxx = variance;
-    this.#pvv = speedVariance;
-    this.#processNoise = acceleration;
+    this.#pvv = velocityVariance;
+    this.#processNoise = processNoise;
   }
 
   /** Standard deviation of the value. */
@@ -33,7 +35,7 @@ export class KalmanFilter {
     return Math.sqrt(this.#pxx);
   }
 
-  /** Moves on by `dt` seconds. */
+  /** Predicts the state `dt` seconds ahead. */
   predict(dt: number): void {
     const q = this.#processNoise;
     this.value += this.velocity * dt;
@@ -42,28 +44,28 @@ export class KalmanFilter {
     this.#pvv += q * dt;
   }
 
-  /** Takes in a measurement. */
-  update(measured: number, variance: number): void {
-    const innovation = measured - this.value;
+  /** Corrects the state by a measurement with this variance. */
+  update(measurement: number, variance: number): void {
+    const innovation = measurement - this.value;
     const excess = innovation ** 2 - GATE_SIGMAS ** 2 * (this.#pxx + variance);
     if (excess > 0) {
-      const widen = (innovation ** 2 - variance) / this.#pxx;
-      this.#pxx *= widen;
-      this.#pxv *= widen;
-      this.#pvv *= widen;
+      const inflation = (innovation ** 2 - variance) / this.#pxx;
+      this.#pxx *= inflation;
+      this.#pxv *= inflation;
+      this.#pvv *= inflation;
     }
-    const total = this.#pxx + variance;
-    const gain = this.#pxx / total;
-    const speedGain = this.#pxv / total;
+    const innovationVariance = this.#pxx + variance;
+    const gain = this.#pxx / innovationVariance;
+    const velocityGain = this.#pxv / innovationVariance;
     this.value += gain * innovation;
-    this.velocity += speedGain * innovation;
-    this.#pvv -= speedGain * this.#pxv;
+    this.velocity += velocityGain * innovation;
+    this.#pvv -= velocityGain * this.#pxv;
     this.#pxv *= 1 - gain;
     this.#pxx *= 1 - gain;
   }
 
-  /** Keeps only `part` of the speed: what is not seen is not assumed to move on for ever. */
-  dampVelocity(part: number): void {
-    this.velocity *= part;
+  /** Multiplies the velocity by `factor` (0…1): an unmeasured quantity must not drift for ever. */
+  dampVelocity(factor: number): void {
+    this.velocity *= factor;
   }
 }

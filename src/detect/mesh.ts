@@ -1,29 +1,21 @@
-import type { Point } from '../domain/face.ts';
 import type { I420Image } from '../domain/frame.ts';
 import { emitGraph } from '../infer/engine/onnx/graph.ts';
 import { OnnxSession } from '../infer/engine/onnx/session.ts';
 import { BATCH } from '../infer/model/ops.ts';
-import { squareToFrame } from './geometry.ts';
+import { type RotatedSquare, squareToFrame } from './geometry.ts';
 import { faceMesh, MESH_POINTS, MESH_SIZE } from './nets/facemesh.ts';
 import { Sampler } from './sampler.ts';
 import { packagedParameters } from './weights.ts';
 
-/** A square of the frame, turned by `roll` radians (clockwise on the screen). */
-export interface RotatedSquare {
-  readonly centre: Point;
-  readonly side: number;
-  readonly roll: number;
-}
-
-/** The face mesh of one face. */
+/** The face mesh fitted to one square. */
 export interface Mesh {
-  /** 0…1, whether there is a face at all. */
+  /** Probability that the square shows a face, 0…1. */
   readonly presence: number;
-  /** 468 × (x, y, z): x and y in frame pixels; z in pixels too, in the square's own frame, towards the scene. */
+  /** (468, 3) landmarks: x and y in frame coordinates; z, the depth, in frame pixels, growing away from the camera. */
   readonly points: Float32Array;
 }
 
-/** MediaPipe's face mesh on squares of I420 frames. One call at a time. */
+/** Runs MediaPipe's face mesh on squares of I420 frames. One call at a time. */
 export class FaceMesh {
   readonly #session: OnnxSession;
   readonly #sampler = new Sampler();
@@ -32,6 +24,7 @@ export class FaceMesh {
     this.#session = session;
   }
 
+  /** Rejects with AustreamError PREREQUISITE_MISSING when the network's weights are not installed. */
   static async open(): Promise<FaceMesh> {
     const graph = emitGraph(
       {
@@ -44,37 +37,41 @@ export class FaceMesh {
     return new FaceMesh(await OnnxSession.open(graph, { threads: 1 }));
   }
 
-  /** One mesh for each square, whose face should fill about two thirds of it. */
+  /** Fits one mesh per square, in one batch. A face should fill about two thirds of its square. */
   async fit(image: I420Image, squares: readonly RotatedSquare[]): Promise<Mesh[]> {
     if (squares.length === 0) return [];
-    const each = MESH_SIZE * MESH_SIZE * 3;
-    const data = new Uint8Array(squares.length * each);
+    const inputBytes = MESH_SIZE * MESH_SIZE * 3;
+    const data = new Uint8Array(squares.length * inputBytes);
     squares.forEach((square, i) => {
-      this.#sampler.sample(image, squareToFrame(MESH_SIZE, square), MESH_SIZE, MESH_SIZE, data, i * each);
+      this.#sampler.sample(
+        image,
+        squareToFrame(MESH_SIZE, square),
+        MESH_SIZE,
+        MESH_SIZE,
+        data,
+        i * inputBytes,
+      );
     });
     const shape = [squares.length, MESH_SIZE, MESH_SIZE, 3];
     const { landmarks, presence } = await this.#session.run({ pixels: { data, shape } });
     return squares.map((square, i) => ({
       presence: presence!.data[i] as number,
-      points: toFrame(landmarks!.data, i * MESH_POINTS * 3, square),
+      points: landmarksToFrame(landmarks!.data, i * MESH_POINTS * 3, square),
     }));
-  }
-
-  close(): Promise<void> {
-    return this.#session.close();
   }
 }
 
-function toFrame(values: Float32Array, from: number, square: RotatedSquare): Float32Array {
+/** Landmarks of one square, (468, 3) from `offset` on, from network input to frame coordinates. */
+function landmarksToFrame(landmarks: Float32Array, offset: number, square: RotatedSquare): Float32Array {
   const { a, b, tx, ty } = squareToFrame(MESH_SIZE, square);
-  const depth = square.side / MESH_SIZE;
+  const scale = square.side / MESH_SIZE;
   const points = new Float32Array(MESH_POINTS * 3);
   for (let i = 0; i < points.length; i += 3) {
-    const x = values[from + i]!;
-    const y = values[from + i + 1]!;
+    const x = landmarks[offset + i]!;
+    const y = landmarks[offset + i + 1]!;
     points[i] = a * x - b * y + tx;
     points[i + 1] = b * x + a * y + ty;
-    points[i + 2] = values[from + i + 2]! * depth;
+    points[i + 2] = landmarks[offset + i + 2]! * scale;
   }
   return points;
 }

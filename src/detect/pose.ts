@@ -1,25 +1,25 @@
 import type { FaceKeypoints } from '../domain/face.ts';
 
-/** Degrees: yaw to the subject's left, pitch up, roll clockwise in the picture. */
+/** Head pose in degrees: yaw positive to the subject's left, pitch positive up, roll clockwise in the picture. */
 export interface HeadPose {
   readonly yaw: number;
   readonly pitch: number;
   readonly roll: number;
 }
 
-/** Mesh points: beside the ears, top of the forehead, chin. */
+/** Mesh landmarks: beside the ears, top of the forehead, chin. */
 const RIGHT_SIDE = 234;
 const LEFT_SIDE = 454;
 const FOREHEAD = 10;
 const CHIN = 152;
-/** The mesh exaggerates depth; with this its yaw agrees with a landmark model's head pose (measured on portraits). */
+/** Scale of the mesh's exaggerated depth; fitted on portraits to the yaw of a landmark model's head pose. */
 const DEPTH_SCALE = 0.87;
-/** Pitch of the line from chin to forehead where that model says that the face looks straight ahead. */
+/** Pitch, in degrees, of the line from chin to forehead when that model reports a face looking straight ahead. */
 const LEVEL_PITCH = -3.4;
-/** How far the nose leaves the middle between the ears, in half their distance, at small yaw; same source. */
+/** Nose offset from the middle between the ears, in half ear distances, per tan(yaw); same source. */
 const NOSE_OFFSET_PER_TANGENT = 2.1;
 
-/** Pose from the depth of a mesh (468 × x, y, z). */
+/** Head pose from the depth of mesh landmarks (468, 3). */
 export function meshPose(points: Float32Array): HeadPose {
   const across = difference(points, LEFT_SIDE, RIGHT_SIDE);
   const up = difference(points, FOREHEAD, CHIN);
@@ -30,27 +30,27 @@ export function meshPose(points: Float32Array): HeadPose {
   };
 }
 
-/** Pose from the detector's keypoints alone: coarse, for faces that the mesh does not fit. */
+/** Head pose from the detector's keypoints: coarse, for faces that the mesh does not fit. */
 export function keypointPose({ rightEye, leftEye, nose, mouth, rightEar, leftEar }: FaceKeypoints): HeadPose {
   const roll = Math.atan2(leftEye.y - rightEye.y, leftEye.x - rightEye.x);
   const along = (x: number, y: number) => x * Math.cos(roll) + y * Math.sin(roll);
   const down = (x: number, y: number) => y * Math.cos(roll) - x * Math.sin(roll);
-  const middle = { x: (rightEar.x + leftEar.x) / 2, y: (rightEar.y + leftEar.y) / 2 };
-  const half = Math.abs(along(leftEar.x - rightEar.x, leftEar.y - rightEar.y)) / 2;
-  const side = along(nose.x - middle.x, nose.y - middle.y) / Math.max(half, 1e-6);
-  const eyes = { x: (rightEye.x + leftEye.x) / 2, y: (rightEye.y + leftEye.y) / 2 };
-  const height = down(mouth.x - eyes.x, mouth.y - eyes.y);
-  const noseAt = down(nose.x - eyes.x, nose.y - eyes.y) / Math.max(height, 1e-6);
+  const earsMiddle = { x: (rightEar.x + leftEar.x) / 2, y: (rightEar.y + leftEar.y) / 2 };
+  const halfEarDistance = Math.abs(along(leftEar.x - rightEar.x, leftEar.y - rightEar.y)) / 2;
+  const noseOffset = along(nose.x - earsMiddle.x, nose.y - earsMiddle.y) / Math.max(halfEarDistance, 1e-6);
+  const eyesMiddle = { x: (rightEye.x + leftEye.x) / 2, y: (rightEye.y + leftEye.y) / 2 };
+  const eyesToMouth = down(mouth.x - eyesMiddle.x, mouth.y - eyesMiddle.y);
+  const noseHeight = down(nose.x - eyesMiddle.x, nose.y - eyesMiddle.y) / Math.max(eyesToMouth, 1e-6);
   return {
-    yaw: degrees(Math.atan(side / NOSE_OFFSET_PER_TANGENT)),
-    pitch: degrees(Math.asin(Math.max(-1, Math.min(1, 2 * (0.5 - noseAt))))),
+    yaw: degrees(Math.atan(noseOffset / NOSE_OFFSET_PER_TANGENT)),
+    pitch: degrees(Math.asin(Math.max(-1, Math.min(1, 2 * (0.5 - noseHeight))))),
     roll: degrees(roll),
   };
 }
 
 function difference(points: Float32Array, to: number, from: number): { x: number; y: number; z: number } {
-  const at = (i: number) => points[3 * to + i]! - points[3 * from + i]!;
-  return { x: at(0), y: at(1), z: at(2) };
+  const component = (i: number) => points[3 * to + i]! - points[3 * from + i]!;
+  return { x: component(0), y: component(1), z: component(2) };
 }
 
 function degrees(radians: number): number {

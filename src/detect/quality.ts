@@ -2,43 +2,49 @@ import { CROP_SIZE, type CropQuality, type Unreliable } from '../domain/face.ts'
 import type { DetectOptions } from './options.ts';
 import type { HeadPose } from './pose.ts';
 
-/** Face height in source pixels from which more pixels add nothing to a crop. */
+/** Face height in source pixels above which a crop gains no more detail. */
 const FULL_DETAIL_HEIGHT = 100;
-/** The part of the crop that is face: rows and columns, in pixels. */
+/** The part of the crop that shows the face, in crop pixels. */
 const FACE_AREA = { top: 24, bottom: 104, left: 20, right: 92 };
-/** Steps between pixels whose differences are compared. */
+/** Pixel distances over which contrast is measured. */
 const FINE_STEP = 1;
 const COARSE_STEP = 4;
 /**
- * Ratio of fine to coarse contrast of a thoroughly blurred face, and of a crisp one. Measured on 60 portraits: crisp
- * 0.45; enlarged from 36 px 0.30, from 24 px 0.28; Gaussian blur of 2 crop pixels 0.275, of 3 0.263.
+ * Ratio of fine to coarse contrast of a completely blurred and of a crisp face. Measured on 60 portraits: crisp 0.45;
+ * upscaled from 36 px 0.30, from 24 px 0.28; Gaussian blur with σ = 2 crop pixels 0.275, with σ = 3 0.263.
  */
 const BLURRED_RATIO = 0.255;
 const CRISP_RATIO = 0.45;
 
-/** What is known of one crop before it is scored. */
+/** Inputs of a crop's quality. */
 export interface CropMeasurements {
-  /** RGB, `CROP_BYTES` bytes. */
+  /** RGB (112, 112, 3), bytes. */
   readonly pixels: Uint8Array;
+  /** Height of the face box in source pixels. */
   readonly faceHeight: number;
   readonly pose: HeadPose;
+  /** Detector score, 0…1. */
   readonly detection: number;
-  /** The decoder reported damage. */
+  /** Whether the decoder reported damage. */
   readonly corrupt: boolean;
 }
 
-export function assessQuality(evidence: CropMeasurements, limits: DetectOptions['reliable']): CropQuality {
-  const { faceHeight, pose, detection } = evidence;
-  const sharpness = sharpnessOf(evidence.pixels);
-  const facing = Math.cos((pose.yaw * Math.PI) / 180) * Math.cos((pose.pitch * Math.PI) / 180);
+/** Quality of a crop: score = detection · cos yaw · cos pitch · √(size · sharpness), each factor in 0…1. */
+export function assessQuality(
+  measurements: CropMeasurements,
+  limits: DetectOptions['reliable'],
+): CropQuality {
+  const { faceHeight, pose, detection } = measurements;
+  const sharpness = sharpnessOf(measurements.pixels);
+  const frontal = Math.cos((pose.yaw * Math.PI) / 180) * Math.cos((pose.pitch * Math.PI) / 180);
   const size = Math.min(1, faceHeight / FULL_DETAIL_HEIGHT);
   return {
-    score: clampToUnit(detection * Math.max(0, facing) * Math.sqrt(size * sharpness)),
+    score: clampToUnit(detection * Math.max(0, frontal) * Math.sqrt(size * sharpness)),
     faceHeight,
     sharpness,
     ...pose,
     detection,
-    unreliable: unreliableReason(evidence, sharpness, limits),
+    unreliable: unreliableReason(measurements, sharpness, limits),
   };
 }
 
@@ -55,24 +61,26 @@ function unreliableReason(
 }
 
 /**
- * 0 … 1 by how much of the face's contrast over 4 pixels is already there over 1: a quarter of it where all is
- * smooth, half and more where edges are crisp, whatever the light.
+ * Sharpness of a crop, 0 (blurred) … 1 (crisp), independent of brightness and contrast: the ratio of RMS contrast over
+ * 1 pixel to that over 4 pixels. The ratio is a quarter in smooth areas and half or more with crisp edges.
  */
 export function sharpnessOf(pixels: Uint8Array): number {
   const fine = contrast(pixels, FINE_STEP);
   const coarse = contrast(pixels, COARSE_STEP);
-  return coarse < 1 ? 0 : clampToUnit((Math.sqrt(fine / coarse) - BLURRED_RATIO) / (CRISP_RATIO - BLURRED_RATIO));
+  return coarse < 1
+    ? 0
+    : clampToUnit((Math.sqrt(fine / coarse) - BLURRED_RATIO) / (CRISP_RATIO - BLURRED_RATIO));
 }
 
-/** Mean squared difference of green over `step` pixels, along x and y. */
+/** Mean squared difference of the green channel over `step` pixels along x and y. */
 function contrast(pixels: Uint8Array, step: number): number {
   let sum = 0;
   for (let y = FACE_AREA.top; y < FACE_AREA.bottom; y++) {
     for (let x = FACE_AREA.left; x < FACE_AREA.right; x++) {
       const at = 3 * (y * CROP_SIZE + x) + 1;
-      const here = pixels[at]!;
-      const dx = pixels[at + 3 * step]! - here;
-      const dy = pixels[at + 3 * CROP_SIZE * step]! - here;
+      const value = pixels[at]!;
+      const dx = pixels[at + 3 * step]! - value;
+      const dy = pixels[at + 3 * CROP_SIZE * step]! - value;
       sum += dx * dx + dy * dy;
     }
   }

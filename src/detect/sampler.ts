@@ -1,19 +1,20 @@
 import type { I420Image } from '../domain/frame.ts';
 import { halve, type Plane } from './area-averaging.ts';
-import { yuvToRgb } from './yuv-to-rgb.ts';
+import { downscale, type PlaneRect } from './downscale.ts';
 import { type Similarity, scaleOf } from './geometry.ts';
-import { type PlaneRect, downscale } from './downscale.ts';
+import { yuvToRgb } from './yuv-to-rgb.ts';
 
-/** Shrinking by less than this is bilinear even where fine drawing is wanted. */
+/** Downscaling by less than this is plain bilinear even with supersampling. */
 const SUPERSAMPLE_FROM = 1.2;
 
-/** What blocks leave to bilinear shrinking is from this to twice this. */
+/** After block averaging the bilinear step still scales by this much to twice this much. */
 const MIN_BILINEAR_SCALE = 0.84;
 
 /**
- * Draws RGB pictures of regions of I420 frames, without ever converting a whole frame. Shrinking by 1.7 or more first
- * averages blocks of source pixels, as large as a power of two, so that each counts; what is left is bilinear. Beyond the
- * frame's edge its border pixels repeat. Reuses its memory: one picture at a time.
+ * Samples RGB pictures of regions of I420 frames; no whole frame is converted.
+ *
+ * Downscaling by 1.7 or more first averages blocks of source pixels (edge: a power of two), which prevents aliasing; the
+ * rest is bilinear. Samples outside the frame clamp to its edge. Scratch memory is reused: one call at a time.
  */
 export class Sampler {
   readonly #supersampled: boolean;
@@ -21,16 +22,17 @@ export class Sampler {
   #planes = { y: new Uint8Array(0), u: new Uint8Array(0), v: new Uint8Array(0) };
 
   /**
-   * `fine` shrinks by way of a picture of twice the size, and draws all colour there is: crisper, at three times the
-   * cost. Otherwise 2×2 pixels share one colour, as they do in the frame.
+   * @param supersampled samples luma at twice the size and averages 2×2, and chroma at full size: sharper, at three
+   *   times the cost. Otherwise 2×2 pixels share one chroma sample, as in the frame.
    */
-  constructor(fine = false) {
-    this.#supersampled = fine;
+  constructor(supersampled = false) {
+    this.#supersampled = supersampled;
   }
 
   /**
-   * Writes a picture of width×height RGB pixels into `out` from `offset` on; `toFrame` takes a point of the picture
-   * to the frame. Width and height are even.
+   * Writes (height, width, 3) RGB bytes into `out` from byte `offset` on. `width` and `height` are even.
+   *
+   * @param toFrame similarity from picture to frame coordinates
    */
   sample(
     image: I420Image,
@@ -44,11 +46,11 @@ export class Sampler {
     if (this.#planes.y.length < size)
       this.#planes = { y: new Uint8Array(size), u: new Uint8Array(size), v: new Uint8Array(size) };
     const { y, u, v } = this.#planes;
-    const share = this.#supersampled ? 1 : 2;
-    // Chroma lies between luma rows and on even luma columns (MPEG's siting), so a quarter sample right of centre.
+    const subsampling = this.#supersampled ? 1 : 2;
+    // MPEG chroma siting: between luma rows, on even luma columns; a quarter chroma sample right of the centre.
     const toChroma = {
-      a: (toFrame.a * share) / 2,
-      b: (toFrame.b * share) / 2,
+      a: (toFrame.a * subsampling) / 2,
+      b: (toFrame.b * subsampling) / 2,
       tx: toFrame.tx / 2 + (image.fullRange ? 0 : 0.25),
       ty: toFrame.ty / 2,
     };
@@ -58,53 +60,61 @@ export class Sampler {
       width: (image.width + 1) >> 1,
       height: (image.height + 1) >> 1,
     };
-    if (this.#supersampled && scaleOf(toFrame) > SUPERSAMPLE_FROM) this.#supersample(luma, toFrame, width, height, y);
+    if (this.#supersampled && scaleOf(toFrame) > SUPERSAMPLE_FROM)
+      this.#supersample(luma, toFrame, width, height, y);
     else samplePlane(luma, toFrame, width, height, y);
-    samplePlane({ ...chroma, pixels: image.u }, toChroma, width / share, height / share, u);
-    samplePlane({ ...chroma, pixels: image.v }, toChroma, width / share, height / share, v);
+    samplePlane({ ...chroma, pixels: image.u }, toChroma, width / subsampling, height / subsampling, u);
+    samplePlane({ ...chroma, pixels: image.v }, toChroma, width / subsampling, height / subsampling, v);
     yuvToRgb(this.#planes, width, height, !this.#supersampled, out, offset, image);
   }
 
-  #supersample(plane: Plane, map: Similarity, width: number, height: number, out: Uint8Array): void {
-    const doubled = 4 * width * height;
-    if (this.#doubleSize.length < doubled) this.#doubleSize = new Uint8Array(doubled);
-    const half = { a: map.a / 2, b: map.b / 2, tx: map.tx, ty: map.ty };
+  #supersample(plane: Plane, toPlane: Similarity, width: number, height: number, out: Uint8Array): void {
+    const size = 4 * width * height;
+    if (this.#doubleSize.length < size) this.#doubleSize = new Uint8Array(size);
+    const half = { ...toPlane, a: toPlane.a / 2, b: toPlane.b / 2 };
     samplePlane(plane, half, 2 * width, 2 * height, this.#doubleSize);
     halve(this.#doubleSize, 2 * width, width, height, out);
   }
 }
 
-function samplePlane(plane: Plane, map: Similarity, width: number, height: number, out: Uint8Array): void {
-  // Not larger than a very flat or narrow plane, of which a block begins with a whole word.
-  const room = plane.width < 8 ? 1 : Math.min(plane.height, plane.width - 3);
-  const step = 2 ** Math.floor(Math.log2(Math.min(scaleOf(map) / MIN_BILINEAR_SCALE, room)));
+/** Block averaging by the largest power of two that the scale allows, then bilinear. `toPlane`: from picture to plane. */
+function samplePlane(
+  plane: Plane,
+  toPlane: Similarity,
+  width: number,
+  height: number,
+  out: Uint8Array,
+): void {
+  // A block must fit into very flat and narrow planes; up to 3 pixels lie before the first aligned word.
+  const maxStep = plane.width < 8 ? 1 : Math.min(plane.height, plane.width - 3);
+  const step = 2 ** Math.floor(Math.log2(Math.min(scaleOf(toPlane) / MIN_BILINEAR_SCALE, maxStep)));
   if (step < 2) {
-    sampleBilinear(plane, map, width, height, out);
+    sampleBilinear(plane, toPlane, width, height, out);
     return;
   }
-  const reduced = downscale(plane, coveredRect(map, width, height, step), step);
-  const shrunk = {
-    a: map.a / step,
-    b: map.b / step,
-    tx: (map.tx - reduced.x) / step,
-    ty: (map.ty - reduced.y) / step,
+  const level = downscale(plane, coveredRect(toPlane, width, height, step), step);
+  const toLevel = {
+    a: toPlane.a / step,
+    b: toPlane.b / step,
+    tx: (toPlane.tx - level.x) / step,
+    ty: (toPlane.ty - level.y) / step,
   };
-  sampleBilinear(reduced, shrunk, width, height, out);
+  sampleBilinear(level, toLevel, width, height, out);
 }
 
-/** What a picture covers, with a margin for interpolation. */
-function coveredRect(map: Similarity, width: number, height: number, margin: number): PlaneRect {
-  const xs = [0, map.a * width, -map.b * height, map.a * width - map.b * height];
-  const ys = [0, map.b * width, map.a * height, map.b * width + map.a * height];
+/** Bounds of what a picture of width×height covers in the plane, with a margin for interpolation. */
+function coveredRect({ a, b, tx, ty }: Similarity, width: number, height: number, margin: number): PlaneRect {
+  const xs = [0, a * width, -b * height, a * width - b * height];
+  const ys = [0, b * width, a * height, b * width + a * height];
   return {
-    left: Math.min(...xs) + map.tx - margin,
-    right: Math.max(...xs) + map.tx + margin,
-    top: Math.min(...ys) + map.ty - margin,
-    bottom: Math.max(...ys) + map.ty + margin,
+    left: Math.min(...xs) + tx - margin,
+    right: Math.max(...xs) + tx + margin,
+    top: Math.min(...ys) + ty - margin,
+    bottom: Math.max(...ys) + ty + margin,
   };
 }
 
-/** Bilinear, in 16.16 fixed point. */
+/** Bilinear sampling in 16.16 fixed point; coordinates outside the plane clamp to its edge. */
 function sampleBilinear(
   { pixels: source, stride, width, height }: Plane,
   { a, b, tx, ty }: Similarity,

@@ -1,60 +1,61 @@
 import type { Region } from './detections.ts';
 
 /**
- * Height of a face, forehead to chin, in detector pixels, from which BlazeFace finds practically every one: 99 % of
- * portraits shrunk into a 1280×720 frame at 22.5, 98 % at 20, 94 % at 17.
+ * Face height, forehead to chin, in detector input pixels, from which BlazeFace detects practically every face.
+ * Measured on portraits shrunk into 1280×720 frames: 99 % detected at 22.5 pixels, 98 % at 20, 94 % at 17.
  */
 const DETECTABLE_FACE_HEIGHT = 22.5;
-/** Longest edge of the look at the whole frame, in detector pixels. */
+/** Longest edge of the overview in detector input pixels. */
 const OVERVIEW_MAX_EDGE = 352;
-/** Longest edge of a tile. */
+/** Longest edge of a tile in detector input pixels. */
 const TILE_MAX_EDGE = 352;
-/** Neighbouring tiles share this much, so that a face of a tile's level is whole in one of them. */
+/** Overlap of neighbouring tiles in detector input pixels: a face of the tile's level lies whole in one of them. */
 const TILE_OVERLAP = 48;
-/** Faces that span more than this many times the smallest one of a level are left to the next coarser level. */
+/** A pyramid level covers faces up to this many times its smallest one; larger ones belong to the next coarser level. */
 const LEVEL_RATIO = 4;
-/** Lengths in detector pixels are products of fractions. */
+/** Tolerance for rounding errors of lengths in detector input pixels. */
 const ROUNDING_TOLERANCE = 1e-6;
-/** The overview is looked at so many times as often as the tiles. */
+/** Scans of the overview per scan of all tiles. */
 const OVERVIEWS_PER_PERIOD = 4;
 
 /**
- * Which parts of the frame are searched for new faces, and when. The overview, the whole frame shrunk, finds large
- * faces; tiles at finer levels find small ones. Looks are spread over frames, so that none pays for all.
+ * Which regions of the frame are scanned for new faces, and when. The overview (the whole frame, downscaled) finds
+ * large faces; tiles of an image pyramid's finer levels find small ones. Scans are spread evenly over frames.
  */
 export class ScanPlan {
   readonly #overview: Region;
   readonly #tiles: readonly Region[];
-  #overviewDue = 0;
+  /** Scans that are due; one is made per whole number. */
+  #overviewsDue = 0;
   #tilesDue = 0;
   #nextTile = 0;
 
-  /** For frames of this size, in which faces from `minFaceHeight` pixels on are wanted. */
+  /** For frames of `width`×`height` pixels and faces of at least `minFaceHeight` pixels. */
   constructor(width: number, height: number, minFaceHeight: number) {
     const finest = Math.min(1, DETECTABLE_FACE_HEIGHT / minFaceHeight);
     const coarsest = Math.min(finest, OVERVIEW_MAX_EDGE / Math.max(width, height));
     this.#overview = levelTiles(width, height, coarsest)[0]!;
-    const between = Math.ceil(Math.log(finest / coarsest) / Math.log(LEVEL_RATIO));
-    this.#tiles = Array.from({ length: between }, (_, i) =>
-      levelTiles(width, height, finest * (coarsest / finest) ** (i / between)),
+    const levels = Math.ceil(Math.log(finest / coarsest) / Math.log(LEVEL_RATIO));
+    this.#tiles = Array.from({ length: levels }, (_, i) =>
+      levelTiles(width, height, finest * (coarsest / finest) ** (i / levels)),
     ).flat();
   }
 
-  /** Everything, for a first frame. */
+  /** Every region, for a first frame. */
   all(): readonly Region[] {
     return [this.#overview, ...this.#tiles];
   }
 
-  /** What is due after `seconds` more, if the whole frame shall be seen once in `period` seconds. */
+  /** The regions due after another `seconds`, at one scan of the whole frame per `period` seconds. */
   due(seconds: number, period: number): readonly Region[] {
-    const part = Math.min(1, seconds / period);
+    const share = Math.min(1, seconds / period);
     const regions: Region[] = [];
-    this.#overviewDue += part * OVERVIEWS_PER_PERIOD;
-    if (this.#overviewDue >= 1) {
-      this.#overviewDue %= 1;
+    this.#overviewsDue += share * OVERVIEWS_PER_PERIOD;
+    if (this.#overviewsDue >= 1) {
+      this.#overviewsDue %= 1;
       regions.push(this.#overview);
     }
-    this.#tilesDue = Math.min(this.#tiles.length, this.#tilesDue + part * this.#tiles.length);
+    this.#tilesDue = Math.min(this.#tiles.length, this.#tilesDue + share * this.#tiles.length);
     for (; this.#tilesDue >= 1; this.#tilesDue--) {
       regions.push(this.#tiles[this.#nextTile]!);
       this.#nextTile = (this.#nextTile + 1) % this.#tiles.length;
@@ -63,7 +64,7 @@ export class ScanPlan {
   }
 }
 
-/** The frame shrunk by `scale`, cut into tiles of one size that cover it evenly. */
+/** One pyramid level: the frame downscaled by `scale` and cut into tiles of one size that cover it evenly. */
 function levelTiles(width: number, height: number, scale: number): Region[] {
   const columns = splitLength(width * scale);
   const rows = splitLength(height * scale);
@@ -77,11 +78,14 @@ function levelTiles(width: number, height: number, scale: number): Region[] {
   );
 }
 
-/** Cuts a length into the fewest strips that are multiples of 32, no longer than a tile, and overlap enough. */
+/** Splits a length into the fewest overlapping intervals of one size: a multiple of 32, at most a tile's edge. */
 function splitLength(length: number): { size: number; starts: number[] } {
-  const count = length <= TILE_MAX_EDGE + ROUNDING_TOLERANCE ? 1 : Math.ceil((length - TILE_OVERLAP) / (TILE_MAX_EDGE - TILE_OVERLAP));
+  const count =
+    length <= TILE_MAX_EDGE + ROUNDING_TOLERANCE
+      ? 1
+      : Math.ceil((length - TILE_OVERLAP) / (TILE_MAX_EDGE - TILE_OVERLAP));
   const size = 32 * Math.ceil((length + (count - 1) * TILE_OVERLAP) / count / 32 - ROUNDING_TOLERANCE);
-  // A single strip stands in the middle: what it has too much lies on both sides.
+  // A single interval is centred: it extends past both ends equally.
   if (count === 1) return { size, starts: [(length - size) / 2] };
   return { size, starts: Array.from({ length: count }, (_, i) => (i * (length - size)) / (count - 1)) };
 }

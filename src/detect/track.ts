@@ -1,74 +1,70 @@
 import type { Box, FaceKeypoints, FaceTrack } from '../domain/face.ts';
 import type { Micros } from '../domain/frame.ts';
-import { boxCentre } from './geometry.ts';
+import { boxCentre, type RotatedSquare } from './geometry.ts';
 import { KalmanFilter } from './kalman.ts';
-import type { RotatedSquare } from './mesh.ts';
+import type { Measurement } from './measurement.ts';
 import type { HeadPose } from './pose.ts';
 
-/** Standard deviations of a measured crop square: parts of its side, and pixels that add to them on small faces. */
+/**
+ * Measurement noise, standard deviations: of mesh and detector in crop sides (log side, radians alike), plus frame
+ * pixels, which count on small faces.
+ */
 const MEASUREMENT_NOISE = { mesh: 0.004, detector: 0.03, pixels: 0.15 };
-/** Spectral density of the acceleration of a resting head, in sides and radians; real movements widen it. */
+/** Process noise: spectral density of a resting head's acceleration, in crop sides (log side, radians). */
 const PROCESS_NOISE = 0.02;
-/** Standard deviation of a new face's unknown speed, in sides (log, radians) a second. */
+/** Standard deviation of a new face's unknown velocity, in crop sides (log side, radians) per second. */
 const INITIAL_VELOCITY_SIGMA = 0.5;
-/** An unseen face keeps this part of its speed after a second. */
+/** Share of its velocity that an unmeasured face keeps after one second. */
 const VELOCITY_DECAY = 0.05;
-
-/** Part of a new measurement that the box around the face takes over. */
+/** Gain of the exponential moving average of the face box. */
 const BOX_GAIN = 0.3;
 
-/** What one frame says about one face. */
-export interface Measurement {
-  /** The square that becomes the crop. */
-  readonly square: RotatedSquare;
-  readonly box: Box;
-  readonly keypoints: FaceKeypoints;
-  readonly pose: HeadPose;
-  /** Whether the mesh was fitted; the detector alone is coarser. */
-  readonly mesh: boolean;
-}
-
-/** One face followed through frames by where its crop lies: centre, side (log) and roll, each Kalman-filtered. */
+/** One tracked face. Its crop square (centre x, centre y, log side, roll) runs through four Kalman filters. */
 export class Track implements FaceTrack {
   /** 0 until the track is confirmed. */
   trackId = 0;
-  /** Detector score of the newest detection. */
+  /** Score of the newest detection, 0…1. */
   score: number;
-  /** Capture time of the newest measurement. */
+  /** Capture time of the newest measurement, by mesh or detector. */
   measuredAt: Micros;
   /** Capture time of the newest detection by the detector. */
   detectedAt: Micros;
-  /** Capture time at which the detector was last sent to look for it. */
+  /** Capture time of the newest search around the track. */
   searchedAt: Micros;
-  /** Not seen when last looked for. */
+  /** Whether the last measurement or search failed. */
   lost = false;
-  /** Frames since the newest measurement. */
   framesSinceMeasured = 0;
   #measurement: Measurement;
-  /** In crop sides, from the crop's centre. */
+  /** Smoothed face box relative to the crop: origin at its centre, unit its side. */
   #relativeBox: Box;
   readonly #x: KalmanFilter;
   readonly #y: KalmanFilter;
   readonly #logSide: KalmanFilter;
   readonly #roll: KalmanFilter;
 
-  constructor(measured: Measurement, score: number, at: Micros) {
-    this.#measurement = measured;
-    this.#relativeBox = relativeBox(measured);
+  constructor(measurement: Measurement, score: number, captureTime: Micros) {
+    this.#measurement = measurement;
+    this.#relativeBox = relativeBox(measurement);
     this.score = score;
-    this.measuredAt = at;
-    this.detectedAt = at;
-    this.searchedAt = at;
-    const { centre, side, roll } = measured.square;
+    this.measuredAt = captureTime;
+    this.detectedAt = captureTime;
+    this.searchedAt = captureTime;
+    const { centre, side, roll } = measurement.square;
+    const sigma = measurementSigma(measurement);
     const filter = (value: number, unit: number) =>
-      new KalmanFilter(value, (measurementSigma(measured) * unit) ** 2, (INITIAL_VELOCITY_SIGMA * unit) ** 2, PROCESS_NOISE * unit ** 2);
+      new KalmanFilter(
+        value,
+        (sigma * unit) ** 2,
+        (INITIAL_VELOCITY_SIGMA * unit) ** 2,
+        PROCESS_NOISE * unit ** 2,
+      );
     this.#x = filter(centre.x, side);
     this.#y = filter(centre.y, side);
     this.#logSide = filter(Math.log(side), 1);
     this.#roll = filter(roll, 1);
   }
 
-  /** Where the crop lies now. */
+  /** The crop's square in the current frame, filtered. */
   get square(): RotatedSquare {
     return {
       centre: { x: this.#x.value, y: this.#y.value },
@@ -77,7 +73,7 @@ export class Track implements FaceTrack {
     };
   }
 
-  /** The box around the face: its smoothed place relative to the crop, carried along with it. */
+  /** The face box in the current frame; it moves with the crop. */
   get box(): Box {
     const { centre, side } = this.square;
     const { x, y, w, h } = this.#relativeBox;
@@ -92,17 +88,17 @@ export class Track implements FaceTrack {
     return this.#measurement.pose;
   }
 
-  /** Whether the newest measurement is a mesh's. */
+  /** Whether a mesh gave the newest measurement. */
   get hasMesh(): boolean {
-    return this.#measurement.mesh;
+    return this.#measurement.fromMesh;
   }
 
-  /** How far the face may be from where it is expected, in frame pixels: one standard deviation. */
+  /** Standard deviation of the predicted position in frame pixels. */
   get positionSigma(): number {
     return Math.hypot(this.#x.sigma, this.#y.sigma);
   }
 
-  /** How fast the face moves, in sides a second. */
+  /** The largest of shift (crop sides), zoom (log side) and rotation (radians) per second. */
   get relativeSpeed(): number {
     const { side } = this.square;
     return Math.max(
@@ -112,6 +108,7 @@ export class Track implements FaceTrack {
     );
   }
 
+  /** Predicts the crop's square `seconds` ahead, into the next frame. */
   predict(seconds: number): void {
     this.framesSinceMeasured++;
     for (const filter of [this.#x, this.#y, this.#logSide, this.#roll]) {
@@ -120,38 +117,39 @@ export class Track implements FaceTrack {
     }
   }
 
-  update(measured: Measurement, at: Micros): void {
-    const { centre, side, roll } = measured.square;
-    const sigma = measurementSigma(measured);
+  update(measurement: Measurement, captureTime: Micros): void {
+    const { centre, side, roll } = measurement.square;
+    const sigma = measurementSigma(measurement);
     this.#x.update(centre.x, (sigma * side) ** 2);
     this.#y.update(centre.y, (sigma * side) ** 2);
     this.#logSide.update(Math.log(side), sigma ** 2);
-    // Angles wrap: the nearest turn is meant.
-    const turn = 2 * Math.PI * Math.round((this.#roll.value - roll) / (2 * Math.PI));
-    this.#roll.update(roll + turn, sigma ** 2);
-    const box = relativeBox(measured);
+    // Unwrap: use the measured angle plus the full turns that bring it nearest to the state.
+    const fullTurns = 2 * Math.PI * Math.round((this.#roll.value - roll) / (2 * Math.PI));
+    this.#roll.update(roll + fullTurns, sigma ** 2);
+    const box = relativeBox(measurement);
     const blend = (key: keyof Box) => this.#relativeBox[key] + BOX_GAIN * (box[key] - this.#relativeBox[key]);
     this.#relativeBox = { x: blend('x'), y: blend('y'), w: blend('w'), h: blend('h') };
-    this.#measurement = measured;
-    this.measuredAt = at;
+    this.#measurement = measurement;
+    this.measuredAt = captureTime;
     this.framesSinceMeasured = 0;
   }
 
-  /** The detector saw this face too. */
-  recordDetection(score: number, at: Micros): void {
+  recordDetection(score: number, captureTime: Micros): void {
     this.score = score;
-    this.detectedAt = at;
+    this.detectedAt = captureTime;
   }
 
-  /** Whether the face's middle is within the frame. */
+  /** Whether the centre of the face box is inside the frame. */
   isCentreInside(width: number, height: number): boolean {
     const { x, y } = boxCentre(this.box);
     return x >= 0 && y >= 0 && x < width && y < height;
   }
 }
 
-function measurementSigma({ mesh, square }: Measurement): number {
-  return Math.hypot(mesh ? MEASUREMENT_NOISE.mesh : MEASUREMENT_NOISE.detector, MEASUREMENT_NOISE.pixels / square.side);
+/** In crop sides. */
+function measurementSigma({ fromMesh, square }: Measurement): number {
+  const { mesh, detector, pixels } = MEASUREMENT_NOISE;
+  return Math.hypot(fromMesh ? mesh : detector, pixels / square.side);
 }
 
 function relativeBox({ square: { centre, side }, box: { x, y, w, h } }: Measurement): Box {

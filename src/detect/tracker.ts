@@ -1,49 +1,38 @@
-import type { Box } from '../domain/face.ts';
 import type { Frame, I420Image, Micros } from '../domain/frame.ts';
 import { gapThreshold } from '../domain/gap.ts';
-import {
-  cropSquare,
-  DETECTOR_TEMPLATE,
-  MESH_TEMPLATE,
-  meshBox,
-  meshKeypoints,
-  meshInputSquare,
-} from './alignment.ts';
+import { meshInputSquare } from './alignment.ts';
 import { associate, distanceCost, iouCost } from './association.ts';
-import { type Detection, type Region, isSameFace } from './detections.ts';
+import { type Detection, isSameFace, type Region } from './detections.ts';
 import type { FaceDetector } from './detector.ts';
-import { squareToFrame } from './geometry.ts';
-import type { FaceMesh, Mesh, RotatedSquare } from './mesh.ts';
+import type { RotatedSquare } from './geometry.ts';
+import { detectionMeshSquare, measureDetection, measureMesh } from './measurement.ts';
+import type { FaceMesh, Mesh } from './mesh.ts';
 import type { DetectOptions } from './options.ts';
-import { keypointPose, meshPose } from './pose.ts';
-import { type Measurement, Track } from './track.ts';
+import { Track } from './track.ts';
+import { headBox, searchRegion } from './track-regions.ts';
 
-/** Presence from which a mesh is believed. */
-const MIN_PRESENCE = 0.5;
 /**
- * A first detection this good, with a mesh that fits, needs no second one. (Cartoon lettering reached 0.69, and
- * fooled the mesh as well; a cat's face 0.72, which the mesh refused.)
+ * Score from which a first detection with a fitted mesh confirms a track at once. Measured on false positives: cartoon
+ * lettering scored 0.69 and passed the mesh; a cat's face scored 0.72 and failed it.
  */
 const CONFIRM_AT_ONCE_SCORE = 0.75;
-/** Seen twice this well, a face needs no mesh, which fits neither profiles nor the smallest faces. */
+/** Score from which two detections confirm a face without a mesh, which fits neither profiles nor the smallest faces. */
 const MESHLESS_MIN_SCORE = 0.8;
-/** Part of `minScore` from which detections may continue a track, though not begin one. */
+/** Share of `minScore` from which detections may continue a track, but not start one. */
 const LOW_SCORE_RATIO = 0.5;
-/** Movement, in sides a second, from which a face is measured in every frame. */
+/** Relative speed (see `Track.relativeSpeed`) from which a face is measured in every frame. */
 const MOVING_SPEED = 0.15;
-/** How a face is looked for where it is expected: edge in crop sides, and in detector pixels. */
-const SEARCH_REGION = { sides: 3.5, size: 128 };
-/** A face that the detector has not seen for `scanSeconds` is looked for so many times in as long again. */
+/** A track undetected for `scanSeconds` is searched for this many times per `scanSeconds`. */
 const SEARCHES_PER_PERIOD = 4;
-/** The head around a face whose movement is no news, in parts of the face's box on each side. */
-const HEAD_MARGINS = { sides: 0.5, above: 0.6, below: 0.6 };
-/** A mesh that moved more than this between two frames (sides; ratio of sides) has slipped off. */
+/** A mesh that shifted (crop sides) or scaled (ratio) by more than this since the prediction has slipped off the face. */
 const MAX_MESH_SHIFT = { distance: 0.6, ratio: 1.6 };
 
 /**
- * Follows faces. Between detections each track is measured by fitting the face mesh where the track expects it; a
- * track whose mesh fails is looked for around its place by the detector. Detections are associated in ByteTrack's
- * two stages (Zhang et al. 2022): good ones first, then poor ones with what is left, which may only continue a track.
+ * Multi-face tracker of one camera.
+ *
+ * Between detections each track is measured by fitting the face mesh at its predicted position. A track whose mesh
+ * fails is lost, and the detector searches around it. Detections are associated with lost tracks in ByteTrack's two
+ * stages (Zhang et al. 2022): high scores first, then low scores, which may only continue a track.
  */
 export class Tracker {
   readonly #options: DetectOptions;
@@ -58,145 +47,161 @@ export class Tracker {
     this.#mesh = mesh;
   }
 
-  /** The confirmed faces that are in sight, oldest first. */
+  /** Confirmed tracks that are not lost, oldest first. */
   get visible(): readonly Track[] {
     return this.#tracks.filter((track) => track.trackId > 0 && !track.lost);
   }
 
   /**
-   * Moves every track on to this frame, and searches `regions` for more faces.
+   * Moves every track to this frame and scans `regions` for new faces.
    *
-   * @returns ids of tracks that are over
+   * @param seconds since the previous frame
+   * @returns ids of the tracks that ended
    */
   async update(frame: Frame, regions: readonly Region[], seconds: number): Promise<number[]> {
     const { image, captureTime } = frame;
     for (const track of this.#tracks) track.predict(seconds);
     await this.#remeasure(image, captureTime);
-    const sought = this.#tracks.filter((track) => this.#needsSearch(track, captureTime));
-    for (const track of sought) track.searchedAt = captureTime;
-    const looks = sought.map((track) => searchRegion(track.square));
-    const least = this.#options.minScore * LOW_SCORE_RATIO;
-    const heads = this.#tracks
-      .filter((track) => track.trackId > 0 && !track.lost && track.hasMesh)
-      .map(headBox);
-    const detections = await this.#detector.detect(image, [...regions, ...looks], least, heads);
-    await this.#associate(detections, image, captureTime, sought);
+    const searched = this.#tracks.filter((track) => this.#needsSearch(track, captureTime));
+    for (const track of searched) track.searchedAt = captureTime;
+    const detections = await this.#detector.detect(
+      image,
+      [...regions, ...searched.map((track) => searchRegion(track.square))],
+      this.#options.minScore * LOW_SCORE_RATIO,
+      this.visible.filter((track) => track.hasMesh).map((track) => headBox(track.box)),
+    );
+    const unmatched = this.#matchVisible(detections, captureTime);
+    for (const track of searched)
+      if (!track.lost && this.#isUndetected(track, captureTime)) track.lost = true;
+    await this.#recoverAndStart(unmatched, image, captureTime);
     return this.#removeEnded(image, captureTime, gapThreshold(this.#options.lostSeconds, frame.interval));
   }
 
-  /** Ends every track; returns the ids of those that were confirmed. */
+  /** Ends every track; returns the ids of the confirmed ones. */
   end(): number[] {
     const ids = this.#tracks.map((track) => track.trackId).filter((id) => id > 0);
     this.#tracks = [];
     return ids;
   }
 
-  /** Counts ids from 1 again. */
+  /** The next track gets id 1 again. */
   resetIds(): void {
     this.#lastId = 0;
   }
 
-  /** Fits the mesh of every face that is due for it. */
-  async #remeasure(image: I420Image, at: Micros): Promise<void> {
+  /** Fits the mesh of every track that is due; a track whose mesh fails is lost. */
+  async #remeasure(image: I420Image, captureTime: Micros): Promise<void> {
     const due = this.#tracks.filter(
-      (track) => !track.lost && (track.framesSinceMeasured >= this.#options.every || track.relativeSpeed > MOVING_SPEED),
+      (track) =>
+        !track.lost &&
+        (track.framesSinceMeasured >= this.#options.every || track.relativeSpeed > MOVING_SPEED),
     );
     const meshes = await this.#mesh.fit(
       image,
       due.map((track) => meshInputSquare(track.square)),
     );
     due.forEach((track, i) => {
-      const measured = measurementFromMesh(meshes[i]!);
-      if (measured && !hasMeshSlipped(track.square, measured.square)) {
-        track.update(measured, at);
+      const measurement = measureMesh(meshes[i]!);
+      if (measurement && !hasMeshSlipped(track.square, measurement.square)) {
+        track.update(measurement, captureTime);
       } else track.lost = true;
     });
   }
 
-  /** Whether the detector shall look where this track should be: new, lost, or long unseen by the detector. */
-  #needsSearch(track: Track, at: Micros): boolean {
+  /** Whether the detector searches around the track: unconfirmed, lost, or undetected for long. */
+  #needsSearch(track: Track, captureTime: Micros): boolean {
     if (track.trackId === 0) return true;
-    if (track.lost) return track.framesSinceMeasured % this.#options.every === 0 || track.framesSinceMeasured <= this.#options.every;
-    const period = 1e6 * this.#options.scanSeconds;
-    return at - track.detectedAt >= period && at - track.searchedAt >= period / SEARCHES_PER_PERIOD;
+    const { every, scanSeconds } = this.#options;
+    if (track.lost) return track.framesSinceMeasured % every === 0 || track.framesSinceMeasured <= every;
+    const period = 1e6 * scanSeconds;
+    return (
+      captureTime - track.detectedAt >= period &&
+      captureTime - track.searchedAt >= period / SEARCHES_PER_PERIOD
+    );
   }
 
-  /** Whether the detector has not seen what is followed, though it looked: a new face once, others several times. */
-  #isUnconfirmedBySearch({ trackId, detectedAt }: Track, at: Micros): boolean {
-    return trackId === 0 ? detectedAt !== at : at - detectedAt > 2e6 * this.#options.scanSeconds;
+  /** Whether the detector failed to find a searched track: once for unconfirmed ones, for two scan periods for others. */
+  #isUndetected({ trackId, detectedAt }: Track, captureTime: Micros): boolean {
+    return trackId === 0
+      ? detectedAt !== captureTime
+      : captureTime - detectedAt > 2e6 * this.#options.scanSeconds;
   }
 
-  async #associate(
+  /** Assigns detections to the tracks that are not lost; returns the other detections. */
+  #matchVisible(detections: readonly Detection[], captureTime: Micros): readonly Detection[] {
+    const tracks = this.#tracks.filter((track) => !track.lost);
+    return detections.filter((detection) => {
+      const track = tracks.find((other) => isSameFace(other.box, detection.box));
+      if (track) this.#recordDetection(track, detection.score, captureTime);
+      return !track;
+    });
+  }
+
+  /** Associates detections with lost tracks, and starts tracks from high-score ones that are left. */
+  async #recoverAndStart(
     detections: readonly Detection[],
     image: I420Image,
-    at: Micros,
-    sought: readonly Track[],
+    captureTime: Micros,
   ): Promise<void> {
     const { minScore, maxFaces } = this.#options;
-    const inSight = this.#tracks.filter((track) => !track.lost);
-    const rest: Detection[] = [];
-    for (const detection of detections) {
-      const track = inSight.find((other) => isSameFace(other.box, detection.box));
-      if (track) this.#confirm(track, detection.score, at);
-      else rest.push(detection);
-    }
-    for (const track of sought) if (!track.lost && this.#isUnconfirmedBySearch(track, at)) track.lost = true;
-
-    const lost = this.#tracks.filter((track) => track.lost);
-    const good = associate(
-      lost,
-      rest.filter(({ score }) => score >= minScore),
+    const high = associate(
+      this.#tracks.filter((track) => track.lost),
+      detections.filter(({ score }) => score >= minScore),
       distanceCost,
     );
-    const poor = associate(
-      good.tracks,
-      rest.filter(({ score }) => score < minScore),
+    const low = associate(
+      high.unmatchedTracks,
+      detections.filter(({ score }) => score < minScore),
       iouCost,
     );
-    const matched = [...good.pairs, ...poor.pairs];
-    const fresh = good.detections.slice(0, Math.max(0, maxFaces - this.#tracks.length));
-    const found = [...matched.map(([, detection]) => detection), ...fresh];
-    const meshes = await this.#mesh.fit(
-      image,
-      found.map(({ keypoints }) => meshInputSquare(cropSquare(keypoints, DETECTOR_TEMPLATE))),
-    );
-    matched.forEach(([track, detection], i) => {
-      track.update(measurementFromMesh(meshes[i]!) ?? measurementFromDetection(detection), at);
+    const recovered = [...high.pairs, ...low.pairs];
+    const started = high.unmatchedDetections.slice(0, Math.max(0, maxFaces - this.#tracks.length));
+    const fitted = [...recovered.map(([, detection]) => detection), ...started];
+    const meshes = await this.#mesh.fit(image, fitted.map(detectionMeshSquare));
+    recovered.forEach(([track, detection], i) => {
+      track.update(measureMesh(meshes[i]!) ?? measureDetection(detection), captureTime);
       track.lost = false;
-      this.#confirm(track, detection.score, at);
+      this.#recordDetection(track, detection.score, captureTime);
     });
-    fresh.forEach((detection, i) => {
-      const fitted = measurementFromMesh(meshes[matched.length + i]!);
-      if (!fitted && detection.score < MESHLESS_MIN_SCORE) return;
-      const measured = fitted ?? measurementFromDetection(detection);
-      // A mesh may settle on a face that is followed already.
-      if (this.#tracks.some((track) => !track.lost && isSameFace(track.box, measured.box))) return;
-      const track = new Track(measured, detection.score, at);
-      this.#tracks.push(track);
-      if (fitted && detection.score >= CONFIRM_AT_ONCE_SCORE) track.trackId = ++this.#lastId;
+    started.forEach((detection, i) => {
+      this.#start(detection, meshes[recovered.length + i]!, captureTime);
     });
   }
 
-  /** The detector saw a track again; a new one is confirmed by that. */
-  #confirm(track: Track, score: number, at: Micros): void {
+  #start(detection: Detection, mesh: Mesh, captureTime: Micros): void {
+    const measuredMesh = measureMesh(mesh);
+    if (!measuredMesh && detection.score < MESHLESS_MIN_SCORE) return;
+    const measurement = measuredMesh ?? measureDetection(detection);
+    // The mesh may have converged on a face that is tracked already.
+    if (this.#tracks.some((track) => !track.lost && isSameFace(track.box, measurement.box))) return;
+    const track = new Track(measurement, detection.score, captureTime);
+    this.#tracks.push(track);
+    if (measuredMesh && detection.score >= CONFIRM_AT_ONCE_SCORE) track.trackId = ++this.#lastId;
+  }
+
+  /** A second detection in a later frame confirms a new track. */
+  #recordDetection(track: Track, score: number, captureTime: Micros): void {
     if (
       track.trackId === 0 &&
-      at > track.detectedAt &&
+      captureTime > track.detectedAt &&
       score >= (track.hasMesh ? this.#options.minScore : MESHLESS_MIN_SCORE)
     )
       track.trackId = ++this.#lastId;
-    track.recordDetection(score, at);
+    track.recordDetection(score, captureTime);
   }
 
-  /** Drops what is over: faces long unseen, doubtful ones not seen again, second tracks of one face. */
-  #removeEnded({ width, height }: I420Image, at: Micros, lostFor: Micros): number[] {
+  /**
+   * Removes tracks lost for longer than `maxLost`, unconfirmed ones without a second detection, duplicates of one face,
+   * and faces that left the frame. Returns the ids of the confirmed ones among them.
+   */
+  #removeEnded({ width, height }: I420Image, captureTime: Micros, maxLost: Micros): number[] {
     const ended: number[] = [];
     const kept: Track[] = [];
     for (const track of this.#tracks) {
-      const doubtful = track.trackId === 0 && track.detectedAt < at;
-      const over = doubtful || (track.lost && at - track.measuredAt > lostFor);
-      const second = !track.lost && kept.some((other) => !other.lost && isSameFace(other.box, track.box));
-      if (!over && !second && track.isCentreInside(width, height)) kept.push(track);
+      const unconfirmed = track.trackId === 0 && track.detectedAt < captureTime;
+      const expired = track.lost && captureTime - track.measuredAt > maxLost;
+      const duplicate = !track.lost && kept.some((other) => !other.lost && isSameFace(other.box, track.box));
+      if (!unconfirmed && !expired && !duplicate && track.isCentreInside(width, height)) kept.push(track);
       else if (track.trackId > 0) ended.push(track.trackId);
     }
     this.#tracks = kept;
@@ -204,44 +209,9 @@ export class Tracker {
   }
 }
 
-function measurementFromMesh({ presence, points }: Mesh): Measurement | undefined {
-  if (presence < MIN_PRESENCE) return undefined;
-  const keypoints = meshKeypoints(points);
-  return {
-    square: cropSquare(keypoints, MESH_TEMPLATE),
-    box: meshBox(points),
-    keypoints,
-    pose: meshPose(points),
-    mesh: true,
-  };
-}
-
-function measurementFromDetection({ box, keypoints }: Detection): Measurement {
-  return {
-    square: cropSquare(keypoints, DETECTOR_TEMPLATE),
-    box,
-    keypoints,
-    pose: keypointPose(keypoints),
-    mesh: false,
-  };
-}
-
-function hasMeshSlipped(expected: RotatedSquare, measured: RotatedSquare): boolean {
-  const distance = Math.hypot(measured.centre.x - expected.centre.x, measured.centre.y - expected.centre.y);
-  const ratio = measured.side / expected.side;
-  return distance > MAX_MESH_SHIFT.distance * expected.side || ratio > MAX_MESH_SHIFT.ratio || ratio < 1 / MAX_MESH_SHIFT.ratio;
-}
-
-function searchRegion({ centre, side }: RotatedSquare): Region {
-  const { sides, size } = SEARCH_REGION;
-  return {
-    width: size,
-    height: size,
-    toFrame: squareToFrame(size, { centre, side: sides * side, roll: 0 }),
-  };
-}
-
-function headBox({ box: { x, y, w, h } }: Track): Box {
-  const { sides, above, below } = HEAD_MARGINS;
-  return { x: x - sides * w, y: y - above * h, w: w * (1 + 2 * sides), h: h * (1 + above + below) };
+function hasMeshSlipped(predicted: RotatedSquare, measured: RotatedSquare): boolean {
+  const distance = Math.hypot(measured.centre.x - predicted.centre.x, measured.centre.y - predicted.centre.y);
+  const ratio = measured.side / predicted.side;
+  const { distance: maxDistance, ratio: maxRatio } = MAX_MESH_SHIFT;
+  return distance > maxDistance * predicted.side || ratio > maxRatio || ratio < 1 / maxRatio;
 }

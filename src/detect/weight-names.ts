@@ -1,68 +1,69 @@
-/** The models of @vladmandic/human that austream uses. */
+/** The models of npm package @vladmandic/human that austream uses. */
 export type PackagedModel = 'blazeface' | 'facemesh';
 
-export interface SourceName {
+/** Where the package stores a parameter. */
+interface SourceName {
   readonly name: string;
-  /** One minus the stored value is meant. */
+  /** The parameter is 1 − the stored value. */
   readonly complement?: boolean;
 }
 
-/** For each packaged model: the name of a parameter in our description → where the package keeps it. */
+/** Per model: parameter name in `nets/` → name in the package. */
 export const PACKAGED_NAMES: Readonly<Record<PackagedModel, ReadonlyMap<string, SourceName>>> = {
   blazeface: blazefaceNames(),
   facemesh: facemeshNames(),
 };
 
-/** The converter numbered the constants along the graph; each depthwise convolution took a number more. */
+/** The converter numbered constants in graph order; a depthwise convolution took one extra number. */
 function blazefaceNames(): Map<string, SourceName> {
   const names = new Map<string, SourceName>([
     ['stem.weight', { name: 'unknown' }],
     ['stem.bias', { name: 'unknown_0' }],
   ]);
-  const dense = (ours: string, number: number) => {
-    names.set(`${ours}.weight`, { name: `unknown_${number}` });
-    names.set(`${ours}.bias`, { name: `unknown_${number + 1}` });
+  const conv = (layer: string, number: number) => {
+    names.set(`${layer}.weight`, { name: `unknown_${number}` });
+    names.set(`${layer}.bias`, { name: `unknown_${number + 1}` });
   };
   for (let block = 0; block <= 31; block++) {
-    const ours = block === 31 ? 'coarse' : `block${block}`;
-    names.set(`${ours}.spatial.weight`, { name: `unknown_${4 * block + 1}` });
-    dense(`${ours}.pointwise`, 4 * block + 3);
+    const layer = block === 31 ? 'coarse' : `block${block}`;
+    names.set(`${layer}.depthwise.weight`, { name: `unknown_${4 * block + 1}` });
+    conv(`${layer}.pointwise`, 4 * block + 3);
   }
-  dense('boxes1', 129);
-  dense('boxes0', 131);
-  dense('scores1', 133);
-  dense('scores0', 135);
+  conv('boxes1', 129);
+  conv('boxes0', 131);
+  conv('scores1', 133);
+  conv('scores0', 135);
   return names;
 }
 
-/** Layers are numbered per kind in the order in which Keras made them: trunk, mesh, (contours,) presence. */
+/** Keras numbered layers per kind in order of creation: trunk, mesh, contours (unused here), presence. */
 function facemeshNames(): Map<string, SourceName> {
   const names = new Map<string, SourceName>();
   const keras = (name: string) => `StatefulPartitionedCall/model_1/${name}`;
-  const dense = (ours: string, number: number) => {
-    names.set(`${ours}.weight`, { name: keras(`conv2d_${number}/Conv2D_weights`) });
-    names.set(`${ours}.bias`, { name: keras(`conv2d_${number}/Conv2D_bn_offset`) });
+  const conv = (layer: string, number: number) => {
+    names.set(`${layer}.weight`, { name: keras(`conv2d_${number}/Conv2D_weights`) });
+    names.set(`${layer}.bias`, { name: keras(`conv2d_${number}/Conv2D_bn_offset`) });
   };
-  const prelu = (ours: string, number: number) => {
+  const prelu = (layer: string, number: number) => {
     const name = keras(`p_re_lu_${number}/Neg`);
-    names.set(`${ours}.slope.weight`, { name });
-    names.set(`${ours}.rise.weight`, { name, complement: true });
+    names.set(`${layer}.slope.weight`, { name });
+    names.set(`${layer}.complement.weight`, { name, complement: true });
   };
-  const block = (ours: string, spatial: number, pointwise: number, slope: number) => {
-    names.set(`${ours}.spatial.weight`, {
-      name: keras(`depthwise_conv2d_${spatial}/depthwise/ReadVariableOp`),
+  const block = (layer: string, depthwise: number, pointwise: number, slope: number) => {
+    names.set(`${layer}.depthwise.weight`, {
+      name: keras(`depthwise_conv2d_${depthwise}/depthwise/ReadVariableOp`),
     });
-    dense(`${ours}.pointwise`, pointwise);
-    prelu(ours, slope);
+    conv(`${layer}.pointwise`, pointwise);
+    prelu(layer, slope);
   };
-  const head = (ours: string, narrow: number, slope: number, spatial: number, out: number) => {
-    dense(`${ours}.narrow`, narrow);
-    prelu(`${ours}.narrow`, slope);
-    block(`${ours}.block`, spatial, narrow + 1, slope + 1);
-    names.set(`${ours}.out.weight`, { name: keras(`conv2d_${out}/Conv2D/ReadVariableOp`) });
-    names.set(`${ours}.out.bias`, { name: keras(`conv2d_${out}/BiasAdd/ReadVariableOp`) });
+  const head = (layer: string, reduce: number, slope: number, depthwise: number, out: number) => {
+    conv(`${layer}.reduce`, reduce);
+    prelu(`${layer}.reduce`, slope);
+    block(`${layer}.block`, depthwise, reduce + 1, slope + 1);
+    names.set(`${layer}.out.weight`, { name: keras(`conv2d_${out}/Conv2D/ReadVariableOp`) });
+    names.set(`${layer}.out.bias`, { name: keras(`conv2d_${out}/BiasAdd/ReadVariableOp`) });
   };
-  dense('stem', 1);
+  conv('stem', 1);
   prelu('stem', 1);
   for (let i = 0; i < 14; i++) block(`trunk${i}`, i + 1, i + 2, i + 2);
   for (let i = 0; i < 3; i++) block(`mesh${i}`, i + 15, i + 16, i + 16);

@@ -7,6 +7,7 @@ import { elements } from '../infer/model/shapes.ts';
 import { fromHalf } from '../infer/weights/half.ts';
 import { PACKAGED_NAMES, type PackagedModel } from './weight-names.ts';
 
+/** One tensor of the weights manifest; tensors follow each other in the .bin file. */
 interface Entry {
   readonly name: string;
   readonly shape: Shape;
@@ -14,26 +15,28 @@ interface Entry {
 }
 
 /**
- * Parameters of a model that npm package @vladmandic/human carries (MediaPipe's, Apache-2.0, as TensorFlow.js graph
- * models), by the names that `blazeFace` and `faceMesh` read, in PyTorch's layout. Throws AustreamError
- * PREREQUISITE_MISSING where the package is not there.
+ * Parameters of a MediaPipe model (Apache-2.0) from npm package @vladmandic/human, which ships TensorFlow.js graph
+ * models. Names are those that `blazeFace` and `faceMesh` read; the layout is PyTorch's.
+ *
+ * Throws AustreamError PREREQUISITE_MISSING when the package is not installed. `read` throws MODEL_INVALID when the
+ * model has no parameter of that name and size.
  */
 export function packagedParameters(model: PackagedModel): Parameters {
   const { entries, bytes } = readModel(model);
-  const found = new Map<string, { entry: Entry; offset: number }>();
+  const located = new Map<string, { entry: Entry; offset: number }>();
   let offset = 0;
   for (const entry of entries) {
-    found.set(entry.name, { entry, offset });
-    offset += elements(entry.shape) * valueBytes(entry);
+    located.set(entry.name, { entry, offset });
+    offset += elements(entry.shape) * bytesPerValue(entry);
   }
   return {
     read(name, shape) {
       const source = PACKAGED_NAMES[model].get(name);
-      const value = source && found.get(source.name);
+      const value = source && located.get(source.name);
       if (!value || elements(value.entry.shape) !== elements(shape))
         throw new AustreamError('MODEL_INVALID', `${model} has no parameter ${name} of shape [${shape}]`);
       const values = toPyTorch(decode(bytes, value.offset, value.entry), value.entry.shape);
-      return source.complement ? values.map((slope) => 1 - slope) : values;
+      return source.complement ? values.map((value) => 1 - value) : values;
     },
   };
 }
@@ -53,26 +56,26 @@ function readModel(model: PackagedModel): { entries: readonly Entry[]; bytes: Bu
   }
 }
 
-function valueBytes(entry: Entry): number {
+function bytesPerValue(entry: Entry): number {
   return entry.quantization?.dtype === 'float16' ? 2 : 4;
 }
 
 function decode(bytes: Buffer, offset: number, entry: Entry): Float32Array {
-  const from = bytes.byteOffset + offset;
-  const copy = bytes.buffer.slice(from, from + elements(entry.shape) * valueBytes(entry));
-  return valueBytes(entry) === 2 ? fromHalf(new Uint16Array(copy)) : new Float32Array(copy);
+  const start = bytes.byteOffset + offset;
+  const copy = bytes.buffer.slice(start, start + elements(entry.shape) * bytesPerValue(entry));
+  return bytesPerValue(entry) === 2 ? fromHalf(new Uint16Array(copy)) : new Float32Array(copy);
 }
 
-/** TensorFlow's (kh, kw, in, out), or (kh, kw, channels, 1) where depthwise → (out, in, kh, kw). */
+/** TensorFlow's kernel (kh, kw, in, out), depthwise (kh, kw, channels, 1), to PyTorch's (out, in, kh, kw). */
 function toPyTorch(values: Float32Array, shape: Shape): Float32Array {
   if (shape.length !== 4) return values;
-  const [kh = 1, kw = 1, from = 1, to = 1] = shape;
-  const cells = kh * kw;
+  const [kh = 1, kw = 1, inputs = 1, outputs = 1] = shape;
+  const taps = kh * kw;
   const result = new Float32Array(values.length);
-  // A depthwise kernel becomes (channels, 1, kh, kw), laid out like one output of `channels` inputs.
-  for (let cell = 0; cell < cells; cell++)
-    for (let i = 0; i < from; i++)
-      for (let o = 0; o < to; o++)
-        result[(o * from + i) * cells + cell] = values[(cell * from + i) * to + o] as number;
+  // A depthwise kernel becomes (channels, 1, kh, kw), the same memory layout as (1, channels, kh, kw).
+  for (let tap = 0; tap < taps; tap++)
+    for (let i = 0; i < inputs; i++)
+      for (let o = 0; o < outputs; o++)
+        result[(o * inputs + i) * taps + tap] = values[(tap * inputs + i) * outputs + o] as number;
   return result;
 }

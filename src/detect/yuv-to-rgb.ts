@@ -1,6 +1,6 @@
 import type { I420Image } from '../domain/frame.ts';
 
-/** What each value of a plane adds to a colour, in 16.16 fixed point. */
+/** Contribution of each byte value of a plane to a colour channel, 256 entries in 16.16 fixed point. */
 interface ConversionTables {
   readonly luma: Int32Array;
   readonly redV: Int32Array;
@@ -12,25 +12,27 @@ interface ConversionTables {
 const tablesByFormat = new Map<string, ConversionTables>();
 
 /**
- * ITU-R BT.601 or BT.709, limited or full range, to RGB. `u` and `v` are as large as `y`, or half as wide and high
- * (`halved`); `width` is even.
+ * Converts Y′CbCr (ITU-R BT.601 or BT.709, limited or full range) to RGB: writes (height, width, 3) bytes into `out`
+ * from byte `offset` on. `width` is even.
+ *
+ * @param subsampled whether `u` and `v` are (height/2, width/2) as in 4:2:0, and not (height, width) as in 4:4:4
  */
 export function yuvToRgb(
   { y, u, v }: { y: Uint8Array; u: Uint8Array; v: Uint8Array },
   width: number,
   height: number,
-  halved: boolean,
+  subsampled: boolean,
   out: Uint8Array,
   offset: number,
   format: Pick<I420Image, 'matrix' | 'fullRange'>,
 ): void {
   const { luma, redV, greenU, greenV, blueU } = conversionTables(format);
   const rgb = new Uint8ClampedArray(out.buffer, out.byteOffset + offset, width * height * 3);
-  const shift = halved ? 1 : 0;
+  const shift = subsampled ? 1 : 0;
   for (let row = 0, i = 0, o = 0; row < height; row++) {
-    const line = (row >> shift) * (width >> shift);
+    const chromaRow = (row >> shift) * (width >> shift);
     for (let column = 0; column < width; column++, i++, o += 3) {
-      const c = line + (column >> shift);
+      const c = chromaRow + (column >> shift);
       const l = luma[y[i]!]!;
       const cb = u[c]!;
       const cr = v[c]!;
@@ -59,10 +61,10 @@ function buildTables(matrix: I420Image['matrix'], fullRange: boolean): Conversio
   const chroma = fullRange ? 1 : 255 / 224;
   const red = 2 * (1 - kr) * chroma;
   const blue = 2 * (1 - kb) * chroma;
-  const table = (of: (value: number) => number) =>
-    Int32Array.from({ length: 256 }, (_, value) => Math.round(of(value) * 65536));
+  const table = (contribution: (value: number) => number) =>
+    Int32Array.from({ length: 256 }, (_, value) => Math.round(contribution(value) * 65536));
   return {
-    // The half makes the shift round.
+    // The added 0.5 makes `>> 16` round to nearest.
     luma: table((value) => (value - black) * luma + 0.5),
     redV: table((value) => (value - 128) * red),
     greenU: table((value) => ((128 - value) * blue * kb) / kg),

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Plane } from '../../src/detect/area-averaging.ts';
-import { type PlaneRect, type DownscaledPlane, downscale } from '../../src/detect/downscale.ts';
+import { type DownscaledPlane, downscale, type PlaneRect } from '../../src/detect/downscale.ts';
 
-/** A plane of noise that begins `offset` bytes into its memory and ends with it. */
+/** A plane of noise that starts `offset` bytes into its buffer and ends with it. */
 function noise(width: number, height: number, offset: number, seed: number): Plane {
   const stride = 4 * Math.ceil(width / 4);
   const pixels = new Uint8Array(offset + stride * height).subarray(offset);
@@ -25,12 +25,12 @@ function expectMeans(plane: Plane, { pixels, stride, width, height, step, x, y }
       let count = 0;
       for (let i = 0; i < step ** 2; i++) {
         const down = Math.floor(i / step);
-        // From 4 on the middle two rows of each four.
+        // From step 4 on only the middle two of every four rows are averaged.
         if (step > 2 && down % 4 !== 1 && down % 4 !== 2) continue;
         sum += plane.pixels[(y + row * step + down) * plane.stride + x + column * step + (i % step)]!;
         count++;
       }
-      // Each halving may round by a half.
+      // Each halving rounds by up to 0.5.
       expect(Math.abs(pixels[row * stride + column]! - sum / count)).toBeLessThanOrEqual(step > 4 ? 1 : 0.5);
     }
 }
@@ -43,7 +43,7 @@ const plane = fc
     seed: fc.nat(),
   })
   .map(({ width, height, offset, seed }) => noise(width, height, offset, seed));
-const extent = fc
+const rect = fc
   .tuple(...Array.from({ length: 4 }, () => fc.double({ min: -50, max: 140, noNaN: true })))
   .map(([a, b, c, d]): PlaneRect => {
     const [left, right] = [Math.min(a!, b!), Math.max(a!, b!)];
@@ -51,30 +51,30 @@ const extent = fc
   });
 const step = fc.constantFrom(2, 4, 8);
 
-test('each pixel is the mean of its block, wherever the plane lies in memory', () => {
+test('each pixel is the mean of its block, at any memory alignment of the plane', () => {
   fc.assert(
-    fc.property(plane, extent, step, (source, wanted, by) => {
-      expectMeans(source, downscale(source, wanted, by));
+    fc.property(plane, rect, step, (source, wanted, factor) => {
+      expectMeans(source, downscale(source, wanted, factor));
     }),
   );
 });
 
-test('what is wanted is there, but for what whole blocks at the edge leave out', () => {
+test('the result covers the requested rectangle, except for partial blocks at the edge of the plane', () => {
   fc.assert(
-    fc.property(plane, extent, step, (source, { left, top, right, bottom }, by) => {
-      const { x, y, width, height } = downscale(source, { left, top, right, bottom }, by);
-      const covers = (from: number, count: number, low: number, high: number, size: number) => {
-        const margin = Math.max(4, by) + 3;
+    fc.property(plane, rect, step, (source, { left, top, right, bottom }, factor) => {
+      const { x, y, width, height } = downscale(source, { left, top, right, bottom }, factor);
+      const expectCovered = (from: number, count: number, low: number, high: number, size: number) => {
+        const margin = Math.max(4, factor) + 3;
         expect(from).toBeLessThanOrEqual(Math.max(margin, Math.min(low, size)));
-        expect(from + count * by).toBeGreaterThanOrEqual(Math.min(Math.max(high, 0), size - margin));
+        expect(from + count * factor).toBeGreaterThanOrEqual(Math.min(Math.max(high, 0), size - margin));
       };
-      covers(x, width, left, right, source.width);
-      covers(y, height, top, bottom, source.height);
+      expectCovered(x, width, left, right, source.width);
+      expectCovered(y, height, top, bottom, source.height);
     }),
   );
 });
 
-test('a part of what was shrunk before is not shrunk again', () => {
+test('a part of a rectangle that was downscaled before comes from the cache', () => {
   const source = noise(400, 300, 2, 5);
   const whole = downscale(source, { left: 0, top: 0, right: 400, bottom: 300 }, 4);
   expect(downscale(source, { left: 101, top: 50, right: 200, bottom: 90 }, 4)).toBe(whole);

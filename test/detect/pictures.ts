@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import type { Frame, I420Image } from '../../src/domain/frame.ts';
 
-/** Debian's python3-imageio brings these: NASA's portrait of Eileen Collins, a cat, a cockatoo. */
+/** From Debian's python3-imageio: NASA's portrait of Eileen Collins, a cat, a cockatoo. */
 const IMAGES = '/usr/lib/python3/dist-packages/imageio/resources/images';
 export const ASTRONAUT = `${IMAGES}/astronaut.png`;
 export const CAT = `${IMAGES}/chelsea.png`;
@@ -9,8 +9,8 @@ export const COCKATOO = `${IMAGES}/cockatoo.mp4`;
 /** The project's own synthetic head, 640×360 at 25 fps. */
 export const DEMO = new URL('../../models/demo/clip.mp4', import.meta.url).pathname;
 /**
- * The astronaut's face in her 512×512 portrait as MediaPipe's face landmarker sees it: the box around its mesh, and
- * the keypoints that the training aligns by (its `portraits.IBUG` and `head.keypoints`).
+ * Face box and keypoints in the astronaut's 512×512 portrait by MediaPipe's face landmarker: the bounding box of its
+ * mesh, and training's alignment keypoints (`portraits.IBUG`, `head.keypoints`).
  */
 export const ASTRONAUT_FACE = {
   box: { x: 180.7, y: 71.8, w: 89.5, h: 105.6 },
@@ -22,8 +22,8 @@ export const ASTRONAUT_FACE = {
 
 export type Colours = 'bt601' | 'bt709' | '1:4:16:4';
 
-/** Clockwise turn in radians, about the middle. */
-export function turned(image: I420Image, angle: number): I420Image {
+/** Rotates clockwise by `angle` radians about the centre. */
+export function rotate(image: I420Image, angle: number): I420Image {
   const { width, height } = image;
   const plane = (source: Uint8Array, w: number, h: number) =>
     Uint8Array.from({ length: w * h }, (_, i) => {
@@ -36,21 +36,21 @@ export function turned(image: I420Image, angle: number): I420Image {
   return { ...image, y: plane(image.y, width, height), u: plane(image.u, w, h), v: plane(image.v, w, h) };
 }
 
-/** Decodes a picture or a clip's first frames, scaled (anti-aliased) to width×height, multiples of 8 and 2. */
+/** Decodes a picture or the first frames of a clip, scaled with anti-aliasing; width is a multiple of 8, height of 2. */
 export function decode(file: string, width: number, height: number, frames = 1, colours: Colours = 'bt601') {
-  const bytes = launch(file, width, height, frames, `I420,colorimetry=${colours}`);
+  const bytes = runGstreamer(file, width, height, frames, `I420,colorimetry=${colours}`);
   const size = (width * height * 3) / 2;
   return Array.from({ length: Math.floor(bytes.length / size) }, (_, i) =>
     picture(width, height, bytes.subarray(i * size, (i + 1) * size), colours),
   );
 }
 
-/** One frame as RGB bytes. */
+/** The first frame as RGB bytes (height, width, 3). */
 export function decodeRgb(file: string, width: number, height: number): Uint8Array {
-  return launch(file, width, height, 1, 'RGB');
+  return runGstreamer(file, width, height, 1, 'RGB');
 }
 
-function launch(file: string, width: number, height: number, frames: number, format: string): Buffer {
+function runGstreamer(file: string, width: number, height: number, frames: number, format: string): Buffer {
   const source = frames === 1 && file.endsWith('.png') ? 'pngdec' : 'decodebin';
   const pipe =
     `filesrc location=${file} ! ${source} ! videoscale method=bilinear2 add-borders=false ! videoconvert ! ` +
@@ -74,36 +74,42 @@ function picture(width: number, height: number, bytes: Uint8Array, colours: Colo
   };
 }
 
-/** A frame of one grey. */
+/** A frame of uniform grey. */
 export function grey(width: number, height: number, luma = 110): I420Image {
   const bytes = new Uint8Array((width * height * 3) / 2).fill(128);
   return picture(width, height, bytes.fill(luma, 0, width * height), 'bt601');
 }
 
-/** `under` with `over` laid on it, its corner at (x, y), both even; what reaches past the edge is cut off. */
-export function paste(under: I420Image, over: I420Image, x: number, y: number): I420Image {
-  const plane = (name: 'y' | 'u' | 'v', [from, to]: readonly [number, number], half: number): Uint8Array => {
-    const [width, height] = [under.width / half, under.height / half];
-    const out = Uint8Array.from(under[name]);
-    for (let row = 0; row < over.height / half; row++) {
-      const line = y / half + row;
-      if (line < 0 || line >= height) continue;
-      for (let column = 0; column < over.width / half; column++) {
-        const at = x / half + column;
-        if (at >= 0 && at < width) out[line * from + at] = over[name][row * to + column]!;
+/** `background` with `patch` pasted at (x, y), both even; the patch is clipped to the frame. */
+export function paste(background: I420Image, patch: I420Image, x: number, y: number): I420Image {
+  const plane = (
+    name: 'y' | 'u' | 'v',
+    stride: number,
+    patchStride: number,
+    subsampling: number,
+  ): Uint8Array => {
+    const [width, height] = [background.width / subsampling, background.height / subsampling];
+    const out = Uint8Array.from(background[name]);
+    for (let row = 0; row < patch.height / subsampling; row++) {
+      const outRow = y / subsampling + row;
+      if (outRow < 0 || outRow >= height) continue;
+      for (let column = 0; column < patch.width / subsampling; column++) {
+        const outColumn = x / subsampling + column;
+        if (outColumn >= 0 && outColumn < width)
+          out[outRow * stride + outColumn] = patch[name][row * patchStride + column]!;
       }
     }
     return out;
   };
   return {
-    ...under,
-    y: plane('y', [under.strideY, over.strideY], 1),
-    u: plane('u', [under.strideC, over.strideC], 2),
-    v: plane('v', [under.strideC, over.strideC], 2),
+    ...background,
+    y: plane('y', background.strideY, patch.strideY, 1),
+    u: plane('u', background.strideC, patch.strideC, 2),
+    v: plane('v', background.strideC, patch.strideC, 2),
   };
 }
 
-/** The astronaut, shrunk so that her face is `faceHeight` pixels high. */
+/** The astronaut's portrait, scaled so that her face is `faceHeight` pixels high. */
 export function astronaut(faceHeight: number): I420Image {
   const size = 8 * Math.round((512 * faceHeight) / ASTRONAUT_FACE.box.h / 8);
   return decode(ASTRONAUT, size, size)[0]!;

@@ -9,15 +9,15 @@ const size = fc.record({
   minFaceHeight: fc.integer({ min: 16, max: 120 }),
 });
 
-/** A square of the frame, as it lies in a region, in the region's pixels. */
-const placed = ({ toFrame, width, height }: Region, x: number, y: number, side: number) => {
+/** A square of the frame in a region: its edge in detector input pixels, and whether it lies wholly inside. */
+const squareInRegion = ({ toFrame, width, height }: Region, x: number, y: number, side: number) => {
   const left = (x - toFrame.tx) / toFrame.a;
   const top = (y - toFrame.ty) / toFrame.a;
   const edge = side / toFrame.a;
   return { edge, whole: Math.min(left, top, width - left - edge, height - top - edge) >= -1e-6 };
 };
 
-test('every face from the smallest size on is whole, and large enough, in some region', () => {
+test('every face of at least the smallest size lies whole, and large enough, in some region', () => {
   fc.assert(
     fc.property(
       size,
@@ -30,15 +30,17 @@ test('every face from the smallest size on is whole, and large enough, in some r
         const side = minFaceHeight * (largest / minFaceHeight) ** w;
         const [x, y] = [u * (width - side), v * (height - side)];
         const regions = new ScanPlan(width, height, minFaceHeight).all();
-        const edges = regions.map((region) => placed(region, x, y, side)).filter(({ whole }) => whole);
-        // 16 pixels: BlazeFace still finds nine in ten there.
+        const edges = regions
+          .map((region) => squareInRegion(region, x, y, side))
+          .filter(({ whole }) => whole);
+        // BlazeFace still detects nine of ten faces at 16 pixels.
         expect(Math.max(...edges.map(({ edge }) => edge))).toBeGreaterThanOrEqual(16);
       },
     ),
   );
 });
 
-test('regions are what the detector takes', () => {
+test('region sizes are multiples of 32 and at most 384', () => {
   fc.assert(
     fc.property(size, ({ width, height, minFaceHeight }) => {
       for (const region of new ScanPlan(width, height, minFaceHeight).all()) {
@@ -50,17 +52,17 @@ test('regions are what the detector takes', () => {
   );
 });
 
-test('a period looks at everything, spread evenly, and at the whole frame four times', () => {
+test('one period scans every tile, spread evenly, and the overview about four times', () => {
   fc.assert(
     fc.property(size, fc.integer({ min: 5, max: 60 }), ({ width, height, minFaceHeight }, fps) => {
       const plan = new ScanPlan(width, height, minFaceHeight);
       const [overview, ...tiles] = plan.all();
-      const seen: Region[][] = Array.from({ length: fps + 1 }, () => [...plan.due(1 / fps, 1)]);
-      for (const tile of tiles) expect(seen.flat()).toContain(tile);
-      const looks = seen.flat().filter((region) => region === overview).length;
-      expect(looks).toBeGreaterThanOrEqual(3);
-      expect(looks).toBeLessThanOrEqual(5);
-      for (const regions of seen)
+      const scans: Region[][] = Array.from({ length: fps + 1 }, () => [...plan.due(1 / fps, 1)]);
+      for (const tile of tiles) expect(scans.flat()).toContain(tile);
+      const overviews = scans.flat().filter((region) => region === overview).length;
+      expect(overviews).toBeGreaterThanOrEqual(3);
+      expect(overviews).toBeLessThanOrEqual(5);
+      for (const regions of scans)
         expect(regions.length).toBeLessThanOrEqual(Math.ceil(tiles.length / fps) + 1);
     }),
   );

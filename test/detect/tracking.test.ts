@@ -8,7 +8,7 @@ import type { Track } from '../../src/detect/track.ts';
 const SIGMA = 0.01;
 const STEP = 1 / 25;
 
-/** Normal noise, the same in every run. */
+/** Standard normal noise, the same in every run. */
 function* noise(): Generator<number> {
   let state = 12345;
   const uniform = () => {
@@ -18,28 +18,28 @@ function* noise(): Generator<number> {
   while (true) yield Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 
-/** Runs the filter over `truth` measured with noise; the errors of the second half. */
-function errors(truth: (t: number) => number, frames = 200): number[] {
+/** Filters noisy measurements of `truth` (time in seconds); returns the errors of the second half. */
+function filterErrors(truth: (t: number) => number, frames = 200): number[] {
   const random = noise();
   const filter = new KalmanFilter(truth(0), SIGMA ** 2, 0.25, 0.02);
-  const result: number[] = [];
+  const errors: number[] = [];
   for (let i = 1; i < frames; i++) {
     filter.predict(STEP);
     filter.update(truth(i * STEP) + SIGMA * random.next().value!, SIGMA ** 2);
-    if (i > frames / 2) result.push(filter.value - truth(i * STEP));
+    if (i > frames / 2) errors.push(filter.value - truth(i * STEP));
   }
-  return result;
+  return errors;
 }
 
 const rms = (values: number[]) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length);
 
 describe('the Kalman filter', () => {
-  test('makes a resting face steadier than its measurements', () => {
-    expect(rms(errors(() => 3))).toBeLessThan(0.65 * SIGMA);
+  test('at rest has smaller errors than its measurements', () => {
+    expect(rms(filterErrors(() => 3))).toBeLessThan(0.65 * SIGMA);
   });
 
-  test('follows a steady movement without lag', () => {
-    const moving = errors((t) => 3 + 1.5 * t);
+  test('follows constant velocity without lag', () => {
+    const moving = filterErrors((t) => 3 + 1.5 * t);
     expect(Math.abs(moving.reduce((a, b) => a + b) / moving.length)).toBeLessThan(0.3 * SIGMA);
   });
 
@@ -54,7 +54,7 @@ describe('the Kalman filter', () => {
     expect(filter.value).toBeGreaterThan(0.49);
   });
 
-  test('predicts through frames that were not measured', () => {
+  test('predicts through frames without measurements', () => {
     const filter = new KalmanFilter(0, SIGMA ** 2, 0.25, 0.02);
     for (let i = 1; i <= 50; i++) {
       filter.predict(STEP);
@@ -67,7 +67,7 @@ describe('the Kalman filter', () => {
   });
 });
 
-test('association pairs each track and each detection at most once, cheapest first', () => {
+test('association pairs each track and each detection at most once, by ascending cost', () => {
   fc.assert(
     fc.property(
       fc.array(
@@ -77,13 +77,13 @@ test('association pairs each track and each detection at most once, cheapest fir
         const tracks = table.map((_, i) => ({ trackId: i + 1 }) as Track);
         const detections = [0, 1, 2, 3].map((score) => ({ score }) as Detection);
         const cost = (track: Track, { score }: Detection) => table[track.trackId - 1]![score] ?? undefined;
-        const { pairs, tracks: idle, detections: rest } = associate(tracks, detections, cost);
+        const { pairs, unmatchedTracks, unmatchedDetections } = associate(tracks, detections, cost);
         expect(new Set(pairs.map(([track]) => track)).size).toBe(pairs.length);
         expect(new Set(pairs.map(([, detection]) => detection)).size).toBe(pairs.length);
-        expect(pairs.length + idle.length).toBe(tracks.length);
-        expect(pairs.length + rest.length).toBe(4);
-        for (const track of idle)
-          for (const detection of rest) expect(cost(track, detection)).toBeUndefined();
+        expect(pairs.length + unmatchedTracks.length).toBe(tracks.length);
+        expect(pairs.length + unmatchedDetections.length).toBe(4);
+        for (const track of unmatchedTracks)
+          for (const detection of unmatchedDetections) expect(cost(track, detection)).toBeUndefined();
         const cheapest = Math.min(...table.flat().filter((value) => value !== null));
         if (pairs.length > 0) expect(Math.min(...pairs.map((pair) => cost(...pair)!))).toBe(cheapest);
       },

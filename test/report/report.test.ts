@@ -15,13 +15,13 @@ import { kafkaOptions } from '../../src/kafka/options.ts';
 import { openPublisher } from '../../src/publish/publisher.ts';
 import { recordType } from '../../src/records/avro.ts';
 import { timeCourses } from '../../src/report/chart.ts';
+import { readFile } from '../../src/report/event-file.ts';
+import { readTopic } from '../../src/report/event-topic.ts';
 import { reportHtml } from '../../src/report/html.ts';
 import { OPENFACE_COLUMNS, openFaceCsv } from '../../src/report/openface.ts';
 import { plotPng, plotSvg } from '../../src/report/plot.ts';
 import { Recording } from '../../src/report/recording.ts';
-import { readFile } from '../../src/report/event-file.ts';
 import { activationsOf, auStatistics, holesOf } from '../../src/report/statistics.ts';
-import { readTopic } from '../../src/report/event-topic.ts';
 import { generatedFrame } from '../dashboard/generated.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'austream-report-'));

@@ -1,18 +1,18 @@
 import type { Ops } from '../../infer/model/ops.ts';
 
-/** Edge of the network's input in pixels. */
+/** Edge of the network input in pixels. */
 export const MESH_SIZE = 192;
-/** Landmarks of the canonical face mesh. */
+/** Number of landmarks of the canonical face mesh. */
 export const MESH_POINTS = 468;
 
-export interface FaceMeshOutputs<T> {
-  /** (n, 1404): x, y, z of each landmark in input pixels; z is relative, negative towards the camera. */
+interface FaceMeshOutputs<T> {
+  /** (n, 1404): x, y, z per landmark in input pixels; z is relative depth, negative towards the camera. */
   readonly landmarks: T;
-  /** (n, 1): 0…1, whether a face fills the picture. */
+  /** (n, 1): probability that the input shows a face, 0…1. */
   readonly presence: T;
 }
 
-/** Blocks up to where the branches part: output channels, and whether the block halves the picture. */
+/** Output channels and stride of the blocks shared by both branches. */
 const TRUNK = [
   ...[16, 16].map((channels) => ({ channels, stride: 1 })),
   { channels: 32, stride: 2 },
@@ -26,8 +26,8 @@ const TRUNK = [
 ];
 
 /**
- * MediaPipe's face mesh (Kartynnik et al. 2019): RGB pixels (n, 192, 192, 3), bytes, of an upright face with a
- * margin → 468 landmarks. The third branch of the published network, contours, is left out.
+ * MediaPipe's face mesh (Kartynnik et al. 2019): RGB bytes (n, 192, 192, 3) of an upright face with a margin → 468
+ * landmarks and presence. The published network's third branch, contours, is omitted.
  */
 export function faceMesh<T>(ops: Ops<T>, pixels: T): FaceMeshOutputs<T> {
   const image = ops.image(pixels, [1 / 255], [0]);
@@ -43,10 +43,10 @@ export function faceMesh<T>(ops: Ops<T>, pixels: T): FaceMeshOutputs<T> {
   };
 }
 
-/** 1×1 down to 32 channels, a block, and a 3×3 over the remaining 3×3 cells: (n, 3, 3, 128) → (n, out). */
+/** Pointwise reduction to 32 channels, a block, then a 3×3 convolution over all cells: (n, 3, 3, 128) → (n, out). */
 function head<T>(ops: Ops<T>, x: T, name: string, out: number): T {
-  const narrow = prelu(ops, ops.conv(x, `${name}.narrow`, { out: 32, kernel: 1 }), `${name}.narrow`);
-  const y = ops.conv(meshBlock(ops, narrow, `${name}.block`, 32, 1), `${name}.out`, {
+  const reduced = prelu(ops, ops.conv(x, `${name}.reduce`, { out: 32, kernel: 1 }), `${name}.reduce`);
+  const y = ops.conv(meshBlock(ops, reduced, `${name}.block`, 32, 1), `${name}.out`, {
     out,
     kernel: 3,
     padding: 0,
@@ -54,30 +54,30 @@ function head<T>(ops: Ops<T>, x: T, name: string, out: number): T {
   return ops.reshape(ops.tokens(y), [-1, out]);
 }
 
-/** Depthwise 3×3 → 1×1, added to the (pooled, widened) input, PReLU. */
+/** Depthwise 3×3 → pointwise 1×1; residual connection (max-pooled, channels zero-padded); PReLU. */
 function meshBlock<T>(ops: Ops<T>, x: T, name: string, channels: number, stride: number): T {
-  const width = ops.shape(x)[3] as number;
-  const spatial = ops.conv(x, `${name}.spatial`, {
-    out: width,
+  const inputChannels = ops.shape(x)[3] as number;
+  const depthwise = ops.conv(x, `${name}.depthwise`, {
+    out: inputChannels,
     kernel: 3,
     stride,
-    groups: width,
+    groups: inputChannels,
     padding: 'same',
     bias: false,
   });
-  const y = ops.conv(spatial, `${name}.pointwise`, { out: channels, kernel: 1 });
+  const y = ops.conv(depthwise, `${name}.pointwise`, { out: channels, kernel: 1 });
   let skip = stride === 1 ? x : ops.maxPool(x, stride, stride);
-  if (width !== channels) skip = ops.padChannels(skip, channels);
+  if (inputChannels !== channels) skip = ops.padChannels(skip, channels);
   return prelu(ops, ops.add(y, skip), name);
 }
 
 /**
- * max(x, 0) + a·min(x, 0) as a·x + (1 − a)·max(x, 0), each factor a 1×1 depthwise convolution: on a CPU ONNX
- * Runtime runs this, fused into its convolutions, in less than half the time of its own PRelu.
+ * PReLU, max(x, 0) + a·min(x, 0), as a·x + (1 − a)·max(x, 0) with a 1×1 depthwise convolution per factor. ONNX Runtime
+ * fuses these into its convolutions and needs less than half the CPU time of its PRelu operator.
  */
 function prelu<T>(ops: Ops<T>, x: T, name: string): T {
   const channels = ops.shape(x)[3] as number;
   const scaled = (y: T, factor: string) =>
     ops.conv(y, `${name}.${factor}`, { out: channels, kernel: 1, groups: channels, bias: false });
-  return ops.add(scaled(x, 'slope'), scaled(ops.relu(x), 'rise'));
+  return ops.add(scaled(x, 'slope'), scaled(ops.relu(x), 'complement'));
 }

@@ -7,12 +7,12 @@ import { emitGraph } from '../../../src/infer/engine/onnx/graph.ts';
 import { OnnxSession } from '../../../src/infer/engine/onnx/session.ts';
 import { BATCH, type Ops } from '../../../src/infer/model/ops.ts';
 
-/** What TensorFlow.js answers to the same pictures with the same weights; see networks.mjs. */
-const theirs: Record<'scores' | 'boxes' | 'landmarks' | 'presence', number[]> = JSON.parse(
+/** Outputs of TensorFlow.js for the same input and weights; made by networks.mjs. */
+const expected: Record<'scores' | 'boxes' | 'landmarks' | 'presence', number[]> = JSON.parse(
   readFileSync(new URL('../../fixtures/detect/networks.json', import.meta.url), 'utf8'),
 );
 
-/** The picture of networks.mjs. */
+/** The same synthetic picture as in networks.mjs, (size, size, 3) bytes. */
 function waves(size: number): Uint8Array {
   return Uint8Array.from({ length: size * size * 3 }, (_, i) => {
     const [c, x, y] = [i % 3, Math.floor(i / 3) % size, Math.floor(i / 3 / size)];
@@ -34,39 +34,40 @@ async function run(
     (ops, { pixels }) => ({ ...describe(ops, pixels) }),
   );
   const session = await OnnxSession.open(graph, { threads: 1 });
-  // Twice in one batch: a batch must not mix.
+  // The same input twice in one batch: batch items must not affect each other.
   const data = new Uint8Array([...waves(size), ...waves(size)]);
   const outputs = await session.run({ pixels: { data, shape: [2, size, size, 3] } });
   await session.close();
-  return (name: string, every: number) => {
+  /** Every `stride`-th value of an output. */
+  return (name: string, stride: number) => {
     const all = outputs[name]!.data;
     const half = all.length / 2;
     expect(all.slice(half)).toEqual(all.slice(0, half));
-    return Array.from(all.subarray(0, half)).filter((_, i) => i % every === 0);
+    return Array.from(all.subarray(0, half)).filter((_, i) => i % stride === 0);
   };
 }
 
-function expectClose(ours: number[], reference: number[], tolerance: number): void {
-  expect(ours.length).toBe(reference.length);
-  ours.forEach((value, i) => {
+function expectClose(actual: number[], reference: number[], tolerance: number): void {
+  expect(actual.length).toBe(reference.length);
+  actual.forEach((value, i) => {
     expect(Math.abs(value - reference[i]!)).toBeLessThan(tolerance * Math.max(1, Math.abs(reference[i]!)));
   });
 }
 
-test('BlazeFace answers as TensorFlow.js does', async () => {
+test('BlazeFace matches TensorFlow.js', async () => {
   const output = await run('blazeface', 256, blazeFace);
-  expectClose(output('scores', 7), theirs.scores, 1e-4);
-  expectClose(output('boxes', 101), theirs.boxes, 1e-4);
+  expectClose(output('scores', 7), expected.scores, 1e-4);
+  expectClose(output('boxes', 101), expected.boxes, 1e-4);
 });
 
-test('the face mesh answers as TensorFlow.js does', async () => {
+test('the face mesh matches TensorFlow.js', async () => {
   const output = await run('facemesh', 192, faceMesh);
-  expectClose(output('landmarks', 11), theirs.landmarks, 1e-4);
-  expectClose(output('presence', 1), theirs.presence, 1e-4);
+  expectClose(output('landmarks', 11), expected.landmarks, 1e-4);
+  expectClose(output('presence', 1), expected.presence, 1e-4);
 });
 
-test('a parameter that is not there is named', () => {
-  expect(() => packagedParameters('blazeface').read('block0.spatial.weight', [24, 1, 5, 5])).toThrow(
-    /block0\.spatial\.weight of shape \[24,1,5,5\]/,
+test('a missing parameter is named with its shape', () => {
+  expect(() => packagedParameters('blazeface').read('block0.depthwise.weight', [24, 1, 5, 5])).toThrow(
+    /block0\.depthwise\.weight of shape \[24,1,5,5\]/,
   );
 });
