@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   ENGINE_FAILED: { exitCode: 1, canRetry: true },
   KAFKA_UNREACHABLE: { exitCode: 1, canRetry: true },
   KAFKA_REJECTED: { exitCode: 1, canRetry: false },
+  KAFKA_PRODUCER_FENCED: { exitCode: 1, canRetry: true },
   REGISTRY_UNREACHABLE: { exitCode: 1, canRetry: true },
   REGISTRY_REJECTED: { exitCode: 1, canRetry: false },
   SPOOL_UNUSABLE: { exitCode: 1, canRetry: false },

@@ -1,25 +1,26 @@
-/** What librdkafka's clients throw and tell. */
-type Failure = Pick<Error, 'message'>;
-
 /**
- * Refusals are known by librdkafka's words for them: its error events and delivery reports come without codes, and in
- * small letters.
+ * Classifies what librdkafka's clients throw and emit. `kafkajs-errors.ts` does the same for kafkajs.
+ *
+ * Error events and delivery reports carry no error code, and their texts come in lower case: only the message can be
+ * matched.
  */
-const RIGHTS = /authorization failed/i;
-const CREDENTIALS = /authentication failure$/i;
+type RdkafkaError = Pick<Error, 'message'>;
+
+const AUTHORIZATION = /authorization failed/i;
+const AUTHENTICATION = /authentication failure$/i;
 const FATAL = /fatal error$/i;
 
-/** Whether the brokers say that this user may not do that. */
-export function isAuthorizationError({ message }: Failure): boolean {
-  return RIGHTS.test(message);
+/** The brokers deny this user the operation (ACL). */
+export function isAuthorizationError({ message }: RdkafkaError): boolean {
+  return AUTHORIZATION.test(message);
 }
 
-/** Whether the brokers, or whoever gives out tokens, do not take this user's credentials. */
-export function isAuthenticationError({ message }: Failure): boolean {
-  return CREDENTIALS.test(message);
+/** The brokers, or the OAuth token endpoint, reject this user's credentials (SASL). */
+export function isAuthenticationError({ message }: RdkafkaError): boolean {
+  return AUTHENTICATION.test(message);
 }
 
-/** Whether librdkafka says that this client is of no further use. */
-export function isFatalError({ message }: Failure): boolean {
+/** librdkafka marks the client as unusable. */
+export function isFatalError({ message }: RdkafkaError): boolean {
   return FATAL.test(message);
 }

@@ -1,28 +1,29 @@
+import { Mutex } from 'async-mutex';
 import rdkafka from 'node-rdkafka';
 import { rdkafkaConnection } from './connection.ts';
 import { promisified } from './group-reader.ts';
 import { kafkaFailure } from './kafkajs-errors.ts';
 import type { KafkaOptions } from './options.ts';
-import { Turns } from './turns.ts';
 
-const POLL_MS = 20;
-const MESSAGES_AT_ONCE = 500;
-/** A partition that does not come to its end in this time is not read. */
-const READ_MS = 30_000;
+const CONSUME_TIMEOUT_MS = 20;
+const MAX_MESSAGES_PER_POLL = 500;
+/** Reading a partition fails when its end is not reached within this time. */
+const READ_TIMEOUT_MS = 30_000;
 
-/** Reads partitions of a compacted topic as what they are: a table of the newest value of each key. */
+/** Reads partitions of a compacted topic as tables: the newest committed value of each key. */
 export class TableReader {
   readonly #consumer: rdkafka.KafkaConsumer;
   readonly #topic: string;
-  readonly #turns = new Turns(1);
-  #ended: number[] = [];
+  /** The one consumer has one assignment: partitions are read one after another. */
+  readonly #mutex = new Mutex();
+  #partitionsAtEnd: number[] = [];
 
   private constructor(kafka: KafkaOptions, topic: string) {
     this.#topic = topic;
     this.#consumer = new rdkafka.KafkaConsumer(
       {
         ...rdkafkaConnection(kafka),
-        // Never joined: partitions are named, not shared out.
+        // librdkafka requires a group id. This consumer assigns partitions itself and never joins the group.
         'group.id': `${topic}-table`,
         'isolation.level': 'read_committed',
         'enable.auto.commit': false,
@@ -31,7 +32,7 @@ export class TableReader {
       },
       { 'auto.offset.reset': 'earliest' },
     );
-    this.#consumer.on('partition.eof', ({ partition }) => this.#ended.push(partition));
+    this.#consumer.on('partition.eof', ({ partition }) => this.#partitionsAtEnd.push(partition));
     this.#consumer.on('event.error', () => {});
   }
 
@@ -43,17 +44,18 @@ export class TableReader {
     ).catch((error) => {
       throw kafkaFailure(error, kafka.brokers!);
     });
-    reader.#consumer.setDefaultConsumeTimeout(POLL_MS);
+    reader.#consumer.setDefaultConsumeTimeout(CONSUME_TIMEOUT_MS);
     return reader;
   }
 
-  /** Every key of a partition with its newest committed value. */
+  /** Every key of a partition with its newest committed value; keys with a tombstone are absent. */
   read(partition: number): Promise<Map<string, Buffer>> {
-    return this.#turns.run(() => this.#read(partition));
+    return this.#mutex.runExclusive(() => this.#read(partition));
   }
 
+  /** Waits for the read in progress. */
   async close(): Promise<void> {
-    await this.#turns.run(
+    await this.#mutex.runExclusive(
       () =>
         new Promise<void>((resolve) => {
           this.#consumer.disconnect(() => resolve());
@@ -63,17 +65,21 @@ export class TableReader {
 
   async #read(partition: number): Promise<Map<string, Buffer>> {
     const table = new Map<string, Buffer>();
-    const until = Date.now() + READ_MS;
-    this.#ended = [];
+    const deadline = Date.now() + READ_TIMEOUT_MS;
+    this.#partitionsAtEnd = [];
     this.#consumer.assign([{ topic: this.#topic, partition, offset: 0 }]);
     try {
-      while (!this.#ended.includes(partition)) {
-        if (Date.now() > until) throw new Error(`${this.#topic}/${partition} cannot be read to its end`);
+      while (!this.#partitionsAtEnd.includes(partition)) {
+        if (Date.now() > deadline)
+          throw new Error(
+            `${this.#topic}/${partition} could not be read to its end within ${READ_TIMEOUT_MS / 1000} s`,
+          );
         const messages = await promisified<rdkafka.Message[]>((done) =>
-          this.#consumer.consume(MESSAGES_AT_ONCE, done),
+          this.#consumer.consume(MAX_MESSAGES_PER_POLL, done),
         );
-        for (const { key, value, partition: from } of messages) {
-          if (from !== partition || !key) continue;
+        for (const { key, value, partition: source } of messages) {
+          // Messages of the previous assignment may still be queued.
+          if (source !== partition || !key) continue;
           if (value) table.set(key.toString(), value);
           else table.delete(key.toString());
         }

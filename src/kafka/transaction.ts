@@ -1,61 +1,66 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import rdkafka from 'node-rdkafka';
+import { Backoff } from '../backoff.ts';
+import { AustreamError } from '../errors.ts';
 import type { KafkaOptions } from './options.ts';
 import { orderedProducer } from './producer.ts';
 
 const { CODES } = rdkafka;
 
-/** Where a record goes. Without a partition, its key decides. */
 export interface OutgoingRecord {
   readonly topic: string;
+  /** Omitted: the hash of the key decides. */
   readonly partition?: number;
   readonly key: string | Buffer | null;
-  /** Null takes the key's record away, in compacted topics. */
+  /** Null is a tombstone: compaction deletes the key. */
   readonly value: Buffer | null;
 }
 
 export interface ConsumedOffset {
   readonly topic: string;
   readonly partition: number;
-  /** The next one to be consumed. */
+  /** The next offset to consume. */
   readonly offset: number;
 }
 
-/** Longest wait of one call; a call that came to nothing by then is made again. */
-const CALL_MS = 5_000;
-/** The brokers give up transactions that are open for longer. */
-const TRANSACTION_MS = 20_000;
-const RETRY_MS = 100;
-
-/** Another owner has taken over, or the client is of no further use: a new producer must begin. */
-export class ProducerGone extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'ProducerGone';
-  }
-}
+/** Timeout of one call to the transaction coordinator. */
+const CALL_TIMEOUT_MS = 5_000;
+/** `transaction.timeout.ms`: the coordinator aborts a transaction that stays open for longer. */
+const TRANSACTION_TIMEOUT_MS = 20_000;
+/** For calls that librdkafka marks as retriable. */
+const CALL_RETRY = { firstMs: 100, maxMs: 1_000, jitter: 'equal' } as const;
+/**
+ * How often a full producer queue is tried again. The interval is fixed: the queue is local and drains at its own
+ * rate, so there is no peer to back off from.
+ */
+const QUEUE_FULL_POLL_MS = 100;
 
 /**
- * The transactional producer of one partition's owner. Opening it with the id of an earlier owner ends that one's
- * transaction and refuses all that it may still send: who comes last, owns.
+ * A transactional producer. Initialising a producer with the transactional id of an earlier one fences that one: the
+ * brokers abort its open transaction and reject everything it still sends.
  */
 export class TransactionalProducer {
   readonly #client: rdkafka.Producer;
+  readonly #transactionalId: string;
   #closed = false;
-  /** The call that is under way: it must not lose its client. */
-  #running: Promise<unknown> = Promise.resolve();
-  /** Why the present transaction's first record that failed did so. */
-  #undelivered: Error | null = null;
+  /** The call in progress; the client must not be disconnected before it returns. */
+  #callInProgress: Promise<unknown> = Promise.resolve();
+  /** Why the first undelivered record of the current transaction failed. */
+  #deliveryError: Error | null = null;
 
-  private constructor(client: rdkafka.Producer) {
+  private constructor(client: rdkafka.Producer, transactionalId: string) {
     this.#client = client;
+    this.#transactionalId = transactionalId;
     client.on('delivery-report', (error: rdkafka.LibrdKafkaError | null, { topic }) => {
-      // What a transaction that is given up had not sent yet is purged: that is not why.
-      if (error && !error.message.startsWith('purged')) this.#undelivered ??= onTopic(topic, error);
+      // An abort purges the records that are still queued. Their errors are a consequence, not the cause.
+      if (error && !error.message.startsWith('purged')) this.#deliveryError ??= topicError(topic, error);
     });
   }
 
-  /** Waits for the brokers for as long as it takes, or until `closing`. */
+  /**
+   * Connects and fences every earlier producer with this transactional id. Retries until the brokers answer or
+   * `closing` aborts.
+   */
   static async open(
     kafka: KafkaOptions,
     transactionalId: string,
@@ -65,22 +70,22 @@ export class TransactionalProducer {
       {
         ...orderedProducer(kafka),
         'transactional.id': transactionalId,
-        'transaction.timeout.ms': TRANSACTION_MS,
+        'transaction.timeout.ms': TRANSACTION_TIMEOUT_MS,
         'linger.ms': 5,
-        // That a record failed is all that the transaction's own error says.
+        // The error of an aborted transaction does not say which record failed; delivery reports do.
         'delivery.report.only.error': true,
       } as rdkafka.ProducerGlobalConfig,
       {} as rdkafka.ProducerTopicConfig,
     );
-    // Every call says itself what became of it.
+    // Each call reports its own error. Without a listener the event would be thrown.
     client.on('event.error', () => {});
     await new Promise<void>((resolve, reject) => {
-      client.connect({ timeout: CALL_MS }, (error) => (error ? reject(error) : resolve()));
+      client.connect({ timeout: CALL_TIMEOUT_MS }, (error) => (error ? reject(error) : resolve()));
     });
     client.setPollInterval(100);
-    const producer = new TransactionalProducer(client);
+    const producer = new TransactionalProducer(client, transactionalId);
     try {
-      await producer.#patiently((done) => client.initTransactions(CALL_MS, done), closing);
+      await producer.#callWithRetries((done) => client.initTransactions(CALL_TIMEOUT_MS, done), closing);
     } catch (error) {
       await producer.close();
       throw error;
@@ -89,8 +94,9 @@ export class TransactionalProducer {
   }
 
   /**
-   * Publishes records and offsets together, or neither: then it returns why the transaction was given up, and it may
-   * be tried again. Throws ProducerGone.
+   * Publishes records and the consumed offset in one transaction. Resolves with null when it is committed, or with
+   * the reason when it was aborted: it may then be published again. Rejects with KAFKA_PRODUCER_FENCED when this
+   * producer is of no further use.
    */
   async publish(
     records: readonly OutgoingRecord[],
@@ -99,31 +105,34 @@ export class TransactionalProducer {
     closing: AbortSignal,
   ): Promise<Error | null> {
     const client = this.#client;
-    this.#undelivered = null;
+    this.#deliveryError = null;
     try {
-      await this.#patiently((done) => client.beginTransaction(done), closing);
+      await this.#callWithRetries((done) => client.beginTransaction(done), closing);
       for (const record of records) await this.#produce(record);
-      await this.#patiently(
-        (done) => client.sendOffsetsToTransaction([offset] as never, consumer as never, CALL_MS, done),
+      await this.#callWithRetries(
+        (done) =>
+          client.sendOffsetsToTransaction([offset] as never, consumer as never, CALL_TIMEOUT_MS, done),
         closing,
       );
-      await this.#patiently((done) => client.commitTransaction(CALL_MS, done), closing);
+      await this.#callWithRetries((done) => client.commitTransaction(CALL_TIMEOUT_MS, done), closing);
       return null;
     } catch (error) {
       const failure = error as rdkafka.LibrdKafkaError & { isTxnRequiresAbort?: boolean };
-      if (!failure.isTxnRequiresAbort) throw new ProducerGone(failure.message);
-      await this.#patiently((done) => client.abortTransaction(CALL_MS, done), closing).catch((worse) => {
-        throw new ProducerGone((worse as Error).message);
-      });
-      return this.#undelivered ?? new Error(failure.message);
+      if (!failure.isTxnRequiresAbort) throw this.#fenced(failure);
+      await this.#callWithRetries((done) => client.abortTransaction(CALL_TIMEOUT_MS, done), closing).catch(
+        (abortError) => {
+          throw this.#fenced(abortError as Error);
+        },
+      );
+      return this.#deliveryError ?? new Error(failure.message);
     }
   }
 
-  /** Leaves at once. An open transaction is ended by the next owner. */
+  /** Disconnects without a flush. The next producer with this id, or the coordinator, aborts an open transaction. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#running;
+    await this.#callInProgress;
     await new Promise<void>((resolve) => {
       this.#client.disconnect(0, () => resolve());
     });
@@ -136,29 +145,38 @@ export class TransactionalProducer {
         return;
       } catch (error) {
         const failure = error as rdkafka.LibrdKafkaError;
-        if (failure.code !== CODES.ERRORS.ERR__QUEUE_FULL) throw onTopic(topic, failure);
-        await sleep(RETRY_MS);
+        if (failure.code !== CODES.ERRORS.ERR__QUEUE_FULL) throw topicError(topic, failure);
+        await sleep(QUEUE_FULL_POLL_MS);
       }
     }
   }
 
-  /** Makes a call again for as long as librdkafka says that this may help. */
-  async #patiently(
+  /** Repeats a call while librdkafka marks its error as retriable and nobody closes. */
+  async #callWithRetries(
     call: (done: (error: rdkafka.LibrdKafkaError) => void) => void,
     closing: AbortSignal,
   ): Promise<void> {
+    const backoff = new Backoff(CALL_RETRY);
     for (;;) {
       if (this.#closed) throw new Error('closed');
-      const running = new Promise<rdkafka.LibrdKafkaError | null>((resolve) => call(resolve));
-      this.#running = running;
-      const error = await running;
+      const result = new Promise<rdkafka.LibrdKafkaError | null>((resolve) => call(resolve));
+      this.#callInProgress = result;
+      const error = await result;
       if (!error) return;
       if (!(error as { isRetriable?: boolean }).isRetriable || closing.aborted || this.#closed) throw error;
-      await sleep(RETRY_MS);
+      await backoff.wait(closing);
     }
+  }
+
+  #fenced(cause: Pick<Error, 'message'>): AustreamError {
+    return new AustreamError(
+      'KAFKA_PRODUCER_FENCED',
+      `the producer ${this.#transactionalId} cannot publish any more: ${cause.message}`,
+      { cause },
+    );
   }
 }
 
-function onTopic(topic: string, { message }: { message: string }): Error {
+function topicError(topic: string, { message }: { message: string }): Error {
   return new Error(`${topic}: ${message}`);
 }

@@ -1,22 +1,25 @@
-/** The offsets of one partition that are being dealt with: tells up to where everything is done. */
+/**
+ * The commit watermark of one partition: the offset below which every record is processed. A record stays open until
+ * `done` was called once for `add` and once for each `hold`.
+ */
 export class CommitWatermark {
-  /** By offset, in order, how many things of that record are not done yet. */
+  /** Open records in offset order, with the number of outstanding `done` calls. */
   readonly #open = new Map<number, number>();
   #end: number;
 
-  /** `start`: everything before it is done. */
+  /** `start`: every record before this offset is processed. */
   constructor(start: number) {
     this.#end = start;
   }
 
-  /** A record begins; `done` ends it. Offsets below the start are dealt with already and count for nothing. */
+  /** A record arrives. Offsets that are processed already are ignored. */
   add(offset: number): void {
     if (offset < this.#end) return;
     this.#open.set(offset, 1);
     this.#end = offset + 1;
   }
 
-  /** One more thing of a record is to be waited for. */
+  /** Keeps an open record open until one more `done`. */
   hold(offset: number): void {
     const open = this.#open.get(offset);
     if (open !== undefined) this.#open.set(offset, open + 1);
@@ -29,7 +32,7 @@ export class CommitWatermark {
     else this.#open.delete(offset);
   }
 
-  /** The first offset that is not done. */
+  /** The offset to commit: the oldest open record, or the next one to arrive. */
   get next(): number {
     return this.#open.keys().next().value ?? this.#end;
   }

@@ -13,19 +13,18 @@ const REGISTRY_RETRY = { firstMs: 100, maxMs: 5_000, jitter: 'equal' } as const;
 export interface CropRecordDecoderOptions {
   readonly decoder: RecordDecoder;
   readonly pixels: PixelDecoder;
-  readonly letters: RecordEncoder;
-  /** Where dead letters go. */
-  readonly deadletter: string;
-  /** The consumer group that letters name. */
+  readonly deadLetters: RecordEncoder;
+  readonly deadLetterTopic: string;
+  /** The consumer group that dead letters name. */
   readonly group: string;
 }
 
-/** What became of a record: crops, or a letter about why there are none. */
+/** Either crops, or a dead letter that says why the record has none. */
 export type DecodedCropRecord =
-  | { readonly batch: FaceCropBatch; readonly letter: null }
-  | { readonly batch: null; readonly letter: OutgoingRecord };
+  | { readonly batch: FaceCropBatch; readonly deadLetter: null }
+  | { readonly batch: null; readonly deadLetter: OutgoingRecord };
 
-/** Decodes records of crops, and writes dead letters of those that nobody can read. */
+/** Decodes crop records (Avro, then pixels). Records that cannot be decoded become dead letters. */
 export class CropRecordDecoder {
   readonly #options: CropRecordDecoderOptions;
 
@@ -34,28 +33,28 @@ export class CropRecordDecoder {
   }
 
   /**
-   * Null where it was no longer `wanted` before anybody could tell: what needs a schema of a registry that does not
-   * answer waits for it. `refused` hears of a registry that refuses for good.
+   * Waits for a schema registry that does not answer: the crops may be good, a dead letter would lose them. Resolves
+   * with null when `isCurrent` turns false first. `rejected` receives errors that a retry does not cure, such as
+   * REGISTRY_REJECTED.
    */
   async decode(
     message: rdkafka.Message,
-    wanted: () => boolean,
-    refused: (error: AustreamError) => void,
+    isCurrent: () => boolean,
+    rejected: (error: AustreamError) => void,
   ): Promise<DecodedCropRecord | null> {
     const { partition, offset } = message;
     const backoff = new Backoff(REGISTRY_RETRY);
     const warning = new RepeatedWarning({ partition, offset });
-    while (wanted()) {
+    while (isCurrent()) {
       try {
-        return { batch: await this.#decode(message), letter: null };
+        return { batch: await this.#decode(message), deadLetter: null };
       } catch (error) {
         if (!(error instanceof AustreamError)) {
           const reason = error instanceof PoisonError ? error.reason : 'corrupt';
-          return { batch: null, letter: this.#deadLetter(message, reason, (error as Error).message) };
+          return { batch: null, deadLetter: this.#deadLetter(message, reason, (error as Error).message) };
         }
-        if (!error.canRetry) refused(error);
-        // The crops are good: to pass them over would lose them.
-        warning.warn(`crops wait: ${error.message}`);
+        if (!error.canRetry) rejected(error);
+        warning.warn(`crops cannot be decoded yet: ${error.message}`);
         await backoff.wait();
       }
     }
@@ -71,11 +70,11 @@ export class CropRecordDecoder {
 
   #deadLetter(message: rdkafka.Message, reason: DeadLetterReason, detail: string): OutgoingRecord {
     const { topic, partition, offset } = message;
-    const { group, letters, deadletter } = this.#options;
+    const { group, deadLetters, deadLetterTopic } = this.#options;
     const key = message.key === null || message.key === undefined ? null : Buffer.from(message.key);
-    const about = { at: Date.now() * 1000, group, topic, partition, offset, key };
-    // Without its value: pictures stay where retention is short.
-    const value = letters.encode({ ...about, value: null, reason, detail });
-    return { topic: deadletter, key, value };
+    const source = { at: Date.now() * 1000, group, topic, partition, offset, key };
+    // Without the value: it may hold pictures, and the dead letter topic keeps records for longer than the crops topic.
+    const value = deadLetters.encode({ ...source, value: null, reason, detail });
+    return { topic: deadLetterTopic, key, value };
   }
 }

@@ -1,7 +1,7 @@
+import { Semaphore } from 'async-mutex';
 import { diagnostics, type Gauges, nowMicros } from '../../diagnostics.ts';
 import type { AuActivation, AuFrame } from '../../domain/event.ts';
 import { GroupReader } from '../../kafka/group-reader.ts';
-import { Turns } from '../../kafka/turns.ts';
 import { log } from '../../log.ts';
 import { type SkipReason, UNKNOWN_CAMERA } from './partition-inference.ts';
 import { PartitionOwner, type PartitionOwnerOptions } from './partition-owner.ts';
@@ -20,7 +20,7 @@ export interface InferSummary {
 }
 
 /** What every partition owner of this process shares. */
-export type SharedResources = Omit<PartitionOwnerOptions, 'reader' | 'turns'>;
+export type SharedResources = Omit<PartitionOwnerOptions, 'reader' | 'transactionSlots'>;
 
 /** Each transaction blocks one of libuv's threads, which the model and the consumer need too. */
 const MAX_CONCURRENT_TRANSACTIONS = 6;
@@ -37,7 +37,7 @@ export class InferGroupMember {
   readonly #resources: SharedResources;
   readonly #observer: InferObserver;
   readonly #owners = new Map<number, PartitionOwner>();
-  readonly #transactionSlots = new Turns(MAX_CONCURRENT_TRANSACTIONS);
+  readonly #transactionSlots = new Semaphore(MAX_CONCURRENT_TRANSACTIONS);
   readonly #passedOver: Record<SkipReason, number> = { late: 0, old_epoch: 0, undecodable: 0 };
   #events = 0;
   #activations = 0;
@@ -66,7 +66,7 @@ export class InferGroupMember {
       {
         assigned: (partition) => this.#assign(partition),
         revoked: (partition) => this.#revoke(partition),
-        message: (message) => this.#owners.get(message.partition)?.take(message),
+        message: (message) => this.#owners.get(message.partition)?.accept(message),
         caughtUp: (partition) => this.#owners.get(partition)?.caughtUp(),
       },
     );
@@ -107,7 +107,7 @@ export class InferGroupMember {
   #assign(partition: number): void {
     const owner = new PartitionOwner(
       partition,
-      { ...this.#resources, reader: this.#reader!, turns: this.#transactionSlots },
+      { ...this.#resources, reader: this.#reader!, transactionSlots: this.#transactionSlots },
       {
         committed: (frames, activations) => this.#committed(frames, activations),
         skipped: (cause, crops, cameraId) => {

@@ -5,82 +5,77 @@ import { parseTrackKey, type TrackKey, trackKey } from '../../domain/track-key.t
 import type { AuModel } from '../../infer/engine/index.ts';
 import type { InferOptions } from '../../infer/options.ts';
 import { InferStage, type ScoredHop } from '../../infer/stage.ts';
-
 import type { FaceCropBatch } from '../../records/events.ts';
 import { fromCropRecord, NO_TRACK } from '../crop-record.ts';
 import { CommitWatermark } from './commit-watermark.ts';
 import type { StateRecord } from './state-record.ts';
+import type { TransactionContent } from './transaction-content.ts';
 import { WindowOffsets } from './window-offsets.ts';
 
-/** All that one transaction carries. */
-export interface TransactionContent {
-  readonly frames: readonly AuFrame[];
-  readonly activations: readonly AuActivation[];
-  /** Null takes a record away. */
-  readonly states: ReadonlyMap<string, StateRecord | null>;
-  /** Everything before this offset of the crops is dealt with. */
-  readonly offset: number;
-}
-
-/** Crops that were passed over, by cause: `late` ones came again or out of turn, `old_epoch` ones from an epoch that is over. */
+/**
+ * Why crops give no event. `late`: not newer than a crop of the track that was already processed; `old_epoch`: the
+ * camera has begun a newer epoch; `undecodable`: this version cannot read the record.
+ */
 export type SkipReason = 'late' | 'old_epoch' | 'undecodable';
 
 export interface PartitionInferenceOptions {
   readonly infer: InferOptions;
-  /** What earlier owners left: the state records of this partition, by key. */
+  /** The state records that earlier owners wrote for this partition, by key. */
   readonly states: ReadonlyMap<string, StateRecord>;
-  /** Where the earlier owner was; null: nobody was here before. */
+  /** The group's committed offset; null: the partition never had an owner. */
   readonly committed: number | null;
-  /** `cameraId` is `unknown` for what cannot be read. */
-  skipped(cause: SkipReason, crops: number, cameraId: string): void;
-  /** Something can be committed. */
+  /** `cameraId` is `unknown` for records that cannot be decoded. */
+  skipped(reason: SkipReason, crops: number, cameraId: string): void;
+  /** `collect` has something to return. */
   commitPending(): void;
 }
 
-/** The camera of crops that nobody can tell it of. */
+/** Stands for the camera of a record that cannot be decoded. */
 export const UNKNOWN_CAMERA = 'unknown';
-/** `over` tracks that are remembered, so that what comes again of them is known. */
+/** Ended tracks that are remembered, so that repeated crops of them are recognised as late. */
 const MAX_ENDED_TRACKS = 2_048;
 
 interface LiveTrack {
   readonly id: TrackKey;
   readonly windowOffsets: WindowOffsets;
-  /** Newest frame that was taken. */
+  /** The newest frame that was accepted. */
   newestFrame: number;
-  /** Crops of the window that an earlier owner has scored are wanted from here to here, to fill it again. */
+  /** Frames that an earlier owner has scored and that only refill the window, inclusive. */
   readonly refill: { readonly from: number; readonly through: number } | null;
-  /** What waits for a hop, in order. */
+  /** Crops that no hop has scored yet, oldest first. */
   unscored: { readonly frame: number; readonly offset: number }[];
-  /** Offsets of records that wait for the track's end. */
+  /** Offsets of the records that end the track and wait for its last hop. */
   pendingEnds: number[];
   readonly isLiveSource: boolean;
-  /** When something of it came last (ms); null: it is being closed for its silence. */
+  /** When the newest crop arrived (ms); null: the track is being closed as idle. */
   lastReceivedAt: number | null;
 }
 
 /**
- * One partition of the crops topic: records in order of their offsets in, the events of whole hops out, each with the
- * state of its track, so that the next owner goes on exactly there. A track's own state says what of it was published;
- * offsets only say from where to read.
+ * Inference over one partition of the crops topic: records in offset order in, the events of complete hops out, each
+ * with the state of its track, so that the next owner resumes exactly there. The track's state decides which frames
+ * were published; the committed offset only decides where reading starts.
  */
 export class PartitionInference {
   /** Rejects when the model fails. */
   readonly failed: Promise<never>;
-  /** Where to read from. */
+  /** The offset to read from: the committed one, or an earlier one from which windows are refilled. */
   readonly start: number | null;
   readonly #options: PartitionInferenceOptions;
   readonly #stage: InferStage;
   readonly #windowSize: number;
   readonly #tracks = new Map<string, LiveTrack>();
-  /** Newest scored frame of tracks that are over, the one that ended longest ago first. */
+  /** The newest scored frame of ended tracks, the track that ended first first. */
   readonly #endedTracks = new Map<string, number>();
+  /** The newest epoch by camera. */
   readonly #epochs = new Map<string, number>();
-  readonly #offsets: CommitWatermark;
+  readonly #watermark: CommitWatermark;
   #frames: AuFrame[] = [];
   #activations: AuActivation[] = [];
   #states = new Map<string, StateRecord | null>();
-  /** What may be done when everything up to an offset is dealt with, for until then it may come again. */
+  /** Changes of the state to make once the watermark has passed `offset`: until then a replay may need the old one. */
   #afterOffset: { readonly offset: number; readonly act: () => void }[] = [];
+  /** The offset of the last `collect`. */
   #collectedOffset: number | null;
   #abandoned = false;
 
@@ -89,6 +84,7 @@ export class PartitionInference {
     this.#windowSize = model.windowSize;
     this.#stage = new InferStage(
       model,
+      // The worker pauses the consumer instead; a crop dropped here would be lost although Kafka still holds it.
       { ...options.infer, maxWaiting: Number.MAX_SAFE_INTEGER },
       {
         frames: (frames) => {
@@ -101,12 +97,12 @@ export class PartitionInference {
       },
     );
     this.failed = this.#stage.failed;
-    this.#offsets = new CommitWatermark(options.committed ?? 0);
+    this.#watermark = new CommitWatermark(options.committed ?? 0);
     this.#collectedOffset = options.committed;
     let start = options.committed;
     for (const [key, record] of options.states) {
-      const window = this.#restore(key, record);
-      if (window !== null && start !== null) start = Math.min(start, window);
+      const windowOffset = this.#restore(key, record);
+      if (windowOffset !== null && start !== null) start = Math.min(start, windowOffset);
     }
     this.start = start;
   }
@@ -116,25 +112,25 @@ export class PartitionInference {
     return this.#stage.waiting;
   }
 
-  /** Events that no `output` has carried yet. */
+  /** Events that `collect` has not returned yet. */
   get unpublished(): number {
     return this.#frames.length + this.#activations.length;
   }
 
-  /** Gives up all that waits; nothing comes out any more. */
+  /** Discards everything that is not scored; nothing is emitted any more. */
   abandon(): void {
     this.#abandoned = true;
     this.#stage.abandon();
   }
 
-  /** Takes the next record; null: it could not be decoded. `now`: ms. */
+  /** Processes the next record; `batch` is null if it could not be decoded. `now`: ms. */
   process(offset: number, batch: FaceCropBatch | null, now: number): void {
-    this.#offsets.add(offset);
+    this.#watermark.add(offset);
     this.#applyRecord(offset, batch, now);
-    this.#offsets.done(offset);
+    this.#watermark.done(offset);
   }
 
-  /** Closes live tracks of which nothing has come since `since` (ms). */
+  /** Closes the tracks of live sources that have received nothing since `since` (ms), as if there were a gap. */
   closeIdleTracks(since: number): void {
     for (const track of this.#tracks.values())
       if (track.isLiveSource && track.lastReceivedAt !== null && track.lastReceivedAt < since) {
@@ -143,20 +139,20 @@ export class PartitionInference {
       }
   }
 
-  /** What has come together since the last call; null: nothing. */
+  /** Returns what has accumulated since the last call, for one transaction; null if nothing has. */
   collect(): TransactionContent | null {
-    const offset = this.#offsets.next;
+    const offset = this.#watermark.next;
     while (this.#afterOffset[0] && this.#afterOffset[0].offset < offset) this.#afterOffset.shift()!.act();
     if (this.#states.size === 0 && offset === (this.#collectedOffset ?? 0)) return null;
-    const output = { frames: this.#frames, activations: this.#activations, states: this.#states, offset };
+    const content = { frames: this.#frames, activations: this.#activations, states: this.#states, offset };
     this.#frames = [];
     this.#activations = [];
     this.#states = new Map();
     this.#collectedOffset = offset;
-    return output;
+    return content;
   }
 
-  /** The offset from which the track's window can be filled again. */
+  /** Returns the offset from which the track's window is refilled; null if it has none. */
   #restore(key: string, record: StateRecord): number | null {
     if (record.kind === 'camera') {
       this.#epochs.set(key, record.epoch);
@@ -178,10 +174,9 @@ export class PartitionInference {
   }
 
   #newTrack(id: TrackKey, isLiveSource: boolean): LiveTrack {
-    const windowOffsets = new WindowOffsets(this.#windowSize);
     return {
       id,
-      windowOffsets,
+      windowOffsets: new WindowOffsets(this.#windowSize),
       newestFrame: -1,
       refill: null,
       unscored: [],
@@ -192,32 +187,32 @@ export class PartitionInference {
   }
 
   #applyRecord(offset: number, batch: FaceCropBatch | null, now: number): void {
-    const before = offset < (this.#options.committed ?? 0);
+    const isReplay = offset < (this.#options.committed ?? 0);
     let crops: FaceCrop[];
     try {
       if (batch === null) throw new Error('not a FaceCropBatch');
       crops = fromCropRecord(batch);
     } catch {
-      if (!before) this.#options.skipped('undecodable', 1, batch?.cameraId ?? UNKNOWN_CAMERA);
+      if (!isReplay) this.#options.skipped('undecodable', 1, batch?.cameraId ?? UNKNOWN_CAMERA);
       return;
     }
-    if (before) {
+    if (isReplay) {
       this.#refill(offset, crops);
       return;
     }
     const { cameraId, epoch } = batch!;
-    const newest = this.#epochs.get(cameraId);
-    if (newest !== undefined && epoch < newest) {
+    const newestEpoch = this.#epochs.get(cameraId);
+    if (newestEpoch !== undefined && epoch < newestEpoch) {
       this.#options.skipped('old_epoch', crops.length, cameraId);
       return;
     }
-    if (newest === undefined || epoch > newest) this.#beginEpoch(batch!, offset);
+    if (newestEpoch === undefined || epoch > newestEpoch) this.#beginEpoch(batch!, offset);
     if (batch!.trackId !== NO_TRACK) this.#addCrops(batch!, offset, crops, now);
     if (batch!.ended)
       this.#endTrack(trackKey(batch!), offset, batch!.epochEnded ? 'epoch_ended' : 'track_ended');
   }
 
-  /** A record that an earlier owner has dealt with: only windows need it. */
+  /** Records before the committed offset were processed by an earlier owner: their crops only refill windows. */
   #refill(offset: number, crops: readonly FaceCrop[]): void {
     for (const crop of crops) {
       const track = this.#tracks.get(trackKey(crop));
@@ -228,11 +223,11 @@ export class PartitionInference {
   #addCrops(batch: FaceCropBatch, offset: number, crops: readonly FaceCrop[], now: number): void {
     const key = trackKey(batch);
     let track = this.#tracks.get(key);
-    const known = track?.newestFrame ?? this.#endedTracks.get(key) ?? -1;
-    const fresh = crops.filter((crop) => crop.frame > known);
-    if (fresh.length < crops.length)
-      this.#options.skipped('late', crops.length - fresh.length, batch.cameraId);
-    if (fresh.length === 0) return;
+    const newestFrame = track?.newestFrame ?? this.#endedTracks.get(key) ?? -1;
+    const newCrops = crops.filter((crop) => crop.frame > newestFrame);
+    if (newCrops.length < crops.length)
+      this.#options.skipped('late', crops.length - newCrops.length, batch.cameraId);
+    if (newCrops.length === 0) return;
     if (!track) {
       const { cameraId, epoch, trackId } = batch;
       track = this.#newTrack({ cameraId, epoch, trackId }, batch.clockSource !== 'file');
@@ -240,7 +235,7 @@ export class PartitionInference {
       this.#tracks.set(key, track);
     }
     track.lastReceivedAt = now;
-    for (const crop of fresh) this.#push(track, offset, crop);
+    for (const crop of newCrops) this.#push(track, offset, crop);
   }
 
   #push(track: LiveTrack, offset: number, crop: FaceCrop): void {
@@ -248,23 +243,24 @@ export class PartitionInference {
     track.windowOffsets.append({ offset, frame: crop.frame, reliable: crop.quality.unreliable === null });
     if (track.refill === null || crop.frame > track.refill.through) {
       track.unscored.push({ frame: crop.frame, offset });
-      this.#offsets.hold(offset);
+      this.#watermark.hold(offset);
     }
     const { pixels: _, trackId: __, box: ___, quality: ____, ...stamp } = crop;
     void this.#stage.push({ ...stamp, crops: [crop], endedTracks: [] });
   }
 
-  /** Every earlier epoch of the camera is over, also where the worker that ran it died and could not say so. */
+  /** Ends every earlier epoch of the camera: the ingest worker that ran it may have died before it could. */
   #beginEpoch({ cameraId, epoch }: FaceCropBatch, offset: number): void {
     this.#epochs.set(cameraId, epoch);
-    const earlier = ({ id }: { id: TrackKey }) => id.cameraId === cameraId && id.epoch < epoch;
-    for (const [key, track] of this.#tracks) if (earlier(track)) this.#endTrack(key, offset, 'epoch_ended');
+    const isEarlier = (id: TrackKey) => id.cameraId === cameraId && id.epoch < epoch;
+    for (const [key, track] of this.#tracks)
+      if (isEarlier(track.id)) this.#endTrack(key, offset, 'epoch_ended');
     this.#afterOffset.push({
       offset,
       act: () => {
         this.#states.set(cameraId, { kind: 'camera', epoch });
         for (const key of this.#endedTracks.keys())
-          if (earlier({ id: parseTrackKey(key)! })) this.#forgetEnded(key);
+          if (isEarlier(parseTrackKey(key)!)) this.#forgetEnded(key);
       },
     });
   }
@@ -273,7 +269,7 @@ export class PartitionInference {
     const track = this.#tracks.get(key);
     if (!track) return;
     track.pendingEnds.push(offset);
-    this.#offsets.hold(offset);
+    this.#watermark.hold(offset);
     this.#stage.endTrack(track.id, reason);
   }
 
@@ -284,9 +280,9 @@ export class PartitionInference {
     this.#frames.push(...frames);
     this.#activations.push(...activations);
     while (track.unscored[0] && track.unscored[0].frame <= state.scored)
-      this.#offsets.done(track.unscored.shift()!.offset);
+      this.#watermark.done(track.unscored.shift()!.offset);
     if (end !== null) track.windowOffsets.discardThrough(state.scored);
-    if (over) for (const offset of track.pendingEnds.splice(0)) this.#offsets.done(offset);
+    if (over) for (const offset of track.pendingEnds.splice(0)) this.#watermark.done(offset);
     if (over && track.unscored.length === 0) {
       this.#tracks.delete(key);
       this.#rememberEnded(key, state.scored);

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Mutex, type Semaphore } from 'async-mutex';
 import type rdkafka from 'node-rdkafka';
 import { Backoff } from '../../backoff.ts';
 import type { AuActivation, AuFrame } from '../../domain/event.ts';
-import { faceKey } from '../../domain/track-key.ts';
-
 import { AustreamError } from '../../errors.ts';
 import type { AuModel } from '../../infer/engine/index.ts';
 import type { InferOptions } from '../../infer/options.ts';
@@ -12,16 +11,21 @@ import { OffsetSequencer } from '../../kafka/offset-sequencer.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
 import { isAuthorizationError } from '../../kafka/rdkafka-errors.ts';
 import type { TableReader } from '../../kafka/table-reader.ts';
-import { type OutgoingRecord, ProducerGone, TransactionalProducer } from '../../kafka/transaction.ts';
-import type { Turns } from '../../kafka/turns.ts';
+import { type OutgoingRecord, TransactionalProducer } from '../../kafka/transaction.ts';
 import { log, RepeatedWarning } from '../../log.ts';
-import type { RecordEncoder } from '../../records/avro.ts';
 import type { RecordDecoder } from '../../records/decode.ts';
 import type { ClusterOptions } from '../options.ts';
 import type { PixelDecoder } from '../pixel-codec.ts';
 import { CropRecordDecoder } from './crop-record-decoder.ts';
-import { PartitionInference, type SkipReason, type TransactionContent } from './partition-inference.ts';
-import { decodeState, encodeState, type StateRecord } from './state-record.ts';
+import { PartitionInference, type SkipReason } from './partition-inference.ts';
+import { type Effect, type Event, isOwned, START, type State, transition } from './partition-lifecycle.ts';
+import { decodeStateTable } from './state-record.ts';
+import {
+  type InferEncoders,
+  type InferTopics,
+  type TransactionContent,
+  toOutgoingRecords,
+} from './transaction-content.ts';
 
 export interface PartitionOwnerOptions {
   readonly kafka: KafkaOptions;
@@ -32,29 +36,38 @@ export interface PartitionOwnerOptions {
   readonly states: TableReader;
   readonly decoder: RecordDecoder;
   readonly pixels: PixelDecoder;
-  readonly encoders: Readonly<Record<'AuFrame' | 'AuActivation' | 'DeadLetter', RecordEncoder>>;
-  readonly topics: Readonly<Record<'frames' | 'activations' | 'deadletter' | 'crops' | 'state', string>>;
-  /** Transactions at once: each keeps one of libuv's threads. */
-  readonly turns: Turns;
+  readonly encoders: InferEncoders;
+  readonly topics: InferTopics;
+  /** Bounds concurrent transactions: each call of one blocks a libuv thread. */
+  readonly transactionSlots: Semaphore;
 }
 
 export interface PartitionOwnerEvents {
-  /** These events are on their topics. */
+  /** A transaction with these events is committed. */
   committed(frames: readonly AuFrame[], activations: readonly AuActivation[]): void;
   skipped(cause: SkipReason, crops: number, cameraId: string): void;
-  /** Records of crops went before they were scored. */
+  /** Crop records were deleted by retention before they were scored. */
   expired(records: number): void;
-  /** The model failed, or the registry or Kafka refuses: nothing can go on. */
+  /** The model failed, or the registry or Kafka rejects this worker: the process must end. */
   failed(error: unknown): void;
 }
 
 const RETRY = { firstMs: 100, maxMs: 5_000, jitter: 'equal' } as const;
-/** Offsets that carry no events can wait. */
-const QUIET_COMMIT_MS = 1_000;
-/** Longest wait for the transaction that is under way when the partition goes. */
-const FAREWELL_MS = 3_000;
+/** Longest wait before offsets without events are committed. */
+const OFFSET_ONLY_COMMIT_MS = 1_000;
+/** Longest wait for the step or transaction that is under way when the partition is revoked. */
+const REVOKE_TIMEOUT_MS = 3_000;
 
-/** One partition of the crops from the moment this worker has it until it goes. */
+interface Transaction {
+  readonly content: TransactionContent;
+  readonly records: readonly OutgoingRecord[];
+}
+
+/**
+ * Owns one partition of the crops topic from its assignment to its revocation: takes it over from the earlier owner,
+ * scores its crops and publishes the events with the offsets. `partition-lifecycle.ts` says what follows what; this
+ * class does it.
+ */
 export class PartitionOwner {
   readonly #partition: number;
   readonly #options: PartitionOwnerOptions;
@@ -62,23 +75,48 @@ export class PartitionOwner {
   readonly #crops: CropRecordDecoder;
   readonly #backoff = new Backoff(RETRY);
   readonly #warning: RepeatedWarning;
+  /** Aborts at the revocation: calls to the brokers are no longer retried, waits end. */
   readonly #closing = new AbortController();
-  readonly #life: Promise<void>;
-  #current: {
-    inference: PartitionInference;
-    producer: TransactionalProducer;
-    order: OffsetSequencer;
-  } | null = null;
-  /** Records are decoded one after another. */
-  #taking: Promise<void> = Promise.resolve();
-  #undecoded = 0;
-  #letters: OutgoingRecord[] = [];
+  readonly #released = Promise.withResolvers<void>();
+  readonly #effects: Readonly<Record<Effect, (error?: Error) => void>> = {
+    openProducer: () => this.#start(() => this.#openProducer()),
+    restore: () => this.#start(() => this.#restore()),
+    seek: () => this.#start(() => this.#seek()),
+    acceptRecords: () => this.#acceptRecords(),
+    awaitCommit: () => this.#start(() => this.#awaitCommit()),
+    commit: () => this.#start(() => this.#commit()),
+    commitAgain: () => this.#start(() => this.#publish()),
+    backOff: () => this.#start(() => this.#backOff()),
+    abandon: () => this.#abandon(),
+    closeProducer: () => this.#start(() => this.#closeProducer()),
+    reportCommitted: () => this.#reportCommitted(),
+    reportDenied: (error) => this.#events.failed(this.#deniedError(error!)),
+    warnAborted: (error) => this.#warn('retries a transaction', error!),
+    warnFailed: (error) => this.#warn('is taken over again', error!),
+    startDeadline: () => this.#startDeadline(),
+    release: () => this.#release(),
+  };
+  #state: State = START.next;
+  #producer: TransactionalProducer | null = null;
+  #inference: PartitionInference | null = null;
+  /** Null while no records are accepted. */
+  #sequencer: OffsetSequencer | null = null;
+  /** Records are decoded one after another, in their order. */
+  readonly #decoding = new Mutex();
+  /** Crops of records that are not decoded yet; each record counts as one hop. */
+  #undecodedCrops = 0;
+  #deadLetters: OutgoingRecord[] = [];
+  /** The transaction that is under way, or was last. */
+  #transaction: Transaction | null = null;
   /** Events of the transaction that is under way. */
-  #committing = 0;
-  #caughtUp = false;
-  /** Something can be committed. */
+  #eventsInTransaction = 0;
+  /** When the last transaction with content began, on the monotonic clock (ms). */
+  #committedAt = Number.NEGATIVE_INFINITY;
   #commitPending = false;
-  #wake: () => void = () => {};
+  #notifyCommitPending: () => void = () => {};
+  /** The consumer has reached the end of the partition. */
+  #caughtUp = false;
+  #deadline: NodeJS.Timeout | undefined;
 
   constructor(partition: number, options: PartitionOwnerOptions, events: PartitionOwnerEvents) {
     this.#partition = partition;
@@ -88,40 +126,41 @@ export class PartitionOwner {
     this.#crops = new CropRecordDecoder({
       decoder: options.decoder,
       pixels: options.pixels,
-      letters: options.encoders.DeadLetter,
-      deadletter: options.topics.deadletter,
+      deadLetters: options.encoders.DeadLetter,
+      deadLetterTopic: options.topics.deadletter,
       group: options.reader.group,
     });
-    this.#life = this.#live();
+    for (const effect of START.effects) this.#effects[effect]();
   }
 
-  /** Whether it has begun to work. */
+  /** Whether the take-over is complete. */
   get ready(): boolean {
-    return this.#current !== null;
+    return isOwned(this.#state);
   }
 
   /** Crops that wait for the model. */
   get waiting(): number {
-    return (this.#current?.inference.waiting ?? 0) + this.#undecoded;
+    return (this.#inference?.waiting ?? 0) + this.#undecodedCrops;
   }
 
-  /** Events that are not on their topics yet. */
+  /** Events that are not committed yet. */
   get unpublished(): number {
-    return (this.#current?.inference.unpublished ?? 0) + this.#committing;
+    return (this.#inference?.unpublished ?? 0) + this.#eventsInTransaction;
   }
 
-  take(message: rdkafka.Message): void {
-    const current = this.#current;
-    if (!current?.order.accepts(message.offset)) return;
+  /** Processes the next record of the partition; records out of sequence are ignored. */
+  accept(message: rdkafka.Message): void {
+    const inference = this.#inference;
+    if (!inference || !this.#sequencer?.accepts(message.offset)) return;
+    const isCurrent = () => this.#inference === inference;
     this.#caughtUp = false;
-    this.#undecoded += this.#options.infer.hop;
-    this.#taking = this.#taking.then(async () => {
-      const ours = () => this.#current === current;
-      const read = await this.#crops.decode(message, ours, this.#events.failed);
-      this.#undecoded -= this.#options.infer.hop;
-      if (!read || !ours()) return;
-      if (read.letter) this.#letters.push(read.letter);
-      current.inference.process(message.offset, read.batch, Date.now());
+    this.#undecodedCrops += this.#options.infer.hop;
+    void this.#decoding.runExclusive(async () => {
+      const record = await this.#crops.decode(message, isCurrent, this.#events.failed);
+      this.#undecodedCrops -= this.#options.infer.hop;
+      if (!record || !isCurrent()) return;
+      if (record.deadLetter) this.#deadLetters.push(record.deadLetter);
+      inference.process(message.offset, record.batch, Date.now());
     });
   }
 
@@ -129,161 +168,166 @@ export class PartitionOwner {
     this.#caughtUp = true;
   }
 
-  /** Commits what is there, then lets go. */
-  async close(): Promise<void> {
-    this.#closing.abort();
-    this.#wake();
-    await Promise.race([this.#life, sleep(FAREWELL_MS)]);
-    await this.#drop();
+  /** Commits what is scored, then releases the partition. Resolves when another worker may own it. */
+  close(): Promise<void> {
+    this.#dispatch('revoked');
+    return this.#released.promise;
   }
 
-  async #live(): Promise<void> {
-    while (!this.#closing.signal.aborted) {
-      try {
-        await this.#takeOver();
-        await this.#commit();
-      } catch (error) {
-        if (this.#closing.signal.aborted) break;
-        const failure = error as Error;
-        if (isAuthorizationError(failure)) this.#events.failed(this.#refusal(failure));
-        await this.#drop();
-        this.#warning.warn(`partition ${this.#partition} starts again: ${failure.message}`);
-        await this.#backoff.wait(this.#closing.signal);
-      }
+  #dispatch(event: Event, error?: Error): void {
+    const { next, effects } = transition(this.#state, event);
+    this.#state = next;
+    for (const effect of effects) this.#effects[effect](error);
+  }
+
+  /** Runs a step and dispatches the event it ends in; null: a revocation has overtaken it. */
+  #start(step: () => Promise<{ event: Event; error?: Error } | null>): void {
+    step().then(
+      (result) => result && this.#dispatch(result.event, result.error),
+      (error: Error) => this.#dispatch(isAuthorizationError(error) ? 'denied' : 'failed', error),
+    );
+  }
+
+  async #openProducer() {
+    const { kafka, cluster, transactionSlots } = this.#options;
+    const transactionalId = `${cluster.group}-infer-${this.#partition}`;
+    this.#producer = await transactionSlots.runExclusive(() =>
+      TransactionalProducer.open(kafka, transactionalId, this.#closing.signal),
+    );
+    return { event: 'opened' } as const;
+  }
+
+  /** The earlier owner is fenced by now, so neither the committed offset nor the state records change any more. */
+  async #restore() {
+    const { infer, model, reader, states } = this.#options;
+    const committed = await reader.committed(this.#partition);
+    const table = await states.read(this.#partition);
+    const inference = new PartitionInference(model, {
+      infer,
+      states: decodeStateTable(table),
+      committed,
+      skipped: this.#events.skipped,
+      commitPending: () => {
+        this.#commitPending = true;
+        this.#notifyCommitPending();
+      },
+    });
+    inference.failed.catch((error) => this.#inference === inference && this.#events.failed(error));
+    this.#deadLetters = [];
+    this.#caughtUp = false;
+    this.#committedAt = Number.NEGATIVE_INFINITY;
+    this.#inference = inference;
+    log.info(
+      { partition: this.#partition, from: inference.start, committed, states: table.size },
+      `partition ${this.#partition} resumes at ${inference.start ?? 'its beginning'}`,
+    );
+    return { event: 'restored' } as const;
+  }
+
+  async #seek() {
+    await this.#options.reader.seek(this.#partition, this.#inference!.start);
+    return { event: 'sought' } as const;
+  }
+
+  /** Runs before the reader polls again: the first message after the seek belongs to this inference. */
+  #acceptRecords(): void {
+    const { reader } = this.#options;
+    const { start } = this.#inference!;
+    this.#sequencer = new OffsetSequencer(this.#partition, reader, start, this.#events.expired);
+  }
+
+  async #awaitCommit() {
+    const { cluster } = this.#options;
+    const { signal } = this.#closing;
+    if (!this.#commitPending) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#notifyCommitPending = resolve;
+      const timer = setTimeout(resolve, OFFSET_ONLY_COMMIT_MS);
+      await promise;
+      clearTimeout(timer);
     }
-    await this.#drop();
+    if (this.#caughtUp && this.#undecodedCrops === 0)
+      this.#inference?.closeIdleTracks(Date.now() - cluster.idleSeconds * 1000);
+    const wait = this.#committedAt + cluster.commitMs - performance.now();
+    if (wait > 0) await sleep(wait, undefined, { signal }).catch(() => {});
+    return signal.aborted ? null : ({ event: 'commitDue' } as const);
   }
 
-  #refusal(cause: Error): AustreamError {
+  async #commit() {
+    const { topics, encoders } = this.#options;
+    this.#commitPending = false;
+    const content = this.#inference!.collect();
+    if (!content) return { event: 'nothingToCommit' } as const;
+    const events = toOutgoingRecords(content, this.#partition, topics, encoders);
+    this.#transaction = { content, records: [...events, ...this.#deadLetters.splice(0)] };
+    this.#eventsInTransaction = content.frames.length + content.activations.length;
+    this.#committedAt = performance.now();
+    return this.#publish();
+  }
+
+  async #publish() {
+    const { topics, reader, transactionSlots } = this.#options;
+    const { records, content } = this.#transaction!;
+    const offset = { topic: topics.crops, partition: this.#partition, offset: content.offset };
+    const producer = this.#producer!;
+    const error = await transactionSlots.runExclusive(() =>
+      producer.publish(records, offset, reader.consumer, this.#closing.signal),
+    );
+    if (!error) return { event: 'committed' } as const;
+    if (isAuthorizationError(error)) throw error;
+    return { event: 'aborted', error } as const;
+  }
+
+  async #backOff() {
+    await this.#backoff.wait(this.#closing.signal);
+    return this.#closing.signal.aborted ? null : ({ event: 'retryDue' } as const);
+  }
+
+  #abandon(): void {
+    this.#inference?.abandon();
+    this.#inference = null;
+    this.#sequencer = null;
+    this.#eventsInTransaction = 0;
+  }
+
+  async #closeProducer() {
+    const producer = this.#producer;
+    this.#producer = null;
+    await producer?.close();
+    return { event: 'closed' } as const;
+  }
+
+  #reportCommitted(): void {
+    const { frames, activations } = this.#transaction!.content;
+    this.#backoff.reset();
+    this.#eventsInTransaction = 0;
+    this.#events.committed(frames, activations);
+  }
+
+  #startDeadline(): void {
+    this.#closing.abort();
+    this.#notifyCommitPending();
+    this.#deadline = setTimeout(() => this.#dispatch('deadline'), REVOKE_TIMEOUT_MS);
+  }
+
+  #release(): void {
+    this.#closing.abort();
+    clearTimeout(this.#deadline);
+    this.#released.resolve();
+  }
+
+  #warn(what: string, { message }: Error): void {
+    this.#warning.warn(`partition ${this.#partition} ${what}: ${message}`);
+  }
+
+  #deniedError(cause: Error): AustreamError {
     const { crops, state, frames, activations, deadletter } = this.#options.topics;
     const { group } = this.#options.reader;
-    return new AustreamError('KAFKA_REJECTED', `Kafka refuses group ${group} on ${crops}: ${cause.message}`, {
+    return new AustreamError('KAFKA_REJECTED', `Kafka rejects group ${group} on ${crops}: ${cause.message}`, {
       fix:
         `let this user read ${crops} and ${state}, write ${frames}, ${activations}, ${deadletter} and ${state}, ` +
         `read the group ${group}, and write transactional ids that begin with ${group}-`,
       cause,
     });
   }
-
-  /** Shuts the earlier owner out, then goes on where it was. */
-  async #takeOver(): Promise<void> {
-    const { kafka, cluster, infer, model, reader, states, turns } = this.#options;
-    const id = `${cluster.group}-infer-${this.#partition}`;
-    const producer = await turns.run(() => TransactionalProducer.open(kafka, id, this.#closing.signal));
-    try {
-      const committed = await reader.committed(this.#partition);
-      const table = await states.read(this.#partition);
-      const inference = new PartitionInference(model, {
-        infer,
-        states: decodeTable(table),
-        committed,
-        skipped: this.#events.skipped,
-        commitPending: () => {
-          this.#commitPending = true;
-          this.#wake();
-        },
-      });
-      inference.failed.catch((error) => this.#current?.inference === inference && this.#events.failed(error));
-      this.#letters = [];
-      this.#caughtUp = false;
-      await reader.seek(this.#partition, inference.start);
-      // At once: the next message is for this inference.
-      const order = new OffsetSequencer(this.#partition, reader, inference.start, this.#events.expired);
-      this.#current = { inference, producer, order };
-      log.info(
-        { partition: this.#partition, from: inference.start, committed, states: table.size },
-        `partition ${this.#partition} is ours`,
-      );
-    } catch (error) {
-      this.#current = null;
-      await producer.close();
-      throw error;
-    }
-  }
-
-  async #drop(): Promise<void> {
-    const current = this.#current;
-    this.#current = null;
-    current?.inference.abandon();
-    await current?.producer.close();
-  }
-
-  /** Publishes what comes together, until the partition goes. Throws ProducerGone. */
-  async #commit(): Promise<void> {
-    const { cluster } = this.#options;
-    const { inference } = this.#current!;
-    let committedAt = Number.NEGATIVE_INFINITY;
-    for (let last = false; !last; ) {
-      last = this.#closing.signal.aborted;
-      this.#commitPending = false;
-      const output = inference.collect();
-      if (output) {
-        committedAt = performance.now();
-        await this.#publish(output);
-      }
-      if (last) break;
-      if (!this.#commitPending)
-        await Promise.race([
-          new Promise<void>((resolve) => {
-            this.#wake = resolve;
-          }),
-          sleep(QUIET_COMMIT_MS),
-        ]);
-      if (this.#caughtUp && this.#undecoded === 0)
-        inference.closeIdleTracks(Date.now() - cluster.idleSeconds * 1000);
-      const wait = committedAt + cluster.commitMs - performance.now();
-      if (wait > 0 && !this.#closing.signal.aborted) await sleep(wait);
-    }
-  }
-
-  async #publish(output: TransactionContent): Promise<void> {
-    const { topics, encoders, reader, turns } = this.#options;
-    const records: OutgoingRecord[] = [
-      ...output.frames.map((frame) => ({
-        topic: topics.frames,
-        key: faceKey(frame),
-        value: encoders.AuFrame.encode(frame),
-      })),
-      ...output.activations.map((activation) => ({
-        topic: topics.activations,
-        key: faceKey(activation),
-        value: encoders.AuActivation.encode(activation),
-      })),
-      ...[...output.states].map(([key, state]) => ({
-        topic: topics.state,
-        partition: this.#partition,
-        key,
-        value: state && encodeState(state),
-      })),
-      ...this.#letters.splice(0),
-    ];
-    const offset = { topic: topics.crops, partition: this.#partition, offset: output.offset };
-    const { producer } = this.#current!;
-    const { signal } = this.#closing;
-    this.#committing = output.frames.length + output.activations.length;
-    try {
-      for (;;) {
-        const failure = await turns.run(() => producer.publish(records, offset, reader.consumer, signal));
-        if (!failure) break;
-        // What was not published must not be overtaken by what comes after it: the next owner does both.
-        if (signal.aborted || isAuthorizationError(failure)) throw new ProducerGone(failure.message);
-        this.#warning.warn(`partition ${this.#partition} retries a transaction: ${failure.message}`);
-        await this.#backoff.wait(signal);
-      }
-      this.#backoff.reset();
-    } finally {
-      this.#committing = 0;
-    }
-    this.#events.committed(output.frames, output.activations);
-  }
-}
-
-/** Records of other versions are passed over. */
-function decodeTable(table: ReadonlyMap<string, Buffer>): Map<string, StateRecord> {
-  const states = new Map<string, StateRecord>();
-  for (const [key, value] of table) {
-    const state = decodeState(value);
-    if (state) states.set(key, state);
-  }
-  return states;
 }

@@ -5,9 +5,10 @@ import type { TrackState } from '../../infer/track.ts';
 import type { WindowStart } from './window-offsets.ts';
 
 /**
- * What inference workers leave to each other in the compacted topic `<prefix>infer-state`, in the partition of the
- * crops that it is about, within the transaction that carries the events it belongs to. A track's record is its
- * smoother, its open activations and the place of its window in the crops: about 3 kB. A camera's record is its epoch.
+ * The value of a record of the compacted topic `<prefix>infer-state`: what the next owner of a partition needs besides
+ * the crops. It is written to the partition of the same number as the crops, in the transaction of the events that it
+ * belongs to. Keys: `trackKey` for tracks, the camera id for cameras. A live track's record (smoother, open
+ * activations, offset of its window) has about 3 kB.
  */
 export type StateRecord =
   | {
@@ -17,57 +18,71 @@ export type StateRecord =
       /** Only a live source is closed after `cluster.idleSeconds` of silence; a file may pause for any time. */
       readonly isLiveSource: boolean;
     }
-  /** Over, or silent for long: crops up to `scored` were dealt with. */
+  /** The track ended; crops up to frame `scored` are processed. */
   | { readonly kind: 'over'; readonly scored: number }
+  /** The camera's newest epoch. */
   | { readonly kind: 'camera'; readonly epoch: number };
 
-/** Readers pass over records of other versions: the track then starts with an empty window. */
+/** Records of other versions are ignored: the track then starts with an empty window. */
 const VERSION = 1;
 
 export function encodeState(record: StateRecord): Buffer {
-  return Buffer.from(JSON.stringify({ v: VERSION, ...(record.kind === 'live' ? packed(record) : record) }));
+  return Buffer.from(JSON.stringify({ v: VERSION, ...(record.kind === 'live' ? toJson(record) : record) }));
+}
+
+/** The state records of one partition by key, without those of other versions. */
+export function decodeStateTable(table: ReadonlyMap<string, Buffer>): Map<string, StateRecord> {
+  const states = new Map<string, StateRecord>();
+  for (const [key, value] of table) {
+    const state = decodeState(value);
+    if (state) states.set(key, state);
+  }
+  return states;
 }
 
 /** Null for records of other versions. */
 export function decodeState(value: Buffer): StateRecord | null {
-  const { v, ...record } = JSON.parse(value.toString()) as { v: number } & (PackedLive | StateRecord);
+  const { v, ...record } = JSON.parse(value.toString()) as { v: number } & (LiveJson | StateRecord);
   if (v !== VERSION) return null;
-  return record.kind === 'live' ? unpacked(record as PackedLive) : (record as StateRecord);
+  return record.kind === 'live' ? fromJson(record as LiveJson) : (record as StateRecord);
 }
 
-interface PackedLive {
+/** A live track's record as JSON. */
+interface LiveJson {
   readonly kind: 'live';
   readonly scored: number;
-  /** captureTime, interval, scores. */
+  /** [captureTime, interval, raw scores]. */
   readonly taps: readonly (readonly [number, number, string | null])[];
   readonly waiting: readonly (Omit<AuScores, 'raw'> & { readonly raw: string | null })[];
   readonly activations: ActivationState;
   readonly window: WindowStart | null;
-  /** `isLiveSource`; the name on the wire is that of version 1. */
+  /** `isLiveSource`; version 1 of the record calls it `camera`. */
   readonly camera: boolean;
 }
 
-function packed({ track, window, isLiveSource }: Extract<StateRecord, { kind: 'live' }>): PackedLive {
+function toJson({ track, window, isLiveSource }: Extract<StateRecord, { kind: 'live' }>): LiveJson {
   const { scored, smoother, activations } = track;
   return {
     kind: 'live',
     scored,
-    taps: smoother.taps.map(({ captureTime, interval, raw }) => [captureTime, interval, text(raw)]),
-    waiting: smoother.waiting.map((scores) => ({ ...scores, raw: text(scores.raw) })),
+    taps: smoother.taps.map(({ captureTime, interval, raw }) => [captureTime, interval, floatsToBase64(raw)]),
+    waiting: smoother.waiting.map((scores) => ({ ...scores, raw: floatsToBase64(scores.raw) })),
     activations,
     window,
     camera: isLiveSource,
   };
 }
 
-function unpacked({ scored, taps, waiting, activations, window, camera }: PackedLive): StateRecord {
+function fromJson({ scored, taps, waiting, activations, window, camera }: LiveJson): StateRecord {
   return {
     kind: 'live',
     track: {
       scored,
       smoother: {
-        taps: taps.map(([captureTime, interval, raw]): Tap => ({ captureTime, interval, raw: floats(raw) })),
-        waiting: waiting.map((scores) => ({ ...scores, raw: floats(scores.raw) })),
+        taps: taps.map(
+          ([captureTime, interval, raw]): Tap => ({ captureTime, interval, raw: floatsFromBase64(raw) }),
+        ),
+        waiting: waiting.map((scores) => ({ ...scores, raw: floatsFromBase64(scores.raw) })),
       },
       activations,
     },
@@ -76,11 +91,11 @@ function unpacked({ scored, taps, waiting, activations, window, camera }: Packed
   };
 }
 
-/** Floats bit by bit: decimals would be longer. */
-function text(values: Float32Array | null): string | null {
+/** Little-endian float32 in base64: exact, and shorter than decimals. */
+function floatsToBase64(values: Float32Array | null): string | null {
   return values && Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64');
 }
 
-function floats(encoded: string | null): Float32Array | null {
+function floatsFromBase64(encoded: string | null): Float32Array | null {
   return encoded === null ? null : new Float32Array(new Uint8Array(Buffer.from(encoded, 'base64')).buffer);
 }

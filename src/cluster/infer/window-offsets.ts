@@ -1,6 +1,6 @@
 /** Where a track's window begins in the crops topic. */
 export interface WindowStart {
-  /** Of the record that holds the window's first crop. */
+  /** Offset of the record that holds the window's first crop. */
   readonly offset: number;
   readonly frame: number;
 }
@@ -10,12 +10,13 @@ interface CropPosition extends WindowStart {
 }
 
 /**
- * Remembers where the crops of one track's window stand in the topic, as `TrackWindow` fills it: from the first
- * reliable crop on, one row per crop, where an unreliable crop holds the row before it.
+ * The offsets of the crops in one track's window, so that a new owner knows from where to read to refill it. Follows
+ * `TrackWindow`: the window starts at the first reliable crop and has one row a crop; an unreliable crop repeats the
+ * row before it.
  */
 export class WindowOffsets {
   readonly #size: number;
-  /** Crops of this window that may still be needed, oldest first, then those that no hop has scored. */
+  /** Oldest first: crops of the current window, then crops that are not scored yet. */
   #crops: CropPosition[] = [];
 
   /** `size`: rows of a window (256). */
@@ -27,21 +28,21 @@ export class WindowOffsets {
     this.#crops.push(crop);
   }
 
-  /** Where the window ending with `frame` begins; null while it has no reliable crop. Forgets what lies before. */
+  /** Where the window that ends with `frame` begins; null if it has no reliable crop. Discards older crops. */
   windowStart(frame: number): WindowStart | null {
     let end = this.#crops.findIndex((crop) => crop.frame > frame);
     if (end < 0) end = this.#crops.length;
-    const first = this.#crops.findIndex((crop) => crop.reliable);
-    if (first < 0 || first >= end) return null;
-    let start = Math.max(first, end - this.#size);
-    // The oldest row may hold the crop before it.
+    const firstReliable = this.#crops.findIndex((crop) => crop.reliable);
+    if (firstReliable < 0 || firstReliable >= end) return null;
+    let start = Math.max(firstReliable, end - this.#size);
+    // The oldest row may repeat an earlier, reliable crop.
     while (!this.#crops[start]!.reliable) start -= 1;
     this.#crops.splice(0, start);
-    const { offset, frame: from } = this.#crops[0]!;
-    return { offset, frame: from };
+    const { offset, frame: startFrame } = this.#crops[0]!;
+    return { offset, frame: startFrame };
   }
 
-  /** The window broke after `frame`: what comes later starts a new one. */
+  /** The window ends at `frame` (a gap or the track's end): later crops start a new one. */
   discardThrough(frame: number): void {
     const end = this.#crops.findIndex((crop) => crop.frame > frame);
     this.#crops.splice(0, end < 0 ? this.#crops.length : end);

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Semaphore } from 'async-mutex';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PartitionOwner } from '../../../src/cluster/infer/partition-owner.ts';
 import { CropBatcher } from '../../../src/cluster/ingest/crop-batcher.ts';
@@ -11,7 +12,6 @@ import { inferOptions } from '../../../src/infer/options.ts';
 import { GroupReader } from '../../../src/kafka/group-reader.ts';
 import { kafkaOptions, registryOptions } from '../../../src/kafka/options.ts';
 import { TableReader } from '../../../src/kafka/table-reader.ts';
-import { Turns } from '../../../src/kafka/turns.ts';
 import { RecordEncoder, schemaText } from '../../../src/records/avro.ts';
 import { RecordDecoder } from '../../../src/records/decode.ts';
 import { confluentHeader, SchemaRegistry } from '../../../src/records/registry.ts';
@@ -77,7 +77,7 @@ async function own(group: string) {
       DeadLetter: new RecordEncoder('DeadLetter'),
     },
     topics,
-    turns: new Turns(4),
+    transactionSlots: new Semaphore(4),
   };
   const reader: GroupReader = await GroupReader.open(
     kafka,
@@ -97,7 +97,7 @@ async function own(group: string) {
         owners.set(partition, owner);
       },
       revoked: async (partition) => owners.get(partition)?.close(),
-      message: (message) => owners.get(message.partition)?.take(message),
+      message: (message) => owners.get(message.partition)?.accept(message),
       caughtUp: (partition) => owners.get(partition)?.caughtUp(),
     },
   );
