@@ -2,25 +2,25 @@ import { log } from '../log.ts';
 import type { GroupReader } from './group-reader.ts';
 
 /**
- * Lets a partition's records pass in the order of their offsets, each once. Offsets of crops have no holes but where
- * records expired; librdkafka has been seen to skip some after a pause, so a hole is asked for again before it is
- * believed.
+ * Accepts the records of a partition in offset order, each once. The offsets of the crops topic are contiguous except
+ * where retention deleted records. librdkafka has been seen to skip records after a pause, so missing offsets are
+ * fetched once more before they count as deleted.
  */
 export class OffsetSequencer {
   readonly #partition: number;
   readonly #reader: GroupReader;
   readonly #expired: (records: number) => void;
-  /** The offset that comes next; null takes whichever. */
+  /** The offset to accept next; null accepts any. */
   #next: number | null;
-  /** A hole that has been asked for. */
+  /** The last missing offset that was fetched once more. */
   #refetched: number | null = null;
   #refetching = false;
 
+  /** `expired` receives the number of records that were deleted before they were read. */
   constructor(
     partition: number,
     reader: GroupReader,
     next: number | null,
-    /** So many records went before they came here. */
     expired: (records: number) => void,
   ) {
     this.#partition = partition;
@@ -29,7 +29,7 @@ export class OffsetSequencer {
     this.#expired = expired;
   }
 
-  /** Whether this is the record that comes next. */
+  /** Whether the record at `offset` is to be processed now. */
   accepts(offset: number): boolean {
     const next = this.#next;
     if (next !== null && offset < next) return false;
@@ -51,14 +51,14 @@ export class OffsetSequencer {
   #refetch(offset: number): void {
     if (this.#refetching) return;
     this.#refetching = true;
-    log.debug({ partition: this.#partition, offset }, 'a record was skipped: asking again');
+    log.debug({ partition: this.#partition, offset }, 'offsets are missing; fetching them again');
     this.#reader.seek(this.#partition, offset).then(
       () => {
         this.#refetching = false;
         this.#refetched = offset;
       },
       () => {
-        // The next message tries again.
+        // The next message triggers another attempt.
         this.#refetching = false;
       },
     );
