@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 
 export interface Block {
-  /** sh, yaml, ts … */
+  /** sh, yaml, ts, text, or empty. */
   readonly language: string;
   readonly text: string;
-  /** Of its first line. */
+  /** Line number of its first line. */
   readonly line: number;
 }
 
-/** The fenced blocks of a Markdown file. */
+/** The fenced code blocks of a Markdown file. */
 export function blocksOf(path: string): Block[] {
   const blocks: Block[] = [];
   let open: { language: string; lines: string[]; line: number } | null = null;
