@@ -12,7 +12,7 @@ import type { KafkaOptions } from '../kafka/options.ts';
 import { TableReader } from '../kafka/table-reader.ts';
 import { RecordEncoder } from '../records/avro.ts';
 import { RecordDecoder } from '../records/decode.ts';
-import { SchemaRegistry } from '../records/registry.ts';
+import { SchemaRegistry } from '../records/schema-registry.ts';
 import { openRegistry } from '../records/subjects.ts';
 
 export interface InferWorker {

@@ -1,8 +1,8 @@
 import { isKafkajsError, kafkaFailure } from '../kafka/kafkajs-errors.ts';
 import type { ConsumedEvent } from './event.ts';
-import { Handoff } from './handoff.ts';
+import { Handoff } from './rendezvous.ts';
 import type { ConsumeOptions } from './options.ts';
-import { TopicReader } from './reader.ts';
+import { TopicReader } from './topic-reader.ts';
 
 export type * from '../records/events.ts';
 export type { ConsumedEvent, EventPlace } from './event.ts';

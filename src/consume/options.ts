@@ -1,6 +1,6 @@
 import type { KafkaConfig } from 'kafkajs';
 import type { DeadLetterReason } from '../records/events.ts';
-import type { RegistryAccess } from '../records/registry.ts';
+import type { RegistryAccess } from '../records/schema-registry.ts';
 
 /** Where and what to read. */
 export interface ConsumeOptions {

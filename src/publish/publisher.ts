@@ -7,7 +7,7 @@ import type { KafkaOptions } from '../kafka/options.ts';
 import { RecordEncoder, type RecordName, recordType } from '../records/avro.ts';
 import { openRegistry } from '../records/subjects.ts';
 import { topicNames } from '../records/topics.ts';
-import { BrokerLink } from './link.ts';
+import { BrokerLink } from './broker-connection.ts';
 import { Outbox, type OutboxEntry } from './outbox.ts';
 import { Spool } from './spool.ts';
 

@@ -12,9 +12,9 @@ import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { AustreamError } from '../errors.ts';
 import type { SpoolOptions } from '../kafka/options.ts';
-import { lockFolder } from './lock.ts';
+import { lockFolder } from './folder-lock.ts';
 import type { Backlog, OutboxEntry } from './outbox.ts';
-import { encodeRecord, type Segment, SegmentReader, SegmentWriter, scanSegment } from './segment.ts';
+import { encodeRecord, type Segment, SegmentReader, SegmentWriter, scanSegment } from './spool-segment.ts';
 
 const SEGMENT_NAME = /^\d{16}\.seg$/;
 /** Holds the seq up to which the broker has everything. */

@@ -8,10 +8,10 @@ import {
   SINGLE_OBJECT_HEADER_BYTES,
   SINGLE_OBJECT_MARKER,
 } from './avro.ts';
-import { checkCollections, hasCollections } from './collections.ts';
+import { checkCollections, hasCollections } from './collection-bounds.ts';
 import type { DeadLetterReason, Records } from './events.ts';
 import { avroFingerprint } from './fingerprint.ts';
-import { CONFLUENT_HEADER_BYTES, CONFLUENT_MAGIC, type SchemaRegistry } from './registry.ts';
+import { CONFLUENT_HEADER_BYTES, CONFLUENT_MAGIC, type SchemaRegistry } from './schema-registry.ts';
 
 /** A record with its name: tells the types apart. */
 export type DecodedRecord = {

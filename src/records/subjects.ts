@@ -1,6 +1,6 @@
 import type { RegistryOptions } from '../kafka/options.ts';
 import { type RecordName, schemaText } from './avro.ts';
-import { confluentHeader, SchemaRegistry } from './registry.ts';
+import { confluentHeader, SchemaRegistry } from './schema-registry.ts';
 import { topicNames } from './topics.ts';
 
 /** Registers (or looks up) the schemas of these records; returns the header of each one's messages. */

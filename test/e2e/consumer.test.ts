@@ -8,7 +8,7 @@ import { type ConsumeOptions, consume } from '../../src/consume/index.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
 import { openPublisher } from '../../src/publish/publisher.ts';
 import { RecordEncoder } from '../../src/records/avro.ts';
-import { confluentHeader } from '../../src/records/registry.ts';
+import { confluentHeader } from '../../src/records/schema-registry.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { frameNumber } from '../records/samples.ts';
 

@@ -12,10 +12,10 @@ import { type KafkaOptions, kafkaOptions, registryOptions } from '../../src/kafk
 import { openPublisher } from '../../src/publish/publisher.ts';
 import { RecordEncoder, schemaText } from '../../src/records/avro.ts';
 import { RecordDecoder } from '../../src/records/decode.ts';
-import { SchemaRegistry } from '../../src/records/registry.ts';
+import { SchemaRegistry } from '../../src/records/schema-registry.ts';
 import { openRegistry } from '../../src/records/subjects.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
-import { TestRegistry } from '../broker/registry.ts';
+import { TestRegistry } from '../broker/test-registry.ts';
 import { delivered, frameNumber } from '../records/samples.ts';
 
 const PASSWORD = 'canary-5f3b';

@@ -21,7 +21,7 @@ import { openPublisher } from '../../src/publish/publisher.ts';
 import { RecordEncoder } from '../../src/records/avro.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { python } from '../broker/python.ts';
-import { TestRegistry } from '../broker/registry.ts';
+import { TestRegistry } from '../broker/test-registry.ts';
 import { anyActivation, anyFrame, anyStatus, delivered, frameNumber } from '../records/samples.ts';
 import { Austream } from './austream.ts';
 

@@ -6,7 +6,7 @@ import { kafkaOptions } from '../../src/kafka/options.ts';
 import { openPublisher } from '../../src/publish/publisher.ts';
 import { Spool } from '../../src/publish/spool.ts';
 import { RecordEncoder } from '../../src/records/avro.ts';
-import { confluentHeader } from '../../src/records/registry.ts';
+import { confluentHeader } from '../../src/records/schema-registry.ts';
 import { delivered, frameNumber } from '../records/samples.ts';
 
 test('what was spooled with another schema is delivered as it is, what was with this one is told of', async () => {

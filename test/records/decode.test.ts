@@ -10,7 +10,7 @@ import {
   singleObjectHeader,
 } from '../../src/records/avro.ts';
 import { type DecodedRecord, PoisonError, RecordDecoder } from '../../src/records/decode.ts';
-import { confluentHeader, type SchemaRegistry } from '../../src/records/registry.ts';
+import { confluentHeader, type SchemaRegistry } from '../../src/records/schema-registry.ts';
 import { anyActivation, anyFrame, anyStatus, delivered, frameNumber } from './samples.ts';
 
 const decoder = new RecordDecoder();

@@ -2,7 +2,7 @@ import { faceKey } from '../../domain/track-key.ts';
 
 import { withAdmin } from '../../kafka/admin.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
-import { BrokerLink } from '../../publish/link.ts';
+import { BrokerLink } from '../../publish/broker-connection.ts';
 import { Outbox } from '../../publish/outbox.ts';
 import { RecordEncoder } from '../../records/avro.ts';
 import type { FaceCropBatch } from '../../records/events.ts';

@@ -14,7 +14,7 @@ import { kafkaOptions, registryOptions } from '../../../src/kafka/options.ts';
 import { TableReader } from '../../../src/kafka/table-reader.ts';
 import { RecordEncoder, schemaText } from '../../../src/records/avro.ts';
 import { RecordDecoder } from '../../../src/records/decode.ts';
-import { confluentHeader, SchemaRegistry } from '../../../src/records/registry.ts';
+import { confluentHeader, SchemaRegistry } from '../../../src/records/schema-registry.ts';
 import { topicNames } from '../../../src/records/topics.ts';
 import { MockBroker } from '../../broker/mock-broker.ts';
 import { faceCrop, frameOf } from '../../infer/faces.ts';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { SchemaRegistry } from '../../src/records/registry.ts';
+import { SchemaRegistry } from '../../src/records/schema-registry.ts';
 
 test('a page that a proxy puts in the registry’s place is an outage, and not remembered', async () => {
   const answers = ['<h1>Back soon</h1>', '{"schema": "\\"string\\""}'];

@@ -2,13 +2,13 @@ import { type EachBatchPayload, Kafka, type KafkaMessage, logLevel } from 'kafka
 import { AustreamError } from '../errors.ts';
 import { isKafkajsError } from '../kafka/kafkajs-errors.ts';
 import { type DecodedRecord, PoisonError, RecordDecoder } from '../records/decode.ts';
-import { SchemaRegistry } from '../records/registry.ts';
-import { DeadLetters } from './deadletter.ts';
+import { SchemaRegistry } from '../records/schema-registry.ts';
+import { DeadLetters } from './dead-letters.ts';
 import type { ConsumedEvent } from './event.ts';
-import type { Handoff } from './handoff.ts';
-import { GroupMember } from './member.ts';
+import type { Handoff } from './rendezvous.ts';
+import { GroupMember } from './group-member.ts';
 import type { ConsumeOptions, PoisonMessage } from './options.ts';
-import { RecentIds } from './recent.ts';
+import { RecentIds } from './recent-ids.ts';
 
 const DEDUPE_SIZE = 100_000;
 const HEARTBEAT_MS = 3000;
