@@ -13,7 +13,7 @@ import { TableReader } from '../kafka/table-reader.ts';
 import { RecordEncoder } from '../records/avro.ts';
 import { RecordDecoder } from '../records/decode.ts';
 import { SchemaRegistry } from '../records/schema-registry.ts';
-import { openRegistry } from '../records/subjects.ts';
+import { registerSchemas } from '../records/subjects.ts';
 
 export interface InferWorker {
   /** Rejects when the model fails or the brokers refuse. */
@@ -72,7 +72,7 @@ async function ensureTopics(kafka: KafkaOptions): Promise<void> {
 /** Encoders and decoders of every record that an inference worker reads or writes. */
 async function openCodecs(kafka: KafkaOptions) {
   const records = ['AuFrame', 'AuActivation', 'DeadLetter'] as const;
-  const headers = kafka.registry && (await openRegistry(kafka.registry, kafka.topicPrefix, records));
+  const headers = kafka.registry && (await registerSchemas(kafka.registry, kafka.topicPrefix, records));
   const encoders = Object.fromEntries(
     records.map((record) => [record, new RecordEncoder(record, headers?.get(record))]),
   ) as PartitionOwnerOptions['encoders'];

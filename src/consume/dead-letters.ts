@@ -1,5 +1,5 @@
 import { type Kafka, Partitioners, type Producer } from 'kafkajs';
-import { kafkaFailure, rootCause } from '../kafka/kafkajs-errors.ts';
+import { rootCause, toAustreamError } from '../kafka/kafkajs-errors.ts';
 import { RecordEncoder } from '../records/avro.ts';
 import type { DeadLetter } from '../records/events.ts';
 import type { ConsumeOptions, PoisonMessage } from './options.ts';
@@ -10,7 +10,7 @@ const MAX_VALUE_BYTES = 900 * 1024;
 const MAX_REQUEST_BYTES = 512 * 1024;
 
 /** Where messages go that cannot be decoded: to the program's own callback, or to the dead-letter topic. */
-export class DeadLetters {
+export class DeadLetterSink {
   readonly #kafka: Kafka;
   readonly #options: ConsumeOptions;
   readonly #encoder = new RecordEncoder('DeadLetter');
@@ -22,7 +22,7 @@ export class DeadLetters {
   }
 
   /** Resolves when the messages are taken care of. Throws KAFKA_REJECTED where there is no dead-letter topic. */
-  async take(messages: readonly PoisonMessage[]): Promise<void> {
+  async accept(messages: readonly PoisonMessage[]): Promise<void> {
     const { onPoison, deadLetterTopic = DEFAULT_TOPIC } = this.#options;
     if (onPoison) for (const message of messages) await onPoison(message);
     else await this.#write(deadLetterTopic, messages);
@@ -43,7 +43,7 @@ export class DeadLetters {
         await this.#producer.send({ topic, messages: letters });
       } catch (error) {
         if ((rootCause(error) as { type?: string }).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
-        throw kafkaFailure(error, this.#options.brokers, [topic]);
+        throw toAustreamError(error, this.#options.brokers, [topic]);
       }
     }
   }

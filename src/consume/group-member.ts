@@ -59,7 +59,7 @@ export class GroupMember {
   }
 
   /** The messages of this batch up to `offset` need not come again. */
-  async passed(payload: EachBatchPayload, offset: string): Promise<void> {
+  async markProcessed(payload: EachBatchPayload, offset: string): Promise<void> {
     payload.resolveOffset(offset);
     if (this.#options.commit) return payload.commitOffsetsIfNecessary();
     const { topic, partition } = payload.batch;

@@ -1,7 +1,7 @@
-import { isKafkajsError, kafkaFailure } from '../kafka/kafkajs-errors.ts';
+import { isKafkajsError, toAustreamError } from '../kafka/kafkajs-errors.ts';
 import type { ConsumedEvent } from './event.ts';
-import { Handoff } from './rendezvous.ts';
 import type { ConsumeOptions } from './options.ts';
+import { Rendezvous } from './rendezvous.ts';
 import { TopicReader } from './topic-reader.ts';
 
 export type * from '../records/events.ts';
@@ -19,7 +19,7 @@ export type { ConsumeOptions, PoisonMessage } from './options.ts';
  * can be reached at the start, or one or the registry refuses; and whatever `onPoison` throws.
  */
 export async function* consume(options: ConsumeOptions): AsyncGenerator<ConsumedEvent, void, void> {
-  const handoff = new Handoff<ConsumedEvent>();
+  const handoff = new Rendezvous<ConsumedEvent>();
   const stop = () => handoff.end();
   options.signal?.addEventListener('abort', stop, { once: true });
   if (options.signal?.aborted) return;
@@ -31,7 +31,7 @@ export async function* consume(options: ConsumeOptions): AsyncGenerator<Consumed
       handoff.done();
     }
   } catch (error) {
-    throw isKafkajsError(error) ? kafkaFailure(error, options.brokers, options.topics) : error;
+    throw isKafkajsError(error) ? toAustreamError(error, options.brokers, options.topics) : error;
   } finally {
     options.signal?.removeEventListener('abort', stop);
     handoff.end();

@@ -2,7 +2,7 @@
 export type Outcome = 'done' | 'left';
 
 /** Hands items from a producer that calls to a consumer that asks, one at a time, with an answer. */
-export class Handoff<T> {
+export class Rendezvous<T> {
   #item: { item: T; answer: (outcome: Outcome) => void } | null = null;
   #wake: (() => void) | null = null;
   #ended = false;

@@ -3,12 +3,12 @@ import { AustreamError } from '../errors.ts';
 import { isKafkajsError } from '../kafka/kafkajs-errors.ts';
 import { type DecodedRecord, PoisonError, RecordDecoder } from '../records/decode.ts';
 import { SchemaRegistry } from '../records/schema-registry.ts';
-import { DeadLetters } from './dead-letters.ts';
+import { DeadLetterSink } from './dead-letters.ts';
 import type { ConsumedEvent } from './event.ts';
-import type { Handoff } from './rendezvous.ts';
 import { GroupMember } from './group-member.ts';
 import type { ConsumeOptions, PoisonMessage } from './options.ts';
 import { RecentIds } from './recent-ids.ts';
+import type { Rendezvous } from './rendezvous.ts';
 
 const DEDUPE_SIZE = 100_000;
 const HEARTBEAT_MS = 3000;
@@ -23,13 +23,13 @@ const REJOIN = new Set([
 
 /** Reads batches with kafkajs and offers their events one by one. */
 export class TopicReader {
-  readonly #handoff: Handoff<ConsumedEvent>;
+  readonly #handoff: Rendezvous<ConsumedEvent>;
   readonly #decoder: RecordDecoder;
   readonly #member: GroupMember;
-  readonly #deadLetters: DeadLetters;
+  readonly #deadLetters: DeadLetterSink;
   readonly #seen: RecentIds | null;
 
-  constructor(options: ConsumeOptions, handoff: Handoff<ConsumedEvent>) {
+  constructor(options: ConsumeOptions, handoff: Rendezvous<ConsumedEvent>) {
     this.#handoff = handoff;
     const { registry, dedupe } = options;
     this.#decoder = new RecordDecoder(
@@ -49,7 +49,7 @@ export class TopicReader {
       (payload) => this.#batch(payload),
       (error) => handoff.end(error),
     );
-    this.#deadLetters = new DeadLetters(kafka, options);
+    this.#deadLetters = new DeadLetterSink(kafka, options);
     this.#seen = dedupe ? new RecentIds(dedupe === true ? DEDUPE_SIZE : dedupe) : null;
   }
 
@@ -99,13 +99,13 @@ export class TopicReader {
         poison.push(decoded);
         continue;
       }
-      if (poison.length > 0) await this.#deadLetters.take(poison);
+      if (poison.length > 0) await this.#deadLetters.accept(poison);
       poison = [];
       if (!(await this.#offer(decoded, topic, partition, message))) return;
-      await this.#member.passed(payload, message.offset);
+      await this.#member.markProcessed(payload, message.offset);
     }
-    if (poison.length > 0) await this.#deadLetters.take(poison);
-    await this.#member.passed(payload, batch.lastOffset());
+    if (poison.length > 0) await this.#deadLetters.accept(poison);
+    await this.#member.markProcessed(payload, batch.lastOffset());
     await heartbeat();
   }
 

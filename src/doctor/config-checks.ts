@@ -9,7 +9,7 @@ import { withPassword } from '../camera/secrets.ts';
 import type { Config } from '../config/schema.ts';
 import type { AustreamError } from '../errors.ts';
 import { kafkajsConnection } from '../kafka/connection.ts';
-import { kafkaFailure } from '../kafka/kafkajs-errors.ts';
+import { toAustreamError } from '../kafka/kafkajs-errors.ts';
 import { describeResolved, resolveCamera } from '../onvif/resolve.ts';
 import { topicNames } from '../records/topics.ts';
 import type { Check, Finding } from './host-checks.ts';
@@ -48,7 +48,7 @@ async function kafka({ kafka: options }: Config): Promise<Finding> {
     const topics = absent.length === 0 ? 'all topics exist' : `no topic ${absent.join(', ')} yet`;
     return { name, state: 'ok', detail: `${brokers.length} broker(s); ${topics}` };
   } catch (error) {
-    const { message, fix } = kafkaFailure(error, options.brokers ?? []);
+    const { message, fix } = toAustreamError(error, options.brokers ?? []);
     return { name, state: 'missing', detail: message, ...(fix ? { fix } : {}) };
   } finally {
     await admin.disconnect().catch(() => {});

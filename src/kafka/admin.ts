@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin, Kafka } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
 import { kafkajsConnection } from './connection.ts';
-import { kafkaFailure } from './kafkajs-errors.ts';
+import { toAustreamError } from './kafkajs-errors.ts';
 import type { KafkaOptions } from './options.ts';
 
 /** A topic and how it is kept. */
@@ -38,7 +38,7 @@ export async function withAdmin<T>(
     await admin.connect();
     return await work(admin);
   } catch (error) {
-    throw kafkaFailure(error, kafka.brokers ?? [], topics);
+    throw toAustreamError(error, kafka.brokers ?? [], topics);
   } finally {
     await admin.disconnect().catch(() => {});
   }

@@ -9,7 +9,7 @@ const REJECTED =
   /^(KafkaJSSASLAuthenticationError|KafkaJSProtocolError|KafkaJSCreateTopicError|KafkaJSAggregateError)$/;
 
 /** What kafkajs threw, as a sentence for a person. `topics` are those that were asked for. */
-export function kafkaFailure(
+export function toAustreamError(
   error: unknown,
   brokers: readonly string[],
   topics: readonly string[] = [],

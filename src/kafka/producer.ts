@@ -19,13 +19,13 @@ export interface ProducerEvents<Tag> {
   /** The broker will never take this message; `cause` is short and machine-readable. */
   rejected(tag: Tag, cause: string): void;
   /** No broker can be reached for now; what was handed over is still being tried. */
-  away(detail: string): void;
+  unreachable(detail: string): void;
   /** This client is of no further use: what it has not delivered must go to a new one. */
   broken(detail: string): void;
 }
 
 /** What every producer of librdkafka's is set to here: idempotent, its messages in order, reports of what became of them. */
-export function orderedProducer(options: KafkaOptions): Record<string, string | number | boolean> {
+export function idempotentProducerConfig(options: KafkaOptions): Record<string, string | number | boolean> {
   return {
     ...rdkafkaConnection(options),
     'enable.idempotence': true,
@@ -45,7 +45,7 @@ export function producerConfig(
   options: KafkaOptions,
 ): [rdkafka.ProducerGlobalConfig, rdkafka.ProducerTopicConfig] {
   const global = {
-    ...orderedProducer(options),
+    ...idempotentProducerConfig(options),
     'linger.ms': options.lingerMs,
     'queue.buffering.max.messages': 100_000,
   };
@@ -83,7 +83,7 @@ export class KafkaProducer<Tag> {
       if (REFUSED.has(message)) watch.refused(watch.failure || message);
       if (!watch.open) return;
       if (message === FATAL) events.broken(watch.failure || message);
-      else if (message === AWAY) events.away(watch.failure || message);
+      else if (message === AWAY) events.unreachable(watch.failure || message);
     });
     client.on('delivery-report', (error, report) => {
       const tag = report.opaque as Tag;
@@ -128,7 +128,7 @@ export class KafkaProducer<Tag> {
   }
 
   /** Asks for a topic: the embedded broker creates it by that. */
-  touch(topic: string, timeoutMs: number): Promise<void> {
+  requestTopic(topic: string, timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#client.getMetadata({ topic, timeout: timeoutMs }, (error) => (error ? reject(error) : resolve()));
     });

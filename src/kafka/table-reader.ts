@@ -2,7 +2,7 @@ import { Mutex } from 'async-mutex';
 import rdkafka from 'node-rdkafka';
 import { rdkafkaConnection } from './connection.ts';
 import { promisified } from './group-reader.ts';
-import { kafkaFailure } from './kafkajs-errors.ts';
+import { toAustreamError } from './kafkajs-errors.ts';
 import type { KafkaOptions } from './options.ts';
 
 const CONSUME_TIMEOUT_MS = 20;
@@ -42,7 +42,7 @@ export class TableReader {
     await promisified<unknown>((done) =>
       reader.#consumer.connect({ timeout: kafka.connectSeconds * 1_000 }, done),
     ).catch((error) => {
-      throw kafkaFailure(error, kafka.brokers!);
+      throw toAustreamError(error, kafka.brokers!);
     });
     reader.#consumer.setDefaultConsumeTimeout(CONSUME_TIMEOUT_MS);
     return reader;

@@ -3,7 +3,7 @@ import rdkafka from 'node-rdkafka';
 import { Backoff } from '../backoff.ts';
 import { AustreamError } from '../errors.ts';
 import type { KafkaOptions } from './options.ts';
-import { orderedProducer } from './producer.ts';
+import { idempotentProducerConfig } from './producer.ts';
 
 const { CODES } = rdkafka;
 
@@ -68,7 +68,7 @@ export class TransactionalProducer {
   ): Promise<TransactionalProducer> {
     const client = new rdkafka.Producer(
       {
-        ...orderedProducer(kafka),
+        ...idempotentProducerConfig(kafka),
         'transactional.id': transactionalId,
         'transaction.timeout.ms': TRANSACTION_TIMEOUT_MS,
         'linger.ms': 5,

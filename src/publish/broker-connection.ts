@@ -4,7 +4,7 @@ import { createMissingTopics, type TopicSpec, withAdmin } from '../kafka/admin.t
 import type { KafkaOptions } from '../kafka/options.ts';
 import { KafkaProducer } from '../kafka/producer.ts';
 import { topicSpecs } from '../records/topics.ts';
-import type { Flight, Outbox } from './outbox.ts';
+import type { InFlightMessage, Outbox } from './outbox.ts';
 
 /** Messages in flight and none delivered for this long: the brokers count as away. */
 const SILENCE_MS = 2000;
@@ -17,7 +17,7 @@ const RECONNECT = { firstMs: 250, maxMs: 5000, jitter: 'equal' } as const;
  * The outbox's way to the brokers: connects, sees to the topics, notices when the brokers are away and replaces
  * a producer that has failed for good, for as long as it takes.
  */
-export class BrokerLink {
+export class BrokerConnection {
   readonly #options: KafkaOptions;
   readonly #outbox: Outbox;
   /** Created where they are missing. */
@@ -25,7 +25,7 @@ export class BrokerLink {
   readonly #report: (state: 'connected' | 'away', detail: string) => void;
   readonly #closing = new AbortController();
   readonly #watch: NodeJS.Timeout;
-  #producer: KafkaProducer<Flight> | null = null;
+  #producer: KafkaProducer<InFlightMessage> | null = null;
   #brokers: string;
   #connected = false;
   #lastSign = Date.now();
@@ -66,7 +66,7 @@ export class BrokerLink {
     }
   }
 
-  send(flight: Flight): boolean {
+  send(flight: InFlightMessage): boolean {
     if (!this.#producer) return false;
     if (this.#outbox.inFlight === 0) this.#lastSign = Date.now();
     const { topic, key, value, partition } = flight.entry;
@@ -82,15 +82,15 @@ export class BrokerLink {
   }
 
   async #connect(timeoutMs: number): Promise<void> {
-    let producer: KafkaProducer<Flight> | null = null;
+    let producer: KafkaProducer<InFlightMessage> | null = null;
     /** A producer that was replaced may still report; nobody listens to it. */
     const mine = () => producer !== null && producer === this.#producer;
-    const connecting = await KafkaProducer.connect<Flight>(
+    const connecting = await KafkaProducer.connect<InFlightMessage>(
       this.#options,
       {
         delivered: (flight) => mine() && this.#delivered(flight),
         rejected: (flight, cause) => mine() && this.#outbox.rejected(flight, cause),
-        away: (detail) => mine() && this.#gone(detail),
+        unreachable: (detail) => mine() && this.#gone(detail),
         broken: (detail) => mine() && this.#replace(detail),
       },
       timeoutMs,
@@ -107,9 +107,9 @@ export class BrokerLink {
     this.#outbox.resume();
   }
 
-  async #seeToTopics(producer: KafkaProducer<Flight>, timeoutMs: number): Promise<void> {
+  async #seeToTopics(producer: KafkaProducer<InFlightMessage>, timeoutMs: number): Promise<void> {
     const specs = this.#topics;
-    if (this.#options.embedded) for (const { name } of specs) await producer.touch(name, timeoutMs);
+    if (this.#options.embedded) for (const { name } of specs) await producer.requestTopic(name, timeoutMs);
     else if (this.#options.topics.create)
       await withAdmin(this.#options, (admin) => createMissingTopics(admin, specs));
   }
@@ -138,7 +138,7 @@ export class BrokerLink {
     void broken?.close(0).then(() => this.#reconnect());
   }
 
-  #delivered(flight: Flight): void {
+  #delivered(flight: InFlightMessage): void {
     this.#lastSign = Date.now();
     this.#outbox.delivered(flight);
     this.#back();
@@ -150,7 +150,7 @@ export class BrokerLink {
   }
 
   #gone(detail: string): void {
-    this.#outbox.away();
+    this.#outbox.brokersUnreachable();
     if (this.#connected) this.#report('away', detail);
     this.#connected = false;
   }

@@ -13,7 +13,7 @@ export interface OutboxEntry {
 }
 
 /** Where messages wait on disk: appended in order, read in order, released when the broker has them. */
-export interface Backlog {
+export interface DiskBacklog {
   /** Messages that `next` has not given yet. */
   readonly waiting: number;
   /** The newest seq that was ever appended, also by an earlier process. */
@@ -27,7 +27,7 @@ export interface Backlog {
 }
 
 /** A message in the producer's hands, which says with the same object what became of it. */
-export interface Flight {
+export interface InFlightMessage {
   readonly entry: OutboxEntry;
   settled: boolean;
 }
@@ -44,7 +44,7 @@ export interface OutboxLimits {
 
 export interface OutboxEvents {
   /** Hands a message to the producer; false where it takes none at present. */
-  send(flight: Flight): boolean;
+  send(flight: InFlightMessage): boolean;
   delivered(entry: OutboxEntry): void;
   dropped(entry: OutboxEntry, cause: string): void;
 }
@@ -65,10 +65,10 @@ const PROBE_MESSAGES = 64;
 export class Outbox {
   readonly #limits: OutboxLimits;
   readonly #events: OutboxEvents;
-  readonly #disk: Backlog | null;
+  readonly #disk: DiskBacklog | null;
   readonly #memory = new Fifo<OutboxEntry>();
   /** In the producer's hands, in order; those that are settled go when they reach the front. */
-  #inFlight = new Fifo<Flight>();
+  #inFlight = new Fifo<InFlightMessage>();
   #inFlightMessages = 0;
   #inFlightBytes = 0;
   #memoryBytes = 0;
@@ -86,7 +86,7 @@ export class Outbox {
   #pumping = false;
   readonly #idle: (() => void)[] = [];
 
-  constructor(limits: OutboxLimits, events: OutboxEvents, disk: Backlog | null) {
+  constructor(limits: OutboxLimits, events: OutboxEvents, disk: DiskBacklog | null) {
     this.#limits = limits;
     this.#events = events;
     this.#disk = disk;
@@ -121,14 +121,14 @@ export class Outbox {
     } else {
       for (const entry of entries) this.#remember(entry);
     }
-    this.pump();
+    this.fillWindow();
     if (this.#memoryBytes > this.#limits.memoryBytes) this.#overflow();
   }
 
   /** The producer is there: what waits may go. */
   resume(): void {
     this.#paused = false;
-    this.pump();
+    this.fillWindow();
   }
 
   /** The producer is gone: what it has not delivered goes again, to the next one, in order. */
@@ -145,19 +145,19 @@ export class Outbox {
   }
 
   /** Brokers cannot be reached: what they do not have goes to disk, where it outlives this process. */
-  away(): void {
+  brokersUnreachable(): void {
     this.#away = true;
     if (this.#disk) this.#toDisk(this.#disk);
   }
 
-  delivered(flight: Flight): void {
+  delivered(flight: InFlightMessage): void {
     this.#away = false;
     if (!this.#settle(flight)) return;
     this.#events.delivered(flight.entry);
     this.#proceed();
   }
 
-  rejected(flight: Flight, cause: string): void {
+  rejected(flight: InFlightMessage, cause: string): void {
     if (!this.#settle(flight)) return;
     this.#events.dropped(flight.entry, cause);
     this.#proceed();
@@ -185,7 +185,7 @@ export class Outbox {
   }
 
   /** Hands over as much as the window takes: memory first, for it is older than what the disk still holds. */
-  pump(): void {
+  fillWindow(): void {
     if (this.#paused || this.#pumping) return;
     this.#pumping = true;
     const messages = this.#away ? PROBE_MESSAGES : this.#limits.windowMessages;
@@ -205,7 +205,7 @@ export class Outbox {
   }
 
   #send(entry: OutboxEntry): boolean {
-    const flight: Flight = { entry, settled: false };
+    const flight: InFlightMessage = { entry, settled: false };
     if (!this.#events.send(flight)) return false;
     if (entry === this.#readAhead) this.#readAhead = null;
     else this.#shift();
@@ -228,7 +228,7 @@ export class Outbox {
   }
 
   /** False where that is known already, or came from a producer that was lost since. */
-  #settle(flight: Flight): boolean {
+  #settle(flight: InFlightMessage): boolean {
     if (flight.settled) return false;
     flight.settled = true;
     this.#inFlightMessages -= 1;
@@ -242,7 +242,7 @@ export class Outbox {
   }
 
   /** Copies to disk what the broker does not have and the disk does not either; memory then starts anew. */
-  #toDisk(disk: Backlog): void {
+  #toDisk(disk: DiskBacklog): void {
     const unsaved = (entry: OutboxEntry) => entry.seq > this.#diskSeq;
     disk.append([...this.#unsettled(), ...this.#memory].filter(unsaved), this.#sentSeq);
     this.#diskSeq = this.#lastSeq;
@@ -267,7 +267,7 @@ export class Outbox {
       const oldest = this.#inFlight.peek()?.entry.seq ?? this.#memory.peek()?.seq;
       this.#disk.release(oldest === undefined ? this.#sentSeq : Math.min(oldest - 1, this.#sentSeq));
     }
-    this.pump();
+    this.fillWindow();
     if (this.pending === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 }

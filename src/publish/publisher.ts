@@ -5,9 +5,9 @@ import { faceKey } from '../domain/track-key.ts';
 import { AustreamError } from '../errors.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { RecordEncoder, type RecordName, recordType } from '../records/avro.ts';
-import { openRegistry } from '../records/subjects.ts';
+import { registerSchemas } from '../records/subjects.ts';
 import { topicNames } from '../records/topics.ts';
-import { BrokerLink } from './broker-connection.ts';
+import { BrokerConnection } from './broker-connection.ts';
 import { Outbox, type OutboxEntry } from './outbox.ts';
 import { Spool } from './spool.ts';
 
@@ -61,7 +61,7 @@ type Published = (typeof PUBLISHED)[number];
  */
 export async function openPublisher(options: KafkaOptions, events: PublisherEvents): Promise<Publisher> {
   const headers = options.registry
-    ? await openRegistry(options.registry, options.topicPrefix, PUBLISHED)
+    ? await registerSchemas(options.registry, options.topicPrefix, PUBLISHED)
     : undefined;
   const losses = new Losses(events);
   const spool = options.spool ? await Spool.open(options.spool, (key, cause) => losses.of(key, cause)) : null;
@@ -96,7 +96,7 @@ class KafkaPublisher implements Publisher {
   readonly #losses: Losses;
   readonly #spool: Spool | null;
   readonly #outbox: Outbox;
-  readonly #link: BrokerLink;
+  readonly #link: BrokerConnection;
   #acknowledged = 0;
 
   static async open(
@@ -134,7 +134,9 @@ class KafkaPublisher implements Publisher {
       },
       spool,
     );
-    this.#link = new BrokerLink(options, this.#outbox, (state, detail) => events.connection?.(state, detail));
+    this.#link = new BrokerConnection(options, this.#outbox, (state, detail) =>
+      events.connection?.(state, detail),
+    );
   }
 
   get brokers(): string {

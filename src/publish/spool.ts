@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { AustreamError } from '../errors.ts';
 import type { SpoolOptions } from '../kafka/options.ts';
 import { lockFolder } from './folder-lock.ts';
-import type { Backlog, OutboxEntry } from './outbox.ts';
+import type { DiskBacklog, OutboxEntry } from './outbox.ts';
 import { encodeRecord, type Segment, SegmentReader, SegmentWriter, scanSegment } from './spool-segment.ts';
 
 const SEGMENT_NAME = /^\d{16}\.seg$/;
@@ -32,7 +32,7 @@ export type SpoolLoss = (key: string, cause: 'spool_full' | 'spool_corrupt' | 'd
  * outlives this process however it ends; it is forced to the disk every `syncSeconds`, which is what a power cut
  * can cost. What the broker has is noted at most a second late: after a crash some messages are sent again.
  */
-export class Spool implements Backlog {
+export class Spool implements DiskBacklog {
   readonly #options: SpoolOptions;
   readonly #lost: SpoolLoss;
   readonly #lock: Server;

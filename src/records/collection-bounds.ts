@@ -18,7 +18,7 @@ export function hasCollections(type: avro.Type): boolean {
  * message of a few bytes could keep it busy for ever; here each item must be paid for with bytes.
  * Throws RangeError where the bytes do not follow the schema.
  */
-export function checkCollections(type: avro.Type, bytes: Buffer): void {
+export function checkCollectionBounds(type: avro.Type, bytes: Buffer): void {
   new Walker(bytes).skip(type);
 }
 

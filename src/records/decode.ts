@@ -8,7 +8,7 @@ import {
   SINGLE_OBJECT_HEADER_BYTES,
   SINGLE_OBJECT_MARKER,
 } from './avro.ts';
-import { checkCollections, hasCollections } from './collection-bounds.ts';
+import { checkCollectionBounds, hasCollections } from './collection-bounds.ts';
 import type { DeadLetterReason, Records } from './events.ts';
 import { avroFingerprint } from './fingerprint.ts';
 import { CONFLUENT_HEADER_BYTES, CONFLUENT_MAGIC, type SchemaRegistry } from './schema-registry.ts';
@@ -119,7 +119,7 @@ function writerOf(type: avro.Type): Writer {
 function read(writer: Writer, message: Buffer, headerBytes: number): DecodedRecord {
   const bytes = message.subarray(headerBytes);
   try {
-    if (writer.collections) checkCollections(writer.type, bytes);
+    if (writer.collections) checkCollectionBounds(writer.type, bytes);
     const value = recordType(writer.record).fromBuffer(bytes, writer.resolver);
     return { record: writer.record, value } as DecodedRecord;
   } catch (cause) {

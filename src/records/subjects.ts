@@ -4,7 +4,7 @@ import { confluentHeader, SchemaRegistry } from './schema-registry.ts';
 import { topicNames } from './topics.ts';
 
 /** Registers (or looks up) the schemas of these records; returns the header of each one's messages. */
-export async function openRegistry(
+export async function registerSchemas(
   options: RegistryOptions,
   topicPrefix: string,
   records: readonly RecordName[],

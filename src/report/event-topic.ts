@@ -3,7 +3,7 @@ import kafkajs from 'kafkajs';
 import { consume } from '../consume/index.ts';
 import { AustreamError } from '../errors.ts';
 import { kafkajsConnection } from '../kafka/connection.ts';
-import { kafkaFailure } from '../kafka/kafkajs-errors.ts';
+import { toAustreamError } from '../kafka/kafkajs-errors.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import type { Recording } from './recording.ts';
 
@@ -54,7 +54,7 @@ async function endsOf(topic: string, kafka: KafkaOptions): Promise<Map<number, b
   } catch (error) {
     throw error instanceof AustreamError
       ? error
-      : kafkaFailure(error, connection.brokers as string[], [topic]);
+      : toAustreamError(error, connection.brokers as string[], [topic]);
   } finally {
     await admin.disconnect();
   }

@@ -10,13 +10,13 @@ export class MockBroker {
 
   /** Has these topics. */
   static async start(topics: readonly string[]): Promise<MockBroker> {
-    const events = { delivered() {}, rejected() {}, away() {}, broken() {} };
+    const events = { delivered() {}, rejected() {}, unreachable() {}, broken() {} };
     const producer = await KafkaProducer.connect<null>(
       kafkaOptions.parse({ embedded: true }),
       events,
       10_000,
     );
-    for (const topic of topics) await producer.touch(topic, 10_000);
+    for (const topic of topics) await producer.requestTopic(topic, 10_000);
     return new MockBroker(producer);
   }
 

@@ -13,7 +13,7 @@ import { openPublisher } from '../../src/publish/publisher.ts';
 import { RecordEncoder, schemaText } from '../../src/records/avro.ts';
 import { RecordDecoder } from '../../src/records/decode.ts';
 import { SchemaRegistry } from '../../src/records/schema-registry.ts';
-import { openRegistry } from '../../src/records/subjects.ts';
+import { registerSchemas } from '../../src/records/subjects.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { TestRegistry } from '../broker/test-registry.ts';
 import { delivered, frameNumber } from '../records/samples.ts';
@@ -221,7 +221,7 @@ describe('a schema registry', () => {
     registryOptions.parse({ url, ca, username: 'austream', password: PASSWORD, ...rest });
 
   test('gives each schema an id, behind TLS and basic auth; what is known is not asked again', async () => {
-    const headers = await openRegistry(options(), 'reg.', ['AuFrame', 'CameraStatus']);
+    const headers = await registerSchemas(options(), 'reg.', ['AuFrame', 'CameraStatus']);
     expect([...headers.keys()]).toEqual(['AuFrame', 'CameraStatus']);
     const client = new SchemaRegistry(options());
     const id = await client.lookup('reg.frames-value', schemaText('AuFrame'));
@@ -261,14 +261,14 @@ describe('a schema registry', () => {
         options({ password: `${PASSWORD}-wrong` }),
         options({ ca: join(dir, 'client.pem') }),
         options({ url: 'http://127.0.0.1:1', ca: undefined }),
-      ].map((each) => openRegistry(each, 'reg.', ['AuFrame']).catch((error) => error)),
+      ].map((each) => registerSchemas(each, 'reg.', ['AuFrame']).catch((error) => error)),
     );
     expect(failures.map(({ code }) => code)).toEqual([
       ...['REGISTRY_REJECTED', 'REGISTRY_UNREACHABLE', 'REGISTRY_UNREACHABLE'],
     ]);
     for (const { message, fix } of failures) expect(`${message} ${fix}`).not.toContain(PASSWORD);
     await expect(
-      openRegistry(options({ register: false }), 'unregistered.', ['AuFrame']),
+      registerSchemas(options({ register: false }), 'unregistered.', ['AuFrame']),
     ).rejects.toMatchObject({ code: 'REGISTRY_REJECTED' });
   });
 });

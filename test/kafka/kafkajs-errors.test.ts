@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
 import { AustreamError } from '../../src/errors.ts';
-import { kafkaFailure } from '../../src/kafka/kafkajs-errors.ts';
+import { toAustreamError } from '../../src/kafka/kafkajs-errors.ts';
 
 const require = createRequire(import.meta.url);
 const { KafkaJSNotImplemented } = require('kafkajs/src/errors.js');
@@ -11,7 +11,7 @@ const { createErrorFromCode } = require('kafkajs/src/protocol/error.js');
 /** What kafkajs throws when its tries end with this. */
 const thrown = (error: Error) =>
   retry({ retries: 1, initialRetryTime: 1 })(() => Promise.reject(error)).catch((wrapped: Error) => wrapped);
-const told = async (error: Error) => kafkaFailure(await thrown(error), ['b:1']);
+const told = async (error: Error) => toAustreamError(await thrown(error), ['b:1']);
 
 describe('what kafkajs throws', () => {
   test.each([

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Flight, Outbox, type OutboxEntry } from '../../src/publish/outbox.ts';
+import { type InFlightMessage, Outbox, type OutboxEntry } from '../../src/publish/outbox.ts';
 import { Spool } from '../../src/publish/spool.ts';
 
 const LIMITS = { windowMessages: 5, windowBytes: 1e6, memoryBytes: 1e6, releaseEvery: 4 };
@@ -11,14 +11,14 @@ const spoolOptions = (dir: string) => ({ dir, maxMegabytes: 1, syncSeconds: 60 }
 
 /** A producer and its broker: takes messages in order, and acknowledges them in order, or dies first. */
 class Peer {
-  queue: Flight[] = [];
+  queue: InFlightMessage[] = [];
   /** What the broker has, as it came. */
   readonly log: string[] = [];
   readonly dropped: { name: string; cause: string }[] = [];
   outbox!: Outbox;
 
   events = {
-    send: (flight: Flight) => this.queue.push(flight) > 0,
+    send: (flight: InFlightMessage) => this.queue.push(flight) > 0,
     delivered: () => {},
     dropped: (entry: OutboxEntry, cause: string) => {
       this.dropped.push({ name: entry.value.toString().trimEnd(), cause });
@@ -95,12 +95,12 @@ describe('an outbox', () => {
           for (const { do: what, count } of steps) {
             if (what === 'add') add(count);
             else if (what === 'acknowledge') peer.acknowledge(count);
-            else if (what === 'away') peer.outbox.away();
+            else if (what === 'away') peer.outbox.brokersUnreachable();
             else if (what === 'break') peer.breakDown(count);
             else if (what === 'resume') peer.outbox.resume();
             else if (disk) {
               // kill -9 while the brokers are away: what is on disk is all that the next process has.
-              peer.outbox.away();
+              peer.outbox.brokersUnreachable();
               peer.breakDown(count);
               cpSync(join(root, String(lives)), join(root, String(lives + 1)), { recursive: true });
               lives += 1;

@@ -6,7 +6,7 @@ import { AustreamError } from '../../errors.ts';
 import { describeIssues } from '../../issues.ts';
 import { createMissingTopics, withAdmin } from '../../kafka/admin.ts';
 import { kafkajsConnection } from '../../kafka/connection.ts';
-import { kafkaFailure } from '../../kafka/kafkajs-errors.ts';
+import { toAustreamError } from '../../kafka/kafkajs-errors.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
 import { TableReader } from '../../kafka/table-reader.ts';
 import { requireExternalBrokers } from '../options.ts';
@@ -111,7 +111,7 @@ export async function writeCameras(
     await producer.connect();
     await producer.send({ topic, acks: -1, messages });
   } catch (error) {
-    throw kafkaFailure(error, kafka.brokers ?? []);
+    throw toAustreamError(error, kafka.brokers ?? []);
   } finally {
     await producer.disconnect().catch(() => {});
   }

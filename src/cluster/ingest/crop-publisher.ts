@@ -2,11 +2,11 @@ import { faceKey } from '../../domain/track-key.ts';
 
 import { withAdmin } from '../../kafka/admin.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
-import { BrokerLink } from '../../publish/broker-connection.ts';
+import { BrokerConnection } from '../../publish/broker-connection.ts';
 import { Outbox } from '../../publish/outbox.ts';
 import { RecordEncoder } from '../../records/avro.ts';
 import type { FaceCropBatch } from '../../records/events.ts';
-import { openRegistry } from '../../records/subjects.ts';
+import { registerSchemas } from '../../records/subjects.ts';
 import { NO_TRACK } from '../crop-record.ts';
 import type { ClusterOptions } from '../options.ts';
 import { PixelEncoder } from '../pixel-codec.ts';
@@ -35,7 +35,7 @@ export class CropPublisher {
   readonly #pixels: PixelEncoder;
   readonly #record: RecordEncoder;
   readonly #outbox: Outbox;
-  readonly #link: BrokerLink;
+  readonly #link: BrokerConnection;
   readonly #events: CropPublisherEvents;
   #encoding: Promise<unknown> = Promise.resolve();
   #waiting = 0;
@@ -46,7 +46,8 @@ export class CropPublisher {
     events: CropPublisherEvents,
   ): Promise<CropPublisher> {
     const headers =
-      kafka.registry && (await openRegistry(kafka.registry, kafka.topicPrefix, ['FaceCropBatch'] as const));
+      kafka.registry &&
+      (await registerSchemas(kafka.registry, kafka.topicPrefix, ['FaceCropBatch'] as const));
     const { crops: topic } = clusterTopics(kafka.topicPrefix);
     const outbox = new Outbox(
       { ...WINDOW, memoryBytes: kafka.memoryMegabytes * 1024 * 1024 },
@@ -57,7 +58,7 @@ export class CropPublisher {
       },
       null,
     );
-    const link: BrokerLink = new BrokerLink(
+    const link: BrokerConnection = new BrokerConnection(
       { ...kafka, compression: cluster.crops.compression, lingerMs: Math.min(5, kafka.lingerMs) },
       outbox,
       events.connection,
@@ -86,7 +87,7 @@ export class CropPublisher {
     pixels: PixelEncoder,
     record: RecordEncoder,
     outbox: Outbox,
-    link: BrokerLink,
+    link: BrokerConnection,
     events: CropPublisherEvents,
   ) {
     this.#topic = topic;
