@@ -19,7 +19,7 @@ import { CROP_BYTES } from '../src/domain/face.ts';
 import { benchWay, waysOf } from '../src/infer/engine/bench.ts';
 import { OnnxEngine } from '../src/infer/engine/onnx/engine.ts';
 import { embeddingSize, type PresetName, preset } from '../src/infer/model/architecture.ts';
-import { randomWeights, uniform } from '../src/infer/weights/random.ts';
+import { randomWeights, uniform } from '../src/infer/weights/random-weights.ts';
 
 const training = fileURLToPath(new URL('../training', import.meta.url));
 const {

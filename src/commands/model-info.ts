@@ -1,8 +1,8 @@
 import { AU_NAMES, type AuName } from '../domain/scores.ts';
 import type { EngineChoice } from '../infer/engine/model.ts';
-import type { ModelSource } from '../infer/engine/source.ts';
+import type { ModelSource } from '../infer/engine/model-source.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../infer/model/architecture.ts';
-import { inventory } from '../infer/model/parameters.ts';
+import { inventory } from '../infer/model/parameter-manifest.ts';
 import type { Manifest } from '../infer/weights/manifest.ts';
 
 /** What `austream model info` says. */

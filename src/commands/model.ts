@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander';
 import { type BenchResult, benchWay, waysOf } from '../infer/engine/bench.ts';
-import { engineChoices } from '../infer/engine/choose.ts';
-import { buildGraphs } from '../infer/engine/onnx/build.ts';
+import { engineChoices } from '../infer/engine/candidates.ts';
+import { openSource } from '../infer/engine/model-source.ts';
+import { buildGraphs } from '../infer/engine/onnx/build-graphs.ts';
 import { terminalProgress } from '../infer/engine/progress.ts';
-import { openSource } from '../infer/engine/source.ts';
 import { PRESETS, type PresetName } from '../infer/model/architecture.ts';
 import { table } from '../terminal/table.ts';
 import { whole } from './integer-option.ts';

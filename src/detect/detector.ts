@@ -1,6 +1,6 @@
 import type { Box } from '../domain/face.ts';
 import type { I420Image } from '../domain/frame.ts';
-import { emitGraph } from '../infer/engine/onnx/graph.ts';
+import { emitGraph } from '../infer/engine/onnx/emit-graph.ts';
 import { OnnxSession } from '../infer/engine/onnx/session.ts';
 import { BATCH, type Parameters } from '../infer/model/ops.ts';
 import {

@@ -1,5 +1,5 @@
 import type { I420Image } from '../domain/frame.ts';
-import { emitGraph } from '../infer/engine/onnx/graph.ts';
+import { emitGraph } from '../infer/engine/onnx/emit-graph.ts';
 import { OnnxSession } from '../infer/engine/onnx/session.ts';
 import { BATCH } from '../infer/model/ops.ts';
 import { type RotatedSquare, squareToFrame } from './geometry.ts';

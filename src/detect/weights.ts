@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { AustreamError } from '../errors.ts';
 import type { Parameters, Shape } from '../infer/model/ops.ts';
 import { elements } from '../infer/model/shapes.ts';
-import { fromHalf } from '../infer/weights/half.ts';
+import { fromHalf } from '../infer/weights/float16.ts';
 import { PACKAGED_NAMES, type PackagedModel } from './weight-names.ts';
 
 /** One tensor of the weights manifest; tensors follow each other in the .bin file. */

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Config } from '../config/schema.ts';
 import type { AustreamError } from '../errors.ts';
-import { lookAtHost } from '../infer/engine/host.ts';
-import { openSource } from '../infer/engine/source.ts';
+import { lookAtHost } from '../infer/engine/backend-probe.ts';
+import { openSource } from '../infer/engine/model-source.ts';
 import { GpuReader } from '../telemetry/gpu.ts';
 
 export interface Finding {

@@ -9,7 +9,7 @@ import { proposal } from '../../src/commands/model.ts';
 import { proposeBatch } from '../../src/infer/engine/measure.ts';
 import { OnnxSession } from '../../src/infer/engine/onnx/session.ts';
 import { inferOptions } from '../../src/infer/options.ts';
-import { modelFolder, tinyTensors } from '../infer/weights/files.ts';
+import { modelFolder, tinyTensors } from '../infer/weights/model-folder.ts';
 
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 let scratch: string;

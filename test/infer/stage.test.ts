@@ -5,7 +5,7 @@ import type { FaceCrop } from '../../src/domain/face.ts';
 import { inferOptions } from '../../src/infer/options.ts';
 import { InferStage } from '../../src/infer/stage.ts';
 import { faceCrop, frameOf } from './faces.ts';
-import { countingModel, referenceScores } from './model.ts';
+import { countingModel, referenceScores } from './fake-model.ts';
 
 const SIZE = 32;
 

@@ -4,7 +4,7 @@ import { inferOptions } from '../../src/infer/options.ts';
 import { effectiveSmoothing } from '../../src/infer/smoothing.ts';
 import { TrackInference } from '../../src/infer/track.ts';
 import { faceCrop } from './faces.ts';
-import { countingModel } from './model.ts';
+import { countingModel } from './fake-model.ts';
 
 it('takes the model’s σ of its mode where the config has none', () => {
   const model = { ...countingModel(32, 4), sigma: { causal: 1, centered: 2 } };

@@ -2,7 +2,7 @@
 
     python -m austream_training.golden ../test/fixtures/model [NAME…]      (after new weights: shipped)
 
-`spread` and `uniform` are src/infer/weights/random.ts to the bit. For every layer group a sample of its output
+`spread` and `uniform` are src/infer/weights/random-weights.ts to the bit. For every layer group a sample of its output
 is kept, so that a failing test says where the two implementations part.
 """
 

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type Host, lookAtHost } from './host.ts';
+import { type Host, lookAtHost } from './backend-probe.ts';
 import type { Measurement } from './measure.ts';
 import type { EngineChoice } from './model.ts';
-import type { ModelChoice } from './source.ts';
+import type { ModelChoice } from './model-source.ts';
 
 export type Way = Pick<EngineChoice, 'engine' | 'device' | 'precision'>;
 
@@ -35,7 +35,7 @@ export function waysOf(host: Host = lookAtHost()): Way[] {
 
 /** Measures one way in a process of its own, so that its peak memory is its own. */
 export async function benchWay(way: Way, options: BenchOptions): Promise<BenchResult> {
-  const program = fileURLToPath(new URL('bench-process.ts', import.meta.url));
+  const program = fileURLToPath(new URL('bench-child.ts', import.meta.url));
   try {
     const { stdout } = await promisify(execFile)(process.execPath, [
       program,

@@ -6,7 +6,7 @@ import type { Weights } from '../model/ops.ts';
 import type { InferOptions } from '../options.ts';
 import { Checkpoint } from '../weights/checkpoint.ts';
 import { readManifest } from '../weights/manifest.ts';
-import { engineChoices } from './choose.ts';
+import { engineChoices } from './candidates.ts';
 import type { AuModel, Engine, EngineChoice, Progress } from './model.ts';
 import { OnnxEngine } from './onnx/engine.ts';
 import type { OnnxDevice } from './onnx/session.ts';

@@ -1,6 +1,6 @@
 import { CROP_BYTES } from '../../domain/face.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../model/architecture.ts';
-import { uniform } from '../weights/random.ts';
+import { uniform } from '../weights/random-weights.ts';
 import type { Engine } from './model.ts';
 
 /** What a model costs on one engine of one host. Times are medians, in milliseconds. */

@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AustreamError } from '../../errors.ts';
 import type { Shape, Weights } from '../model/ops.ts';
-import { inventory } from '../model/parameters.ts';
+import { inventory } from '../model/parameter-manifest.ts';
 import type { Manifest } from './manifest.ts';
 import { Safetensors } from './safetensors.ts';
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { AustreamError } from '../../errors.ts';
 import type { Shape } from '../model/ops.ts';
 import { elements } from '../model/shapes.ts';
-import { fromHalf } from './half.ts';
+import { fromHalf } from './float16.ts';
 
 const BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2 } as const;
 type FloatType = keyof typeof BYTES;

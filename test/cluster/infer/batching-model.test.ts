@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { BatchingModel } from '../../../src/cluster/infer/batching-model.ts';
 import { CROP_BYTES } from '../../../src/domain/face.ts';
-import { countingModel } from '../../infer/model.ts';
+import { countingModel } from '../../infer/fake-model.ts';
 
 const crop = (shade: number, n = 1) => new Uint8Array(n * CROP_BYTES).fill(shade);
 

@@ -9,7 +9,7 @@ import { inferOptions } from '../../../src/infer/options.ts';
 import { InferStage } from '../../../src/infer/stage.ts';
 import type { FaceCropBatch } from '../../../src/records/events.ts';
 import { faceCrop, frameOf } from '../../infer/faces.ts';
-import { countingModel } from '../../infer/model.ts';
+import { countingModel } from '../../infer/fake-model.ts';
 
 /** Small, so that short stories fill windows. */
 const SIZE = 12;

@@ -18,7 +18,7 @@ import { confluentHeader, SchemaRegistry } from '../../../src/records/schema-reg
 import { topicNames } from '../../../src/records/topics.ts';
 import { MockBroker } from '../../broker/mock-broker.ts';
 import { faceCrop, frameOf } from '../../infer/faces.ts';
-import { countingModel } from '../../infer/model.ts';
+import { countingModel } from '../../infer/fake-model.ts';
 
 const HOP = 4;
 const SCHEMA_ID = 7;

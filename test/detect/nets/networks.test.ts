@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { blazeFace } from '../../../src/detect/nets/blazeface.ts';
 import { faceMesh } from '../../../src/detect/nets/facemesh.ts';
 import { packagedParameters } from '../../../src/detect/weights.ts';
-import { emitGraph } from '../../../src/infer/engine/onnx/graph.ts';
+import { emitGraph } from '../../../src/infer/engine/onnx/emit-graph.ts';
 import { OnnxSession } from '../../../src/infer/engine/onnx/session.ts';
 import { BATCH, type Ops } from '../../../src/infer/model/ops.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import type { Ops } from '../../../src/infer/model/ops.ts';
-import { uniform } from '../../../src/infer/weights/random.ts';
+import { uniform } from '../../../src/infer/weights/random-weights.ts';
 
 /** Evenly spaced values of an output that PyTorch computed; training/austream_training/golden.py writes them. */
 export interface Sample {

@@ -9,7 +9,7 @@ import { type AuModel, openModel } from '../../../src/infer/engine/index.ts';
 import { inferOptions } from '../../../src/infer/options.ts';
 import { InferStage } from '../../../src/infer/stage.ts';
 import { faceCrop, frameOf } from '../faces.ts';
-import { modelFolder } from '../weights/files.ts';
+import { modelFolder } from '../weights/model-folder.ts';
 import { crops } from './golden.ts';
 
 let scratch: string;

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AU_COUNT } from '../../../src/domain/scores.ts';
 import { type ModelOptions, openModel } from '../../../src/infer/engine/index.ts';
-import { GraphCache } from '../../../src/infer/engine/onnx/cache.ts';
+import { GraphCache } from '../../../src/infer/engine/onnx/graph-cache.ts';
 import { inferOptions } from '../../../src/infer/options.ts';
-import { randomWeights } from '../../../src/infer/weights/random.ts';
-import { floats, modelFolder, tinyTensors } from '../weights/files.ts';
+import { randomWeights } from '../../../src/infer/weights/random-weights.ts';
+import { floats, modelFolder, tinyTensors } from '../weights/model-folder.ts';
 import { crops, difference, fixture, furthest, type Sample } from './golden.ts';
 
 let scratch: string;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { emitGraph } from '../../../src/infer/engine/onnx/graph.ts';
+import { emitGraph } from '../../../src/infer/engine/onnx/emit-graph.ts';
 import { OnnxSession } from '../../../src/infer/engine/onnx/session.ts';
 import { loadTensorflow, type Tensorflow } from '../../../src/infer/engine/tfjs/backend.ts';
 import { TfjsOps } from '../../../src/infer/engine/tfjs/ops.ts';
 import { BATCH, type ConvOptions, type Ops } from '../../../src/infer/model/ops.ts';
-import { randomWeights, uniform } from '../../../src/infer/weights/random.ts';
+import { randomWeights, uniform } from '../../../src/infer/weights/random-weights.ts';
 import { furthest } from './golden.ts';
 
 let tf: Tensorflow;

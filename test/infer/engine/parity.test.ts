@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeGraph } from '../../../src/infer/engine/onnx/cache.ts';
-import { emitGraph } from '../../../src/infer/engine/onnx/graph.ts';
+import { emitGraph } from '../../../src/infer/engine/onnx/emit-graph.ts';
+import { writeGraph } from '../../../src/infer/engine/onnx/graph-cache.ts';
 import type { GraphPrecision, Value } from '../../../src/infer/engine/onnx/ops.ts';
 import { OnnxSession } from '../../../src/infer/engine/onnx/session.ts';
 import {
@@ -14,9 +14,9 @@ import {
 } from '../../../src/infer/model/architecture.ts';
 import { frameEncoder, windowEncoder } from '../../../src/infer/model/ensemble.ts';
 import { BATCH, type Ops } from '../../../src/infer/model/ops.ts';
-import { inventory } from '../../../src/infer/model/parameters.ts';
+import { inventory } from '../../../src/infer/model/parameter-manifest.ts';
 import { regnet } from '../../../src/infer/model/regnet.ts';
-import { randomWeights, uniform } from '../../../src/infer/weights/random.ts';
+import { randomWeights, uniform } from '../../../src/infer/weights/random-weights.ts';
 import {
   crops,
   difference,

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 
-const program = fileURLToPath(new URL('tfjs.ts', import.meta.url));
+const program = fileURLToPath(new URL('tfjs-program.ts', import.meta.url));
 /** Where test/native-tensorflow/build leaves tfjs-node with libtensorflow. */
 const native = fileURLToPath(new URL('../../../.toolchain/native-tensorflow', import.meta.url));
 

@@ -4,12 +4,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { AU_NAMES } from '../../../src/domain/scores.ts';
 import { AustreamError } from '../../../src/errors.ts';
 import { PRESETS } from '../../../src/infer/model/architecture.ts';
-import { inventory } from '../../../src/infer/model/parameters.ts';
+import { inventory } from '../../../src/infer/model/parameter-manifest.ts';
 import { Checkpoint } from '../../../src/infer/weights/checkpoint.ts';
-import { toHalf } from '../../../src/infer/weights/half.ts';
+import { toHalf } from '../../../src/infer/weights/float16.ts';
 import { readManifest } from '../../../src/infer/weights/manifest.ts';
-import { randomWeights } from '../../../src/infer/weights/random.ts';
-import { floats, modelFolder, TINY, tinyTensors } from './files.ts';
+import { randomWeights } from '../../../src/infer/weights/random-weights.ts';
+import { floats, modelFolder, TINY, tinyTensors } from './model-folder.ts';
 
 const folders: string[] = [];
 afterEach(() => {

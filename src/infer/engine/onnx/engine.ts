@@ -3,8 +3,8 @@ import { AU_COUNT } from '../../../domain/scores.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
 import type { Weights } from '../../model/ops.ts';
 import type { Engine, Progress } from '../model.ts';
-import { GraphCache, graphOrigin } from './cache.ts';
-import { emitModelGraph, type GraphKind, graphName } from './graphs.ts';
+import { GraphCache, graphOrigin } from './graph-cache.ts';
+import { emitModelGraph, type GraphKind, graphName } from './model-graphs.ts';
 import type { GraphPrecision } from './ops.ts';
 import { OnnxSession, type SessionOptions } from './session.ts';
 

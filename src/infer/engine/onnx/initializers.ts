@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
-import { ELEMENT, type Element, type TensorProto, tensor } from './proto.ts';
+import { ELEMENT, type Element, type TensorProto, tensor } from './onnx-proto.ts';
 
 /** Where a graph's constants go. */
 export interface Initializers {

@@ -1,9 +1,9 @@
-import { convParameters } from '../../model/batchnorm.ts';
+import { convParameters } from '../../model/batch-norm.ts';
 import type { ConvOptions, Ops, Parameters, Shape } from '../../model/ops.ts';
 import * as shapes from '../../model/shapes.ts';
 import { causalMask, joinableGroups, joinGroups, quantizeColumns, rowsOf, transposed } from '../matrix.ts';
-import { bytes, type GraphBuilder } from './builder.ts';
-import type { Element } from './proto.ts';
+import { bytes, type GraphBuilder } from './graph-builder.ts';
+import type { Element } from './onnx-proto.ts';
 
 /** A value of the graph: images are (n, c, h, w) in the graph, though `shape` is the logical (n, h, w, c). */
 export interface Value {

@@ -1,5 +1,5 @@
 import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
-import { convParameters } from '../../model/batchnorm.ts';
+import { convParameters } from '../../model/batch-norm.ts';
 import type { ConvOptions, Ops, Parameters, Shape } from '../../model/ops.ts';
 import * as shapes from '../../model/shapes.ts';
 import { causalMask, rowsOf, transposed } from '../matrix.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fromHalf, toHalf } from '../../../src/infer/weights/half.ts';
+import { fromHalf, toHalf } from '../../../src/infer/weights/float16.ts';
 
 const everyHalf = Uint16Array.from({ length: 65_536 }, (_, bits) => bits);
 

@@ -2,7 +2,7 @@ import { type Architecture, type PresetName, preset } from '../model/architectur
 import type { Weights } from '../model/ops.ts';
 import { Checkpoint } from '../weights/checkpoint.ts';
 import { type Manifest, readManifest } from '../weights/manifest.ts';
-import { randomWeights } from '../weights/random.ts';
+import { randomWeights } from '../weights/random-weights.ts';
 
 /** An architecture with weights: a model's folder, or a preset with weights by formula. */
 export interface ModelSource {

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { type Architecture, WINDOW_SIZE } from '../../model/architecture.ts';
 import type { Weights } from '../../model/ops.ts';
 import type { Progress } from '../model.ts';
-import { GraphCache, graphOrigin, writeGraph } from './cache.ts';
-import { emitModelGraph, type GraphKind, graphName } from './graphs.ts';
+import { GraphCache, graphOrigin, writeGraph } from './graph-cache.ts';
+import { emitModelGraph, type GraphKind, graphName } from './model-graphs.ts';
 import type { GraphPrecision } from './ops.ts';
 
 /**

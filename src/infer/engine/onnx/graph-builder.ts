@@ -1,5 +1,5 @@
 import type { Shape } from '../../model/ops.ts';
-import { toHalf } from '../../weights/half.ts';
+import { toHalf } from '../../weights/float16.ts';
 import type { Initializers } from './initializers.ts';
 import {
   type AttributeValue,
@@ -8,7 +8,7 @@ import {
   type Element,
   type NodeProto,
   type TensorProto,
-} from './proto.ts';
+} from './onnx-proto.ts';
 
 /** Nodes and constants of a graph that grows; equal constants are kept once. */
 export class GraphBuilder {

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AU_NAMES } from '../../../src/domain/scores.ts';
 import { architectureSchema } from '../../../src/infer/model/architecture.ts';
-import { inventory } from '../../../src/infer/model/parameters.ts';
-import { randomWeights } from '../../../src/infer/weights/random.ts';
+import { inventory } from '../../../src/infer/model/parameter-manifest.ts';
+import { randomWeights } from '../../../src/infer/weights/random-weights.ts';
 
 /** Small enough to write and read in no time, with every kind of layer. */
 export const TINY = architectureSchema.parse({

@@ -1,7 +1,7 @@
 import type { BenchOptions, Way } from './bench.ts';
 import { openEngine } from './index.ts';
 import { measure } from './measure.ts';
-import { openSource } from './source.ts';
+import { openSource } from './model-source.ts';
 
 /** The process that `benchWay` starts: measures one way to run a model, prints JSON. */
 const { way, ...options } = JSON.parse(process.argv[2]!) as BenchOptions & { way: Way };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { engineChoices } from '../../../src/infer/engine/choose.ts';
-import type { Host } from '../../../src/infer/engine/host.ts';
+import type { Host } from '../../../src/infer/engine/backend-probe.ts';
+import { engineChoices } from '../../../src/infer/engine/candidates.ts';
 
 const bare: Host = { nvidia: false, onnxCuda: false, onnxTensorrt: false, tfjsGpu: false, tfjsNode: false };
 const auto = { engine: 'auto', device: 'auto', precision: 'auto' } as const;

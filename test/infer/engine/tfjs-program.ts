@@ -11,7 +11,7 @@ import {
 } from '../../../src/infer/model/architecture.ts';
 import { frameEncoder, windowEncoder } from '../../../src/infer/model/ensemble.ts';
 import type { Ops } from '../../../src/infer/model/ops.ts';
-import { randomWeights, uniform } from '../../../src/infer/weights/random.ts';
+import { randomWeights, uniform } from '../../../src/infer/weights/random-weights.ts';
 import { crops, type EnsembleFixture, fixture, furthest, partings, tapped } from './golden.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { AustreamError } from '../../errors.ts';
 import type { InferOptions } from '../options.ts';
-import { type Host, lookAtHost } from './host.ts';
+import { type Host, lookAtHost } from './backend-probe.ts';
 import type { EngineChoice } from './model.ts';
 
 type Wish = Pick<InferOptions, 'engine' | 'device' | 'precision'>;

@@ -2,7 +2,7 @@
 import { CROP_BYTES } from '../../../src/domain/face.ts';
 import { OnnxEngine } from '../../../src/infer/engine/onnx/engine.ts';
 import { embeddingSize, preset } from '../../../src/infer/model/architecture.ts';
-import { randomWeights } from '../../../src/infer/weights/random.ts';
+import { randomWeights } from '../../../src/infer/weights/random-weights.ts';
 
 const net = preset('paper');
 const engine = await OnnxEngine.open(net, randomWeights, { precision: 'fp32', hop: 16, threads: 2 });

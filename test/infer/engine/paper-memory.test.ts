@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 
 it('builds, loads and runs the preset paper within 6 GB of memory', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'austream-paper-'));
-  const program = fileURLToPath(new URL('paper.ts', import.meta.url));
+  const program = fileURLToPath(new URL('paper-program.ts', import.meta.url));
   const env = { ...process.env, XDG_CACHE_HOME: scratch };
   try {
     const result = JSON.parse(execFileSync(process.execPath, [program], { env, encoding: 'utf8' }));

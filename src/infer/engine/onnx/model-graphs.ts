@@ -2,10 +2,10 @@ import { CROP_SIZE } from '../../../domain/face.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
 import { frameEncoder, windowEncoder } from '../../model/ensemble.ts';
 import { BATCH, type Parameters, type Shape, type Weights } from '../../model/ops.ts';
-import { inventory } from '../../model/parameters.ts';
+import { inventory } from '../../model/parameter-manifest.ts';
 import { elements } from '../../model/shapes.ts';
 import type { Progress } from '../model.ts';
-import { emitGraph } from './graph.ts';
+import { emitGraph } from './emit-graph.ts';
 import type { Initializers } from './initializers.ts';
 import type { GraphPrecision } from './ops.ts';
 

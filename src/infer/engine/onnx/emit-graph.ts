@@ -1,8 +1,8 @@
 import type { Ops, Parameters, Shape } from '../../model/ops.ts';
-import { GraphBuilder } from './builder.ts';
+import { GraphBuilder } from './graph-builder.ts';
 import { type Initializers, inline } from './initializers.ts';
+import { encodeModel } from './onnx-proto.ts';
 import { type GraphPrecision, OnnxOps, type Value } from './ops.ts';
-import { encodeModel } from './proto.ts';
 
 export interface GraphOptions<Inputs extends string> {
   readonly name: string;
