@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { benchTable } from '../src/commands/model.ts';
 import { CROP_BYTES } from '../src/domain/face.ts';
-import { benchWay, waysOf } from '../src/infer/engine/bench.ts';
+import { availableEngineConfigs, benchmarkEngine } from '../src/infer/engine/bench.ts';
 import { OnnxEngine } from '../src/infer/engine/onnx/engine.ts';
 import { embeddingSize, type PresetName, preset } from '../src/infer/model/architecture.ts';
 import { randomWeights, uniform } from '../src/infer/weights/random-weights.ts';
@@ -172,8 +172,8 @@ if (part !== 'compare')
   for (const name of ['edge', 'paper-compact', 'paper'] as const) {
     const results = [];
     // TensorFlow.js on the processor takes minutes for what the large presets ask.
-    for (const way of waysOf())
+    for (const way of availableEngineConfigs())
       if (name === 'edge' || way.device !== 'wasm')
-        results.push(await benchWay(way, { preset: name, hop: HOP, threads, seconds: 1 }));
+        results.push(await benchmarkEngine(way, { preset: name, hop: HOP, threads, seconds: 1 }));
     console.log(`\n### ${name}: engines of this host, hop ${HOP}\n\n\`\`\`\n${benchTable(results)}\n\`\`\``);
   }

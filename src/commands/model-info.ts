@@ -2,7 +2,7 @@ import { AU_NAMES, type AuName } from '../domain/scores.ts';
 import type { EngineChoice } from '../infer/engine/model.ts';
 import type { ModelSource } from '../infer/engine/model-source.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../infer/model/architecture.ts';
-import { inventory } from '../infer/model/parameter-manifest.ts';
+import { parameterManifest } from '../infer/model/parameter-manifest.ts';
 import type { Manifest } from '../infer/weights/manifest.ts';
 
 /** What `austream model info` says. */
@@ -30,7 +30,7 @@ export function describeModel(
   runsOn: EngineChoice,
   tensors: boolean,
 ): ModelDescription {
-  const { parameters, count, frame, window } = inventory(net);
+  const { parameters, count, frame, window } = parameterManifest(net);
   return {
     model: name,
     preset: manifest?.preset ?? name.split(',')[0]!,

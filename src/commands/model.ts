@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
-import { type BenchResult, benchWay, waysOf } from '../infer/engine/bench.ts';
-import { engineChoices } from '../infer/engine/candidates.ts';
-import { openSource } from '../infer/engine/model-source.ts';
+import { availableEngineConfigs, type BenchResult, benchmarkEngine } from '../infer/engine/bench.ts';
+import { engineCandidates } from '../infer/engine/candidates.ts';
+import { openModelSource } from '../infer/engine/model-source.ts';
 import { buildGraphs } from '../infer/engine/onnx/build-graphs.ts';
 import { terminalProgress } from '../infer/engine/progress.ts';
 import { PRESETS, type PresetName } from '../infer/model/architecture.ts';
@@ -28,8 +28,8 @@ function infoCommand(): Command {
   return subcommand('info', 'Say what a model is, and what it costs')
     .option('--tensors', 'list every tensor that the weights must have')
     .action(async (folder: string | undefined, flags: ModelFlags & { tensors?: boolean }) => {
-      const source = await openSource({ folder, preset: flags.preset });
-      const [choice] = engineChoices({ engine: 'auto', device: 'auto', precision: 'auto' });
+      const source = await openModelSource({ folder, preset: flags.preset });
+      const [choice] = engineCandidates({ engine: 'auto', device: 'auto', precision: 'auto' });
       const description = describeModel(source, choice!, flags.tensors ?? false);
       print(flags.json ? JSON.stringify(description) : modelSummary(description));
       source.close();
@@ -39,9 +39,9 @@ function infoCommand(): Command {
 function verifyCommand(): Command {
   return subcommand('verify', 'Check weights: whole, as stated, every tensor there and finite').action(
     async (folder: string | undefined, flags: ModelFlags) => {
-      const source = await openSource({ folder, preset: flags.preset });
+      const source = await openModelSource({ folder, preset: flags.preset });
       const progress = terminalProgress();
-      source.checkpoint?.check((done, of) => progress?.('checking', done, of));
+      source.checkpoint?.readAll((done, of) => progress?.('checking', done, of));
       const { sha256 } = source.weights;
       print(
         flags.json
@@ -61,7 +61,7 @@ function buildCommand(): Command {
       new Option('--precision <p>', 'of the graphs').choices(['fp32', 'fp16', 'int8']).default('fp32'),
     )
     .action(async (folder: string | undefined, flags: ModelFlags & BuildFlags) => {
-      const source = await openSource({ folder, preset: flags.preset });
+      const source = await openModelSource({ folder, preset: flags.preset });
       const files = buildGraphs(source.net, source.weights, { ...flags, progress: terminalProgress() });
       print(flags.json ? JSON.stringify({ model: source.name, files }) : files.join('\n'));
       source.close();
@@ -86,14 +86,14 @@ function benchCommand(): Command {
       ) => {
         const { hop, threads, seconds } = flags;
         // Opened here first, so that bad weights are one clear error and not one per engine.
-        const source = await openSource({ folder, preset: flags.preset });
+        const source = await openModelSource({ folder, preset: flags.preset });
         source.close();
         const results: BenchResult[] = [];
-        const ways = waysOf();
+        const ways = availableEngineConfigs();
         const progress = terminalProgress();
         for (const way of ways) {
           progress?.(`${way.engine} ${way.device} ${way.precision}`, results.length, ways.length);
-          results.push(await benchWay(way, { folder, preset: flags.preset, hop, threads, seconds }));
+          results.push(await benchmarkEngine(way, { folder, preset: flags.preset, hop, threads, seconds }));
         }
         progress?.('measured', 1, 1);
         print(

@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { AustreamError } from '../errors.ts';
 import type { Parameters, Shape } from '../infer/model/ops.ts';
-import { elements } from '../infer/model/shapes.ts';
-import { fromHalf } from '../infer/weights/float16.ts';
+import { elementCount } from '../infer/model/shapes.ts';
+import { float16ToFloat32 } from '../infer/weights/float16.ts';
 import { PACKAGED_NAMES, type PackagedModel } from './weight-names.ts';
 
 /** One tensor of the weights manifest; tensors follow each other in the .bin file. */
@@ -27,13 +27,13 @@ export function packagedParameters(model: PackagedModel): Parameters {
   let offset = 0;
   for (const entry of entries) {
     located.set(entry.name, { entry, offset });
-    offset += elements(entry.shape) * bytesPerValue(entry);
+    offset += elementCount(entry.shape) * bytesPerValue(entry);
   }
   return {
     read(name, shape) {
       const source = PACKAGED_NAMES[model].get(name);
       const value = source && located.get(source.name);
-      if (!value || elements(value.entry.shape) !== elements(shape))
+      if (!value || elementCount(value.entry.shape) !== elementCount(shape))
         throw new AustreamError('MODEL_INVALID', `${model} has no parameter ${name} of shape [${shape}]`);
       const values = toPyTorch(decode(bytes, value.offset, value.entry), value.entry.shape);
       return source.complement ? values.map((value) => 1 - value) : values;
@@ -62,8 +62,8 @@ function bytesPerValue(entry: Entry): number {
 
 function decode(bytes: Buffer, offset: number, entry: Entry): Float32Array {
   const start = bytes.byteOffset + offset;
-  const copy = bytes.buffer.slice(start, start + elements(entry.shape) * bytesPerValue(entry));
-  return bytesPerValue(entry) === 2 ? fromHalf(new Uint16Array(copy)) : new Float32Array(copy);
+  const copy = bytes.buffer.slice(start, start + elementCount(entry.shape) * bytesPerValue(entry));
+  return bytesPerValue(entry) === 2 ? float16ToFloat32(new Uint16Array(copy)) : new Float32Array(copy);
 }
 
 /** TensorFlow's kernel (kh, kw, in, out), depthwise (kh, kw, channels, 1), to PyTorch's (out, in, kh, kw). */

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Config } from '../config/schema.ts';
 import type { AustreamError } from '../errors.ts';
-import { lookAtHost } from '../infer/engine/backend-probe.ts';
-import { openSource } from '../infer/engine/model-source.ts';
+import { probeBackends } from '../infer/engine/backend-probe.ts';
+import { openModelSource } from '../infer/engine/model-source.ts';
 import { GpuReader } from '../telemetry/gpu.ts';
 
 export interface Finding {
@@ -92,7 +92,7 @@ async function nativePart(name: string): Promise<Finding> {
 async function model(folder: string | undefined): Promise<Finding> {
   const name = 'model';
   try {
-    const source = await openSource({ folder });
+    const source = await openModelSource({ folder });
     source.close();
     const trained = source.manifest?.trained ? '' : '; its weights are random: scores mean nothing';
     return { name, state: 'ok', detail: `${source.name}, checksums match${trained}` };
@@ -104,9 +104,9 @@ async function model(folder: string | undefined): Promise<Finding> {
 
 async function gpu(): Promise<Finding> {
   const name = 'GPU';
-  const { nvidia, onnxCuda, tfjsGpu } = lookAtHost();
+  const { nvidiaGpu, onnxCuda, tfjsNodeGpu } = probeBackends();
   const gpus = await new GpuReader().gpus();
-  if (!nvidia && gpus.length === 0)
+  if (!nvidiaGpu && gpus.length === 0)
     return {
       name,
       state: 'note',
@@ -116,7 +116,7 @@ async function gpu(): Promise<Finding> {
   const memory = gpus
     .map(({ index, totalBytes }) => `GPU ${index}: ${(totalBytes / 2 ** 30).toFixed(0)} GiB`)
     .join(', ');
-  if (onnxCuda || tfjsGpu) return { name, state: 'ok', detail: memory || 'NVIDIA' };
+  if (onnxCuda || tfjsNodeGpu) return { name, state: 'ok', detail: memory || 'NVIDIA' };
   return {
     name,
     state: 'missing',

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { proposal } from '../../src/commands/model.ts';
-import { proposeBatch } from '../../src/infer/engine/measure.ts';
+import { recommendBatch } from '../../src/infer/engine/measure.ts';
 import { OnnxSession } from '../../src/infer/engine/onnx/session.ts';
 import { inferOptions } from '../../src/infer/options.ts';
 import { modelFolder, tinyTensors } from '../infer/weights/model-folder.ts';
@@ -88,7 +88,7 @@ describe('austream model', () => {
     for (const result of results.filter((r: Record<string, string>) => r.device === 'cpu'))
       for (const figure of ['framesPerSecond', 'hopMs', 'hopCpuMs', 'fullMs', 'peakMemoryMb'])
         expect(result[figure], figure).toBeGreaterThan(0);
-    for (const { batch, batches } of results) expect(batch).toEqual(proposeBatch(batches));
+    for (const { batch, batches } of results) expect(batch).toEqual(recommendBatch(batches));
   }, 600_000);
 
   it('bench proposes the smallest batch that is nearly as good as the best, and waits no longer than it runs', () => {
@@ -99,8 +99,8 @@ describe('austream model', () => {
       { crops: 64, ms: 8.2 },
       { crops: 256, ms: 31 },
     ];
-    expect(proposeBatch(gpu)).toEqual({ max: 64, deadlineMs: 9 });
-    expect(proposeBatch([{ crops: 1, ms: 4 }])).toEqual({ max: 1, deadlineMs: 4 });
+    expect(recommendBatch(gpu)).toEqual({ max: 64, deadlineMs: 9 });
+    expect(recommendBatch([{ crops: 1, ms: 4 }])).toEqual({ max: 1, deadlineMs: 4 });
   });
 
   it('bench writes the fastest way as the config takes it', () => {

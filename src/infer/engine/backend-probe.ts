@@ -5,27 +5,27 @@ import { dirname, join } from 'node:path';
 const require = createRequire(import.meta.url);
 
 /** What of this host decides which engine a model runs on. */
-export interface Host {
-  readonly nvidia: boolean;
+export interface AvailableBackends {
+  readonly nvidiaGpu: boolean;
   /** ONNX Runtime's CUDA provider, which its install script fetches where asked to. */
   readonly onnxCuda: boolean;
   readonly onnxTensorrt: boolean;
   /** @tensorflow/tfjs-node-gpu, @tensorflow/tfjs-node. */
-  readonly tfjsGpu: boolean;
+  readonly tfjsNodeGpu: boolean;
   readonly tfjsNode: boolean;
 }
 
-export function lookAtHost(): Host {
+export function probeBackends(): AvailableBackends {
   return {
-    nvidia: existsSync('/dev/nvidiactl') || existsSync('/dev/dxg'),
-    onnxCuda: providerIsHere('cuda'),
-    onnxTensorrt: providerIsHere('tensorrt'),
-    tfjsGpu: isInstalled('@tensorflow/tfjs-node-gpu'),
+    nvidiaGpu: existsSync('/dev/nvidiactl') || existsSync('/dev/dxg'),
+    onnxCuda: hasExecutionProvider('cuda'),
+    onnxTensorrt: hasExecutionProvider('tensorrt'),
+    tfjsNodeGpu: isInstalled('@tensorflow/tfjs-node-gpu'),
     tfjsNode: isInstalled('@tensorflow/tfjs-node'),
   };
 }
 
-function providerIsHere(name: string): boolean {
+function hasExecutionProvider(name: string): boolean {
   const root = dirname(dirname(require.resolve('onnxruntime-node')));
   const library = `libonnxruntime_providers_${name}.so`;
   return existsSync(join(root, 'bin', 'napi-v6', process.platform, process.arch, library));

@@ -1,14 +1,14 @@
-import type { BenchOptions, Way } from './bench.ts';
+import type { BenchOptions, EngineConfig } from './bench.ts';
 import { openEngine } from './index.ts';
-import { measure } from './measure.ts';
-import { openSource } from './model-source.ts';
+import { measureEngine } from './measure.ts';
+import { openModelSource } from './model-source.ts';
 
 /** The process that `benchWay` starts: measures one way to run a model, prints JSON. */
-const { way, ...options } = JSON.parse(process.argv[2]!) as BenchOptions & { way: Way };
+const { way, ...options } = JSON.parse(process.argv[2]!) as BenchOptions & { way: EngineConfig };
 try {
-  const { net, weights } = await openSource(options);
+  const { net, weights } = await openModelSource(options);
   const engine = await openEngine(net, weights, { ...way, why: '' }, options, undefined);
-  const measurement = await measure(engine, net, options);
+  const measurement = await measureEngine(engine, net, options);
   await engine.close();
   // Kilobytes, of the whole life of the process.
   const peakMemoryMb = process.resourceUsage().maxRSS / 1024;

@@ -1,21 +1,27 @@
 import { AustreamError } from '../../errors.ts';
 import type { InferOptions } from '../options.ts';
-import { type Host, lookAtHost } from './backend-probe.ts';
+import { type AvailableBackends, probeBackends } from './backend-probe.ts';
 import type { EngineChoice } from './model.ts';
 
-type Wish = Pick<InferOptions, 'engine' | 'device' | 'precision'>;
+type EngineRequest = Pick<InferOptions, 'engine' | 'device' | 'precision'>;
 
 /**
  * The ways to run a model that the options allow and this host seems to have, best first; the first that opens is
  * taken. Never empty: throws ENGINE_UNAVAILABLE where the host lacks what was asked for by name.
  */
-export function engineChoices(wish: Wish, host: Host = lookAtHost()): EngineChoice[] {
-  const choices = wish.engine === 'tfjs' ? tfjsChoices(wish, host) : onnxChoices(wish, host);
-  for (const choice of choices) checkPrecision(choice);
+export function engineCandidates(
+  wish: EngineRequest,
+  host: AvailableBackends = probeBackends(),
+): EngineChoice[] {
+  const choices = wish.engine === 'tfjs' ? tfjsCandidates(wish, host) : onnxCandidates(wish, host);
+  for (const choice of choices) assertPrecisionSupported(choice);
   return choices;
 }
 
-function onnxChoices({ engine, device, precision }: Wish, host: Host): EngineChoice[] {
+function onnxCandidates(
+  { engine, device, precision }: EngineRequest,
+  host: AvailableBackends,
+): EngineChoice[] {
   const on = (device: string, why: string): EngineChoice => ({
     engine: 'onnx',
     device,
@@ -28,12 +34,12 @@ function onnxChoices({ engine, device, precision }: Wish, host: Host): EngineCho
       throw unavailable("ONNX Runtime's TensorRT provider", CUDA_FIX);
     return [on(device, `infer.device is ${device}`)];
   }
-  if (!host.nvidia) return [on('cpu', 'no NVIDIA GPU is here')];
+  if (!host.nvidiaGpu) return [on('cpu', 'no NVIDIA GPU is here')];
   const choices: EngineChoice[] = [];
   // Integers are for processors; a GPU is faster in half precision.
   if (host.onnxCuda && precision !== 'int8')
     choices.push(on('cuda', "an NVIDIA GPU and ONNX Runtime's CUDA provider are here"));
-  if (engine === 'auto' && host.tfjsGpu && (precision === 'auto' || precision === 'fp32'))
+  if (engine === 'auto' && host.tfjsNodeGpu && (precision === 'auto' || precision === 'fp32'))
     choices.push({
       engine: 'tfjs',
       device: 'gpu',
@@ -44,7 +50,7 @@ function onnxChoices({ engine, device, precision }: Wish, host: Host): EngineCho
   return choices;
 }
 
-function tfjsChoices({ device, precision }: Wish, host: Host): EngineChoice[] {
+function tfjsCandidates({ device, precision }: EngineRequest, host: AvailableBackends): EngineChoice[] {
   const on = (device: string, why: string): EngineChoice => ({
     engine: 'tfjs',
     device,
@@ -52,7 +58,7 @@ function tfjsChoices({ device, precision }: Wish, host: Host): EngineChoice[] {
     why,
   });
   if (device === 'cuda') {
-    if (!host.tfjsGpu)
+    if (!host.tfjsNodeGpu)
       throw unavailable(
         '@tensorflow/tfjs-node-gpu',
         'npm install @tensorflow/tfjs-node-gpu, or device: auto',
@@ -62,14 +68,14 @@ function tfjsChoices({ device, precision }: Wish, host: Host): EngineChoice[] {
   if (device !== 'auto' && device !== 'cpu')
     throw unavailable(`device ${device} in TensorFlow.js`, 'use engine: onnx, or device: auto, cpu or cuda');
   const choices: EngineChoice[] = [];
-  if (device === 'auto' && host.nvidia && host.tfjsGpu)
+  if (device === 'auto' && host.nvidiaGpu && host.tfjsNodeGpu)
     choices.push(on('gpu', 'an NVIDIA GPU and tfjs-node-gpu are here'));
   if (host.tfjsNode) choices.push(on('node', 'tfjs-node is here'));
   choices.push(on('wasm', 'no native TensorFlow is here'), on('cpu', 'nothing faster opened'));
   return choices;
 }
 
-function checkPrecision({ engine, device, precision }: EngineChoice): void {
+function assertPrecisionSupported({ engine, device, precision }: EngineChoice): void {
   if (engine === 'tfjs' && precision !== 'fp32')
     throw unavailable(`${precision} in TensorFlow.js`, 'use engine: onnx, or precision: fp32');
   if (precision === 'int8' && device !== 'cpu')

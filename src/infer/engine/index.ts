@@ -6,7 +6,7 @@ import type { Weights } from '../model/ops.ts';
 import type { InferOptions } from '../options.ts';
 import { Checkpoint } from '../weights/checkpoint.ts';
 import { readManifest } from '../weights/manifest.ts';
-import { engineChoices } from './candidates.ts';
+import { engineCandidates } from './candidates.ts';
 import type { AuModel, Engine, EngineChoice, Progress } from './model.ts';
 import { OnnxEngine } from './onnx/engine.ts';
 import type { OnnxDevice } from './onnx/session.ts';
@@ -36,9 +36,9 @@ export async function openModel(
   progress: Progress | undefined = terminalProgress(),
 ): Promise<AuModel> {
   const manifest = readManifest(options.model);
-  const choices = engineChoices(options);
+  const choices = engineCandidates(options);
   const checkpoint = await Checkpoint.open(manifest);
-  const { engine, choice } = await firstThatOpens(choices, (choice) =>
+  const { engine, choice } = await openFirstCandidate(choices, (choice) =>
     openEngine(manifest.architecture, checkpoint, choice, options, progress),
   ).catch((error) => {
     checkpoint.close();
@@ -67,7 +67,7 @@ export async function openModel(
   };
 }
 
-async function firstThatOpens(
+async function openFirstCandidate(
   choices: readonly EngineChoice[],
   open: (choice: EngineChoice) => Promise<Engine>,
 ): Promise<{ engine: Engine; choice: EngineChoice }> {

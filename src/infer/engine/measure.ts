@@ -24,25 +24,25 @@ export interface BatchTime {
   readonly ms: number;
 }
 
-const BATCH_SIZE = 64;
+const EMBED_BATCH = 64;
 const BATCH_SIZES = [1, 4, 16, 64, 256];
 /** Share of the best throughput that is as good as the best. */
-const GOOD_ENOUGH = 0.9;
+const NEAR_BEST_SHARE = 0.9;
 
-const rate = ({ crops, ms }: BatchTime): number => crops / ms;
+const throughput = ({ crops, ms }: BatchTime): number => crops / ms;
 
 /**
  * The smallest batch that gives nearly the throughput of the best, and for its deadline the time that it runs: crops
  * wait for one run to end anyway, so company that takes no longer than a run to come is worth it, and more is lag.
  */
-export function proposeBatch(batches: readonly BatchTime[]): Measurement['batch'] {
-  const best = Math.max(...batches.map(rate));
-  const { crops, ms } = batches.find((one) => rate(one) >= GOOD_ENOUGH * best)!;
+export function recommendBatch(batches: readonly BatchTime[]): Measurement['batch'] {
+  const best = Math.max(...batches.map(throughput));
+  const { crops, ms } = batches.find((one) => throughput(one) >= NEAR_BEST_SHARE * best)!;
   return { max: crops, deadlineMs: Math.ceil(ms) };
 }
 
 /** Runs each kind of work for about `seconds`, at least three times. */
-export async function measure(
+export async function measureEngine(
   engine: Engine,
   net: Architecture,
   { hop, seconds }: { hop: number; seconds: number },
@@ -54,19 +54,19 @@ export async function measure(
   const window = uniform('window', WINDOW_SIZE * embeddingSize(net));
   const batches: BatchTime[] = [];
   for (const crops of BATCH_SIZES) {
-    const { wall } = await median(seconds, () =>
+    const { wall } = await medianCost(seconds, () =>
       engine.encode(pixels.subarray(0, crops * CROP_BYTES), crops),
     );
     batches.push({ crops, ms: wall });
     // Larger ones only take memory.
-    if (rate(batches.at(-1)!) < GOOD_ENOUGH * Math.max(...batches.map(rate))) break;
+    if (throughput(batches.at(-1)!) < NEAR_BEST_SHARE * Math.max(...batches.map(throughput))) break;
   }
-  const batch = proposeBatch(batches);
-  const each = await median(seconds, async () => {
+  const batch = recommendBatch(batches);
+  const each = await medianCost(seconds, async () => {
     await embed(engine, pixels, hop);
     await engine.scoreNewest(window, 1);
   });
-  const full = await median(seconds, async () => {
+  const full = await medianCost(seconds, async () => {
     await embed(engine, pixels, WINDOW_SIZE);
     await engine.score(window, 1);
   });
@@ -82,14 +82,17 @@ export async function measure(
 }
 
 async function embed(engine: Engine, pixels: Uint8Array, count: number): Promise<void> {
-  for (let done = 0; done < count; done += BATCH_SIZE) {
-    const n = Math.min(BATCH_SIZE, count - done);
+  for (let done = 0; done < count; done += EMBED_BATCH) {
+    const n = Math.min(EMBED_BATCH, count - done);
     await engine.encode(pixels.subarray(0, n * CROP_BYTES), n);
   }
 }
 
 /** The first run, which pays for memory and code that later ones find ready, is left out. */
-async function median(seconds: number, work: () => Promise<unknown>): Promise<{ wall: number; cpu: number }> {
+async function medianCost(
+  seconds: number,
+  work: () => Promise<unknown>,
+): Promise<{ wall: number; cpu: number }> {
   await work();
   const wall: number[] = [];
   const cpu: number[] = [];

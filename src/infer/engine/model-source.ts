@@ -17,13 +17,13 @@ export interface ModelSource {
 }
 
 /** Which model: a folder (default: the one that ships) or a preset's name. */
-export interface ModelChoice {
+export interface ModelSelector {
   readonly folder?: string | undefined;
   readonly preset?: PresetName | undefined;
 }
 
 /** Throws MODEL_NOT_FOUND or MODEL_INVALID. */
-export async function openSource({ folder, preset: name }: ModelChoice): Promise<ModelSource> {
+export async function openModelSource({ folder, preset: name }: ModelSelector): Promise<ModelSource> {
   if (name !== undefined)
     return {
       name: `${name}, random weights`,

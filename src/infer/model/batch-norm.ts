@@ -4,7 +4,7 @@ import type { ConvOptions, Parameters, Shape } from './ops.ts';
 const EPSILON = 1e-5;
 
 /** Weight and bias of a convolution with its batch norm folded in; `bias` is undefined where there is none. */
-export function convParameters(
+export function foldedConvParameters(
   parameters: Parameters,
   name: string,
   shape: Shape,

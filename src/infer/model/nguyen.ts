@@ -1,7 +1,7 @@
 import { AU_COUNT } from '../../domain/scores.ts';
 import type { NguyenOptions } from './architecture.ts';
 import type { Ops } from './ops.ts';
-import { decoderBlock, encoderBlock, newestOf } from './transformer.ts';
+import { decoderBlock, encoderBlock, sliceNewest } from './transformer.ts';
 
 /**
  * The three-branch member after Nguyen et al. 2022: pooled features (b, w, c) of a window's frames → logits
@@ -16,7 +16,7 @@ export function nguyenWindow<T>(
 ): T {
   const [, window = 0, c = 0] = ops.shape(features);
   const head = (branch: number, x: T) =>
-    ops.linear(newestOf(ops, x, newest), `${name}.heads.${branch}`, AU_COUNT); // b newest 12
+    ops.linear(sliceNewest(ops, x, newest), `${name}.heads.${branch}`, AU_COUNT); // b newest 12
   const fused = nguyen.outputMode === 'fused';
 
   // Branch 3 attends to every position of branch 1, so branch 1 alone can stop at the newest ones.
@@ -59,5 +59,5 @@ function seq2seq<T>(
     const last = layer === nguyen.decoderLayers - 1;
     x = decoderBlock(ops, x, memory, `${name}.decoder.${layer}`, nguyen, last ? newest : window);
   }
-  return ops.layerNorm(newestOf(ops, x, newest), `${name}.decoder_norm`);
+  return ops.layerNorm(sliceNewest(ops, x, newest), `${name}.decoder_norm`);
 }

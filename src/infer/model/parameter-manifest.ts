@@ -5,7 +5,7 @@ import type { ConvOptions, Ops, Shape } from './ops.ts';
 import * as shapes from './shapes.ts';
 
 /** What a description reads and costs, found by following it with shapes alone. */
-export interface Inventory {
+export interface ParameterManifest {
   /** Every parameter's shape by name, in the order of use. */
   readonly parameters: ReadonlyMap<string, Shape>;
   /** Multiply-accumulates of one item of the batch. */
@@ -13,29 +13,34 @@ export interface Inventory {
 }
 
 /** All parameters of a model, and what a crop (frame) and a hop (window) cost. */
-export function inventory(
+export function parameterManifest(
   net: Architecture,
   newest = WINDOW_SIZE,
-): { parameters: ReadonlyMap<string, Shape>; count: number; frame: Inventory; window: Inventory } {
-  const frame = takeInventory((ops) => frameEncoder(ops, [1, CROP_SIZE, CROP_SIZE, 3], net));
-  const window = takeInventory((ops) =>
+): {
+  parameters: ReadonlyMap<string, Shape>;
+  count: number;
+  frame: ParameterManifest;
+  window: ParameterManifest;
+} {
+  const frame = traceParameters((ops) => frameEncoder(ops, [1, CROP_SIZE, CROP_SIZE, 3], net));
+  const window = traceParameters((ops) =>
     windowEncoder(ops, [1, WINDOW_SIZE, embeddingSize(net)], net, newest),
   );
   const parameters = new Map([...frame.parameters, ...window.parameters]);
   const count = [...parameters]
     .filter(([name]) => !name.includes('.running_')) // statistics, not learnt
-    .reduce((sum, [, shape]) => sum + shapes.elements(shape), 0);
+    .reduce((sum, [, shape]) => sum + shapes.elementCount(shape), 0);
   return { parameters, count, frame, window };
 }
 
 /** Follows a description; its inputs are shapes whose batch is 1. */
-export function takeInventory(describe: (ops: Ops<Shape>) => unknown): Inventory {
-  const ops = new ShapeOps();
+export function traceParameters(describe: (ops: Ops<Shape>) => unknown): ParameterManifest {
+  const ops = new ShapeInference();
   describe(ops);
   return { parameters: ops.parameters, macs: ops.macs };
 }
 
-class ShapeOps implements Ops<Shape> {
+class ShapeInference implements Ops<Shape> {
   readonly parameters = new Map<string, Shape>();
   macs = 0;
 
@@ -62,7 +67,7 @@ class ShapeOps implements Ops<Shape> {
       for (const part of ['weight', 'bias', 'running_mean', 'running_var'])
         this.parameter(`${options.batchNorm}.${part}`, [options.out]);
     const out = shapes.convShape(x, options);
-    this.macs += (shapes.elements(kernel) * shapes.elements(out)) / options.out;
+    this.macs += (shapes.elementCount(kernel) * shapes.elementCount(out)) / options.out;
     return out;
   }
   maxPool(x: Shape, size: number, stride: number): Shape {
@@ -72,7 +77,7 @@ class ShapeOps implements Ops<Shape> {
     return [x[0]!, 1, 1, x[3]!];
   }
   padChannels(x: Shape, channels: number): Shape {
-    return shapes.replaced(x, 3, channels);
+    return shapes.withDimension(x, 3, channels);
   }
   tokens(x: Shape): Shape {
     return [x[0]!, x[1]! * x[2]!, x[3]!];
@@ -95,8 +100,8 @@ class ShapeOps implements Ops<Shape> {
   linear(x: Shape, name: string, out: number, [from, to]: readonly [number, number] = [0, out]): Shape {
     this.parameter(`${name}.weight`, [out, x.at(-1)!]);
     this.parameter(`${name}.bias`, [out]);
-    this.macs += shapes.elements(x) * (to - from);
-    return shapes.replaced(x, x.length - 1, to - from);
+    this.macs += shapes.elementCount(x) * (to - from);
+    return shapes.withDimension(x, x.length - 1, to - from);
   }
   layerNorm(x: Shape, name: string): Shape {
     this.parameter(`${name}.weight`, [x.at(-1)!]);
@@ -104,7 +109,7 @@ class ShapeOps implements Ops<Shape> {
     return x;
   }
   attention(q: Shape, k: Shape, v: Shape, heads: number, causal = false): Shape {
-    this.macs += 2 * shapes.elements(q) * k[1]!;
+    this.macs += 2 * shapes.elementCount(q) * k[1]!;
     return shapes.attentionShape(q, k, v, heads, causal);
   }
   mean(x: Shape, axis: number): Shape {
@@ -114,13 +119,13 @@ class ShapeOps implements Ops<Shape> {
     return shapes.concatShape(xs, axis);
   }
   slice(x: Shape, axis: number, from: number, to: number): Shape {
-    return shapes.slicedShape(x, axis, from, to);
+    return shapes.sliceShape(x, axis, from, to);
   }
   pad(x: Shape, axis: number, before: number, after: number): Shape {
-    return shapes.replaced(x, axis, x[axis]! + before + after);
+    return shapes.withDimension(x, axis, x[axis]! + before + after);
   }
   reshape(x: Shape, shape: Shape): Shape {
     const known = shape.reduce((product, size) => (size === -1 ? product : product * size), 1);
-    return shape.map((size) => (size === -1 ? shapes.elements(x) / known : size));
+    return shape.map((size) => (size === -1 ? shapes.elementCount(x) / known : size));
   }
 }

@@ -9,7 +9,7 @@ export function regnet<T>(ops: Ops<T>, image: T, name: string, net: RegNetOption
   let x = ops.relu(convBn(ops, image, `${name}.stem`, { out: net.stem, kernel: 3, stride: 2 }));
   net.depths.forEach((depth, stage) => {
     for (let block = 0; block < depth; block++)
-      x = yBlock(ops, x, `${name}.s${stage + 1}.b${block + 1}`, {
+      x = regnetYBlock(ops, x, `${name}.s${stage + 1}.b${block + 1}`, {
         out: net.widths[stage] as number,
         stride: block === 0 ? 2 : 1,
         groupWidth: net.groupWidth,
@@ -19,7 +19,7 @@ export function regnet<T>(ops: Ops<T>, image: T, name: string, net: RegNetOption
 }
 
 /** 1×1 → grouped 3×3 → squeeze-and-excitation → 1×1, ReLU after the add; a projection where the shape changes. */
-function yBlock<T>(
+function regnetYBlock<T>(
   ops: Ops<T>,
   x: T,
   name: string,
@@ -28,7 +28,7 @@ function yBlock<T>(
   const width = ops.shape(x)[3] as number;
   let y = ops.relu(convBn(ops, x, `${name}.conv1`, { out, kernel: 1 }));
   y = ops.relu(convBn(ops, y, `${name}.conv2`, { out, kernel: 3, stride, groups: out / groupWidth }));
-  y = squeezeExcite(ops, y, `${name}.se`, halfToEven(0.25 * width));
+  y = squeezeExcite(ops, y, `${name}.se`, roundHalfToEven(0.25 * width));
   y = convBn(ops, y, `${name}.conv3`, { out, kernel: 1 });
   const same = width === out && stride === 1;
   return ops.relu(ops.add(y, same ? x : convBn(ops, x, `${name}.downsample`, { out, kernel: 1, stride })));
@@ -50,7 +50,7 @@ function convBn<T>(
 }
 
 /** Python's round, by which timm sizes the squeeze: 12.5 → 12, 13.5 → 14. */
-function halfToEven(x: number): number {
+function roundHalfToEven(x: number): number {
   const below = Math.floor(x);
   if (x - below !== 0.5) return Math.round(x);
   return below % 2 === 0 ? below : below + 1;

@@ -2,7 +2,7 @@ import type { ConvOptions, Shape } from './ops.ts';
 
 /** (n, h, w, c) → the shape after a convolution. */
 export function convShape(shape: Shape, options: ConvOptions): Shape {
-  const [n, h, w, c] = image(shape);
+  const [n, h, w, c] = imageShape(shape);
   const groups = options.groups ?? 1;
   if (c % groups !== 0 || options.out % groups !== 0)
     throw new RangeError(`${groups} groups divide neither ${c} channels into ${options.out}`);
@@ -25,11 +25,11 @@ export function convPadding(size: number, { kernel, stride = 1, padding }: ConvO
 
 /** Shape of a convolution's weight: (out, in / groups, kh, kw). */
 export function kernelShape(shape: Shape, { out, kernel, groups = 1 }: ConvOptions): Shape {
-  return [out, image(shape)[3] / groups, kernel, kernel];
+  return [out, imageShape(shape)[3] / groups, kernel, kernel];
 }
 
 export function maxPoolShape(shape: Shape, size: number, stride: number): Shape {
-  const [n, h, w, c] = image(shape);
+  const [n, h, w, c] = imageShape(shape);
   return [n, Math.floor((h - size) / stride) + 1, Math.floor((w - size) / stride) + 1, c];
 }
 
@@ -49,7 +49,7 @@ export function concatShape(shapes: readonly Shape[], axis: number): Shape {
   for (const shape of shapes)
     if (shape.length !== first.length || shape.some((size, a) => a !== axis && size !== first[a]))
       throw new RangeError(`[${first}] and [${shape}] cannot be joined along dimension ${axis}`);
-  return replaced(
+  return withDimension(
     first,
     axis,
     shapes.reduce((sum, shape) => sum + (shape[axis] as number), 0),
@@ -65,22 +65,22 @@ export function attentionShape(q: Shape, k: Shape, v: Shape, heads: number, caus
 }
 
 /** The shape with one dimension of another size. */
-export function replaced(shape: Shape, axis: number, size: number): Shape {
+export function withDimension(shape: Shape, axis: number, size: number): Shape {
   if (axis < 0 || axis >= shape.length) throw new RangeError(`[${shape}] has no dimension ${axis}`);
   return shape.map((old, a) => (a === axis ? size : old));
 }
 
-export function slicedShape(shape: Shape, axis: number, from: number, to: number): Shape {
+export function sliceShape(shape: Shape, axis: number, from: number, to: number): Shape {
   if (from < 0 || to <= from || to > (shape[axis] ?? 0))
     throw new RangeError(`[${shape}] has no positions ${from} … ${to} along dimension ${axis}`);
-  return replaced(shape, axis, to - from);
+  return withDimension(shape, axis, to - from);
 }
 
-export function elements(shape: Shape): number {
+export function elementCount(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-function image(shape: Shape): readonly [number, number, number, number] {
+function imageShape(shape: Shape): readonly [number, number, number, number] {
   if (shape.length !== 4) throw new RangeError(`an image has four dimensions, not [${shape}]`);
   return shape as unknown as readonly [number, number, number, number];
 }

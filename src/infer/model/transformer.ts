@@ -16,7 +16,7 @@ export function encoderBlock<T>(
   name: string,
   { heads, mlp }: BlockOptions,
   act: 'gelu' | 'relu',
-  newest = positions(ops, x),
+  newest = sequenceLength(ops, x),
 ): T {
   const y = selfAttention(ops, x, name, heads, false, newest);
   return feedForward(ops, y, name, 'norm2', mlp, act);
@@ -29,7 +29,7 @@ export function decoderBlock<T>(
   memory: T,
   name: string,
   { heads, mlp }: BlockOptions,
-  newest = positions(ops, x),
+  newest = sequenceLength(ops, x),
 ): T {
   const d = ops.shape(x)[2] as number;
   let y = selfAttention(ops, x, name, heads, true, newest);
@@ -41,8 +41,8 @@ export function decoderBlock<T>(
 }
 
 /** The newest positions of (n, s, d). */
-export function newestOf<T>(ops: Ops<T>, x: T, newest: number): T {
-  const s = positions(ops, x);
+export function sliceNewest<T>(ops: Ops<T>, x: T, newest: number): T {
+  const s = sequenceLength(ops, x);
   return newest === s ? x : ops.slice(x, 1, s - newest, s);
 }
 
@@ -58,16 +58,16 @@ function selfAttention<T>(
   const normed = ops.layerNorm(x, `${name}.norm1`);
   let q: T;
   let kv: T;
-  if (newest === positions(ops, x)) {
+  if (newest === sequenceLength(ops, x)) {
     const qkv = ops.linear(normed, `${name}.attn.qkv`, 3 * d);
     q = ops.slice(qkv, 2, 0, d);
     kv = ops.slice(qkv, 2, d, 3 * d);
   } else {
-    q = ops.linear(newestOf(ops, normed, newest), `${name}.attn.qkv`, 3 * d, [0, d]);
+    q = ops.linear(sliceNewest(ops, normed, newest), `${name}.attn.qkv`, 3 * d, [0, d]);
     kv = ops.linear(normed, `${name}.attn.qkv`, 3 * d, [d, 3 * d]);
   }
   const seen = ops.attention(q, ops.slice(kv, 2, 0, d), ops.slice(kv, 2, d, 2 * d), heads, causal);
-  return ops.add(newestOf(ops, x, newest), ops.linear(seen, `${name}.attn.proj`, d));
+  return ops.add(sliceNewest(ops, x, newest), ops.linear(seen, `${name}.attn.proj`, d));
 }
 
 function feedForward<T>(ops: Ops<T>, x: T, name: string, norm: string, mlp: number, act: 'gelu' | 'relu'): T {
@@ -76,6 +76,6 @@ function feedForward<T>(ops: Ops<T>, x: T, name: string, norm: string, mlp: numb
   return ops.add(x, ops.linear(hidden, `${name}.fc2`, d));
 }
 
-function positions<T>(ops: Ops<T>, x: T): number {
+function sequenceLength<T>(ops: Ops<T>, x: T): number {
   return ops.shape(x)[1] as number;
 }

@@ -1,7 +1,7 @@
 import { AU_COUNT } from '../../domain/scores.ts';
 import type { VivitOptions } from './architecture.ts';
 import type { Ops } from './ops.ts';
-import { encoderBlock, newestOf } from './transformer.ts';
+import { encoderBlock, sliceNewest } from './transformer.ts';
 
 /**
  * The factorised encoder of ViViT (Arnab et al. 2021, model 2) over RegNet features, with 1×1×1 tubelets: the
@@ -39,7 +39,7 @@ export function vivitWindow<T>(
     x = encoderBlock(ops, x, `${name}.temporal.${layer}`, vivit, 'gelu', last ? newest : window);
   }
   return ops.linear(
-    ops.layerNorm(newestOf(ops, x, newest), `${name}.temporal_norm`),
+    ops.layerNorm(sliceNewest(ops, x, newest), `${name}.temporal_norm`),
     `${name}.head`,
     AU_COUNT,
   );

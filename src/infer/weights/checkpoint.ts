@@ -4,12 +4,12 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AustreamError } from '../../errors.ts';
 import type { Shape, Weights } from '../model/ops.ts';
-import { inventory } from '../model/parameter-manifest.ts';
+import { parameterManifest } from '../model/parameter-manifest.ts';
 import type { Manifest } from './manifest.ts';
 import { Safetensors } from './safetensors.ts';
 
 /** At most so many names in an error; the count says the rest. */
-const NAMED = 12;
+const MAX_LISTED = 12;
 
 /** A model's weights: whole, the right ones, and every tensor that the architecture reads, in its shape. */
 export class Checkpoint implements Weights {
@@ -37,15 +37,15 @@ export class Checkpoint implements Weights {
         const path = join(manifest.folder, weights.file);
         const file = new Safetensors(path);
         files.push(file);
-        await verify(path, weights);
+        await verifyFile(path, weights);
         for (const [name, shape] of file.shapes) {
-          const ours = renamed(name, weights.names ?? {});
+          const ours = mapTensorName(name, weights.names ?? {});
           if (ours === null) continue;
           if (tensors.has(ours)) throw invalid(manifest, [`two tensors are called ${ours}`]);
           tensors.set(ours, { file, name, shape });
         }
       }
-      compare(manifest, tensors);
+      verifyTensors(manifest, tensors);
       const sums = manifest.weights.map(({ sha256 }) => sha256);
       const sha256 = sums.length === 1 ? sums[0]! : createHash('sha256').update(sums.join('')).digest('hex');
       return new Checkpoint(sha256, files, tensors);
@@ -63,7 +63,7 @@ export class Checkpoint implements Weights {
   }
 
   /** Reads every tensor once, which finds what is not finite. */
-  check(progress: (done: number, of: number) => void = () => {}): void {
+  readAll(progress: (done: number, of: number) => void = () => {}): void {
     let done = 0;
     for (const { file, name } of this.#tensors.values()) {
       file.read(name);
@@ -76,7 +76,7 @@ export class Checkpoint implements Weights {
   }
 }
 
-async function verify(path: string, { bytes, sha256 }: { bytes: number; sha256: string }): Promise<void> {
+async function verifyFile(path: string, { bytes, sha256 }: { bytes: number; sha256: string }): Promise<void> {
   const { size } = await stat(path);
   if (size !== bytes)
     throw new AustreamError('MODEL_INVALID', `${path} has ${size} bytes, model.json says ${bytes}`, {
@@ -92,8 +92,8 @@ async function verify(path: string, { bytes, sha256 }: { bytes: number; sha256: 
 }
 
 /** Compares what the file has with what the architecture reads. */
-function compare(manifest: Manifest, tensors: ReadonlyMap<string, { shape: Shape }>): void {
-  const { parameters } = inventory(manifest.architecture);
+function verifyTensors(manifest: Manifest, tensors: ReadonlyMap<string, { shape: Shape }>): void {
+  const { parameters } = parameterManifest(manifest.architecture);
   const missing: string[] = [];
   const misshapen: string[] = [];
   for (const [name, shape] of parameters) {
@@ -103,17 +103,17 @@ function compare(manifest: Manifest, tensors: ReadonlyMap<string, { shape: Shape
   }
   const extra = [...tensors.keys()].filter((name) => !parameters.has(name));
   const mistakes = [
-    ...list('missing', missing),
-    ...list('of another shape', misshapen),
-    ...list('unknown', extra),
+    ...listNames('missing', missing),
+    ...listNames('of another shape', misshapen),
+    ...listNames('unknown', extra),
   ];
   if (mistakes.length > 0) throw invalid(manifest, mistakes);
 }
 
-function list(what: string, names: readonly string[]): string[] {
+function listNames(what: string, names: readonly string[]): string[] {
   if (names.length === 0) return [];
-  const rest = names.length > NAMED ? [`    … and ${names.length - NAMED} more`] : [];
-  return [`${names.length} ${what}:`, ...names.slice(0, NAMED).map((name) => `    ${name}`), ...rest];
+  const rest = names.length > MAX_LISTED ? [`    … and ${names.length - MAX_LISTED} more`] : [];
+  return [`${names.length} ${what}:`, ...names.slice(0, MAX_LISTED).map((name) => `    ${name}`), ...rest];
 }
 
 function invalid(manifest: Manifest, mistakes: readonly string[]): AustreamError {
@@ -128,10 +128,10 @@ function invalid(manifest: Manifest, mistakes: readonly string[]): AustreamError
 }
 
 /** PyTorch's counter of training steps is no parameter. */
-const BOOKKEEPING = /\.num_batches_tracked$/;
+const BATCH_COUNTER = /\.num_batches_tracked$/;
 
-function renamed(name: string, names: Readonly<Record<string, string | null>>): string | null {
-  if (BOOKKEEPING.test(name)) return null;
+function mapTensorName(name: string, names: Readonly<Record<string, string | null>>): string | null {
+  if (BATCH_COUNTER.test(name)) return null;
   const [beginning] = Object.keys(names)
     .filter((start) => name.startsWith(start))
     .sort((a, b) => b.length - a.length);

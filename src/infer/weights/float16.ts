@@ -1,6 +1,6 @@
 /** All 65,536 halves as floats; safetensors of fp16 are read by this table. */
-const FLOATS = new Float32Array(65_536);
-for (let bits = 0; bits < FLOATS.length; bits++) {
+const FLOAT16_TABLE = new Float32Array(65_536);
+for (let bits = 0; bits < FLOAT16_TABLE.length; bits++) {
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
   const size =
@@ -11,26 +11,26 @@ for (let bits = 0; bits < FLOATS.length; bits++) {
           ? Infinity
           : NaN
         : (1024 + fraction) * 2 ** (exponent - 25);
-  FLOATS[bits] = bits & 0x8000 ? -size : size;
+  FLOAT16_TABLE[bits] = bits & 0x8000 ? -size : size;
 }
 
 /** IEEE half precision → fp32, exactly. */
-export function fromHalf(bits: Uint16Array): Float32Array {
+export function float16ToFloat32(bits: Uint16Array): Float32Array {
   const values = new Float32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) values[i] = FLOATS[bits[i]!]!;
+  for (let i = 0; i < bits.length; i++) values[i] = FLOAT16_TABLE[bits[i]!]!;
   return values;
 }
 
 /** fp32 → IEEE half precision, rounded to nearest, ties to even; what is too large becomes infinite. */
-export function toHalf(values: Float32Array): Uint16Array {
+export function float32ToFloat16(values: Float32Array): Uint16Array {
   const halves = new Uint16Array(values.length);
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  for (let i = 0; i < words.length; i++) halves[i] = half(words[i]!);
+  for (let i = 0; i < words.length; i++) halves[i] = encodeFloat16(words[i]!);
   return halves;
 }
 
 /** The bits of one float → the bits of one half. */
-function half(word: number): number {
+function encodeFloat16(word: number): number {
   const sign = (word >>> 16) & 0x8000;
   const exponent = (word >>> 23) & 255;
   let fraction = word & 0x7fffff;

@@ -106,7 +106,7 @@ export function readManifest(folder: string = DEFAULT_MODEL): Manifest {
   const architecture = preset(name);
   const stated = data.architecture ?? architecture;
   const differing = (Object.keys(architecture) as (keyof Architecture)[]).filter(
-    (key) => JSON.stringify(sorted(architecture[key])) !== JSON.stringify(sorted(stated[key])),
+    (key) => JSON.stringify(sortKeys(architecture[key])) !== JSON.stringify(sortKeys(stated[key])),
   );
   if (differing.length > 0)
     throw invalid(
@@ -119,7 +119,7 @@ export function readManifest(folder: string = DEFAULT_MODEL): Manifest {
   return { ...data, folder, architecture };
 }
 
-function sorted(value: unknown): unknown {
+function sortKeys(value: unknown): unknown {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Shape, Weights } from '../model/ops.ts';
-import { elements } from '../model/shapes.ts';
+import { elementCount } from '../model/shapes.ts';
 
 /**
  * Weights by formula instead of by training: any preset runs without a checkpoint, for benchmarks and for comparing
@@ -16,9 +16,9 @@ import { elements } from '../model/shapes.ts';
 export const randomWeights: Weights = {
   sha256: createHash('sha256').update('formula 1').digest('hex'),
   read(name: string, shape: Shape): Float32Array {
-    const { scale, shift } = spread(name, shape);
-    const values = new Float32Array(elements(shape));
-    const next = generator(name);
+    const { scale, shift } = initRange(name, shape);
+    const values = new Float32Array(elementCount(shape));
+    const next = uniformSequence(name);
     for (let i = 0; i < values.length; i++) values[i] = shift + next(i) * scale;
     return values;
   },
@@ -26,14 +26,14 @@ export const randomWeights: Weights = {
 
 /** `count` numbers in -1 … 1 - 2⁻²³. */
 export function uniform(name: string, count: number): Float32Array {
-  const next = generator(name);
+  const next = uniformSequence(name);
   const values = new Float32Array(count);
   for (let i = 0; i < count; i++) values[i] = next(i);
   return values;
 }
 
 /** Number i of the sequence of this name, exact in fp32: a counter, well mixed (Wellons' lowbias32). */
-function generator(name: string): (i: number) => number {
+function uniformSequence(name: string): (i: number) => number {
   let seed = 0x811c9dc5; // FNV-1a
   for (const byte of Buffer.from(name)) seed = Math.imul(seed ^ byte, 0x01000193);
   return (i) => {
@@ -45,12 +45,12 @@ function generator(name: string): (i: number) => number {
   };
 }
 
-function spread(name: string, shape: Shape): { scale: number; shift: number } {
+function initRange(name: string, shape: Shape): { scale: number; shift: number } {
   if (/frequency$|cls_token$|_pos$/.test(name)) return { scale: 1, shift: 0 };
   if (name.endsWith('running_var')) return { scale: 0.5, shift: 1 };
   if (name.endsWith('conv3.bn.weight')) return { scale: 0.025, shift: 0.25 };
   if (shape.length > 1) {
-    const fanIn = elements(shape) / shape[0]!;
+    const fanIn = elementCount(shape) / shape[0]!;
     return { scale: Math.sqrt((shape.length === 4 ? 6 : 3) / fanIn), shift: 0 };
   }
   if (/(bn|norm\d?|_norm)\.weight$/.test(name)) return { scale: 0.1, shift: 1 };

@@ -2,21 +2,21 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { z } from 'zod';
 import { AustreamError } from '../../errors.ts';
 import type { Shape } from '../model/ops.ts';
-import { elements } from '../model/shapes.ts';
-import { fromHalf } from './float16.ts';
+import { elementCount } from '../model/shapes.ts';
+import { float16ToFloat32 } from './float16.ts';
 
-const BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2 } as const;
-type FloatType = keyof typeof BYTES;
+const DTYPE_BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2 } as const;
+type FloatType = keyof typeof DTYPE_BYTES;
 
-const entry = z.object({
+const tensorEntry = z.object({
   dtype: z.string(),
   shape: z.array(z.number().int().min(0)),
   data_offsets: z.tuple([z.number().int().min(0), z.number().int().min(0)]),
 });
-type Entry = z.output<typeof entry>;
+type TensorEntry = z.output<typeof tensorEntry>;
 
 /** No header is anywhere near this long; a longer one is another kind of file. */
-const MAX_HEADER = 100 << 20;
+const MAX_HEADER_BYTES = 100 << 20;
 
 /**
  * A .safetensors file (github.com/huggingface/safetensors): eight bytes of header length, a JSON header, the tensors'
@@ -25,8 +25,8 @@ const MAX_HEADER = 100 << 20;
 export class Safetensors {
   readonly file: string;
   readonly #handle: number;
-  readonly #data: number;
-  readonly #entries: ReadonlyMap<string, Entry>;
+  readonly #dataStart: number;
+  readonly #entries: ReadonlyMap<string, TensorEntry>;
 
   /** Throws MODEL_INVALID where the file is no whole .safetensors file, MODEL_NOT_FOUND where there is none. */
   constructor(file: string) {
@@ -34,13 +34,13 @@ export class Safetensors {
     this.#handle = open(file);
     try {
       const size = fstatSync(this.#handle).size;
-      const length = size < 8 ? 0 : Number(this.#bytes(0, 8).readBigUInt64LE());
-      if (length === 0 || length > MAX_HEADER) throw this.#invalid('is not a .safetensors file');
-      this.#data = 8 + length;
-      if (this.#data > size) throw this.#truncated(this.#data, size);
-      this.#entries = this.#header(this.#bytes(8, length).toString());
+      const length = size < 8 ? 0 : Number(this.#readBytes(0, 8).readBigUInt64LE());
+      if (length === 0 || length > MAX_HEADER_BYTES) throw this.#invalid('is not a .safetensors file');
+      this.#dataStart = 8 + length;
+      if (this.#dataStart > size) throw this.#truncated(this.#dataStart, size);
+      this.#entries = this.#parseHeader(this.#readBytes(8, length).toString());
       const end = Math.max(0, ...[...this.#entries.values()].map(({ data_offsets }) => data_offsets[1]));
-      if (this.#data + end > size) throw this.#truncated(this.#data + end, size);
+      if (this.#dataStart + end > size) throw this.#truncated(this.#dataStart + end, size);
     } catch (error) {
       this.close();
       throw error;
@@ -55,12 +55,12 @@ export class Safetensors {
   /** The values in fp32. Throws MODEL_INVALID where one is not finite or the tensor holds no floats. */
   read(name: string): Float32Array {
     const { dtype, shape, data_offsets } = this.#entries.get(name)!;
-    if (!(dtype in BYTES))
+    if (!(dtype in DTYPE_BYTES))
       throw this.#invalid(`holds ${name} as ${dtype}; weights must be F16, BF16, F32 or F64`);
     const [from, to] = data_offsets;
-    if (to - from !== elements(shape) * BYTES[dtype as FloatType])
+    if (to - from !== elementCount(shape) * DTYPE_BYTES[dtype as FloatType])
       throw this.#invalid(`holds ${name} [${shape}] of ${dtype} in ${to - from} bytes`);
-    const values = decode(dtype as FloatType, this.#bytes(this.#data + from, to - from));
+    const values = decode(dtype as FloatType, this.#readBytes(this.#dataStart + from, to - from));
     for (let i = 0; i < values.length; i++)
       if (!Number.isFinite(values[i])) throw this.#invalid(`holds ${values[i]} at position ${i} of ${name}`);
     return values;
@@ -70,7 +70,7 @@ export class Safetensors {
     closeSync(this.#handle);
   }
 
-  #header(text: string): ReadonlyMap<string, Entry> {
+  #parseHeader(text: string): ReadonlyMap<string, TensorEntry> {
     let json: unknown;
     try {
       json = JSON.parse(text);
@@ -78,12 +78,12 @@ export class Safetensors {
       throw this.#invalid('is not a .safetensors file: its header is no JSON');
     }
     const { __metadata__: _, ...tensors } = json as Record<string, unknown>;
-    const result = z.record(z.string(), entry).safeParse(tensors);
+    const result = z.record(z.string(), tensorEntry).safeParse(tensors);
     if (!result.success) throw this.#invalid('has a header that describes no tensors');
     return new Map(Object.entries(result.data));
   }
 
-  #bytes(position: number, length: number): Buffer {
+  #readBytes(position: number, length: number): Buffer {
     const buffer = Buffer.alloc(length);
     let done = 0;
     while (done < length) {
@@ -125,7 +125,7 @@ function decode(type: FloatType, bytes: Buffer): Float32Array {
     case 'F32':
       return new Float32Array(buffer, byteOffset, length / 4);
     case 'F16':
-      return fromHalf(new Uint16Array(buffer, byteOffset, length / 2));
+      return float16ToFloat32(new Uint16Array(buffer, byteOffset, length / 2));
     case 'BF16': {
       // The upper half of a float.
       const words = Uint32Array.from(new Uint16Array(buffer, byteOffset, length / 2), (bits) => bits << 16);

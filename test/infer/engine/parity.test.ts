@@ -14,7 +14,7 @@ import {
 } from '../../../src/infer/model/architecture.ts';
 import { frameEncoder, windowEncoder } from '../../../src/infer/model/ensemble.ts';
 import { BATCH, type Ops } from '../../../src/infer/model/ops.ts';
-import { inventory } from '../../../src/infer/model/parameter-manifest.ts';
+import { parameterManifest } from '../../../src/infer/model/parameter-manifest.ts';
 import { regnet } from '../../../src/infer/model/regnet.ts';
 import { randomWeights, uniform } from '../../../src/infer/weights/random-weights.ts';
 import {
@@ -130,7 +130,7 @@ describe.each(['edge', 'paper-compact', 'paper'] as const)('preset %s', (name) =
   const taps = new Set(Object.keys(golden.taps));
 
   it('has as many parameters as its PyTorch twin', () => {
-    const { count } = inventory(preset(name));
+    const { count } = parameterManifest(preset(name));
     expect(count).toBe(Object.values(golden.parameters).reduce((sum, n) => sum + n, 0));
   });
 

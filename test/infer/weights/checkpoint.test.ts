@@ -4,9 +4,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { AU_NAMES } from '../../../src/domain/scores.ts';
 import { AustreamError } from '../../../src/errors.ts';
 import { PRESETS } from '../../../src/infer/model/architecture.ts';
-import { inventory } from '../../../src/infer/model/parameter-manifest.ts';
+import { parameterManifest } from '../../../src/infer/model/parameter-manifest.ts';
 import { Checkpoint } from '../../../src/infer/weights/checkpoint.ts';
-import { toHalf } from '../../../src/infer/weights/float16.ts';
+import { float32ToFloat16 } from '../../../src/infer/weights/float16.ts';
 import { readManifest } from '../../../src/infer/weights/manifest.ts';
 import { randomWeights } from '../../../src/infer/weights/random-weights.ts';
 import { floats, modelFolder, TINY, tinyTensors } from './model-folder.ts';
@@ -56,7 +56,7 @@ async function refusal(path: string): Promise<AustreamError> {
 describe('a checkpoint', () => {
   it('gives every parameter of the architecture, in fp32', async () => {
     const checkpoint = await open(folder());
-    for (const [name, shape] of inventory(TINY).parameters)
+    for (const [name, shape] of parameterManifest(TINY).parameters)
       expect(checkpoint.read(name, shape)).toEqual(randomWeights.read(name, shape));
     checkpoint.close();
   });
@@ -65,7 +65,7 @@ describe('a checkpoint', () => {
     const tensors = tinyTensors();
     const values = Float32Array.of(...Array.from({ length: 12 }, (_, i) => (i - 6) / 8)); // exact in all
     const upper = Uint16Array.from(new Uint32Array(values.buffer), (word) => word >>> 16);
-    const encoded = { F16: toHalf(values), BF16: upper, F64: Float64Array.from(values) };
+    const encoded = { F16: float32ToFloat16(values), BF16: upper, F64: Float64Array.from(values) };
     for (const [dtype, data] of Object.entries(encoded)) {
       tensors.set('vivit.head.bias', { dtype, shape: [12], bytes: new Uint8Array(data.buffer) });
       const checkpoint = await open(folder({ tensors }));
@@ -160,7 +160,7 @@ describe('a checkpoint', () => {
     values[37] = bad;
     tensors.set('vivit.head.weight', floats(values, [12, 16]));
     const checkpoint = await open(folder({ tensors }));
-    expect(() => checkpoint.check()).toThrow(`${bad} at position 37 of vivit.head.weight`);
+    expect(() => checkpoint.readAll()).toThrow(`${bad} at position 37 of vivit.head.weight`);
     checkpoint.close();
   });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fromHalf, toHalf } from '../../../src/infer/weights/float16.ts';
+import { float16ToFloat32, float32ToFloat16 } from '../../../src/infer/weights/float16.ts';
 
 const everyHalf = Uint16Array.from({ length: 65_536 }, (_, bits) => bits);
 
@@ -15,19 +15,19 @@ function value(bits: number): number {
 
 describe('half precision', () => {
   it('reads every half exactly', () => {
-    expect(fromHalf(everyHalf)).toEqual(Float32Array.from(everyHalf, value));
+    expect(float16ToFloat32(everyHalf)).toEqual(Float32Array.from(everyHalf, value));
   });
 
   it('writes every half that it reads', () => {
     const finite = everyHalf.filter((bits) => Number.isFinite(value(bits)));
-    expect(toHalf(fromHalf(finite))).toEqual(finite);
+    expect(float32ToFloat16(float16ToFloat32(finite))).toEqual(finite);
   });
 
   it('rounds to the nearest half, ties to even', () => {
-    const halves = fromHalf(everyHalf.filter((bits) => bits < 0x7c00)); // ascending
+    const halves = float16ToFloat32(everyHalf.filter((bits) => bits < 0x7c00)); // ascending
     fc.assert(
       fc.property(fc.float({ min: 0, max: 65_519, maxExcluded: true, noNaN: true }), (x) => {
-        const [bits] = toHalf(Float32Array.of(x));
+        const [bits] = float32ToFloat16(Float32Array.of(x));
         const near = halves[bits!]!;
         const off = Math.abs(near - x);
         for (const other of [bits! - 1, bits! + 1]) {
@@ -35,14 +35,14 @@ describe('half precision', () => {
           expect(off).toBeLessThanOrEqual(distance);
           if (off === distance) expect(bits! % 2).toBe(0);
         }
-        expect(toHalf(Float32Array.of(-x))[0]).toBe(bits! | 0x8000);
+        expect(float32ToFloat16(Float32Array.of(-x))[0]).toBe(bits! | 0x8000);
       }),
       { numRuns: 2_000 },
     );
   });
 
   it('lets what is too large be infinite', () => {
-    expect([...toHalf(Float32Array.of(65_519, 65_520, 1e30, -Infinity))]).toEqual([
+    expect([...float32ToFloat16(Float32Array.of(65_519, 65_520, 1e30, -Infinity))]).toEqual([
       0x7bff, 0x7c00, 0x7c00, 0xfc00,
     ]);
   });

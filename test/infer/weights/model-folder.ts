@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AU_NAMES } from '../../../src/domain/scores.ts';
 import { architectureSchema } from '../../../src/infer/model/architecture.ts';
-import { inventory } from '../../../src/infer/model/parameter-manifest.ts';
+import { parameterManifest } from '../../../src/infer/model/parameter-manifest.ts';
 import { randomWeights } from '../../../src/infer/weights/random-weights.ts';
 
 /** Small enough to write and read in no time, with every kind of layer. */
@@ -25,7 +25,7 @@ export function floats(values: Float32Array, shape: readonly number[]) {
 
 /** Every parameter of TINY, by formula. */
 export function tinyTensors(): Tensors {
-  const { parameters } = inventory(TINY);
+  const { parameters } = parameterManifest(TINY);
   return new Map(
     [...parameters].map(([name, shape]) => [name, floats(randomWeights.read(name, shape), shape)]),
   );

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Architecture, WINDOW_SIZE } from '../../model/architecture.ts';
 import type { Weights } from '../../model/ops.ts';
 import type { Progress } from '../model.ts';
-import { GraphCache, graphOrigin, writeGraph } from './graph-cache.ts';
+import { GraphCache, graphCacheKey, writeGraph } from './graph-cache.ts';
 import { emitModelGraph, type GraphKind, graphName } from './model-graphs.ts';
 import type { GraphPrecision } from './ops.ts';
 
@@ -26,7 +26,7 @@ export function buildGraphs(
   const { precision, hop, out, progress } = options;
   const kinds: GraphKind[] = ['frame', { newest: hop }];
   if (hop !== WINDOW_SIZE) kinds.push({ newest: WINDOW_SIZE });
-  const cache = out === undefined ? new GraphCache(graphOrigin(net, weights, precision)) : null;
+  const cache = out === undefined ? new GraphCache(graphCacheKey(net, weights, precision)) : null;
   if (out !== undefined) mkdirSync(out, { recursive: true });
   return kinds.map((kind) => {
     const name = graphName(kind);

@@ -1,6 +1,6 @@
 import type { Ops, Parameters, Shape } from '../../model/ops.ts';
 import { GraphBuilder } from './graph-builder.ts';
-import { type Initializers, inline } from './initializers.ts';
+import { type Initializers, inlineInitializers } from './initializers.ts';
 import { encodeModel } from './onnx-proto.ts';
 import { type GraphPrecision, OnnxOps, type Value } from './ops.ts';
 
@@ -25,7 +25,7 @@ export function emitGraph<Inputs extends string>(
   options: GraphOptions<Inputs>,
   describe: (ops: Ops<Value>, inputs: Readonly<Record<Inputs, Value>>) => Readonly<Record<string, Value>>,
 ): Uint8Array {
-  const { parameters, initializers = inline, precision = 'fp32' } = options;
+  const { parameters, initializers = inlineInitializers, precision = 'fp32' } = options;
   const graph = new GraphBuilder(initializers, precision === 'fp16' ? 'float16' : 'float');
   const ops = new OnnxOps(graph, parameters, precision);
   const declared = Object.entries(options.inputs) as [Inputs, { element: 'uint8' | 'float'; shape: Shape }][];

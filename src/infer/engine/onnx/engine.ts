@@ -3,7 +3,7 @@ import { AU_COUNT } from '../../../domain/scores.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
 import type { Weights } from '../../model/ops.ts';
 import type { Engine, Progress } from '../model.ts';
-import { GraphCache, graphOrigin } from './graph-cache.ts';
+import { GraphCache, graphCacheKey } from './graph-cache.ts';
 import { emitModelGraph, type GraphKind, graphName } from './model-graphs.ts';
 import type { GraphPrecision } from './ops.ts';
 import { OnnxSession, type SessionOptions } from './session.ts';
@@ -26,7 +26,7 @@ export class OnnxEngine implements Engine {
     this.#net = net;
     this.#weights = weights;
     this.#options = options;
-    this.#cache = new GraphCache(graphOrigin(net, weights, options.precision));
+    this.#cache = new GraphCache(graphCacheKey(net, weights, options.precision));
   }
 
   /** What a hop needs is loaded when this resolves. The weights must stay open as long as the engine. */

@@ -1,5 +1,5 @@
 import type { Shape } from '../../model/ops.ts';
-import { toHalf } from '../../weights/float16.ts';
+import { float32ToFloat16 } from '../../weights/float16.ts';
 import type { Initializers } from './initializers.ts';
 import {
   type AttributeValue,
@@ -16,11 +16,11 @@ export class GraphBuilder {
   readonly initializers: TensorProto[] = [];
   /** Type of the numbers in which the graph computes. */
   readonly element: 'float' | 'float16';
-  readonly #store: Initializers;
-  readonly #known = new Map<string, string>();
+  readonly #initializerStore: Initializers;
+  readonly #namesByKey = new Map<string, string>();
 
   constructor(store: Initializers, element: 'float' | 'float16') {
-    this.#store = store;
+    this.#initializerStore = store;
     this.element = element;
   }
 
@@ -50,7 +50,9 @@ export class GraphBuilder {
   /** A constant in the type in which the graph computes. `name` and `shape` tell constants apart. */
   floats(name: string, shape: Shape, values: () => Float32Array): string {
     const half = this.element === 'float16';
-    return this.initializer(name, this.element, shape, () => bytes(half ? toHalf(values()) : values()));
+    return this.initializer(name, this.element, shape, () =>
+      bytes(half ? float32ToFloat16(values()) : values()),
+    );
   }
 
   integers(values: readonly number[]): string {
@@ -60,11 +62,11 @@ export class GraphBuilder {
 
   initializer(key: string, element: Element, dims: Shape, data: () => Uint8Array): string {
     const full = `${key} [${dims}]`;
-    const known = this.#known.get(full);
+    const known = this.#namesByKey.get(full);
     if (known) return known;
-    const name = key.length < 100 ? full : `constant ${this.#known.size}`;
-    this.#known.set(full, name);
-    this.initializers.push(this.#store.add(name, element, dims, data()));
+    const name = key.length < 100 ? full : `constant ${this.#namesByKey.size}`;
+    this.#namesByKey.set(full, name);
+    this.initializers.push(this.#initializerStore.add(name, element, dims, data()));
     return name;
   }
 }

@@ -9,10 +9,10 @@ import { ExternalInitializers } from './initializers.ts';
 import type { GraphPrecision } from './ops.ts';
 
 /** Part of every cached graph's place: raise it when emitted graphs change. */
-const EMITTER = 3;
+const EMITTER_VERSION = 3;
 
 /** Everything that decides the content of a model's graphs. */
-export function graphOrigin(net: Architecture, weights: Weights, precision: GraphPrecision): unknown {
+export function graphCacheKey(net: Architecture, weights: Weights, precision: GraphPrecision): unknown {
   return [weights.sha256, net, precision];
 }
 
@@ -28,7 +28,7 @@ export class GraphCache {
   constructor(origin: unknown) {
     const root = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
     const key = createHash('sha256')
-      .update(JSON.stringify([EMITTER, origin]))
+      .update(JSON.stringify([EMITTER_VERSION, origin]))
       .digest('hex');
     const folder = join(root, 'austream', 'graphs', key.slice(0, 32));
     try {

@@ -9,12 +9,12 @@ export interface Initializers {
 }
 
 /** All in the graph's own file: for graphs far below protobuf's 2 GB. */
-export const inline: Initializers = { add: tensor };
+export const inlineInitializers: Initializers = { add: tensor };
 
 /** Below this a tensor stays in the graph, where shape inference can see it. */
-const EXTERNAL_FROM = 1024;
+const EXTERNAL_MIN_BYTES = 1024;
 /** ONNX Runtime maps external data into memory; whole pages map best. */
-const PAGE = 4096;
+const PAGE_BYTES = 4096;
 
 /**
  * Large tensors go to a file beside the graph, written as they come, so that a model of any size is built in little
@@ -32,11 +32,11 @@ export class ExternalInitializers implements Initializers {
   }
 
   add(name: string, element: Element, dims: readonly number[], data: Uint8Array): TensorProto {
-    if (data.length < EXTERNAL_FROM) return tensor(name, element, dims, data);
+    if (data.length < EXTERNAL_MIN_BYTES) return tensor(name, element, dims, data);
     const { raw_data: _, ...external } = tensor(name, element, dims, data);
-    this.#write(new Uint8Array((PAGE - (this.#length % PAGE)) % PAGE));
+    this.#append(new Uint8Array((PAGE_BYTES - (this.#length % PAGE_BYTES)) % PAGE_BYTES));
     const offset = this.#length;
-    this.#write(data);
+    this.#append(data);
     return {
       ...external,
       data_type: ELEMENT[element],
@@ -55,7 +55,7 @@ export class ExternalInitializers implements Initializers {
     return this.#hash.digest('hex');
   }
 
-  #write(data: Uint8Array): void {
+  #append(data: Uint8Array): void {
     for (let done = 0; done < data.length; )
       done += writeSync(this.#handle, data, done, Math.min(data.length - done, 1 << 30));
     this.#hash.update(data);

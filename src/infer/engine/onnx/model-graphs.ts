@@ -2,8 +2,8 @@ import { CROP_SIZE } from '../../../domain/face.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../../model/architecture.ts';
 import { frameEncoder, windowEncoder } from '../../model/ensemble.ts';
 import { BATCH, type Parameters, type Shape, type Weights } from '../../model/ops.ts';
-import { inventory } from '../../model/parameter-manifest.ts';
-import { elements } from '../../model/shapes.ts';
+import { parameterManifest } from '../../model/parameter-manifest.ts';
+import { elementCount } from '../../model/shapes.ts';
 import type { Progress } from '../model.ts';
 import { emitGraph } from './emit-graph.ts';
 import type { Initializers } from './initializers.ts';
@@ -26,7 +26,7 @@ export function emitModelGraph(
   const { precision, initializers, progress } = options;
   const common = {
     name: graphName(kind),
-    parameters: counted(weights, bytesOf(kind, net), `building ${graphName(kind)}`, progress),
+    parameters: withProgress(weights, parameterBytes(kind, net), `building ${graphName(kind)}`, progress),
     precision,
     initializers,
     metadata: { 'austream.weights.sha256': weights.sha256 },
@@ -43,13 +43,13 @@ export function emitModelGraph(
   );
 }
 
-function bytesOf(kind: GraphKind, net: Architecture): number {
-  const { frame, window } = inventory(net);
+function parameterBytes(kind: GraphKind, net: Architecture): number {
+  const { frame, window } = parameterManifest(net);
   const { parameters } = kind === 'frame' ? frame : window;
-  return [...parameters.values()].reduce((sum, shape) => sum + 4 * elements(shape), 0);
+  return [...parameters.values()].reduce((sum, shape) => sum + 4 * elementCount(shape), 0);
 }
 
-function counted(parameters: Parameters, of: number, what: string, progress?: Progress): Parameters {
+function withProgress(parameters: Parameters, of: number, what: string, progress?: Progress): Parameters {
   if (!progress) return parameters;
   const seen = new Set<string>();
   let done = 0;

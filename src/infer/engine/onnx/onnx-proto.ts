@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import protobuf from 'protobufjs';
-import { elements } from '../../model/shapes.ts';
+import { elementCount } from '../../model/shapes.ts';
 
 /** ONNX's numbers for element types. */
 export const ELEMENT = { float: 1, uint8: 2, int8: 3, int64: 7, float16: 10 } as const;
 export type Element = keyof typeof ELEMENT;
-const BYTES: Record<Element, number> = { float: 4, uint8: 1, int8: 1, int64: 8, float16: 2 };
+const ELEMENT_BYTES: Record<Element, number> = { float: 4, uint8: 1, int8: 1, int64: 8, float16: 2 };
 
 export interface TensorProto {
   readonly name: string;
@@ -61,7 +61,7 @@ export function tensor(
   dims: readonly number[],
   data: Uint8Array,
 ): TensorProto {
-  if (data.length !== elements(dims) * BYTES[element])
+  if (data.length !== elementCount(dims) * ELEMENT_BYTES[element])
     throw new RangeError(`${name} [${dims}] of ${element} cannot be ${data.length} bytes long`);
   return { name, dims, data_type: ELEMENT[element], raw_data: data };
 }

@@ -1,7 +1,7 @@
-import { convParameters } from '../../model/batch-norm.ts';
+import { foldedConvParameters } from '../../model/batch-norm.ts';
 import type { ConvOptions, Ops, Parameters, Shape } from '../../model/ops.ts';
 import * as shapes from '../../model/shapes.ts';
-import { causalMask, joinableGroups, joinGroups, quantizeColumns, rowsOf, transposed } from '../matrix.ts';
+import { causalMask, mergeableGroups, mergeGroups, quantizeInt8, sliceRows, transpose } from '../matrix.ts';
 import { bytes, type GraphBuilder } from './graph-builder.ts';
 import type { Element } from './onnx-proto.ts';
 
@@ -9,7 +9,7 @@ import type { Element } from './onnx-proto.ts';
 export interface Value {
   readonly name: string;
   readonly shape: Shape;
-  readonly image: boolean;
+  readonly isImage: boolean;
 }
 
 /**
@@ -22,12 +22,12 @@ export type GraphPrecision = 'fp32' | 'fp16' | 'int8';
 export class OnnxOps implements Ops<Value> {
   readonly #graph: GraphBuilder;
   readonly #parameters: Parameters;
-  readonly #integers: boolean;
+  readonly #int8: boolean;
 
   constructor(graph: GraphBuilder, parameters: Parameters, precision: GraphPrecision) {
     this.#graph = graph;
     this.#parameters = parameters;
-    this.#integers = precision === 'int8';
+    this.#int8 = precision === 'int8';
   }
 
   shape(x: Value): Shape {
@@ -35,14 +35,14 @@ export class OnnxOps implements Ops<Value> {
   }
 
   parameter(name: string, shape: Shape): Value {
-    return this.#rows(
+    return this.#tensor(
       this.#graph.floats(name, shape, () => this.#parameters.read(name, shape)),
       shape,
     );
   }
   constant(values: ArrayLike<number>, shape: Shape): Value {
     const data = Float32Array.from(values);
-    return this.#rows(
+    return this.#tensor(
       this.#graph.floats(`constant.${data.join()}`, shape, () => data),
       shape,
     );
@@ -61,18 +61,18 @@ export class OnnxOps implements Ops<Value> {
     x = this.#graph.node('Mul', [x, perChannel(scale)]);
     if (shift.some((value) => value !== 0)) x = this.#graph.node('Add', [x, perChannel(shift)]);
     if (this.#graph.element === 'float16') x = this.#graph.cast(x, 'float16');
-    return { name: x, shape: pixels.shape, image: true };
+    return { name: x, shape: pixels.shape, isImage: true };
   }
 
   conv(x: Value, name: string, options: ConvOptions): Value {
     const kernel = shapes.kernelShape(x.shape, options);
-    const { weight, bias } = convParameters(this.#parameters, name, kernel, options);
+    const { weight, bias } = foldedConvParameters(this.#parameters, name, kernel, options);
     const groups = options.groups ?? 1;
-    const joined = joinableGroups(kernel, groups);
-    const grown = shapes.replaced(kernel, 1, kernel[1]! * joined);
+    const joined = mergeableGroups(kernel, groups);
+    const grown = shapes.withDimension(kernel, 1, kernel[1]! * joined);
     const inputs = [
       x.name,
-      this.#graph.floats(`${name}.weight`, grown, () => joinGroups(weight, kernel, groups, joined)),
+      this.#graph.floats(`${name}.weight`, grown, () => mergeGroups(weight, kernel, groups, joined)),
     ];
     if (bias) inputs.push(this.#graph.floats(`${name}.bias`, [options.out], () => bias));
     const [top, bottom] = shapes.convPadding(x.shape[1]!, options);
@@ -84,28 +84,28 @@ export class OnnxOps implements Ops<Value> {
       pads: [top, left, bottom, right],
       group: groups / joined,
     });
-    return { name: y, shape: shapes.convShape(x.shape, options), image: true };
+    return { name: y, shape: shapes.convShape(x.shape, options), isImage: true };
   }
   maxPool(x: Value, size: number, stride: number): Value {
     const y = this.#graph.node('MaxPool', [x.name], {
       kernel_shape: [size, size],
       strides: [stride, stride],
     });
-    return { name: y, shape: shapes.maxPoolShape(x.shape, size, stride), image: true };
+    return { name: y, shape: shapes.maxPoolShape(x.shape, size, stride), isImage: true };
   }
   pool(x: Value): Value {
     const [n = 0, , , c = 0] = x.shape;
-    return { name: this.#graph.node('GlobalAveragePool', [x.name]), shape: [n, 1, 1, c], image: true };
+    return { name: this.#graph.node('GlobalAveragePool', [x.name]), shape: [n, 1, 1, c], isImage: true };
   }
   padChannels(x: Value, channels: number): Value {
     const pads = [0, 0, 0, 0, 0, channels - x.shape[3]!, 0, 0]; // n c h w
     const y = this.#graph.node('Pad', [x.name, this.#graph.integers(pads)]);
-    return { name: y, shape: shapes.replaced(x.shape, 3, channels), image: true };
+    return { name: y, shape: shapes.withDimension(x.shape, 3, channels), isImage: true };
   }
   tokens(x: Value): Value {
     const [n = 0, h = 0, w = 0, c = 0] = x.shape;
     const last = this.#graph.node('Transpose', [x.name], { perm: [0, 2, 3, 1] });
-    return this.#rows(this.#graph.node('Reshape', [last, this.#graph.integers([0, h * w, c])]), [
+    return this.#tensor(this.#graph.node('Reshape', [last, this.#graph.integers([0, h * w, c])]), [
       n,
       h * w,
       c,
@@ -132,16 +132,16 @@ export class OnnxOps implements Ops<Value> {
     const inputs = x.shape.at(-1)!;
     const outputs = part[1] - part[0];
     const label = outputs === out ? name : `${name}.${part[0]}:${part[1]}`;
-    const weight = () => rowsOf(this.#parameters.read(`${name}.weight`, [out, inputs]), inputs, part);
+    const weight = () => sliceRows(this.#parameters.read(`${name}.weight`, [out, inputs]), inputs, part);
     const bias = this.#graph.floats(`${label}.bias`, [outputs], () =>
-      rowsOf(this.#parameters.read(`${name}.bias`, [out]), 1, part),
+      sliceRows(this.#parameters.read(`${name}.bias`, [out]), 1, part),
     );
-    const shape = shapes.replaced(x.shape, x.shape.length - 1, outputs);
-    if (this.#integers) return this.#rows(this.#integerLinear(x, label, outputs, weight, bias), shape);
+    const shape = shapes.withDimension(x.shape, x.shape.length - 1, outputs);
+    if (this.#int8) return this.#tensor(this.#int8Linear(x, label, outputs, weight, bias), shape);
     const matrix = this.#graph.floats(`${label}.weight`, [inputs, outputs], () =>
-      transposed(weight(), outputs, inputs),
+      transpose(weight(), outputs, inputs),
     );
-    return this.#rows(this.#graph.node('Add', [this.#graph.node('MatMul', [x.name, matrix]), bias]), shape);
+    return this.#tensor(this.#graph.node('Add', [this.#graph.node('MatMul', [x.name, matrix]), bias]), shape);
   }
   layerNorm(x: Value, name: string): Value {
     const size = [x.shape.at(-1)!];
@@ -151,21 +151,21 @@ export class OnnxOps implements Ops<Value> {
       axis: -1,
       epsilon: { float: 1e-5 },
     });
-    return this.#rows(y, x.shape);
+    return this.#tensor(y, x.shape);
   }
   attention(q: Value, k: Value, v: Value, heads: number, causal = false): Value {
     const shape = shapes.attentionShape(q.shape, k.shape, v.shape, heads, causal);
     const inputs = [q.name, k.name, v.name];
     // bias, key_padding_mask: none
     if (causal) inputs.push('', '', this.#causalMask(q.shape[1]!, k.shape[1]!));
-    return this.#rows(
+    return this.#tensor(
       this.#graph.node('MultiHeadAttention', inputs, { num_heads: heads }, 'com.microsoft'),
       shape,
     );
   }
   mean(x: Value, axis: number): Value {
     const y = this.#graph.node('ReduceMean', [x.name, this.#graph.integers([axis])], { keepdims: 0 });
-    return this.#rows(
+    return this.#tensor(
       y,
       x.shape.filter((_, a) => a !== axis),
     );
@@ -176,7 +176,7 @@ export class OnnxOps implements Ops<Value> {
       xs.map((x) => x.name),
       { axis },
     );
-    return this.#rows(
+    return this.#tensor(
       y,
       shapes.concatShape(
         xs.map((x) => x.shape),
@@ -186,40 +186,40 @@ export class OnnxOps implements Ops<Value> {
   }
   slice(x: Value, axis: number, from: number, to: number): Value {
     const bounds = [[from], [to], [axis]].map((values) => this.#graph.integers(values));
-    return this.#rows(
+    return this.#tensor(
       this.#graph.node('Slice', [x.name, ...bounds]),
-      shapes.slicedShape(x.shape, axis, from, to),
+      shapes.sliceShape(x.shape, axis, from, to),
     );
   }
   pad(x: Value, axis: number, before: number, after: number): Value {
     const zeros = x.shape.map(() => 0);
-    const pads = [...shapes.replaced(zeros, axis, before), ...shapes.replaced(zeros, axis, after)];
-    const shape = shapes.replaced(x.shape, axis, x.shape[axis]! + before + after);
-    return this.#rows(this.#graph.node('Pad', [x.name, this.#graph.integers(pads)]), shape);
+    const pads = [...shapes.withDimension(zeros, axis, before), ...shapes.withDimension(zeros, axis, after)];
+    const shape = shapes.withDimension(x.shape, axis, x.shape[axis]! + before + after);
+    return this.#tensor(this.#graph.node('Pad', [x.name, this.#graph.integers(pads)]), shape);
   }
   reshape(x: Value, shape: Shape): Value {
-    return this.#rows(this.#graph.node('Reshape', [x.name, this.#graph.integers(shape)]), shape);
+    return this.#tensor(this.#graph.node('Reshape', [x.name, this.#graph.integers(shape)]), shape);
   }
 
   /** A graph's input as the operators take it. */
   input(name: string, element: Element, shape: Shape): Value {
     const known = element === 'uint8' || element === this.#graph.element;
-    return this.#rows(known ? name : this.#graph.cast(name, 'float16'), shape);
+    return this.#tensor(known ? name : this.#graph.cast(name, 'float16'), shape);
   }
 
-  #rows(name: string, shape: Shape): Value {
-    return { name, shape, image: false };
+  #tensor(name: string, shape: Shape): Value {
+    return { name, shape, isImage: false };
   }
 
   #elementwise(type: 'Add' | 'Mul', a: Value, b: Value): Value {
-    if (a.image !== b.image) throw new TypeError(`${type} of an image and rows`);
+    if (a.isImage !== b.isImage) throw new TypeError(`${type} of an image and rows`);
     const shape = shapes.broadcastShape(a.shape, b.shape);
-    return { name: this.#graph.node(type, [a.name, b.name]), shape, image: a.image };
+    return { name: this.#graph.node(type, [a.name, b.name]), shape, isImage: a.isImage };
   }
 
-  #integerLinear(x: Value, label: string, out: number, weight: () => Float32Array, bias: string): string {
+  #int8Linear(x: Value, label: string, out: number, weight: () => Float32Array, bias: string): string {
     const inputs = x.shape.at(-1)!;
-    const { values, scales } = quantizeColumns(weight(), out, inputs);
+    const { values, scales } = quantizeInt8(weight(), out, inputs);
     const matrix = this.#graph.initializer(`${label}.int8`, 'int8', [inputs, out], () => bytes(values));
     const scale = this.#graph.initializer(`${label}.scale`, 'float', [out], () => bytes(scales));
     return this.#graph.node('DynamicQuantizeMatMul', [x.name, matrix, scale, '', bias], {}, 'com.microsoft');

@@ -12,12 +12,12 @@ export interface SessionOptions {
 }
 
 /** What a graph is fed: bytes or floats, row-major. */
-export interface Input {
+export interface SessionInput {
   readonly data: Uint8Array | Float32Array;
   readonly shape: readonly number[];
 }
 
-export interface Output {
+export interface SessionOutput {
   readonly data: Float32Array;
   readonly shape: readonly number[];
 }
@@ -32,7 +32,7 @@ export class OnnxSession {
 
   /** `model`: the path of an .onnx file (with its external data beside it), or its bytes. */
   static async open(model: string | Uint8Array, options: SessionOptions = {}): Promise<OnnxSession> {
-    const settings = sessionSettings(options);
+    const settings = inferenceSessionOptions(options);
     return new OnnxSession(
       typeof model === 'string'
         ? await ort.InferenceSession.create(model, settings)
@@ -40,7 +40,9 @@ export class OnnxSession {
     );
   }
 
-  async run(inputs: Readonly<Record<string, Input>>): Promise<Readonly<Record<string, Output>>> {
+  async run(
+    inputs: Readonly<Record<string, SessionInput>>,
+  ): Promise<Readonly<Record<string, SessionOutput>>> {
     const feeds = Object.fromEntries(
       Object.entries(inputs).map(([name, { data, shape }]) => [
         name,
@@ -63,7 +65,7 @@ export class OnnxSession {
   }
 }
 
-function sessionSettings({
+function inferenceSessionOptions({
   device = 'cpu',
   threads = 0,
 }: SessionOptions): ort.InferenceSession.SessionOptions {

@@ -13,7 +13,7 @@ export type TfjsBackend = 'gpu' | 'node' | 'wasm' | 'cpu';
 
 /** Loads TensorFlow.js with a backend. One process has one backend: TensorFlow.js keeps it in a global. */
 export async function loadTensorflow(backend: TfjsBackend, threads: number): Promise<Tensorflow> {
-  if (backend === 'gpu' || backend === 'node') return loadNative(backend);
+  if (backend === 'gpu' || backend === 'node') return loadTfjsNode(backend);
   const tf: Tensorflow = require('@tensorflow/tfjs-core');
   require(`@tensorflow/tfjs-backend-${backend}`);
   if (backend === 'wasm') {
@@ -27,7 +27,7 @@ export async function loadTensorflow(backend: TfjsBackend, threads: number): Pro
   return tf;
 }
 
-async function loadNative(backend: 'gpu' | 'node'): Promise<Tensorflow> {
+async function loadTfjsNode(backend: 'gpu' | 'node'): Promise<Tensorflow> {
   // tfjs-node 4.22 calls what Node 23 took away.
   const legacy = util as { isNullOrUndefined?: (value: unknown) => boolean; isArray?: typeof Array.isArray };
   legacy.isNullOrUndefined ??= (value) => value === null || value === undefined;

@@ -28,7 +28,7 @@ export function depthwiseKernel(weight: Float32Array, shape: Shape): Float32Arra
 }
 
 /** TensorFlow's name for a convolution's padding, or the pixels to pad by before a `valid` one. */
-export function paddingOf(
+export function tfPadding(
   shape: Shape,
   options: ConvOptions,
 ): 'same' | 'valid' | [[number, number], [number, number]] {

@@ -1,17 +1,17 @@
 import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
-import { convParameters } from '../../model/batch-norm.ts';
+import { foldedConvParameters } from '../../model/batch-norm.ts';
 import type { ConvOptions, Ops, Parameters, Shape } from '../../model/ops.ts';
 import * as shapes from '../../model/shapes.ts';
-import { causalMask, rowsOf, transposed } from '../matrix.ts';
+import { causalMask, sliceRows, transpose } from '../matrix.ts';
 import type { Tensorflow } from './backend.ts';
-import { denseKernel, depthwiseKernel, paddingOf } from './kernels.ts';
+import { denseKernel, depthwiseKernel, tfPadding } from './kernels.ts';
 
 /** Runs a description at once on TensorFlow.js. Images are (n, h, w, c), as TensorFlow has them. */
 export class TfjsOps implements Ops<Tensor> {
   readonly #tf: Tensorflow;
   readonly #parameters: Parameters;
   /** Parameters and constants in the backend's memory, made at the first run. */
-  readonly #kept = new Map<string, Tensor>();
+  readonly #cache = new Map<string, Tensor>();
 
   constructor(tf: Tensorflow, parameters: Parameters) {
     this.#tf = tf;
@@ -20,8 +20,8 @@ export class TfjsOps implements Ops<Tensor> {
 
   /** Gives the parameters' memory back. */
   dispose(): void {
-    for (const tensor of this.#kept.values()) tensor.dispose();
-    this.#kept.clear();
+    for (const tensor of this.#cache.values()) tensor.dispose();
+    this.#cache.clear();
   }
 
   shape(x: Tensor): Shape {
@@ -29,10 +29,10 @@ export class TfjsOps implements Ops<Tensor> {
   }
 
   parameter(name: string, shape: Shape): Tensor {
-    return this.#keep(name, shape, () => this.#parameters.read(name, shape));
+    return this.#cached(name, shape, () => this.#parameters.read(name, shape));
   }
   constant(values: ArrayLike<number>, shape: Shape): Tensor {
-    return this.#keep(`constant ${Array.from(values).join()}`, shape, () => Float32Array.from(values));
+    return this.#cached(`constant ${Array.from(values).join()}`, shape, () => Float32Array.from(values));
   }
 
   image(pixels: Tensor, scale: readonly number[], shift: readonly number[]): Tensor {
@@ -44,17 +44,17 @@ export class TfjsOps implements Ops<Tensor> {
     const kernel = shapes.kernelShape(x.shape, options);
     const { out, kernel: size, groups = 1, stride = 1 } = options;
     const inputs = x.shape[3]!;
-    const read = () => convParameters(this.#parameters, name, kernel, options);
-    const padding = paddingOf(x.shape, options);
+    const read = () => foldedConvParameters(this.#parameters, name, kernel, options);
+    const padding = tfPadding(x.shape, options);
     const padded = (typeof padding === 'string' ? x : tf.pad(x, [[0, 0], ...padding, [0, 0]])) as Tensor4D;
     const pad = typeof padding === 'string' ? padding : 'valid';
     const depthwise = groups === inputs && out === inputs && groups > 1;
-    const filter = this.#keep(
+    const filter = this.#cached(
       `${name}.weight`,
       depthwise ? [size, size, inputs, 1] : [size, size, inputs, out],
       () => (depthwise ? depthwiseKernel(read().weight, kernel) : denseKernel(read().weight, kernel, groups)),
     ) as Tensor4D;
-    const bias = this.#keep(`${name}.bias`, [out], () => read().bias ?? new Float32Array(out));
+    const bias = this.#cached(`${name}.bias`, [out], () => read().bias ?? new Float32Array(out));
     const y = depthwise
       ? tf.depthwiseConv2d(padded, filter, stride, pad)
       : tf.conv2d(padded, filter, stride, pad);
@@ -96,15 +96,15 @@ export class TfjsOps implements Ops<Tensor> {
     const inputs = x.shape.at(-1)!;
     const outputs = part[1] - part[0];
     const label = outputs === out ? name : `${name}.${part.join(':')}`;
-    const matrix = this.#keep(`${label}.weight`, [inputs, outputs], () =>
-      transposed(
-        rowsOf(this.#parameters.read(`${name}.weight`, [out, inputs]), inputs, part),
+    const matrix = this.#cached(`${label}.weight`, [inputs, outputs], () =>
+      transpose(
+        sliceRows(this.#parameters.read(`${name}.weight`, [out, inputs]), inputs, part),
         outputs,
         inputs,
       ),
     ) as Tensor2D;
-    const bias = this.#keep(`${label}.bias`, [outputs], () =>
-      rowsOf(this.#parameters.read(`${name}.bias`, [out]), 1, part).slice(),
+    const bias = this.#cached(`${label}.bias`, [outputs], () =>
+      sliceRows(this.#parameters.read(`${name}.bias`, [out]), 1, part).slice(),
     );
     const rows = this.#tf.reshape(x, [-1, inputs]) as Tensor2D;
     const y = this.#tf.add(this.#tf.matMul(rows, matrix), bias);
@@ -132,7 +132,7 @@ export class TfjsOps implements Ops<Tensor> {
     if (causal)
       scores = tf.add(
         scores,
-        this.#keep('causal', [1, i, j], () => causalMask(i, j)),
+        this.#cached('causal', [1, i, j], () => causalMask(i, j)),
       );
     const seen = tf.matMul(tf.softmax(scores) as Tensor3D, split(v, j));
     return tf.reshape(tf.transpose(tf.reshape(seen, [n, heads, i, each]), [0, 2, 1, 3]), [n, i, d]);
@@ -145,7 +145,7 @@ export class TfjsOps implements Ops<Tensor> {
   }
   slice(x: Tensor, axis: number, from: number, to: number): Tensor {
     const begin = x.shape.map((_, a) => (a === axis ? from : 0));
-    return this.#tf.slice(x, begin, [...shapes.slicedShape(x.shape, axis, from, to)]);
+    return this.#tf.slice(x, begin, [...shapes.sliceShape(x.shape, axis, from, to)]);
   }
   pad(x: Tensor, axis: number, before: number, after: number): Tensor {
     return this.#tf.pad(
@@ -157,12 +157,12 @@ export class TfjsOps implements Ops<Tensor> {
     return this.#tf.reshape(x, [...shape]);
   }
 
-  #keep(name: string, shape: Shape, values: () => Float32Array): Tensor {
+  #cached(name: string, shape: Shape, values: () => Float32Array): Tensor {
     const key = `${name} [${shape}]`;
-    let tensor = this.#kept.get(key);
+    let tensor = this.#cache.get(key);
     if (!tensor) {
       tensor = this.#tf.keep(this.#tf.tensor(values(), [...shape], 'float32'));
-      this.#kept.set(key, tensor);
+      this.#cache.set(key, tensor);
     }
     return tensor;
   }
