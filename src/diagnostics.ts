@@ -35,9 +35,9 @@ export class DiagnosticsChannel<T extends object> {
 }
 
 /** How full the queues of a process are, and whether it reaches Kafka, for whoever asks. */
-export interface Gauges {
+export interface ProcessGauges {
   /** Crops that wait for the model, where there is one. */
-  readonly waitingCrops?: number;
+  readonly queuedCrops?: number;
   readonly publisher: {
     readonly connected: boolean;
     /** What was handed over and no broker has acknowledged yet. */
@@ -63,7 +63,7 @@ export const diagnostics = {
     readonly faces: FrameFaces;
     readonly at: Micros;
     /** Another process scores them. */
-    readonly handedOn?: boolean;
+    readonly scoredElsewhere?: boolean;
   }>('austream:ingest:frame'),
   status: new DiagnosticsChannel<CameraStatus>('austream:ingest:status'),
   /** The frame encoder has run over a batch of crops. */
@@ -87,7 +87,7 @@ export const diagnostics = {
     'austream:lost',
   ),
   /** An inference worker had no need of these crops: they came again, or from an epoch that is over. */
-  passedOver: new DiagnosticsChannel<{
+  skipped: new DiagnosticsChannel<{
     readonly cameraId: string;
     readonly count: number;
     readonly cause: 'late' | 'old_epoch';

@@ -5,7 +5,7 @@ import { requireExternalBrokers } from '../cluster/options.ts';
 import { PixelDecoder } from '../cluster/pixel-codec.ts';
 import { clusterTopicSpecs, clusterTopics, inferTopics } from '../cluster/topics.ts';
 import type { Config } from '../config/schema.ts';
-import type { Gauges } from '../diagnostics.ts';
+import type { ProcessGauges } from '../diagnostics.ts';
 import { openModel } from '../infer/engine/index.ts';
 import { createMissingTopics, withAdmin } from '../kafka/admin.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
@@ -23,7 +23,7 @@ export interface InferWorker {
   /** Runs one real inference. Rejects with ENGINE_FAILED. */
   alive(): Promise<void>;
   /** How much waits for the model and for the brokers. */
-  stats(): Gauges;
+  stats(): ProcessGauges;
   stop(): Promise<InferSummary>;
 }
 

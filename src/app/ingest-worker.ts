@@ -4,7 +4,7 @@ import { CropBatcher } from '../cluster/ingest/crop-batcher.ts';
 import { CropPublisher } from '../cluster/ingest/crop-publisher.ts';
 import { requireExternalBrokers } from '../cluster/options.ts';
 import type { Config } from '../config/schema.ts';
-import { diagnostics, type Gauges, nowMicros } from '../diagnostics.ts';
+import { diagnostics, nowMicros, type ProcessGauges } from '../diagnostics.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
 import { type CameraControl, CameraSet } from '../ingest/host/cameras.ts';
 import { log } from '../log.ts';
@@ -22,7 +22,7 @@ export interface IngestWorker {
   readonly cameras: CameraControl;
   missing(): string[];
   /** How much waits for the brokers. */
-  stats(): Gauges;
+  stats(): ProcessGauges;
   /** Stops the cameras and waits up to `timeoutMs` for the brokers to have what they gave. */
   stop(timeoutMs: number): Promise<Pick<Summary, 'framesIn' | 'faces' | 'dropped'>>;
 }
@@ -66,7 +66,7 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
       faces: (faces) => {
         counter.frame(faces);
         if (diagnostics.frame.hasSubscribers)
-          diagnostics.frame.publish({ faces, at: nowMicros(), handedOn: true });
+          diagnostics.frame.publish({ faces, at: nowMicros(), scoredElsewhere: true });
         return crops.publish(batcher.push(faces, performance.now()));
       },
       epochEnded: (cameraId) => {

@@ -32,7 +32,7 @@ export interface Pipeline {
   /** What keeps it from being ready; empty when nothing does. */
   missing(): string[];
   /** How full its queues are. */
-  stats(): { readonly waitingCrops: number; readonly publisher: PublisherStats };
+  stats(): { readonly queuedCrops: number; readonly publisher: PublisherStats };
   /**
    * Stops the cameras, scores what they gave, hands it all to Kafka; `delivered` runs when Kafka has it and before
    * the embedded broker goes. Where the model has failed, or fails now, Kafka gets what was scored before, and how the
@@ -107,7 +107,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
       },
     },
     // What waits of files says nothing: they take what time the model has left.
-    () => stage.waitingLive > config.infer.maxWaiting / 2,
+    () => stage.queuedLiveCrops > config.infer.maxWaiting / 2,
   );
   for (const camera of config.cameras) void cameras.add(camera);
 
@@ -120,7 +120,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
     cameras,
     thresholds: effectiveThresholds(model, config.infer),
     done,
-    stats: () => ({ waitingCrops: stage.waiting, publisher: publisher.stats() }),
+    stats: () => ({ queuedCrops: stage.queuedCrops, publisher: publisher.stats() }),
     missing: () => (publisher.stats().connected ? [] : ['Kafka is not reachable']),
     async stop({ modelMs, kafkaMs }, delivered) {
       const stopStallWatch = stage.watchForStall(modelMs);

@@ -1,5 +1,5 @@
 import type { CameraState } from '../domain/camera-status.ts';
-import type { Unreliable } from '../domain/face.ts';
+import type { UnreliableReason } from '../domain/face.ts';
 import type { ClockSource } from '../domain/frame.ts';
 
 /**
@@ -68,7 +68,7 @@ export interface FaceSamples {
   /** Yaw, pitch, roll in degrees, of the newest sample. */
   readonly pose: readonly [number, number, number];
   readonly quality: number;
-  readonly unreliable: Unreliable | null;
+  readonly unreliable: UnreliableReason | null;
   readonly warmup: boolean;
   readonly times: readonly number[];
   /** `times.length` × AUs scores in thousandths; −1 if the face was unreliable. */

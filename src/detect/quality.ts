@@ -1,4 +1,4 @@
-import { CROP_SIZE, type CropQuality, type Unreliable } from '../domain/face.ts';
+import { CROP_SIZE, type CropQuality, type UnreliableReason } from '../domain/face.ts';
 import type { DetectOptions } from './options.ts';
 import type { HeadPose } from './pose.ts';
 
@@ -52,7 +52,7 @@ function unreliableReason(
   { faceHeight, pose, corrupt }: CropMeasurements,
   sharpness: number,
   limits: DetectOptions['reliable'],
-): Unreliable | null {
+): UnreliableReason | null {
   if (corrupt) return 'corrupt_video';
   if (faceHeight < limits.minFaceHeight) return 'too_small';
   if (Math.abs(pose.yaw) > limits.maxYaw || Math.abs(pose.pitch) > limits.maxPitch) return 'too_turned';

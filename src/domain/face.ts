@@ -38,7 +38,7 @@ export interface FaceTrack {
 }
 
 /** Why a face's scores cannot be trusted; such a face is published with null scores. */
-export type Unreliable = 'too_small' | 'too_turned' | 'too_blurred' | 'corrupt_video';
+export type UnreliableReason = 'too_small' | 'too_turned' | 'too_blurred' | 'corrupt_video';
 
 /** What is known of a crop's fitness, each part measured, `score` their product-like summary in 0…1. */
 export interface CropQuality {
@@ -55,7 +55,7 @@ export interface CropQuality {
   readonly roll: number;
   /** Detector score, 0…1. */
   readonly detection: number;
-  readonly unreliable: Unreliable | null;
+  readonly unreliable: UnreliableReason | null;
 }
 
 /** One aligned face of one frame. */

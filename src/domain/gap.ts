@@ -9,9 +9,9 @@ export interface Gap {
 }
 
 /** Distances of frames jitter, and one frame may be lost: nothing shorter than so many of them is a hole. */
-const FRAMES = 2.5;
+const MIN_GAP_INTERVALS = 2.5;
 
 /** Frames of a stream whose nominal distance is `interval` have a hole between them when they are further apart. */
 export function gapThreshold(seconds: number, interval: Micros): Micros {
-  return Math.max(seconds * 1e6, FRAMES * interval);
+  return Math.max(seconds * 1e6, MIN_GAP_INTERVALS * interval);
 }

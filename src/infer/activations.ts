@@ -8,7 +8,7 @@ import type { InferOptions } from './options.ts';
 export interface OpenActivation {
   readonly first: Pick<AuFrame, 'cameraId' | 'epoch' | 'trackId' | 'frame' | 'captureTime' | 'clockSource'>;
   readonly reliability: number | null;
-  last: Moment;
+  last: EventOrigin;
   apex: Micros;
   peak: number;
   sum: number;
@@ -16,7 +16,7 @@ export interface OpenActivation {
   announced: boolean;
 }
 
-type Moment = Pick<AuFrame, 'captureTime' | 'inferredAt' | 'model'>;
+type EventOrigin = Pick<AuFrame, 'captureTime' | 'inferredAt' | 'model'>;
 
 /** The AUs of one track that are up between two frames. */
 export type ActivationState = readonly (readonly [AuName, OpenActivation])[];
@@ -29,18 +29,18 @@ export type ActivationState = readonly (readonly [AuName, OpenActivation])[];
 export class ActivationTracker {
   readonly #options: InferOptions['activations'];
   readonly #thresholds: Float32Array;
-  readonly #rises: Map<AuName, OpenActivation>;
+  readonly #open: Map<AuName, OpenActivation>;
 
   /** `thresholds`: (12), in the order of ACTION_UNITS. `state` goes on from where another tracker was. */
   constructor(options: InferOptions['activations'], thresholds: Float32Array, state: ActivationState = []) {
     this.#options = options;
     this.#thresholds = thresholds;
-    this.#rises = new Map(state.map(([au, rise]) => [au, { ...rise }]));
+    this.#open = new Map(state.map(([au, rise]) => [au, { ...rise }]));
   }
 
   /** All that later frames depend on. */
   state(): ActivationState {
-    return [...this.#rises].map(([au, rise]) => [au, { ...rise }]);
+    return [...this.#open].map(([au, rise]) => [au, { ...rise }]);
   }
 
   push(frame: AuFrame): AuActivation[] {
@@ -48,13 +48,13 @@ export class ActivationTracker {
     AU_NAMES.forEach((au, index) => {
       const state = frame.aus[au];
       if (!state) return;
-      const rise = this.#rises.get(au);
+      const rise = this.#open.get(au);
       const threshold = this.#thresholds[index]!;
       if (rise && state.p < threshold * this.#options.release) {
-        this.#rises.delete(au);
-        if (rise.announced) out.push(record(au, rise, 'OFFSET', frame, 'below_threshold'));
+        this.#open.delete(au);
+        if (rise.announced) out.push(activationEvent(au, rise, 'OFFSET', frame, 'below_threshold'));
       } else if (rise || state.p >= threshold) {
-        out.push(...this.#raise(au, rise, frame, state.p));
+        out.push(...this.#extend(au, rise, frame, state.p));
       }
     });
     return out;
@@ -62,34 +62,34 @@ export class ActivationTracker {
 
   /** Closes every open activation at the last frame it was seen in. */
   end(reason: ActivationEnd): AuActivation[] {
-    const open = [...this.#rises].filter(([, rise]) => rise.announced);
-    this.#rises.clear();
-    return open.map(([au, rise]) => record(au, rise, 'OFFSET', rise.last, reason));
+    const open = [...this.#open].filter(([, rise]) => rise.announced);
+    this.#open.clear();
+    return open.map(([au, rise]) => activationEvent(au, rise, 'OFFSET', rise.last, reason));
   }
 
-  #raise(au: AuName, known: OpenActivation | undefined, frame: AuFrame, p: number): AuActivation[] {
-    const rise = known ?? begin(au, frame, p);
-    if (!known) this.#rises.set(au, rise);
+  #extend(au: AuName, known: OpenActivation | undefined, frame: AuFrame, p: number): AuActivation[] {
+    const rise = known ?? openActivation(au, frame, p);
+    if (!known) this.#open.set(au, rise);
     if (p > rise.peak) {
       rise.peak = p;
       rise.apex = frame.captureTime;
     }
-    rise.last = momentOf(frame);
+    rise.last = eventOrigin(frame);
     rise.sum += p;
     rise.frames += 1;
     const lasted = frame.captureTime - rise.first.captureTime;
     if (rise.announced || lasted < this.#options.minSeconds * 1e6) return [];
     rise.announced = true;
-    return [record(au, rise, 'ONSET', frame, null)];
+    return [activationEvent(au, rise, 'ONSET', frame, null)];
   }
 }
 
-function begin(au: AuName, frame: AuFrame, p: number): OpenActivation {
+function openActivation(au: AuName, frame: AuFrame, p: number): OpenActivation {
   const { cameraId, epoch, trackId, captureTime, clockSource } = frame;
   return {
     first: { cameraId, epoch, trackId, frame: frame.frame, captureTime, clockSource },
     reliability: frame.aus[au]?.reliability ?? null,
-    last: momentOf(frame),
+    last: eventOrigin(frame),
     apex: captureTime,
     peak: p,
     sum: 0,
@@ -98,15 +98,15 @@ function begin(au: AuName, frame: AuFrame, p: number): OpenActivation {
   };
 }
 
-function momentOf({ captureTime, inferredAt, model }: AuFrame): Moment {
+function eventOrigin({ captureTime, inferredAt, model }: AuFrame): EventOrigin {
   return { captureTime, inferredAt, model };
 }
 
-function record(
+function activationEvent(
   au: AuName,
   rise: OpenActivation,
   phase: ActivationPhase,
-  at: Moment,
+  at: EventOrigin,
   end: ActivationEnd | null,
 ): AuActivation {
   const { first } = rise;

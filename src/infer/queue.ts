@@ -12,30 +12,30 @@ export type QueueItem =
 export class InferenceQueue {
   readonly #capacity: number;
   #items: QueueItem[] = [];
-  #crops = 0;
-  #live = 0;
-  #urgent = 0;
+  #cropCount = 0;
+  #liveCropCount = 0;
+  #urgentBarriers = 0;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
-  get crops(): number {
-    return this.#crops;
+  get cropCount(): number {
+    return this.#cropCount;
   }
 
   /** Those among them that no camera could give again. */
-  get live(): number {
-    return this.#live;
+  get liveCropCount(): number {
+    return this.#liveCropCount;
   }
 
   get full(): boolean {
-    return this.#crops >= this.#capacity;
+    return this.#cropCount >= this.#capacity;
   }
 
   /** Files fill no more than half: the rest is for cameras, which cannot wait. */
   get nearlyFull(): boolean {
-    return 2 * this.#crops >= this.#capacity;
+    return 2 * this.#cropCount >= this.#capacity;
   }
 
   get barrierFirst(): boolean {
@@ -44,9 +44,9 @@ export class InferenceQueue {
 
   add(item: QueueItem): void {
     this.#items.push(item);
-    if (item.kind === 'crop') this.#crops += 1;
-    else if (item.urgent) this.#urgent += 1;
-    if (isLive(item)) this.#live += 1;
+    if (item.kind === 'crop') this.#cropCount += 1;
+    else if (item.urgent) this.#urgentBarriers += 1;
+    if (isLive(item)) this.#liveCropCount += 1;
   }
 
   /** Drops the oldest crop of the live camera that has most of them waiting, so that no camera starves another. */
@@ -58,21 +58,21 @@ export class InferenceQueue {
     const at = this.#items.findIndex((item) => isLive(item) && item.crop.cameraId === busiest?.[0]);
     if (at < 0) return null;
     const [gone] = this.#items.splice(at, 1);
-    this.#crops -= 1;
-    this.#live -= 1;
+    this.#cropCount -= 1;
+    this.#liveCropCount -= 1;
     return gone?.kind === 'crop' ? gone.crop : null;
   }
 
   /** Milliseconds until a batch is due (0: now), or null while there is nothing to wait for. */
-  dueIn(max: number, deadlineMs: number, now: number): number | null {
-    if (this.#urgent > 0 || this.#crops >= max) return 0;
+  msUntilDue(max: number, deadlineMs: number, now: number): number | null {
+    if (this.#urgentBarriers > 0 || this.#cropCount >= max) return 0;
     const first = this.#items[0];
     if (!first) return null;
     return first.kind === 'barrier' ? 0 : Math.max(0, first.since + deadlineMs - now);
   }
 
   /** The next items, with at most `max` crops among them. */
-  take(max: number): QueueItem[] {
+  takeBatch(max: number): QueueItem[] {
     let crops = 0;
     let end = 0;
     for (; end < this.#items.length; end += 1) {
@@ -80,9 +80,9 @@ export class InferenceQueue {
       if (this.#items[end]!.kind === 'crop') crops += 1;
     }
     const taken = this.#items.splice(0, end);
-    this.#crops -= crops;
-    this.#live -= taken.filter(isLive).length;
-    this.#urgent -= taken.filter((item) => item.kind === 'barrier' && item.urgent).length;
+    this.#cropCount -= crops;
+    this.#liveCropCount -= taken.filter(isLive).length;
+    this.#urgentBarriers -= taken.filter((item) => item.kind === 'barrier' && item.urgent).length;
     return taken;
   }
 }

@@ -13,17 +13,17 @@ export function effectiveSmoothing(
   return { mode, kernel, sigma };
 }
 
-type Instant = Pick<FaceStamp, 'captureTime' | 'interval'>;
+type FrameTime = Pick<FaceStamp, 'captureTime' | 'interval'>;
 
 /** What the filter needs of a frame: when it was, and its (12) scores or null. */
-export interface Tap extends Instant {
+export interface SmoothingSample extends FrameTime {
   readonly raw: Float32Array | null;
 }
 
 /** A smoother between two frames. */
 export interface SmootherState {
-  readonly taps: readonly Tap[];
-  readonly waiting: readonly AuScores[];
+  readonly samples: readonly SmoothingSample[];
+  readonly pending: readonly AuScores[];
 }
 
 /**
@@ -38,50 +38,51 @@ export interface SmootherState {
  */
 export class ScoreSmoother {
   readonly #mode: SmoothingOptions['mode'];
-  readonly #reach: number;
+  readonly #halfKernel: number;
   readonly #sigma: number;
   /** Newest frames, oldest first; as many as the filter can still reach. */
-  #taps: Tap[] = [];
+  #samples: SmoothingSample[] = [];
   /** Frames that have not been given out: their future is not known yet. */
-  #waiting: AuScores[] = [];
+  #pending: AuScores[] = [];
 
   /** `state` goes on from where another smoother with the same options was. */
   constructor(options: SmoothingOptions, state?: SmootherState) {
     this.#mode = options.mode;
-    this.#reach = Math.floor(options.kernel / 2);
+    this.#halfKernel = Math.floor(options.kernel / 2);
     this.#sigma = options.sigma;
     if (state) {
-      this.#taps = [...state.taps];
-      this.#waiting = [...state.waiting];
+      this.#samples = [...state.samples];
+      this.#pending = [...state.pending];
     }
   }
 
   /** All that later frames depend on. */
   state(): SmootherState {
-    return { taps: [...this.#taps], waiting: [...this.#waiting] };
+    return { samples: [...this.#samples], pending: [...this.#pending] };
   }
 
   /** Takes the next frame; gives the frames that are now final, in order. */
   push(scores: AuScores): SmoothedScores[] {
     if (this.#mode === 'off') return [{ ...scores, smoothed: scores.raw }];
     const { captureTime, interval } = scores.face;
-    this.#taps.push({ captureTime, interval, raw: scores.raw });
-    this.#waiting.push(scores);
+    this.#samples.push({ captureTime, interval, raw: scores.raw });
+    this.#pending.push(scores);
     const ready: SmoothedScores[] = [];
-    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
-      if (this.#mode === 'centered' && Math.round(distance(next.face, scores.face)) < this.#reach) break;
+    for (let next = this.#pending[0]; next; next = this.#pending[0]) {
+      if (this.#mode === 'centered' && Math.round(framesBetween(next.face, scores.face)) < this.#halfKernel)
+        break;
       ready.push(this.#smooth(next));
-      this.#waiting.shift();
+      this.#pending.shift();
     }
-    this.#forget();
+    this.#prune();
     return ready;
   }
 
   /** The track is over: gives what still waited for its future. */
   end(): SmoothedScores[] {
-    const rest = this.#waiting.map((scores) => this.#smooth(scores));
-    this.#taps = [];
-    this.#waiting = [];
+    const rest = this.#pending.map((scores) => this.#smooth(scores));
+    this.#samples = [];
+    this.#pending = [];
     return rest;
   }
 
@@ -89,9 +90,10 @@ export class ScoreSmoother {
     if (!at.raw) return { ...at, smoothed: null };
     const sum = new Float64Array(AU_COUNT);
     let total = 0;
-    for (const tap of this.#taps) {
-      const d = distance(at.face, tap);
-      if (!tap.raw || Math.round(Math.abs(d)) > this.#reach || (this.#mode === 'causal' && d > 0)) continue;
+    for (const tap of this.#samples) {
+      const d = framesBetween(at.face, tap);
+      if (!tap.raw || Math.round(Math.abs(d)) > this.#halfKernel || (this.#mode === 'causal' && d > 0))
+        continue;
       const weight = Math.exp(-(d * d) / (2 * this.#sigma * this.#sigma));
       total += weight;
       for (let au = 0; au < AU_COUNT; au += 1) sum[au]! += weight * tap.raw[au]!;
@@ -100,14 +102,14 @@ export class ScoreSmoother {
   }
 
   /** Drops what no frame to come can reach. */
-  #forget(): void {
-    const oldest = this.#waiting[0]?.face ?? this.#taps.at(-1)!;
-    const gone = this.#taps.findIndex((tap) => Math.round(distance(tap, oldest)) <= this.#reach);
-    this.#taps.splice(0, gone);
+  #prune(): void {
+    const oldest = this.#pending[0]?.face ?? this.#samples.at(-1)!;
+    const gone = this.#samples.findIndex((tap) => Math.round(framesBetween(tap, oldest)) <= this.#halfKernel);
+    this.#samples.splice(0, gone);
   }
 }
 
 /** From `a` to `b` in nominal frames; negative when `b` is older. */
-function distance(a: Instant, b: Instant): number {
+function framesBetween(a: FrameTime, b: FrameTime): number {
   return (b.captureTime - a.captureTime) / b.interval;
 }

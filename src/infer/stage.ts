@@ -24,13 +24,13 @@ export interface ScoredHop extends HopEvents {
   /** The track after this hop. */
   readonly state: TrackState;
   /** Set when no window goes on after this hop. */
-  readonly end: ActivationEnd | null;
+  readonly endReason: ActivationEnd | null;
   /** The stage has forgotten the track. */
-  readonly over: boolean;
+  readonly trackClosed: boolean;
 }
 
 /** Windows in one run of the window encoders; bounds their memory. */
-const WINDOWS_AT_ONCE = 8;
+const MAX_WINDOW_BATCH = 8;
 
 /**
  * Crops of all cameras in, events out. One batch at a time: its crops are embedded together, the hops that become
@@ -64,13 +64,13 @@ export class InferStage {
   }
 
   /** Crops that wait for the model. */
-  get waiting(): number {
-    return this.#queue.crops;
+  get queuedCrops(): number {
+    return this.#queue.cropCount;
   }
 
   /** Those among them that are of live cameras, and go when more come than fit. */
-  get waitingLive(): number {
-    return this.#queue.live;
+  get queuedLiveCrops(): number {
+    return this.#queue.liveCropCount;
   }
 
   /** Files wait for room; of live cameras the oldest crops go when there is none. */
@@ -106,13 +106,13 @@ export class InferStage {
    * Takes up a track that was scored elsewhere up to `state.scored`. The crops of its window come next, once more, and
    * give no events.
    */
-  restore(track: TrackKey, state: TrackState): void {
+  restoreTrack(track: TrackKey, state: TrackState): void {
     this.#tracks.set(trackKey(track), new TrackInference(track, this.#model, this.#options, state));
   }
 
   /** Forgets all that waits, unscored. */
-  abandon(): void {
-    this.#queue.take(Number.POSITIVE_INFINITY);
+  discardQueue(): void {
+    this.#queue.takeBatch(Number.POSITIVE_INFINITY);
   }
 
   /** Scores everything that waits. Hops that are not full yet go on waiting. */
@@ -163,7 +163,7 @@ export class InferStage {
     if (this.#running) return;
     clearTimeout(this.#timer);
     const { max, deadlineMs } = this.#options.batch;
-    const due = this.#queue.nearlyFull ? 0 : this.#queue.dueIn(max, deadlineMs, performance.now());
+    const due = this.#queue.nearlyFull ? 0 : this.#queue.msUntilDue(max, deadlineMs, performance.now());
     if (due === null) return;
     if (due > 0) {
       // Files come by count alone, so that the same file always gives the same batches.
@@ -172,7 +172,7 @@ export class InferStage {
     }
     this.#running = true;
     // The number of crops behind a leading barrier depends on timing, so they form a batch of their own.
-    this.#batch(this.#queue.take(this.#queue.barrierFirst ? 0 : max))
+    this.#batch(this.#queue.takeBatch(this.#queue.barrierFirst ? 0 : max))
       .then(() => {
         this.#running = false;
         this.#wake();
@@ -230,8 +230,8 @@ export class InferStage {
 
   /** Scores hops together and gives their events out in order. */
   async #score(hops: readonly Hop[]): Promise<void> {
-    for (let from = 0; from < hops.length; from += WINDOWS_AT_ONCE) {
-      const some = hops.slice(from, from + WINDOWS_AT_ONCE);
+    for (let from = 0; from < hops.length; from += MAX_WINDOW_BATCH) {
+      const some = hops.slice(from, from + MAX_WINDOW_BATCH);
       const began = nowMicros();
       const windows = some.flatMap((hop) => hop.embeddings ?? []);
       const scores = await this.#scores(windows);
@@ -241,14 +241,14 @@ export class InferStage {
       }
       const inferredAt = Date.now() * 1_000;
       for (const hop of some) {
-        const { track, end } = hop;
+        const { track, endReason } = hop;
         const events = track.finish(hop, hop.embeddings && scores.shift()!, inferredAt);
         this.#sink.hop?.({
           ...events,
           track: track.id,
           state: track.state(),
-          end,
-          over: this.#tracks.get(trackKey(track.id)) !== track,
+          endReason,
+          trackClosed: this.#tracks.get(trackKey(track.id)) !== track,
         });
         if (events.frames.length > 0) await this.#sink.frames(events.frames);
         if (events.activations.length > 0) await this.#sink.activations(events.activations);

@@ -18,7 +18,7 @@ export interface Hop {
   readonly embeddings: Float32Array | null;
   readonly warmup: boolean;
   /** Set when this is the last hop before a break. */
-  readonly end: ActivationEnd | null;
+  readonly endReason: ActivationEnd | null;
 }
 
 /** What one scored hop gives. */
@@ -38,7 +38,7 @@ export function effectiveThresholds(model: AuModel, options: InferOptions): Floa
  */
 export interface TrackState {
   /** Newest frame that was scored; -1 before the first one. */
-  readonly scored: number;
+  readonly lastScoredFrame: number;
   readonly smoother: SmootherState;
   readonly activations: ActivationState;
 }
@@ -52,16 +52,16 @@ export class TrackInference {
   readonly #activations: ActivationTracker;
   #window: TrackWindow;
   #smoother: ScoreSmoother;
-  #newest: Micros | null = null;
-  #reliable: Micros | null = null;
-  #scored: number;
+  #lastCaptureTime: Micros | null = null;
+  #lastReliableTime: Micros | null = null;
+  #lastScoredFrame: number;
   /** Frames up to this one were scored elsewhere: they only fill the window. */
-  readonly #scoredBefore: number;
+  readonly #restoredUpTo: number;
 
   /** `state` goes on from where this track was elsewhere: first come the frames of its window once more. */
   constructor(id: TrackKey, model: AuModel, options: InferOptions, state?: TrackState) {
     this.id = id;
-    this.#scored = this.#scoredBefore = state?.scored ?? -1;
+    this.#lastScoredFrame = this.#restoredUpTo = state?.lastScoredFrame ?? -1;
     this.#model = model;
     this.#options = options;
     this.#thresholds = effectiveThresholds(model, options);
@@ -73,7 +73,7 @@ export class TrackInference {
   /** As of the newest hop that was finished. */
   state(): TrackState {
     return {
-      scored: this.#scored,
+      lastScoredFrame: this.#lastScoredFrame,
       smoother: this.#smoother.state(),
       activations: this.#activations.state(),
     };
@@ -83,31 +83,31 @@ export class TrackInference {
   append(face: FaceStamp, embedding: Float32Array | null): Hop[] {
     const due: Hop[] = [];
     const hole = gapThreshold(this.#options.gapSeconds, face.interval);
-    if (this.#reliable !== null && face.captureTime - this.#reliable > hole) {
-      due.push(this.#take(face.captureTime - this.#newest! > hole ? 'gap' : 'unreliable'));
+    if (this.#lastReliableTime !== null && face.captureTime - this.#lastReliableTime > hole) {
+      due.push(this.#takeHop(face.captureTime - this.#lastCaptureTime! > hole ? 'gap' : 'unreliable'));
       this.#window = this.#newWindow();
-      this.#reliable = null;
+      this.#lastReliableTime = null;
     }
-    if (face.frame <= this.#scoredBefore) this.#window.rebuild(embedding);
+    if (face.frame <= this.#restoredUpTo) this.#window.refill(embedding);
     else this.#window.append(face, embedding);
-    this.#newest = face.captureTime;
-    if (embedding) this.#reliable = face.captureTime;
-    if (this.#window.waiting >= this.#options.hop) due.push(this.#take(null));
+    this.#lastCaptureTime = face.captureTime;
+    if (embedding) this.#lastReliableTime = face.captureTime;
+    if (this.#window.pendingCount >= this.#options.hop) due.push(this.#takeHop(null));
     return due;
   }
 
   /** The track is over: the hop of what is left. */
   end(reason: ActivationEnd): Hop {
-    return this.#take(reason);
+    return this.#takeHop(reason);
   }
 
   /** `scores`: (hop, 12) of the newest frames of the hop's window. */
   finish(hop: Hop, scores: Float32Array | null, inferredAt: Micros): HopEvents {
     const frames: AuFrame[] = [];
     const activations: AuActivation[] = [];
-    this.#scored = hop.faces.at(-1)?.frame ?? this.#scored;
+    this.#lastScoredFrame = hop.faces.at(-1)?.frame ?? this.#lastScoredFrame;
     const publish = (smoothed: SmoothedScores) => {
-      const frame = this.#frame(smoothed, inferredAt);
+      const frame = this.#toEvent(smoothed, inferredAt);
       frames.push(frame);
       activations.push(...this.#activations.push(frame));
     };
@@ -118,21 +118,21 @@ export class TrackInference {
       const next: AuScores = { face, warmup: hop.warmup, raw };
       this.#smoother.push(next).forEach(publish);
     });
-    if (hop.end) {
+    if (hop.endReason) {
       this.#smoother.end().forEach(publish);
-      activations.push(...this.#activations.end(hop.end));
+      activations.push(...this.#activations.end(hop.endReason));
     }
     return { frames, activations };
   }
 
-  #take(end: ActivationEnd | null): Hop {
-    const { faces, window } = this.#window.take();
+  #takeHop(endReason: ActivationEnd | null): Hop {
+    const { faces, window } = this.#window.takeHop();
     return {
       track: this,
       faces,
       embeddings: faces.length > 0 ? (window?.embeddings ?? null) : null,
       warmup: window?.warmup ?? true,
-      end,
+      endReason,
     };
   }
 
@@ -140,7 +140,7 @@ export class TrackInference {
     return new TrackWindow(this.#model.windowSize, this.#model.embeddingSize);
   }
 
-  #frame({ face, warmup, raw, smoothed }: SmoothedScores, inferredAt: Micros): AuFrame {
+  #toEvent({ face, warmup, raw, smoothed }: SmoothedScores, inferredAt: Micros): AuFrame {
     const state = (au: number): AuState | null =>
       raw && smoothed
         ? {

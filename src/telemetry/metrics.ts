@@ -1,5 +1,5 @@
 import type { Attributes, Meter } from '@opentelemetry/api';
-import { diagnostics, type Gauges } from '../diagnostics.ts';
+import { diagnostics, type ProcessGauges } from '../diagnostics.ts';
 import type { CameraState, CameraStatus } from '../domain/camera-status.ts';
 import { GpuReader } from './gpu.ts';
 
@@ -24,7 +24,7 @@ const BATCH_SIZE = {
  * Turns the stages' diagnostics into metrics. docs/metrics.md lists every name; the queries in deploy/ use them (tests
  * compare). `end` removes the subscriptions.
  */
-export function recordMetrics(meter: Meter): { watch(gauges: () => Gauges): void; end(): void } {
+export function recordMetrics(meter: Meter): { watch(gauges: () => ProcessGauges): void; end(): void } {
   const cameras = new CameraMetrics(meter);
   const unsubscribes = [...cameras.subscribe(), ...recordInference(meter), ...recordPublishing(meter)];
   recordProcess(meter);
@@ -150,7 +150,7 @@ function recordInference(meter: Meter): (() => void)[] {
       batch.record(faces.length);
     }),
     diagnostics.scored.subscribe(({ from, to }) => score.record((to - from) / 1e6)),
-    diagnostics.passedOver.subscribe(({ cameraId, count, cause }) =>
+    diagnostics.skipped.subscribe(({ cameraId, count, cause }) =>
       passedOver.add(count, { camera: cameraId, cause }),
     ),
   ];
@@ -182,7 +182,7 @@ function recordPublishing(meter: Meter): (() => void)[] {
   ];
 }
 
-function watchQueues(meter: Meter, gauges: () => Gauges): void {
+function watchQueues(meter: Meter, gauges: () => ProcessGauges): void {
   const queue = meter.createObservableGauge('austream.infer.queue.length', {
     unit: '{crop}',
     description: 'Crops waiting for the model',
@@ -200,8 +200,8 @@ function watchQueues(meter: Meter, gauges: () => Gauges): void {
   });
   meter.addBatchObservableCallback(
     (result) => {
-      const { waitingCrops, publisher } = gauges();
-      if (waitingCrops !== undefined) result.observe(queue, waitingCrops);
+      const { queuedCrops, publisher } = gauges();
+      if (queuedCrops !== undefined) result.observe(queue, queuedCrops);
       result.observe(pending, publisher.pending);
       if (publisher.spoolBytes !== undefined) result.observe(spool, publisher.spoolBytes);
       result.observe(connected, publisher.connected ? 1 : 0);

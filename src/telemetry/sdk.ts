@@ -7,7 +7,7 @@ import {
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
-import type { Gauges } from '../diagnostics.ts';
+import type { ProcessGauges } from '../diagnostics.ts';
 import type { Routes } from '../http/health.ts';
 import { FrameIdGenerator } from './ids.ts';
 import { recordMetrics } from './metrics.ts';
@@ -18,7 +18,7 @@ export interface Telemetry {
   /** `/metrics`, in Prometheus' text format. */
   readonly routes: Routes;
   /** Sets the function that reads the queue sizes. */
-  watch(gauges: () => Gauges): void;
+  watch(gauges: () => ProcessGauges): void;
   /** Flushes the exporters and shuts down; gives up after two seconds. */
   close(): Promise<void>;
 }

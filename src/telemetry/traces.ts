@@ -33,7 +33,9 @@ interface OpenFrame {
 export function recordTraces(tracer: Tracer, ids: FrameIdGenerator): () => void {
   const traces = new FrameTraces(tracer, ids);
   const unsubscribes = [
-    diagnostics.frame.subscribe(({ faces, at, handedOn }) => traces.arrived(faces, at, handedOn === true)),
+    diagnostics.frame.subscribe(({ faces, at, scoredElsewhere }) =>
+      traces.arrived(faces, at, scoredElsewhere === true),
+    ),
     diagnostics.encoded.subscribe(({ faces, from, to }) => traces.encoded(faces, { from, to })),
     diagnostics.scored.subscribe(({ faces, from, to, windows }) =>
       traces.scored(faces, { from, to }, windows),
@@ -71,7 +73,7 @@ class FrameTraces {
     this.#ids = ids;
   }
 
-  arrived(faces: FrameFaces, at: Micros, handedOn: boolean): void {
+  arrived(faces: FrameFaces, at: Micros, scoredElsewhere: boolean): void {
     this.#hasCameras = true;
     const from =
       faces.clockSource === 'file' ? faces.receivedAt : Math.min(faces.captureTime, faces.receivedAt);
@@ -95,7 +97,7 @@ class FrameTraces {
       this.#child(frame, 'detect', faces.analysed);
       this.#child(frame, 'transfer', { from: faces.analysed.to, to: at });
     }
-    if (handedOn || frame.stageEnds.size === 0) root.end(at / 1_000);
+    if (scoredElsewhere || frame.stageEnds.size === 0) root.end(at / 1_000);
     else this.#keep(key, frame);
   }
 

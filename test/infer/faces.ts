@@ -3,7 +3,7 @@ import {
   type CropQuality,
   type FaceCrop,
   type FrameFaces,
-  type Unreliable,
+  type UnreliableReason,
 } from '../../src/domain/face.ts';
 
 const FINE: CropQuality = {
@@ -27,7 +27,7 @@ export function faceCrop(given: {
   at?: number;
   interval?: number;
   live?: boolean;
-  unreliable?: Unreliable | null;
+  unreliable?: UnreliableReason | null;
 }): FaceCrop {
   const at = given.at ?? given.frame * 40_000;
   return {

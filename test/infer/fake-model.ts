@@ -6,10 +6,7 @@ import type { AuModel } from '../../src/infer/engine/index.ts';
  * and its square; a frame's score mixes its own embedding, its place in the window and the whole window's sum, so
  * that a wrong window, a wrong row or a wrong order changes the result.
  */
-export function countingModel(
-  windowSize: number,
-  hop: number,
-): AuModel & { encoded: number; batches: number[] } {
+export function fakeModel(windowSize: number, hop: number): AuModel & { encoded: number; batches: number[] } {
   const model = {
     stamp: { name: 'counting', version: '1', sha256: '0'.repeat(64), trained: false },
     thresholds: new Float32Array(AU_COUNT).fill(0.5),

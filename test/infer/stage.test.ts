@@ -5,13 +5,13 @@ import type { FaceCrop } from '../../src/domain/face.ts';
 import { inferOptions } from '../../src/infer/options.ts';
 import { InferStage } from '../../src/infer/stage.ts';
 import { faceCrop, frameOf } from './faces.ts';
-import { countingModel, referenceScores } from './fake-model.ts';
+import { fakeModel, referenceScores } from './fake-model.ts';
 
 const SIZE = 32;
 
-function stageOf(
+function openStage(
   config: { hop?: number; [key: string]: unknown },
-  model = countingModel(SIZE, config.hop ?? 16),
+  model = fakeModel(SIZE, config.hop ?? 16),
 ) {
   const frames: AuFrame[] = [];
   const activations: AuActivation[] = [];
@@ -27,8 +27,8 @@ function stageOf(
 }
 
 /** A model whose encoder gives nothing until it is released. */
-function heldModel(hop: number) {
-  const held = countingModel(SIZE, hop);
+function blockedModel(hop: number) {
+  const held = fakeModel(SIZE, hop);
   const gate = Promise.withResolvers<void>();
   const { encode } = held;
   held.encode = async (crops, n) => {
@@ -86,7 +86,7 @@ describe('InferStage', () => {
         fc.constantFrom(1, 5, 16, 32),
         fc.constantFrom(1, 7, 64),
         async (steps, hop, max) => {
-          const { stage, model, frames } = stageOf({ hop, batch: { max, deadlineMs: 0 } });
+          const { stage, model, frames } = openStage({ hop, batch: { max, deadlineMs: 0 } });
           let frame = 0;
           const crops = steps.map((given) => {
             frame += given.skip;
@@ -115,14 +115,14 @@ describe('InferStage', () => {
   });
 
   it('says warmup until the window is full of real frames', async () => {
-    const { stage, frames } = stageOf({ hop: 16 });
+    const { stage, frames } = openStage({ hop: 16 });
     for (let frame = 0; frame < 64; frame += 1) await stage.push(frameOf([faceCrop({ frame })]));
     await stage.flush();
     expect(frames.map((one) => one.warmup)).toEqual(Array.from({ length: 64 }, (_, i) => i < 16));
   });
 
   it('scores a track to its end when it leaves, and starts anew when its number comes back in a new epoch', async () => {
-    const { stage, frames } = stageOf({ hop: 16 });
+    const { stage, frames } = openStage({ hop: 16 });
     for (let frame = 0; frame < 5; frame += 1) await stage.push(frameOf([faceCrop({ frame })]));
     await stage.push(frameOf([faceCrop({ frame: 5, trackId: 2 })], [1]));
     await stage.flush();
@@ -136,7 +136,7 @@ describe('InferStage', () => {
   });
 
   it('batches crops of several cameras into one run of the encoder', async () => {
-    const { stage, model } = stageOf({ batch: { max: 8, deadlineMs: 10_000 } });
+    const { stage, model } = openStage({ batch: { max: 8, deadlineMs: 10_000 } });
     for (let i = 0; i < 8; i += 1)
       await stage.push(frameOf([faceCrop({ frame: 0, cameraId: `cam${i}`, live: true })]));
     await stage.flush();
@@ -144,8 +144,8 @@ describe('InferStage', () => {
   });
 
   it('makes files wait and drops the oldest crops of the busiest live camera, counted', async () => {
-    const { held, release } = heldModel(1);
-    const { stage, frames, dropped } = stageOf(
+    const { held, release } = blockedModel(1);
+    const { stage, frames, dropped } = openStage(
       { hop: 1, maxWaiting: 8, batch: { max: 2, deadlineMs: 0 } },
       held,
     );
@@ -172,8 +172,8 @@ describe('InferStage', () => {
   });
 
   it('never drops crops of files, which leave half of the line to live cameras', async () => {
-    const { held, release } = heldModel(1);
-    const { stage, frames, dropped } = stageOf(
+    const { held, release } = blockedModel(1);
+    const { stage, frames, dropped } = openStage(
       { hop: 1, maxWaiting: 8, batch: { max: 2, deadlineMs: 0 } },
       held,
     );
@@ -182,10 +182,10 @@ describe('InferStage', () => {
     };
     const files = Promise.all([play('clip'), play('film')]);
     await new Promise((resolve) => setImmediate(resolve));
-    expect([stage.waiting, stage.waitingLive]).toEqual([4, 0]);
+    expect([stage.queuedCrops, stage.queuedLiveCrops]).toEqual([4, 0]);
     for (let frame = 0; frame < 10; frame += 1)
       void stage.push(frameOf([faceCrop({ frame, cameraId: 'live', live: true })]));
-    expect([stage.waiting, stage.waitingLive]).toEqual([8, 4]);
+    expect([stage.queuedCrops, stage.queuedLiveCrops]).toEqual([8, 4]);
     release();
     await files;
     await stage.flush();
@@ -195,8 +195,8 @@ describe('InferStage', () => {
   });
 
   it('makes the same batches of a file however long the model takes', async () => {
-    const { held, release } = heldModel(16);
-    const { stage } = stageOf({ batch: { max: 64, deadlineMs: 10_000 } }, held);
+    const { held, release } = blockedModel(16);
+    const { stage } = openStage({ batch: { max: 64, deadlineMs: 10_000 } }, held);
     const show = async (trackId: number, from: number, until: number) => {
       for (let frame = from; frame < until; frame += 1)
         await stage.push(frameOf([faceCrop({ frame, trackId })]));
@@ -212,9 +212,9 @@ describe('InferStage', () => {
   });
 
   it('rejects what waits when the model fails', async () => {
-    const broken = countingModel(SIZE, 16);
+    const broken = fakeModel(SIZE, 16);
     broken.encode = () => Promise.reject(new Error('device lost'));
-    const { stage } = stageOf({}, broken);
+    const { stage } = openStage({}, broken);
     await stage.push(frameOf([faceCrop({ frame: 0 })]));
     await expect(stage.flush()).rejects.toThrow('device lost');
     await expect(stage.failed).rejects.toThrow('device lost');
@@ -223,14 +223,14 @@ describe('InferStage', () => {
   it('gives up a model that hangs, not one that is slow', async () => {
     vi.useFakeTimers();
     try {
-      const slow = countingModel(SIZE, 1);
+      const slow = fakeModel(SIZE, 1);
       let lasts = 900;
       const { encode } = slow;
       slow.encode = async (crops, n) => {
         await new Promise((resolve) => setTimeout(resolve, lasts));
         return encode(crops, n);
       };
-      const { stage, frames } = stageOf({ hop: 1, batch: { max: 1, deadlineMs: 0 } }, slow);
+      const { stage, frames } = openStage({ hop: 1, batch: { max: 1, deadlineMs: 0 } }, slow);
       const relax = stage.watchForStall(1_000);
       for (let frame = 0; frame < 5; frame += 1) await stage.push(frameOf([faceCrop({ frame })]));
       await vi.advanceTimersByTimeAsync(5_000);

@@ -4,10 +4,10 @@ import { inferOptions } from '../../src/infer/options.ts';
 import { effectiveSmoothing } from '../../src/infer/smoothing.ts';
 import { TrackInference } from '../../src/infer/track.ts';
 import { faceCrop } from './faces.ts';
-import { countingModel } from './fake-model.ts';
+import { fakeModel } from './fake-model.ts';
 
 it('takes the model’s σ of its mode where the config has none', () => {
-  const model = { ...countingModel(32, 4), sigma: { causal: 1, centered: 2 } };
+  const model = { ...fakeModel(32, 4), sigma: { causal: 1, centered: 2 } };
   const sigma = (smoothing: object) =>
     effectiveSmoothing(model, inferOptions.parse({ smoothing }).smoothing).sigma;
   expect([{}, { mode: 'centered' }, { sigma: 3 }, { mode: 'centered', sigma: 4 }].map(sigma)).toEqual([
@@ -30,11 +30,13 @@ it('takes the model’s σ of its mode where the config has none', () => {
 
 it('a track of frames that are meant to be a second apart has one window, until frames are missing', () => {
   const id = { cameraId: 'cam', epoch: 0, trackId: 1 };
-  const track = new TrackInference(id, countingModel(32, 4), inferOptions.parse({ hop: 4 }));
+  const track = new TrackInference(id, fakeModel(32, 4), inferOptions.parse({ hop: 4 }));
   const embedding = new Float32Array(2);
   const append = (frame: number) => {
     const { pixels: _, ...face } = faceCrop({ frame, at: frame * 1_010_000, interval: 1_000_000 });
-    return track.append(face, embedding).map(({ faces, end }) => [faces.map((one) => one.frame), end]);
+    return track
+      .append(face, embedding)
+      .map(({ faces, endReason }) => [faces.map((one) => one.frame), endReason]);
   };
   expect([0, 1, 3, 4, 5].flatMap(append)).toEqual([[[0, 1, 3, 4], null]]);
   expect(append(9)).toEqual([[[5], 'gap']]);

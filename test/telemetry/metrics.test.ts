@@ -22,7 +22,7 @@ beforeAll(async () => {
   process.env.PATH = `${folder}:${process.env.PATH}`;
   telemetry = (await openTelemetry({ host: '127.0.0.1', port: 0 }))!;
   telemetry.watch(() => ({
-    waitingCrops: 7,
+    queuedCrops: 7,
     publisher: {
       connected: true,
       pending: 11,
@@ -54,7 +54,7 @@ function publishAllDiagnostics(): void {
   diagnostics.scored.publish({ from: at, to: at + 20_000, faces: [frame], windows: 1 });
   diagnostics.published.publish({ frames: [frame, frame], at });
   diagnostics.acknowledged.publish({ frame, at });
-  diagnostics.passedOver.publish({ cameraId: 'cam', count: 16, cause: 'late' });
+  diagnostics.skipped.publish({ cameraId: 'cam', count: 16, cause: 'late' });
   diagnostics.lost.publish({ cameraId: 'cam', count: 5, cause: 'spool_full' });
 }
 

@@ -34,7 +34,7 @@ test('the worker that scores adds to the trace that the camera’s worker began,
     for (let frame = 0; frame < FRAMES; frame++) {
       const analysed = { from: NOW + frame * 40_000 + 6_000, to: NOW + frame * 40_000 + 20_000 };
       const faces = { ...frameOf([crop(frame)]), analysed };
-      diagnostics.frame.publish({ faces, at: analysed.to + 1_000, handedOn: true });
+      diagnostics.frame.publish({ faces, at: analysed.to + 1_000, scoredElsewhere: true });
     }
   });
   const begun = receiver.spans.splice(0);

@@ -1,5 +1,5 @@
 import { Semaphore } from 'async-mutex';
-import { diagnostics, type Gauges, nowMicros } from '../../diagnostics.ts';
+import { diagnostics, nowMicros, type ProcessGauges } from '../../diagnostics.ts';
 import type { AuActivation, AuFrame } from '../../domain/event.ts';
 import { GroupReader } from '../../kafka/group-reader.ts';
 import { log } from '../../log.ts';
@@ -90,10 +90,10 @@ export class InferGroupMember {
     ];
   }
 
-  stats(): Gauges {
+  stats(): ProcessGauges {
     const connected = this.#reader?.connected ?? false;
     const pending = this.#sum((owner) => owner.unpublished);
-    return { waitingCrops: this.#sum((owner) => owner.waiting), publisher: { connected, pending } };
+    return { queuedCrops: this.#sum((owner) => owner.waiting), publisher: { connected, pending } };
   }
 
   summary(): InferSummary {
@@ -113,7 +113,7 @@ export class InferGroupMember {
         skipped: (cause, crops, cameraId) => {
           this.#passedOver[cause] += crops;
           if (cause === 'undecodable') publishLost(cameraId, crops, 'crop_undecodable');
-          else diagnostics.passedOver.publish({ cameraId, count: crops, cause });
+          else diagnostics.skipped.publish({ cameraId, count: crops, cause });
           log.debug({ partition, cameraId, cause, crops }, 'crops passed over');
         },
         expired: (records) => publishLost(UNKNOWN_CAMERA, records, 'crop_expired'),

@@ -109,7 +109,7 @@ export class PartitionInference {
 
   /** Crops that wait for the model. */
   get waiting(): number {
-    return this.#stage.waiting;
+    return this.#stage.queuedCrops;
   }
 
   /** Events that `collect` has not returned yet. */
@@ -120,7 +120,7 @@ export class PartitionInference {
   /** Discards everything that is not scored; nothing is emitted any more. */
   abandon(): void {
     this.#abandoned = true;
-    this.#stage.abandon();
+    this.#stage.discardQueue();
   }
 
   /** Processes the next record; `batch` is null if it could not be decoded. `now`: ms. */
@@ -164,11 +164,11 @@ export class PartitionInference {
     }
     const id = parseTrackKey(key)!;
     const { window, track, isLiveSource } = record;
-    this.#stage.restore(id, track);
+    this.#stage.restoreTrack(id, track);
     this.#tracks.set(key, {
       ...this.#newTrack(id, isLiveSource),
-      newestFrame: window === null ? track.scored : window.frame - 1,
-      refill: window && { from: window.frame, through: track.scored },
+      newestFrame: window === null ? track.lastScoredFrame : window.frame - 1,
+      refill: window && { from: window.frame, through: track.lastScoredFrame },
     });
     return window?.offset ?? null;
   }
@@ -273,21 +273,21 @@ export class PartitionInference {
     this.#stage.endTrack(track.id, reason);
   }
 
-  #onHop({ track: id, state, end, over, frames, activations }: ScoredHop): void {
+  #onHop({ track: id, state, endReason, trackClosed, frames, activations }: ScoredHop): void {
     if (this.#abandoned) return;
     const key = trackKey(id);
     const track = this.#tracks.get(key)!;
     this.#frames.push(...frames);
     this.#activations.push(...activations);
-    while (track.unscored[0] && track.unscored[0].frame <= state.scored)
+    while (track.unscored[0] && track.unscored[0].frame <= state.lastScoredFrame)
       this.#watermark.done(track.unscored.shift()!.offset);
-    if (end !== null) track.windowOffsets.discardThrough(state.scored);
-    if (over) for (const offset of track.pendingEnds.splice(0)) this.#watermark.done(offset);
-    if (over && track.unscored.length === 0) {
+    if (endReason !== null) track.windowOffsets.discardThrough(state.lastScoredFrame);
+    if (trackClosed) for (const offset of track.pendingEnds.splice(0)) this.#watermark.done(offset);
+    if (trackClosed && track.unscored.length === 0) {
       this.#tracks.delete(key);
-      this.#rememberEnded(key, state.scored);
+      this.#rememberEnded(key, state.lastScoredFrame);
     } else {
-      const window = track.windowOffsets.windowStart(state.scored);
+      const window = track.windowOffsets.windowStart(state.lastScoredFrame);
       this.#states.set(key, { kind: 'live', track: state, window, isLiveSource: track.isLiveSource });
     }
     this.#options.commitPending();

@@ -1,6 +1,6 @@
 import type { AuScores } from '../../domain/scores.ts';
 import type { ActivationState } from '../../infer/activations.ts';
-import type { Tap } from '../../infer/smoothing.ts';
+import type { SmoothingSample } from '../../infer/smoothing.ts';
 import type { TrackState } from '../../infer/track.ts';
 import type { WindowStart } from './window-offsets.ts';
 
@@ -61,12 +61,16 @@ interface LiveJson {
 }
 
 function toJson({ track, window, isLiveSource }: Extract<StateRecord, { kind: 'live' }>): LiveJson {
-  const { scored, smoother, activations } = track;
+  const { lastScoredFrame, smoother, activations } = track;
   return {
     kind: 'live',
-    scored,
-    taps: smoother.taps.map(({ captureTime, interval, raw }) => [captureTime, interval, floatsToBase64(raw)]),
-    waiting: smoother.waiting.map((scores) => ({ ...scores, raw: floatsToBase64(scores.raw) })),
+    scored: lastScoredFrame,
+    taps: smoother.samples.map(({ captureTime, interval, raw }) => [
+      captureTime,
+      interval,
+      floatsToBase64(raw),
+    ]),
+    waiting: smoother.pending.map((scores) => ({ ...scores, raw: floatsToBase64(scores.raw) })),
     activations,
     window,
     camera: isLiveSource,
@@ -77,12 +81,16 @@ function fromJson({ scored, taps, waiting, activations, window, camera }: LiveJs
   return {
     kind: 'live',
     track: {
-      scored,
+      lastScoredFrame: scored,
       smoother: {
-        taps: taps.map(
-          ([captureTime, interval, raw]): Tap => ({ captureTime, interval, raw: floatsFromBase64(raw) }),
+        samples: taps.map(
+          ([captureTime, interval, raw]): SmoothingSample => ({
+            captureTime,
+            interval,
+            raw: floatsFromBase64(raw),
+          }),
         ),
-        waiting: waiting.map((scores) => ({ ...scores, raw: floatsFromBase64(scores.raw) })),
+        pending: waiting.map((scores) => ({ ...scores, raw: floatsFromBase64(scores.raw) })),
       },
       activations,
     },

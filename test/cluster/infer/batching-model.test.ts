@@ -1,13 +1,13 @@
 import { describe, expect, it, vi } from 'vitest';
 import { BatchingModel } from '../../../src/cluster/infer/batching-model.ts';
 import { CROP_BYTES } from '../../../src/domain/face.ts';
-import { countingModel } from '../../infer/fake-model.ts';
+import { fakeModel } from '../../infer/fake-model.ts';
 
 const crop = (shade: number, n = 1) => new Uint8Array(n * CROP_BYTES).fill(shade);
 
 describe('SharedModel', () => {
   it('runs together what is asked while the device is busy, no more than a batch, and gives each its own', async () => {
-    const model = countingModel(12, 4);
+    const model = fakeModel(12, 4);
     const shared = new BatchingModel(model, 4);
     const shades = [10, 20, 30, 40, 50, 60];
     const asked = [shared.encode(crop(shades[0]!), 1)];
@@ -29,14 +29,14 @@ describe('SharedModel', () => {
   });
 
   it('runs a call that is larger than a batch by itself', async () => {
-    const model = countingModel(12, 4);
+    const model = fakeModel(12, 4);
     const shared = new BatchingModel(model, 4);
     await Promise.all([shared.encode(crop(1), 1), shared.encode(crop(2, 9), 9), shared.encode(crop(3), 1)]);
     expect(model.batches).toEqual([1, 9, 1]);
   });
 
   it('says that the engine failed, and on which device', async () => {
-    const model = countingModel(12, 4);
+    const model = fakeModel(12, 4);
     model.encode = () => Promise.reject(new Error('CUDA error 999'));
     const shared = new BatchingModel(model, 4);
     const failure = { code: 'ENGINE_FAILED', message: 'the model failed on onnx/cpu: CUDA error 999' };
@@ -46,7 +46,7 @@ describe('SharedModel', () => {
   });
 
   it('takes a device that does not answer for dead', async () => {
-    const model = countingModel(12, 4);
+    const model = fakeModel(12, 4);
     const shared = new BatchingModel(model, 4);
     await shared.probe();
     model.encode = () => new Promise(() => {});

@@ -9,7 +9,7 @@ import { inferOptions } from '../../../src/infer/options.ts';
 import { InferStage } from '../../../src/infer/stage.ts';
 import type { FaceCropBatch } from '../../../src/records/events.ts';
 import { faceCrop, frameOf } from '../../infer/faces.ts';
-import { countingModel } from '../../infer/fake-model.ts';
+import { fakeModel } from '../../infer/fake-model.ts';
 
 /** Small, so that short stories fill windows. */
 const SIZE = 12;
@@ -74,7 +74,7 @@ async function undisturbed(
   options: ReturnType<typeof inferOptions.parse>,
 ) {
   const events: { frames: AuFrame[]; activations: AuActivation[] } = { frames: [], activations: [] };
-  const stage = new InferStage(countingModel(SIZE, options.hop), options, {
+  const stage = new InferStage(fakeModel(SIZE, options.hop), options, {
     frames: (some) => void events.frames.push(...some),
     activations: (some) => void events.activations.push(...some),
     dropped: () => {},
@@ -96,7 +96,7 @@ async function disturbed(
   let committed: number | null = null;
   let encodedAgain = 0;
   for (const { after, commitEvery } of [...deaths, { after: Number.POSITIVE_INFINITY, commitEvery: 3 }]) {
-    const model = countingModel(SIZE, options.hop);
+    const model = fakeModel(SIZE, options.hop);
     const partition = new PartitionInference(model, {
       infer: options,
       states: new Map([...states].map(([key, value]) => [key, decodeState(value)!])),

@@ -18,7 +18,7 @@ import { confluentHeader, SchemaRegistry } from '../../../src/records/schema-reg
 import { topicNames } from '../../../src/records/topics.ts';
 import { MockBroker } from '../../broker/mock-broker.ts';
 import { faceCrop, frameOf } from '../../infer/faces.ts';
-import { countingModel } from '../../infer/fake-model.ts';
+import { fakeModel } from '../../infer/fake-model.ts';
 
 const HOP = 4;
 const SCHEMA_ID = 7;
@@ -66,7 +66,7 @@ async function own(group: string) {
     states,
     cluster: clusterOptions.parse({ group, sessionSeconds: 6 }),
     infer: inferOptions.parse({ hop: HOP }),
-    model: countingModel(16, HOP),
+    model: fakeModel(16, HOP),
     decoder: new RecordDecoder(
       new SchemaRegistry(registryOptions.parse({ url: `http://127.0.0.1:${port}` })),
     ),

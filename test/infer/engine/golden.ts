@@ -19,12 +19,12 @@ export interface EnsembleFixture {
   readonly taps: Readonly<Record<string, Sample>>;
 }
 
-export function fixture<T>(name: string): T {
+export function readGolden<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`../../fixtures/model/${name}.json`, import.meta.url), 'utf8'));
 }
 
 /** The crops that golden.py makes: noise over a ramp. */
-export function crops(name: string, n: number): Uint8Array {
+export function goldenCrops(name: string, n: number): Uint8Array {
   return Uint8Array.from(uniform(name, n * 112 * 112 * 3), (u, i) => {
     const pixel = Math.floor(i / 3);
     return Math.floor(u * 60 + 60 + ((pixel % 112) + (Math.floor(pixel / 112) % 112)) * 0.6);
@@ -32,14 +32,14 @@ export function crops(name: string, n: number): Uint8Array {
 }
 
 /** The largest difference between `a` and as much of `b`. */
-export function furthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
+export function maxAbsDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let most = 0;
   for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i]! - b[i]!));
   return most;
 }
 
 /** The largest difference at the sampled places. */
-export function difference(values: Float32Array, expected: Sample): number {
+export function maxSampleError(values: Float32Array, expected: Sample): number {
   const size = expected.shape.reduce((product, n) => product * n, 1);
   expect(values.length).toBe(size);
   return Math.max(
@@ -50,20 +50,23 @@ export function difference(values: Float32Array, expected: Sample): number {
 }
 
 /** Layer groups whose outputs are off by more than this share of their largest value, in the order of the graph. */
-export function partings(
+export function layerMismatches(
   found: ReadonlyMap<string, Float32Array>,
   taps: Readonly<Record<string, Sample>>,
   tolerance: number,
 ): string[] {
   return Object.entries(taps)
     .filter(([name]) => found.has(name))
-    .map(([name, expected]) => ({ name, off: difference(found.get(name)!, expected) / expected.largest }))
+    .map(([name, expected]) => ({ name, off: maxSampleError(found.get(name)!, expected) / expected.largest }))
     .filter(({ off }) => !(off <= tolerance))
     .map(({ name, off }) => `${name}: ${off.toExponential(1)}`);
 }
 
 /** Operators that note what layers of these names gave, as rows. */
-export function tapped<T>(ops: Ops<T>, names: ReadonlySet<string>): { ops: Ops<T>; found: Map<string, T> } {
+export function recordLayerOutputs<T>(
+  ops: Ops<T>,
+  names: ReadonlySet<string>,
+): { ops: Ops<T>; found: Map<string, T> } {
   const found = new Map<string, T>();
   const noting = new Proxy(ops, {
     get(target, key) {

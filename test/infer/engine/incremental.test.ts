@@ -10,7 +10,7 @@ import { inferOptions } from '../../../src/infer/options.ts';
 import { InferStage } from '../../../src/infer/stage.ts';
 import { faceCrop, frameOf } from '../faces.ts';
 import { modelFolder } from '../weights/model-folder.ts';
-import { crops } from './golden.ts';
+import { goldenCrops } from './golden.ts';
 
 let scratch: string;
 let folder: string;
@@ -44,7 +44,7 @@ async function fullRecompute(
 }
 
 describe('incremental inference', () => {
-  const noise = crops('incremental', 330);
+  const noise = goldenCrops('incremental', 330);
   it.each([
     [1, 10, []],
     [7, 70, [30, 31]],

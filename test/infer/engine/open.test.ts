@@ -7,8 +7,8 @@ import { type ModelOptions, openModel } from '../../../src/infer/engine/index.ts
 import { GraphCache } from '../../../src/infer/engine/onnx/graph-cache.ts';
 import { inferOptions } from '../../../src/infer/options.ts';
 import { randomWeights } from '../../../src/infer/weights/random-weights.ts';
-import { floats, modelFolder, tinyTensors } from '../weights/model-folder.ts';
-import { crops, difference, fixture, furthest, type Sample } from './golden.ts';
+import { float32Tensor, modelFolder, tinyTensors } from '../weights/model-folder.ts';
+import { goldenCrops, maxAbsDifference, maxSampleError, readGolden, type Sample } from './golden.ts';
 
 let scratch: string;
 beforeAll(() => {
@@ -30,7 +30,7 @@ const graphs = () =>
     : [];
 
 describe('the model that ships', () => {
-  const golden = fixture<{ sha256: string; embeddings: Sample; scores: number[] }>('shipped');
+  const golden = readGolden<{ sha256: string; embeddings: Sample; scores: number[] }>('shipped');
 
   it('is the one that the golden numbers were made of', () => {
     const manifest = JSON.parse(readFileSync('models/edge/model.json', 'utf8'));
@@ -46,8 +46,8 @@ describe('the model that ships', () => {
     ['int8', 2e-2],
   ] as const)('computes in %s what PyTorch computes', async (precision, tolerance) => {
     const model = await openModel(options({ precision }));
-    const embeddings = await model.encode(crops('shipped', 12), 12);
-    expect(difference(embeddings, golden.embeddings) / golden.embeddings.largest).toBeLessThan(tolerance);
+    const embeddings = await model.encode(goldenCrops('shipped', 12), 12);
+    expect(maxSampleError(embeddings, golden.embeddings) / golden.embeddings.largest).toBeLessThan(tolerance);
     const d = model.embeddingSize;
     const window = Float32Array.from({ length: 256 * d }, (_, i) => embeddings[i % (12 * d)]!);
     const scores = await model.score(window, 1);
@@ -63,7 +63,7 @@ describe('the model that ships', () => {
   it('gives one crop the same embedding in any batch, and one window the same scores', async () => {
     const model = await openModel(options({ hop: 4 }));
     const [d, n] = [model.embeddingSize, 5];
-    const pixels = crops('batch', n);
+    const pixels = goldenCrops('batch', n);
     const together = await model.encode(pixels, n);
     const windows = Float32Array.from({ length: n * 256 * d }, (_, i) => together[(i * 7) % (n * d)]!);
     const scored = await model.scoreNewest(windows, n);
@@ -72,17 +72,17 @@ describe('the model that ships', () => {
         pixels.slice((i * pixels.length) / n, ((i + 1) * pixels.length) / n),
         1,
       );
-      expect(furthest(alone, together.subarray(i * d))).toBeLessThan(1e-5);
+      expect(maxAbsDifference(alone, together.subarray(i * d))).toBeLessThan(1e-5);
       const window = windows.slice(i * 256 * d, (i + 1) * 256 * d);
       const single = await model.scoreNewest(window, 1);
-      expect(furthest(single, scored.subarray(i * 4 * AU_COUNT))).toBeLessThan(1e-5);
+      expect(maxAbsDifference(single, scored.subarray(i * 4 * AU_COUNT))).toBeLessThan(1e-5);
     }
     await model.close();
   });
 
   it('may be called again before an answer is there', async () => {
     const model = await openModel(options());
-    const pixels = crops('overlap', 3);
+    const pixels = goldenCrops('overlap', 3);
     const one = await model.encode(pixels, 3);
     const several = await Promise.all(Array.from({ length: 4 }, () => model.encode(pixels, 3)));
     for (const embeddings of several) expect(embeddings).toEqual(one);
@@ -124,7 +124,7 @@ describe('built graphs', () => {
     expect(new Set(steps.map(([name]) => name))).toEqual(new Set(['building window-8']));
     expect(graphs().length).toBe(before + 3);
     const tensors = tinyTensors();
-    tensors.set('vivit.head.bias', floats(new Float32Array(12), [12]));
+    tensors.set('vivit.head.bias', float32Tensor(new Float32Array(12), [12]));
     const other = modelFolder({ tensors });
     await (await openModel(options({ model: other }))).close();
     expect(graphs().length).toBe(before + 5);
@@ -135,7 +135,7 @@ describe('built graphs', () => {
     const tensors = tinyTensors();
     const values = randomWeights.read('vivit.temporal_norm.weight', [16]);
     values[3] = NaN;
-    tensors.set('vivit.temporal_norm.weight', floats(values, [16]));
+    tensors.set('vivit.temporal_norm.weight', float32Tensor(values, [16]));
     const folder = modelFolder({ tensors });
     await expect(openModel(options({ model: folder }))).rejects.toMatchObject({
       code: 'MODEL_INVALID',

@@ -18,14 +18,14 @@ import { parameterManifest } from '../../../src/infer/model/parameter-manifest.t
 import { regnet } from '../../../src/infer/model/regnet.ts';
 import { randomWeights, uniform } from '../../../src/infer/weights/random-weights.ts';
 import {
-  crops,
-  difference,
   type EnsembleFixture,
-  fixture,
-  furthest,
-  partings,
+  goldenCrops,
+  layerMismatches,
+  maxAbsDifference,
+  maxSampleError,
+  readGolden,
+  recordLayerOutputs,
   type Sample,
-  tapped,
 } from './golden.ts';
 
 let folder: string;
@@ -66,7 +66,7 @@ async function run(
 const pixels = (n: number) => ({
   element: 'uint8' as const,
   shape: [n, 112, 112, 3],
-  data: crops('crops', n),
+  data: goldenCrops('crops', n),
   n,
 });
 
@@ -78,7 +78,7 @@ function windows(net: Architecture) {
 
 async function frames(name: PresetName, taps: ReadonlySet<string>, precision?: GraphPrecision) {
   const encode = (ops: Ops<Value>, x: Value) => {
-    const noting = tapped(ops, taps);
+    const noting = recordLayerOutputs(ops, taps);
     const embeddings = frameEncoder(noting.ops, x, preset(name));
     return { ...Object.fromEntries(noting.found), embeddings };
   };
@@ -96,7 +96,7 @@ async function scores(
 ) {
   const net = { ...preset(name), ...change };
   const score = (ops: Ops<Value>, x: Value) => {
-    const noting = tapped(ops, taps);
+    const noting = recordLayerOutputs(ops, taps);
     const given = windowEncoder(noting.ops, x, net, newest);
     return { ...Object.fromEntries(noting.found), scores: given };
   };
@@ -107,9 +107,9 @@ const nothing = new Set<string>();
 
 describe('RegNetY-400MF', () => {
   it("computes what timm's regnety_004 computes, layer group by layer group", async () => {
-    const golden = fixture<{ features: Sample; taps: Record<string, Sample> }>('regnety_004');
+    const golden = readGolden<{ features: Sample; taps: Record<string, Sample> }>('regnety_004');
     const found = await run('regnety', pixels(2), (ops, x) => {
-      const noting = tapped(ops, new Set(Object.keys(golden.taps)));
+      const noting = recordLayerOutputs(ops, new Set(Object.keys(golden.taps)));
       const std = [0.229, 0.224, 0.225];
       const image = ops.image(
         x,
@@ -120,13 +120,15 @@ describe('RegNetY-400MF', () => {
       return { ...Object.fromEntries(noting.found), features };
     });
     expect([...found.keys()].sort()).toEqual([...Object.keys(golden.taps), 'features'].sort());
-    expect(partings(found, golden.taps, 1e-5)).toEqual([]);
-    expect(difference(found.get('features')!, golden.features)).toBeLessThan(1e-5 * golden.features.largest);
+    expect(layerMismatches(found, golden.taps, 1e-5)).toEqual([]);
+    expect(maxSampleError(found.get('features')!, golden.features)).toBeLessThan(
+      1e-5 * golden.features.largest,
+    );
   });
 });
 
 describe.each(['edge', 'paper-compact', 'paper'] as const)('preset %s', (name) => {
-  const golden = fixture<EnsembleFixture>(name);
+  const golden = readGolden<EnsembleFixture>(name);
   const taps = new Set(Object.keys(golden.taps));
 
   it('has as many parameters as its PyTorch twin', () => {
@@ -139,10 +141,10 @@ describe.each(['edge', 'paper-compact', 'paper'] as const)('preset %s', (name) =
     const window = await scores(name, taps);
     const found = new Map([...frame, ...window]);
     expect(Object.keys(golden.taps).filter((tap) => !found.has(tap))).toEqual([]);
-    expect(partings(found, golden.taps, 1e-5)).toEqual([]);
-    expect(difference(frame.get('embeddings')!, golden.embeddings)).toBeLessThan(1e-5);
-    expect(difference(window.get('scores')!, golden.scores.ensemble)).toBeLessThan(1e-5);
-    expect(furthest(window.get('scores')!.slice(-16 * 12), golden.newest)).toBeLessThan(1e-5);
+    expect(layerMismatches(found, golden.taps, 1e-5)).toEqual([]);
+    expect(maxSampleError(frame.get('embeddings')!, golden.embeddings)).toBeLessThan(1e-5);
+    expect(maxSampleError(window.get('scores')!, golden.scores.ensemble)).toBeLessThan(1e-5);
+    expect(maxAbsDifference(window.get('scores')!.slice(-16 * 12), golden.newest)).toBeLessThan(1e-5);
   }, 600_000);
 
   // The rest is the same code at another size, and `paper` takes a while.
@@ -153,7 +155,7 @@ describe.each(['edge', 'paper-compact', 'paper'] as const)('preset %s', (name) =
     for (const newest of [1, 16, 255]) {
       const some = (await scores(name, nothing, { newest })).get('scores')!;
       expect(some.length).toBe(newest * 12);
-      expect(furthest(some, all.slice(-newest * 12))).toBeLessThan(1e-5);
+      expect(maxAbsDifference(some, all.slice(-newest * 12))).toBeLessThan(1e-5);
     }
   });
 
@@ -170,17 +172,17 @@ describe.each(['edge', 'paper-compact', 'paper'] as const)('preset %s', (name) =
       scores: windowEncoder(ops, ops.slice(x, 2, from, to), net, 256),
     });
     const found = await run(`${name}-${member}`, whole, score);
-    expect(difference(found.get('scores')!, golden.scores[member])).toBeLessThan(1e-5);
+    expect(maxSampleError(found.get('scores')!, golden.scores[member])).toBeLessThan(1e-5);
   });
 });
 
 describe.each(['edge', 'paper-compact'] as const)('preset %s in fp16', (name) => {
   it('stays within 2e-3 of PyTorch', async () => {
-    const golden = fixture<EnsembleFixture>(name);
+    const golden = readGolden<EnsembleFixture>(name);
     const window = await scores(name, nothing, { precision: 'fp16' });
-    expect(difference(window.get('scores')!, golden.scores.ensemble)).toBeLessThan(2e-3);
+    expect(maxSampleError(window.get('scores')!, golden.scores.ensemble)).toBeLessThan(2e-3);
     const frame = await frames(name, nothing, 'fp16');
-    expect(difference(frame.get('embeddings')!, golden.embeddings)).toBeLessThan(
+    expect(maxSampleError(frame.get('embeddings')!, golden.embeddings)).toBeLessThan(
       1e-2 * golden.embeddings.largest,
     );
   });

@@ -12,7 +12,14 @@ import {
 import { frameEncoder, windowEncoder } from '../../../src/infer/model/ensemble.ts';
 import type { Ops } from '../../../src/infer/model/ops.ts';
 import { randomWeights, uniform } from '../../../src/infer/weights/random-weights.ts';
-import { crops, type EnsembleFixture, fixture, furthest, partings, tapped } from './golden.ts';
+import {
+  type EnsembleFixture,
+  goldenCrops,
+  layerMismatches,
+  maxAbsDifference,
+  readGolden,
+  recordLayerOutputs,
+} from './golden.ts';
 
 /**
  * A program of its own, because TensorFlow.js has one backend per process, and native TensorFlow is found by
@@ -36,18 +43,22 @@ function run(compute: (ops: Ops<Tensor>) => Record<string, Tensor>): Map<string,
 }
 
 function parity(name: PresetName) {
-  const golden = fixture<EnsembleFixture>(name);
+  const golden = readGolden<EnsembleFixture>(name);
   const taps = new Set(Object.keys(golden.taps));
   const net = preset(name);
   const frame = run((ops) => {
-    const noting = tapped(ops, taps);
-    const embeddings = frameEncoder(noting.ops, tf.tensor(crops('crops', 2), [2, 112, 112, 3], 'int32'), net);
+    const noting = recordLayerOutputs(ops, taps);
+    const embeddings = frameEncoder(
+      noting.ops,
+      tf.tensor(goldenCrops('crops', 2), [2, 112, 112, 3], 'int32'),
+      net,
+    );
     return { ...Object.fromEntries(noting.found), embeddings };
   });
   const size = embeddingSize(net);
   const window = uniform('window', 256 * size);
   const scored = run((ops) => {
-    const noting = tapped(ops, taps);
+    const noting = recordLayerOutputs(ops, taps);
     const scores = windowEncoder(noting.ops, tf.tensor(window, [1, 256, size]), net, 256);
     return { ...Object.fromEntries(noting.found), scores };
   });
@@ -57,9 +68,9 @@ function parity(name: PresetName) {
   const found = new Map([...frame, ...scored]);
   return {
     missing: [...taps].filter((tap) => !found.has(tap)),
-    partings: partings(found, golden.taps, 1e-4),
-    scores: furthest(golden.newest, scored.get('scores')!.slice(-16 * 12)),
-    newest: furthest(golden.newest, newest),
+    partings: layerMismatches(found, golden.taps, 1e-4),
+    scores: maxAbsDifference(golden.newest, scored.get('scores')!.slice(-16 * 12)),
+    newest: maxAbsDifference(golden.newest, newest),
   };
 }
 
@@ -73,7 +84,7 @@ async function leaks(hops: number) {
     vivit: { dim: 4, heads: 1, mlp: 4, spatialLayers: 1, temporalLayers: 1 },
   });
   const engine = await TfjsEngine.open(net, randomWeights, { backend, threads: 1, hop: 16 });
-  const pixels = crops('leaks', 3);
+  const pixels = goldenCrops('leaks', 3);
   const windows = uniform('leaks', 2 * 256 * 4);
   const seen: { numTensors: number; numBytes: number; rss: number }[] = [];
   for (let hop = 0; hop < hops; hop++) {

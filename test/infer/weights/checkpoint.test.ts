@@ -9,7 +9,7 @@ import { Checkpoint } from '../../../src/infer/weights/checkpoint.ts';
 import { float32ToFloat16 } from '../../../src/infer/weights/float16.ts';
 import { readManifest } from '../../../src/infer/weights/manifest.ts';
 import { randomWeights } from '../../../src/infer/weights/random-weights.ts';
-import { floats, modelFolder, TINY, tinyTensors } from './model-folder.ts';
+import { float32Tensor, modelFolder, TINY, tinyTensors } from './model-folder.ts';
 
 const folders: string[] = [];
 afterEach(() => {
@@ -40,7 +40,7 @@ async function open(path: string): Promise<Checkpoint> {
   return Checkpoint.open(readManifest(path));
 }
 
-async function refusal(path: string): Promise<AustreamError> {
+async function openError(path: string): Promise<AustreamError> {
   const error = await open(path).then(
     (checkpoint) => {
       checkpoint.close();
@@ -88,7 +88,7 @@ describe('a checkpoint', () => {
     const tensors = new Map(
       [...tinyTensors()].map(([name, tensor]) => [name.replace(/^backbone\./, 'timm.'), tensor]),
     );
-    tensors.set('timm.head.fc.bias', floats(new Float32Array(2), [2]));
+    tensors.set('timm.head.fc.bias', float32Tensor(new Float32Array(2), [2]));
     const path = folder({ tensors });
     const manifest = readManifest(path);
     const [weights] = manifest.weights;
@@ -103,9 +103,9 @@ describe('a checkpoint', () => {
   it('is refused with the list of what is missing, misshapen and unknown', async () => {
     const tensors = tinyTensors();
     tensors.delete('vivit.head.weight');
-    tensors.set('nguyen.fusion.2.bias', floats(new Float32Array(11), [11]));
-    tensors.set('emotion.head.weight', floats(new Float32Array(4), [4]));
-    const error = await refusal(folder({ tensors }));
+    tensors.set('nguyen.fusion.2.bias', float32Tensor(new Float32Array(11), [11]));
+    tensors.set('emotion.head.weight', float32Tensor(new Float32Array(4), [4]));
+    const error = await openError(folder({ tensors }));
     expect(error.code).toBe('MODEL_INVALID');
     expect(error.message).toContain('1 missing:\n      vivit.head.weight [12,16]');
     expect(error.message).toContain('1 of another shape:\n      nguyen.fusion.2.bias is [11], not [12]');
@@ -113,7 +113,7 @@ describe('a checkpoint', () => {
   });
 
   it('is refused when it belongs to another preset, in a few lines', async () => {
-    const error = await refusal(folder({ manifest: { preset: 'paper', architecture: undefined } }));
+    const error = await openError(folder({ manifest: { preset: 'paper', architecture: undefined } }));
     expect(error.code).toBe('MODEL_INVALID');
     expect(error.message).toMatch(/preset paper:\n\s+\d+ missing:/);
     expect(error.message.split('\n').length).toBeLessThan(45);
@@ -143,7 +143,7 @@ describe('a checkpoint', () => {
       /has sha256 [0-9a-f]{64}, model\.json says/,
     ],
   ])('is refused when its file is %s', async (_, file, message) => {
-    const error = await refusal(folder({ file }));
+    const error = await openError(folder({ file }));
     expect(error.code).toBe('MODEL_INVALID');
     expect(error.message).toMatch(message);
   });
@@ -151,14 +151,14 @@ describe('a checkpoint', () => {
   it('is refused when its file is not there', async () => {
     const path = folder();
     unlinkSync(join(path, 'weights.safetensors'));
-    expect((await refusal(path)).code).toBe('MODEL_NOT_FOUND');
+    expect((await openError(path)).code).toBe('MODEL_NOT_FOUND');
   });
 
   it.each([NaN, Infinity, -Infinity])('names the tensor and place of a weight that is %s', async (bad) => {
     const tensors = tinyTensors();
     const values = randomWeights.read('vivit.head.weight', [12, 16]);
     values[37] = bad;
-    tensors.set('vivit.head.weight', floats(values, [12, 16]));
+    tensors.set('vivit.head.weight', float32Tensor(values, [12, 16]));
     const checkpoint = await open(folder({ tensors }));
     expect(() => checkpoint.readAll()).toThrow(`${bad} at position 37 of vivit.head.weight`);
     checkpoint.close();

@@ -19,7 +19,7 @@ export const TINY = architectureSchema.parse({
 
 export type Tensors = Map<string, { dtype: string; shape: readonly number[]; bytes: Uint8Array }>;
 
-export function floats(values: Float32Array, shape: readonly number[]) {
+export function float32Tensor(values: Float32Array, shape: readonly number[]) {
   return { dtype: 'F32', shape, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
 }
 
@@ -27,11 +27,11 @@ export function floats(values: Float32Array, shape: readonly number[]) {
 export function tinyTensors(): Tensors {
   const { parameters } = parameterManifest(TINY);
   return new Map(
-    [...parameters].map(([name, shape]) => [name, floats(randomWeights.read(name, shape), shape)]),
+    [...parameters].map(([name, shape]) => [name, float32Tensor(randomWeights.read(name, shape), shape)]),
   );
 }
 
-export function safetensors(tensors: Tensors): Buffer {
+export function encodeSafetensors(tensors: Tensors): Buffer {
   let at = 0;
   const header = Object.fromEntries(
     [...tensors].map(([name, { dtype, shape, bytes }]) => {
@@ -57,7 +57,7 @@ export function modelFolder({
   manifest?: object;
 } = {}): string {
   const folder = mkdtempSync(join(tmpdir(), 'austream-model-'));
-  const bytes = safetensors(tensors);
+  const bytes = encodeSafetensors(tensors);
   writeFileSync(join(folder, 'weights.safetensors'), file ? file(bytes) : bytes);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const json = {
