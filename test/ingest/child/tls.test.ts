@@ -19,10 +19,10 @@ let server: Server;
 let url: string;
 let fingerprint: string;
 let camera: Recorder | undefined;
-/** What came through TLS on the connections of this test. */
-let heard: Buffer[];
+/** Decrypted bytes that the camera received in this test. */
+let received: Buffer[];
 
-/** A camera with rtsps://: the simulator behind TLS with a certificate that nobody knows. */
+/** An rtsps:// camera: the simulator behind TLS with a self-signed certificate. */
 beforeAll(async () => {
   const key = join(folder, 'key.pem');
   execFileSync(
@@ -54,13 +54,13 @@ beforeAll(async () => {
     user: 'viewer',
     password: CANARY,
   });
-  server = createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (outside) => {
-    const inside = connect(simulator.port, '127.0.0.1');
-    outside.on('error', () => inside.destroy());
-    inside.on('error', () => outside.destroy());
-    const chunks = heard;
-    outside.on('data', (chunk: Buffer) => chunks.push(chunk));
-    inside.pipe(outside).pipe(inside);
+  server = createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (encrypted) => {
+    const plain = connect(simulator.port, '127.0.0.1');
+    encrypted.on('error', () => plain.destroy());
+    plain.on('error', () => encrypted.destroy());
+    const chunks = received;
+    encrypted.on('data', (chunk: Buffer) => chunks.push(chunk));
+    plain.pipe(encrypted).pipe(plain);
   });
   server.on('tlsClientError', () => {});
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -68,7 +68,7 @@ beforeAll(async () => {
 });
 
 beforeEach(() => {
-  heard = [];
+  received = [];
 });
 
 afterEach(() => camera?.supervisor.stop());
@@ -81,56 +81,56 @@ afterAll(async () => {
 
 describe('a camera behind TLS', () => {
   test.each([
-    ['whose authority is in the config', () => ({ ca: certificate })],
-    ['whose certificate is pinned', () => ({ fingerprint })],
-  ])('%s is watched', async (_, tls) => {
+    ['with its CA in the config', () => ({ ca: certificate })],
+    ['with a pinned certificate', () => ({ fingerprint })],
+  ])('%s is connected', async (_, tls) => {
     const passwordFile = join(folder, 'password');
     writeFileSync(passwordFile, `${CANARY}\n`);
     camera = new Recorder({ url, tls: tls(), username: 'viewer', passwordFile });
     await camera.frames(10);
     expect(camera.statuses.at(-1)).toMatchObject({ state: 'LIVE', codec: 'h264' });
     expect(JSON.stringify(camera.statuses)).not.toContain(CANARY);
-    expect(String(Buffer.concat(heard))).toContain('username="viewer"');
+    expect(String(Buffer.concat(received))).toContain('username="viewer"');
   });
 
   test.each([
-    ['whose certificate nobody vouches for', () => ({}), 'CAMERA_UNTRUSTED', 'tls.fingerprint to'],
+    ['with an untrusted certificate', () => ({}), 'CAMERA_UNTRUSTED', 'tls.fingerprint to'],
     [
-      'that shows another certificate than the pinned one',
+      'with another certificate than the pinned one',
       () => ({ fingerprint: fingerprint.replace(/^../, (byte) => (byte === '00' ? '01' : '00')) }),
       'CAMERA_UNTRUSTED',
       'not the pinned one',
     ],
     [
-      'whose authority cannot be read',
+      'whose CA file cannot be read',
       () => ({ ca: '/nowhere/ca.pem' }),
       'CAMERA_UNTRUSTED',
       '/nowhere/ca.pem',
     ],
-  ])('%s is not, and no password is sent', async (_, tls, code, detail) => {
+  ])('%s is rejected before the password is sent', async (_, tls, code, detail) => {
     camera = new Recorder({ url, tls: tls(), username: 'viewer', password: CANARY });
-    await camera.until('a verdict', () => camera!.state === 'RECONNECTING');
+    await camera.until('a failed connection', () => camera!.state === 'RECONNECTING');
     expect(camera.statuses.at(-1)).toMatchObject({ cause: code, detail: expect.stringContaining(detail) });
-    expect(heard).toEqual([]);
+    expect(received).toEqual([]);
   });
 
-  test('that speaks no TLS at all is told so', async () => {
+  test('that speaks no TLS is reported', async () => {
     camera = new Recorder({ url: simulator.urls[0]!.replace('rtsp:', 'rtsps:') });
-    await camera.until('a verdict', () => camera!.state === 'RECONNECTING');
+    await camera.until('a failed connection', () => camera!.state === 'RECONNECTING');
     expect(camera.statuses.at(-1)).toMatchObject({
       cause: 'CAMERA_UNTRUSTED',
       detail: expect.stringContaining('no TLS'),
     });
   });
 
-  test('whose password file is not there', async () => {
+  test('whose password file does not exist is reported', async () => {
     camera = new Recorder({
       url,
       tls: { ca: certificate },
       username: 'viewer',
       passwordFile: '/nowhere/password',
     });
-    await camera.until('a verdict', () => camera!.state === 'RECONNECTING');
+    await camera.until('a failed connection', () => camera!.state === 'RECONNECTING');
     expect(camera.statuses.at(-1)).toMatchObject({
       cause: 'CAMERA_UNAUTHORIZED',
       detail: expect.stringContaining('/nowhere/password'),

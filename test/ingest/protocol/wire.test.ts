@@ -40,19 +40,19 @@ function frame(number: number, crops: number): FrameFaces {
   };
 }
 
-describe('frames on the pipe', () => {
-  test('come out as they went in, however the pipe cuts them', () => {
+describe('the wire format of frames', () => {
+  test('frames are decoded as encoded, however the pipe splits them', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 5 }),
         fc.array(fc.integer({ min: 1, max: 60_000 }), { minLength: 1, maxLength: 20 }),
-        (crops, cuts) => {
-          const sent = crops.map((count, index) => frame(index, count));
+        (cropCounts, chunkSizes) => {
+          const sent = cropCounts.map((count, index) => frame(index, count));
           const bytes = Buffer.concat(sent.map(encodeFaces));
           const decoder = new FacesDecoder();
           const received: FrameFaces[] = [];
-          for (let from = 0, cut = 0; from < bytes.length; cut++) {
-            const to = from + cuts[cut % cuts.length]!;
+          for (let from = 0, chunk = 0; from < bytes.length; chunk++) {
+            const to = from + chunkSizes[chunk % chunkSizes.length]!;
             received.push(...decoder.push(bytes.subarray(from, to)));
             from = to;
           }
@@ -63,20 +63,20 @@ describe('frames on the pipe', () => {
     );
   });
 
-  test('even byte by byte', () => {
+  test('frames are decoded byte by byte', () => {
     const decoder = new FacesDecoder();
     const received = [...encodeFaces(frame(1, 0))].flatMap((byte) => decoder.push(Buffer.from([byte])));
     expect(received).toEqual([frame(1, 0)]);
   });
 
-  test('that are none are refused', () => {
+  test('bytes that are not a frame are rejected', () => {
     expect(() => new FacesDecoder().push(Buffer.from('GStreamer-WARNING: something'))).toThrow(RangeError);
     const huge = encodeFaces(frame(1, 0));
     huge.writeUInt32LE(0xffff_ffff, 4);
     expect(() => new FacesDecoder().push(huge)).toThrow(RangeError);
   });
 
-  test('with crops of another size are not sent', () => {
+  test('crops of another size are not encoded', () => {
     const wrong = frame(1, 1);
     const crops = wrong.crops.map((crop) => ({ ...crop, pixels: new Uint8Array(10) }));
     expect(() => encodeFaces({ ...wrong, crops })).toThrow(RangeError);
