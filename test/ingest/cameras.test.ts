@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 describe('a camera', () => {
-  test('gives frames at their own distance, strictly increasing, across the loop of the clip', async () => {
+  test('gives frames at their frame interval, strictly increasing, across the loop of the clip', async () => {
     const camera = watch({ url: simulator.urls[0]! });
     await camera.until('clock of the camera', () => camera.faces.at(-1)?.clockSource === 'rtcp');
     await camera.frames(60);
@@ -45,28 +45,28 @@ describe('a camera', () => {
     for (const [index, faces] of epoch.slice(1).entries()) {
       const before = epoch[index]!;
       expect(faces.captureTime).toBeGreaterThan(before.captureTime);
-      // The clock's offset is measured anew five times a second: a millisecond is all that it may wander.
-      const distance = (faces.captureTime - before.captureTime) / (faces.frame - before.frame);
-      expect(Math.abs(distance - 40_000)).toBeLessThan(1_000);
+      // The clock's offset is measured five times a second and may vary by a millisecond.
+      const interval = (faces.captureTime - before.captureTime) / (faces.frame - before.frame);
+      expect(Math.abs(interval - 40_000)).toBeLessThan(1_000);
     }
     expect(camera.statuses.at(-1)).toMatchObject({ state: 'LIVE', codec: 'h264', width: 320, height: 240 });
   });
 
-  test('has the capture time of its own clock, by its sender reports', async () => {
+  test('has the capture time of its own clock, by RTCP sender reports', async () => {
     const original = watch({ url: clip });
     await original.supervisor.done;
     const camera = watch({ url: simulator.urls[0]! }, { statusSeconds: 1 });
     await camera.until('clock of the camera', () => camera.faces.at(-1)?.clockSource === 'rtcp');
     await camera.frames(5);
     const start = simulator.started.findLast(({ path }) => path === '/cam1')!.startUnixMicros;
-    // The camera shows picture n of its clip n times 40 ms after it began, and again every 2 s.
+    // The camera shows frame n of its clip n × 40 ms after its start, and again every 2 s.
     for (const [index, { captureTime }] of camera.faces.slice(-5).entries()) {
-      const picture = original.checksums.indexOf(camera.checksums.at(index - 5)!);
-      expect(picture).toBeGreaterThanOrEqual(0);
-      const off = (captureTime - start - picture * 40_000) / 2_000_000;
-      expect(Math.abs(off - Math.round(off)) * 2_000).toBeLessThan(8);
+      const clipFrame = original.checksums.indexOf(camera.checksums.at(index - 5)!);
+      expect(clipFrame).toBeGreaterThanOrEqual(0);
+      const loops = (captureTime - start - clipFrame * 40_000) / 2_000_000;
+      expect(Math.abs(loops - Math.round(loops)) * 2_000).toBeLessThan(8);
     }
-    // Both run on one machine: the camera's clock is this host's, but for the way of the packets.
+    // Camera and host share one clock: the error is the network delay.
     const { clockErrorMs } = camera.faces.at(-1)!;
     expect(Math.abs(clockErrorMs!)).toBeLessThan(500);
     await camera.until('a status', () => camera.statuses.at(-1)!.clockErrorMs !== null);
@@ -97,13 +97,13 @@ async function disposable(starting: Promise<Simulator>): Promise<Simulator & Asy
   return Object.assign(started, { [Symbol.asyncDispose]: () => started.stop() });
 }
 
-describe('a camera that cannot be used says why, and is tried again', () => {
+describe('a camera that cannot be used reports the cause and is retried', () => {
   test.each([
-    ['with a wrong path', () => simulator.urls[0]!.replace('cam1', 'cam9'), 'CAMERA_NOT_FOUND'],
-    ['where nobody listens', () => 'rtsp://127.0.0.1:9/cam1', 'CAMERA_UNREACHABLE'],
-    ['on a device that is not there', () => 'v4l2:///dev/video99', 'CAMERA_UNREACHABLE'],
+    ['with an unknown path', () => simulator.urls[0]!.replace('cam1', 'cam9'), 'CAMERA_NOT_FOUND'],
+    ['at a closed port', () => 'rtsp://127.0.0.1:9/cam1', 'CAMERA_UNREACHABLE'],
+    ['on a missing device', () => 'v4l2:///dev/video99', 'CAMERA_UNREACHABLE'],
     ['without video', () => simulator.urls[2]!, 'CAMERA_NO_VIDEO'],
-    ['with a codec that is not there', () => simulator.urls[3]!, 'CAMERA_CODEC_MISSING'],
+    ['with an unknown codec', () => simulator.urls[3]!, 'CAMERA_CODEC_MISSING'],
   ])('%s', async (_, url, code) => {
     const camera = watch({ url: url() });
     await camera.until('two attempts', () => (camera.statuses.at(-1)?.restarts ?? 0) >= 1);
@@ -116,7 +116,7 @@ describe('a camera that cannot be used says why, and is tried again', () => {
     ['with a wrong password', { username: 'viewer', password: 'wr0ng-c4nary' }],
   ])('%s', async (_, credentials) => {
     const camera = watch({ url: secured.urls[0]!, ...credentials });
-    await camera.until('a verdict', () => camera.state === 'RECONNECTING');
+    await camera.until('the failure', () => camera.state === 'RECONNECTING');
     expect(camera.statuses.at(-1)).toMatchObject({ cause: 'CAMERA_UNAUTHORIZED' });
   });
 });
@@ -128,13 +128,13 @@ describe('credentials', () => {
       'basic, in the URL',
       () => ({ url: basic.urls[0]!.replace('//', `//viewer:${encodeURIComponent(CANARY)}@`) }),
     ],
-  ])('%s, let in and show up nowhere', async (_, camera) => {
-    const seen = watch(camera());
-    await seen.frames(5);
+  ])('%s, are accepted and appear nowhere', async (_, camera) => {
+    const recorder = watch(camera());
+    await recorder.frames(5);
     const files = ['cmdline', 'environ'].map((file) =>
-      readFileSync(`/proc/${seen.supervisor.pid}/${file}`, 'latin1'),
+      readFileSync(`/proc/${recorder.supervisor.pid}/${file}`, 'latin1'),
     );
-    const told = JSON.stringify([seen.statuses, files]);
-    for (const spelling of [CANARY, encodeURIComponent(CANARY)]) expect(told).not.toContain(spelling);
+    const output = JSON.stringify([recorder.statuses, files]);
+    for (const spelling of [CANARY, encodeURIComponent(CANARY)]) expect(output).not.toContain(spelling);
   });
 });

@@ -3,9 +3,9 @@ import type { FrameFaces } from '../../src/domain/face.ts';
 import type { Gap } from '../../src/domain/gap.ts';
 import { FAULT_KINDS, injectFault, seededRandom } from '../../src/simulate/faults.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
-import { Bottleneck } from './bottleneck.ts';
 import { movingClip } from './clips.ts';
 import { Recorder } from './recorder.ts';
+import { ThrottledProxy } from './throttled-proxy.ts';
 
 const GAP_SECONDS = 1;
 const PASSWORD = 'ch4os-c4nary';
@@ -14,13 +14,13 @@ export interface ChaosOptions {
   readonly cameras: number;
   readonly seconds: number;
   readonly seed: number;
-  /** Of the cameras' streams. */
+  /** Frame rate of the cameras. */
   readonly fps?: number;
-  /** Hears of each fault. */
+  /** Receives a line per fault. */
   readonly log?: (line: string) => void;
 }
 
-/** What one camera went through. Times are Unix microseconds of this host. */
+/** A fault of one camera during which no frames come. Times are Unix microseconds of this host. */
 interface Outage {
   readonly cameraId: string;
   readonly kind: string;
@@ -33,9 +33,9 @@ export interface ChaosResult {
   readonly frames: number;
   readonly gaps: number;
   readonly epochs: number;
-  /** Longest time from a source's return to the camera's next frame, in seconds. */
+  /** Longest recovery: from the end of an outage to the camera's next frame, in seconds. */
   readonly slowestReturn: number;
-  /** Everything that must not be; empty is well. */
+  /** Broken invariants; empty if all hold. */
   readonly violations: readonly string[];
 }
 
@@ -43,10 +43,9 @@ const sleep = (seconds: number) => new Promise((resolve) => setTimeout(resolve, 
 const now = () => Date.now() * 1000;
 
 /**
- * Cameras and their children under seeded random faults, one after the other on each camera: streams that stop, freeze,
- * slow down or lose packets, resolutions and clocks that change, networks that carry half of what they must, children
- * and servers that are killed. Checks afterwards what they told against what was done to them and against the frames
- * that came.
+ * Runs cameras under seeded random faults, one after another on each camera: streams that stop, freeze, slow down or
+ * lose packets; resolutions and clocks that change; networks with half of the needed bandwidth; children and servers
+ * that are killed. Afterwards compares the reported gaps and epochs with the faults and with the frames that came.
  */
 export async function runChaos({
   cameras,
@@ -57,10 +56,10 @@ export async function runChaos({
 }: ChaosOptions): Promise<ChaosResult> {
   const source = fileURLToPath(movingClip(`chaos-${seed}.mp4`, { fps, frames: 2 * fps }));
   const setup = { sources: [source], user: 'viewer', password: PASSWORD };
-  // One server each: a server that is killed is the fault of its camera alone.
+  // One server per camera: killing it affects no other camera.
   const simulators = await Promise.all(Array.from({ length: cameras }, () => Simulator.start(setup)));
-  const ways = await Promise.all(simulators.map(({ port }) => Bottleneck.before(port)));
-  const watched = ways.map(
+  const proxies = await Promise.all(simulators.map(({ port }) => ThrottledProxy.start(port)));
+  const recorders = proxies.map(
     ({ port }, index) =>
       new Recorder(
         {
@@ -78,46 +77,46 @@ export async function runChaos({
   const faults: Record<string, number> = {};
   try {
     await Promise.all(
-      watched.map((camera) => camera.until('the first frames', () => camera.faces.length >= 10, 120_000)),
+      recorders.map((camera) => camera.until('the first frames', () => camera.faces.length >= 10, 120_000)),
     );
     const end = performance.now() + seconds * 1000;
     await Promise.all(
-      watched.map(async (camera, index) => {
+      recorders.map(async (camera, index) => {
         const random = seededRandom(seed * 1000 + index);
         const { cameraId } = camera.faces[0]!;
         while (performance.now() < end) {
           await sleep(1 + 4 * random());
-          const kinds = KINDS.filter((kind) => kind !== 'narrow' || transport(index) === 'tcp');
+          const kinds = KINDS.filter((kind) => kind !== 'throttle' || transport(index) === 'tcp');
           const kind = kinds[Math.floor(random() * kinds.length)]!;
-          const length = 2 + 3 * random();
-          log(`${cameraId} ${kind} ${length.toFixed(1)} s`);
+          const duration = 2 + 3 * random();
+          log(`${cameraId} ${kind} ${duration.toFixed(1)} s`);
           faults[kind] = (faults[kind] ?? 0) + 1;
           const from = now();
           if (kind === 'server') {
             const { pid, port, exited } = simulators[index]!;
             process.kill(pid, 'SIGKILL');
             await exited;
-            await sleep(length);
+            await sleep(duration);
             simulators[index] = await Simulator.start({ ...setup, port });
-          } else if (kind === 'narrow') {
-            ways[index]!.narrow(0.5);
-            await sleep(length);
-            ways[index]!.widen();
+          } else if (kind === 'throttle') {
+            proxies[index]!.throttle(0.5);
+            await sleep(duration);
+            proxies[index]!.unthrottle();
           } else if (kind === 'kill') {
             if (camera.supervisor.pid !== undefined) process.kill(camera.supervisor.pid, 'SIGKILL');
-          } else await injectFault(simulators[index]!, { path, kind, seconds: length }, random, SIZES);
+          } else await injectFault(simulators[index]!, { path, kind, seconds: duration }, random, SIZES);
           if (OUTAGES.has(kind)) outages.push({ cameraId, kind, from, to: now() });
-          const back = camera.faces.length;
-          await camera.until(`${cameraId} back after ${kind}`, () => camera.faces.length > back + 5, 60_000);
+          const before = camera.faces.length;
+          await camera.until(`${cameraId} recovers from ${kind}`, () => camera.faces.length > before + 5);
         }
       }),
     );
   } finally {
-    await Promise.all(watched.map(({ supervisor }) => supervisor.stop()));
+    await Promise.all(recorders.map(({ supervisor }) => supervisor.stop()));
     await Promise.all(simulators.map((simulator) => simulator.stop()));
-    await Promise.all(ways.map((way) => way.close()));
+    await Promise.all(proxies.map((proxy) => proxy.close()));
   }
-  const checked = watched.map((camera, index) =>
+  const checked = recorders.map((camera, index) =>
     check(
       camera,
       outages.filter(({ cameraId }) => cameraId === `cam${index + 1}`),
@@ -125,23 +124,23 @@ export async function runChaos({
   );
   return {
     faults,
-    frames: watched.reduce((sum, { faces }) => sum + faces.length, 0),
-    gaps: watched.reduce((sum, camera) => sum + gapsOf(camera).length, 0),
-    epochs: watched.reduce((sum, { epochs }) => sum + epochs.length, 0),
-    slowestReturn: Math.max(0, ...checked.map((one) => one.slowestReturn)),
-    violations: checked.flatMap((one) => one.violations),
+    frames: recorders.reduce((sum, { faces }) => sum + faces.length, 0),
+    gaps: recorders.reduce((sum, camera) => sum + gapsOf(camera).length, 0),
+    epochs: recorders.reduce((sum, { epochs }) => sum + epochs.length, 0),
+    slowestReturn: Math.max(0, ...checked.map((result) => result.slowestReturn)),
+    violations: checked.flatMap((result) => result.violations),
   };
 }
 
-const KINDS = [...FAULT_KINDS, 'kill', 'server', 'narrow'] as const;
+const KINDS = [...FAULT_KINDS, 'kill', 'server', 'throttle'] as const;
 const SIZES: readonly (readonly [number, number])[] = [
   [320, 240],
   [240, 180],
 ];
 const transport = (index: number) => (index % 2 ? 'udp' : 'tcp');
-/** After these nothing comes for a while. */
+/** Faults during which no frames come. */
 const OUTAGES: ReadonlySet<string> = new Set(['stop', 'freeze', 'kill', 'server']);
-/** Every server has one camera. */
+/** Each server has a single camera. */
 const path = '/cam1';
 
 function gapsOf(camera: Recorder): Gap[] {
@@ -160,48 +159,52 @@ function check(
     if (faces.epoch === before.epoch && faces.captureTime <= before.captureTime)
       violations.push(`${id}: captureTime does not rise at frame ${faces.frame} of ${faces.epoch}`);
   }
-  // Every hole in the frames has one gap event, and there is none without a hole.
-  const holes = camera.faces
+  // Each gap between frames has exactly one gap event.
+  const expectedGaps = camera.faces
     .slice(1)
-    .flatMap((faces, index) => (isHole(camera.faces[index]!, faces) ? [faces] : []));
+    .flatMap((faces, index) => (isGap(camera.faces[index]!, faces) ? [faces] : []));
   const gaps = gapsOf(camera);
-  if (holes.length !== gaps.length)
-    violations.push(`${id}: ${holes.length} holes, ${gaps.length} gap events`);
+  if (expectedGaps.length !== gaps.length)
+    violations.push(`${id}: ${expectedGaps.length} gaps in the frames, ${gaps.length} gap events`);
   let slowestReturn = 0;
   for (const { kind, from, to } of outages) {
     const next = camera.faces.find(({ receivedAt }) => receivedAt > to + 100_000);
-    if (next === undefined) violations.push(`${id}: never back after ${kind}`);
+    if (next === undefined) violations.push(`${id}: no recovery from ${kind}`);
     else slowestReturn = Math.max(slowestReturn, (next.receivedAt - to) / 1e6);
-    // What was on its way may still come for a moment; then there is a hole, told of within two seconds of the truth.
-    const told = gaps.some((gap) => covers(gap, from, camera));
-    if (kind !== 'kill' && !told) violations.push(`${id}: no gap event for a ${kind} at ${from}`);
+    // Frames in flight may still arrive for a moment; the gap begins within two seconds of the fault.
+    const reported = gaps.some((gap) => covers(gap, from, camera));
+    if (kind !== 'kill' && !reported) violations.push(`${id}: no gap event for a ${kind} at ${from}`);
   }
-  if (JSON.stringify(camera.statuses).includes(PASSWORD)) violations.push(`${id}: the password shows`);
+  if (JSON.stringify(camera.statuses).includes(PASSWORD))
+    violations.push(`${id}: a status contains the password`);
   const ended = new Set(camera.endedEpochs);
   if (ended.size !== camera.endedEpochs.length || camera.epochs.some((epoch) => !ended.has(epoch)))
-    violations.push(`${id}: epochs and their ends differ`);
+    violations.push(`${id}: not every epoch ended exactly once`);
   return { slowestReturn, violations };
 }
 
-function isHole(before: FrameFaces, after: FrameFaces): boolean {
+function isGap(before: FrameFaces, after: FrameFaces): boolean {
   return before.epoch === after.epoch
     ? after.captureTime - before.captureTime > GAP_SECONDS * 1e6
     : after.receivedAt - before.receivedAt > GAP_SECONDS * 1e6;
 }
 
 /**
- * The hole was told of from its last frame on, at most two seconds after the truth. A machine that is overloaded may have
- * had a hole already when the fault came: that is then one with it. Gaps are told in capture time, which a camera's
- * clock may shift by a few seconds before it is disbelieved.
+ * Whether the gap is that of a fault at `faultTime`: its last frame came at most two seconds after the fault, its next
+ * one later than the fault. On an overloaded machine a gap may begin before the fault and include it. Gaps are in
+ * capture time, which a camera's clock may shift by a few seconds before it is rejected: frames are found by either time.
  */
-function covers(gap: Gap, truth: number, camera: Recorder): boolean {
-  const at =
+function covers(gap: Gap, faultTime: number, camera: Recorder): boolean {
+  const hasTime =
     (time: number) =>
     ({ captureTime, receivedAt }: FrameFaces) =>
       captureTime === time || receivedAt === time;
-  const before = camera.faces.findLast(at(gap.from));
-  const after = camera.faces.find(at(gap.to));
+  const before = camera.faces.findLast(hasTime(gap.from));
+  const after = camera.faces.find(hasTime(gap.to));
   return (
-    before !== undefined && after !== undefined && before.receivedAt < truth + 2e6 && after.receivedAt > truth
+    before !== undefined &&
+    after !== undefined &&
+    before.receivedAt < faultTime + 2e6 &&
+    after.receivedAt > faultTime
   );
 }

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const folder = mkdtempSync(join(tmpdir(), 'austream-clips-'));
-const clean = () => rmSync(folder, { recursive: true, force: true });
-// Vitest ends its workers without the event; benchmarks run without Vitest.
-if (process.env.VITEST) (await import('vitest')).afterAll(clean);
-else process.once('exit', clean);
+const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+// Vitest's workers exit without the event `exit`; benchmarks run without Vitest.
+if (process.env.VITEST) (await import('vitest')).afterAll(removeFolder);
+else process.once('exit', removeFolder);
 
-/** Makes a file with GStreamer; `launch` is everything before the sink. Returns its file URL. */
+/** Makes a file with GStreamer; `launch` is the pipeline before the filesink. Returns its file URL. */
 export function makeClip(name: string, launch: string): string {
   const path = join(folder, name);
   execFileSync('gst-launch-1.0', ['-q', ...launch.split(' '), '!', 'filesink', `location=${path}`], {
@@ -19,7 +19,7 @@ export function makeClip(name: string, launch: string): string {
   return pathToFileURL(path).href;
 }
 
-/** A moving picture, H.264 in MP4; every frame differs. */
+/** Makes a clip, H.264 in MP4 by default, in which every frame differs. Returns its file URL. */
 export function movingClip(
   name: string,
   {

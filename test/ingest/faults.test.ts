@@ -15,7 +15,7 @@ function watch(...args: ConstructorParameters<typeof Recorder>): Recorder {
   return camera;
 }
 
-/** Capture times rise within each epoch, and epochs rise. */
+/** Checks that capture times and frame numbers rise within each epoch, and epochs rise. */
 function expectTimesInOrder(camera: Recorder): void {
   for (const [index, faces] of camera.faces.slice(1).entries()) {
     const before = camera.faces[index]!;
@@ -41,8 +41,8 @@ afterEach(async () => {
 
 afterAll(() => simulator?.stop());
 
-describe('a child that is killed', () => {
-  test('comes back with a new epoch and a gap event, and no other camera loses a frame to it', async () => {
+describe('a killed camera child', () => {
+  test('restarts with a new epoch and a gap event, and no other camera loses a frame', async () => {
     const [victim, bystander] = simulator.urls.map((url, index) =>
       watch({ url, id: `cam${index}` }, { maxClockErrorSeconds: 0, gapSeconds: 0.2, statusSeconds: 1 }),
     );
@@ -51,7 +51,7 @@ describe('a child that is killed', () => {
     const [epoch] = victim!.epochs;
     const last = victim!.faces.at(-1)!;
     process.kill(victim!.supervisor.pid!, 'SIGKILL');
-    await victim!.until('a new epoch', () => victim!.epochs.length === 2, 10_000);
+    await victim!.until('a new epoch', () => victim!.epochs.length === 2);
     await victim!.frames(10);
     expect(victim!.endedEpochs).toEqual([epoch]);
     expect(victim!.states).toEqual(['CONNECTING', 'LIVE', 'RECONNECTING', 'LIVE']);
@@ -64,11 +64,11 @@ describe('a child that is killed', () => {
     expect(victim!.faces.some(({ captureTime }) => captureTime === gap.to)).toBe(true);
     expectTimesInOrder(victim!);
 
-    // What a busy machine did not analyse is counted; nothing else is missing.
+    // On a loaded machine frames may be dropped; each of them is counted.
     const frames = bystander!.faces.slice(from);
     const missing = frames.at(-1)!.frame - frames[0]!.frame + 1 - frames.length;
     await bystander!.until(
-      'its newest counts',
+      'a status with the counts of these frames',
       () => bystander!.statuses.at(-1)!.at > frames.at(-1)!.receivedAt + 1e6,
     );
     const counted = Object.values(bystander!.statuses.at(-1)!.drops).reduce((sum, drops) => sum + drops, 0);
@@ -76,38 +76,30 @@ describe('a child that is killed', () => {
     expect(bystander!.epochs).toHaveLength(1);
   });
 
-  test('leaves no orphan when its host is killed', async () => {
+  test('exits when its host is killed', async () => {
     const host = fork(fileURLToPath(new URL('children/host.ts', import.meta.url)), [simulator.urls[0]!]);
     const child = await new Promise<number>((resolve) =>
       host.once('message', (pid) => resolve(pid as number)),
     );
     expect(existsSync(`/proc/${child}`)).toBe(true);
     host.kill('SIGKILL');
-    await new Promise<void>((resolve, reject) => {
-      const check = setInterval(() => {
-        if (!existsSync(`/proc/${child}`)) {
-          clearInterval(check);
-          resolve();
-        }
-      }, 50);
-      setTimeout(() => reject(new Error(`process ${child} outlived its host`)), 10_000).unref();
-    });
+    await expect.poll(() => existsSync(`/proc/${child}`), { timeout: 60_000 }).toBe(false);
   });
 });
 
-test('stopping is quick, also while the child is deaf', async () => {
-  const deaf = watch({ url: simulator.urls[0]! }, {}, { child: 'hanging' });
-  const living = watch({ url: simulator.urls[0]! });
-  await living.frames(3);
-  const pids = [deaf, living].map(({ supervisor }) => supervisor.pid!);
-  await Promise.all([deaf.supervisor.stop(), living.supervisor.stop()]);
+test('stop() ends a child, even one that does not process messages', async () => {
+  const hanging = watch({ url: simulator.urls[0]! }, {}, { child: 'hanging' });
+  const running = watch({ url: simulator.urls[0]! });
+  await running.frames(3);
+  const pids = [hanging, running].map(({ supervisor }) => supervisor.pid!);
+  await Promise.all([hanging.supervisor.stop(), running.supervisor.stop()]);
   expect(pids.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]);
-  expect([deaf.state, living.state]).toEqual(['STOPPED', 'STOPPED']);
-  expect(living.endedEpochs).toEqual(living.epochs);
+  expect([hanging.state, running.state]).toEqual(['STOPPED', 'STOPPED']);
+  expect(running.endedEpochs).toEqual(running.epochs);
 });
 
-describe('a camera that goes silent', () => {
-  test('while connected is STALLED, then taken up anew', async () => {
+describe('a camera without frames', () => {
+  test('while connected is STALLED, then reconnects', async () => {
     const camera = watch({ url: simulator.urls[0]! }, { stallSeconds: 1, maxClockErrorSeconds: 0 });
     await camera.frames(10);
     await simulator.fault({ op: 'freeze', path: '/cam1', on: true });
@@ -119,40 +111,42 @@ describe('a camera that goes silent', () => {
     expectTimesInOrder(camera);
   });
 
-  test('from the start says that it is connected and shows nothing', async () => {
-    // The first viewer keeps the stream going on the server's side.
+  test('since it connected is reported as CAMERA_NO_VIDEO', async () => {
+    // The first viewer keeps the server's stream running.
     const viewer = watch({ url: simulator.urls[1]! }, { stallSeconds: 60 });
     await viewer.frames(5);
     await simulator.fault({ op: 'freeze', path: '/cam2', on: true });
     const camera = watch({ url: simulator.urls[1]! }, { connectSeconds: 2 });
-    await camera.until('a verdict', () => camera.state === 'RECONNECTING');
+    await camera.until('the failure', () => camera.state === 'RECONNECTING');
     await simulator.fault({ op: 'freeze', path: '/cam2', on: false });
     expect(camera.statuses.at(-1)!.cause).toBe('CAMERA_NO_VIDEO');
   });
 
-  test('for a moment stays connected, and the hole is told', async () => {
+  test('for a moment stays connected, and the gap is reported', async () => {
     const camera = watch(
       { url: simulator.urls[1]! },
       { stallSeconds: 20, gapSeconds: 0.5, maxClockErrorSeconds: 0 },
     );
     await camera.frames(10);
     await simulator.fault({ op: 'freeze', path: '/cam2', on: true });
-    const silent = performance.now();
+    const frozenAt = performance.now();
     await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const frozenMs = performance.now() - frozenAt;
     await simulator.fault({ op: 'freeze', path: '/cam2', on: false });
-    const silence = performance.now() - silent;
-    // A busy machine may make shorter holes of its own.
-    const long = () => camera.statuses.find(({ gap }) => gap !== null && gap.to - gap.from > 1_200_000)?.gap;
-    await camera.until('a gap event', () => long() !== undefined);
-    const gap = long()!;
-    // The clip goes on with its next keyframe, up to a second later.
-    expect((gap.to - gap.from) / 1000).toBeGreaterThan(silence - 200);
-    expect((gap.to - gap.from) / 1000).toBeLessThan(silence + 1_500);
+    // The gap is at least as long as the freeze; a loaded machine may make shorter gaps of its own.
+    const longGap = () =>
+      camera.statuses.find(({ gap }) => gap !== null && (gap.to - gap.from) / 1000 > frozenMs - 200)?.gap;
+    await camera.until('a gap event', () => longGap() !== undefined);
+    const gap = longGap()!;
+    // It reaches from the last frame before the freeze to the next one.
+    const last = camera.faces.findIndex(({ captureTime }) => captureTime === gap.from);
+    expect(last).toBeGreaterThanOrEqual(0);
+    expect(camera.faces[last + 1]!.captureTime).toBe(gap.to);
     expect(gap.framesLost).toBe(Math.round((gap.to - gap.from) / 40_000) - 1);
     expect(camera.epochs).toHaveLength(1);
   });
 
-  test('when its server goes, is found again when that is back', async () => {
+  test('whose server stops is reconnected once the server is back', async () => {
     const camera = watch({ url: simulator.urls[0]! }, { maxClockErrorSeconds: 0 });
     await camera.frames(10);
     await simulator.fault({ op: 'stop' });
@@ -165,7 +159,7 @@ describe('a camera that goes silent', () => {
 });
 
 describe('a stream that changes', () => {
-  test('its resolution begins a new epoch without a new connection', async () => {
+  test('its resolution begins a new epoch without a reconnect', async () => {
     const camera = watch({ url: simulator.urls[1]! }, { maxClockErrorSeconds: 0 });
     await camera.frames(10);
     await simulator.fault({ op: 'resize', path: '/cam2', size: [160, 120] });
@@ -186,7 +180,7 @@ describe('a stream that changes', () => {
     await simulator.fault({ op: 'resize', path: '/cam2', size: [320, 240] });
   });
 
-  test('its rate is followed, whatever rate it declares, within the epoch', async () => {
+  test('its rate is measured within the epoch, whatever rate it declares', async () => {
     const camera = watch({ url: simulator.urls[1]! }, { maxClockErrorSeconds: 0 });
     await camera.frames(10);
     expect(camera.faces.at(-1)!.interval).toBe(40_000);
@@ -200,34 +194,37 @@ describe('a stream that changes', () => {
     expectTimesInOrder(camera);
   });
 
-  test('its clock within reason is followed in a new epoch', async () => {
+  test('its clock by less than the maximum error is followed in a new epoch', async () => {
     const camera = watch({ url: simulator.urls[0]! }, { maxClockErrorSeconds: 7200 });
     await camera.until('clock of the camera', () => camera.faces.at(-1)?.clockSource === 'rtcp');
     await simulator.fault({ op: 'clock', path: '/cam1', offset: -3600 });
     await camera.until('the step', () => camera.statuses.at(-1)!.cause === 'clock_stepped');
     await camera.frames(5);
+    await camera.until('times of the camera’s clock', () => {
+      const { captureTime, receivedAt, clockSource } = camera.faces.at(-1)!;
+      return clockSource === 'rtcp' && Math.abs((receivedAt - captureTime) / 1e6 - 3600) < 2;
+    });
     await simulator.fault({ op: 'clock', path: '/cam1', offset: 0 });
-    const { captureTime, receivedAt, clockSource } = camera.faces.at(-1)!;
-    expect(clockSource).toBe('rtcp');
-    expect(Math.abs((receivedAt - captureTime) / 1e6 - 3600)).toBeLessThan(2);
     expectTimesInOrder(camera);
   });
 
-  test('its clock beyond reason is not believed any more', async () => {
+  test('its clock by more than the maximum error is no longer used', async () => {
     const camera = watch({ url: simulator.urls[1]! });
     await camera.until('clock of the camera', () => camera.faces.at(-1)?.clockSource === 'rtcp');
     await simulator.fault({ op: 'clock', path: '/cam2', offset: 3600 });
     await camera.until('arrival times', () => camera.faces.at(-1)!.clockSource === 'arrival');
     await camera.frames(5);
-    const { captureTime, receivedAt } = camera.faces.at(-1)!;
-    expect(Math.abs(receivedAt - captureTime)).toBeLessThan(2e6);
+    await camera.until('times of the host’s clock', () => {
+      const { captureTime, receivedAt, clockSource } = camera.faces.at(-1)!;
+      return clockSource === 'arrival' && Math.abs(receivedAt - captureTime) < 2e6;
+    });
     expect(camera.statuses.at(-1)!.cause).toBe('clock_source_changed');
     expectTimesInOrder(camera);
   });
 });
 
 test.each(['tcp', 'udp'] as const)(
-  'lost packets over %s cost frames, and never show a false picture',
+  'packet loss over %s drops frames, and never shows a corrupted one',
   async (transport) => {
     const clip = movingClip('lossy.mp4', { frames: 50, width: 640, height: 480 });
     const original = new Recorder({ url: clip });
@@ -236,15 +233,15 @@ test.each(['tcp', 'udp'] as const)(
     try {
       const camera = watch({ url: lossy.urls[0]!, transport }, { maxClockErrorSeconds: 0 });
       await camera.frames(5);
-      // That none of 80 packets is lost has a chance of one in 800.
+      // The probability that none of 80 packets is lost is 1 in 800.
       await lossy.fault({ op: 'loss', path: '/cam1', probability: 0.08 });
       await camera.frames(85);
-      const truth = new Set(original.checksums);
+      const intact = new Set(original.checksums);
       const shown = camera.faces.map(({ crops, captureTime }, index) => ({
         captureTime,
-        true: truth.has(camera.checksums[index]!) || crops[0]!.quality.unreliable === 'corrupt_video',
+        valid: intact.has(camera.checksums[index]!) || crops[0]!.quality.unreliable === 'corrupt_video',
       }));
-      expect(shown.filter((frame) => !frame.true)).toEqual([]);
+      expect(shown.filter((frame) => !frame.valid)).toEqual([]);
       const first = camera.faces[0]!.captureTime;
       const sent = (camera.faces.at(-1)!.captureTime - first) / 40_000 + 1;
       expect(Math.round(sent)).toBeGreaterThan(camera.faces.length);
@@ -255,7 +252,7 @@ test.each(['tcp', 'udp'] as const)(
   },
 );
 
-test('a host that is held up gets the newest frames afterwards; what is too old comes without crops', async () => {
+test('a blocked host then receives the newest frames; frames that are too old come without crops', async () => {
   const camera = watch(
     { url: simulator.urls[0]! },
     { maxClockErrorSeconds: 0, maxAgeSeconds: 0.5, statusSeconds: 1 },
@@ -266,21 +263,21 @@ test('a host that is held up gets the newest frames afterwards; what is too old 
     },
   );
   await camera.frames(60);
-  const late = camera.faces.slice(20, 60);
-  const old = late.filter(({ crops }) => crops.length === 0);
-  expect(old.length).toBeGreaterThan(0);
-  // No more than the pipe holds is late; the rest of the two seconds was dropped before it.
-  expect(old.length).toBeLessThanOrEqual(10);
-  expect(late.at(-1)!.crops).toHaveLength(1);
-  expect(late.at(-1)!.frame - late[0]!.frame).toBeGreaterThan(60);
+  const afterBlock = camera.faces.slice(20, 60);
+  const tooOld = () => camera.faces.filter(({ crops }) => crops.length === 0);
+  expect(tooOld().length).toBeGreaterThan(0);
+  // Only the frames on the pipe are too old; the others of the two seconds were dropped before it.
+  expect(afterBlock.findIndex(({ crops }) => crops.length === 1)).toBeLessThanOrEqual(10);
+  await camera.until('a frame in time', () => camera.faces.at(-1)!.crops.length === 1);
+  expect(afterBlock.at(-1)!.frame - afterBlock[0]!.frame).toBeGreaterThan(60);
   await camera.until('the drops', () => {
     const drops = camera.statuses.at(-1)!.drops;
-    return drops.too_old === old.length && drops.host_slow! > 10;
+    return drops.too_old === tooOld().length && drops.host_slow! > 10;
   });
   expectTimesInOrder(camera);
 });
 
-test('an analysis that is slower than the camera gets the newest frame, and drops are counted', async () => {
+test('an analysis slower than the camera gets the newest frame, and drops are counted', async () => {
   const camera = watch(
     { url: simulator.urls[0]! },
     { maxClockErrorSeconds: 0, statusSeconds: 1 },
@@ -288,7 +285,7 @@ test('an analysis that is slower than the camera gets the newest frame, and drop
   );
   await camera.frames(20);
   await camera.until('a status', () => (camera.statuses.at(-1)!.drops.analysis_slow ?? 0) > 20);
-  // At 25 frames a second, three or more go by during one analysis of 120 ms; a queue would hand on each of them.
+  // At 25 fps three or more frames pass during an analysis of 120 ms; a queue would deliver each of them.
   const steps = camera.faces.slice(1).map(({ frame }, index) => frame - camera.faces[index]!.frame);
   expect(steps.sort((a, b) => a - b)[steps.length >> 1]).toBeGreaterThanOrEqual(3);
   const skipped = camera.faces.at(-1)!.frame + 1 - camera.faces.length;
@@ -296,17 +293,20 @@ test('an analysis that is slower than the camera gets the newest frame, and drop
   expectTimesInOrder(camera);
 });
 
-test('a process that gets no time to read loses what was decoded meanwhile, and counts it', async () => {
+test('a child that gets no time to read drops the frames decoded meanwhile, and counts them', async () => {
   const camera = watch(
     { url: simulator.urls[0]! },
     { maxClockErrorSeconds: 0, statusSeconds: 1, gapSeconds: 10 },
     { child: 'stalling' },
   );
-  await camera.until('a status', () => (camera.statuses.at(-1)!.drops.reader_slow ?? 0) > 40, 60_000);
-  const { drops } = camera.statuses.at(-1)!;
-  const [first, last] = [camera.faces[0]!, camera.faces.at(-1)!];
-  // At 25 frames a second. Numbered are those that were read; up to twelve wait, as long as a status is old.
-  const sent = 1 + Math.round((last.captureTime - first.captureTime) / 40_000);
-  expect(Math.abs(sent - (last.frame + 1) - drops.reader_slow!)).toBeLessThanOrEqual(12 + 25);
+  await camera.until('drops of the decoder queue', () => {
+    const dropped = camera.statuses.at(-1)!.drops.reader_slow ?? 0;
+    if (dropped <= 40) return false;
+    const [first, last] = [camera.faces[0]!, camera.faces.at(-1)!];
+    // At 25 fps; frames are numbered when read. Up to 12 are in the queue, and a status is up to a second (25) old.
+    const sent = 1 + Math.round((last.captureTime - first.captureTime) / 40_000);
+    const missing = sent - (last.frame + 1);
+    return Math.abs(missing - dropped) <= 12 + 25;
+  });
   expectTimesInOrder(camera);
 });

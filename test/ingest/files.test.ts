@@ -5,7 +5,7 @@ import { makeClip, movingClip } from './clips.ts';
 import { Recorder } from './recorder.ts';
 
 describe('a video file', () => {
-  test('gives every frame exactly once, in order, with its own time, the same each time', async () => {
+  test('gives every frame exactly once, in order, with its own time, the same in each run', async () => {
     const clip = movingClip('moving.mp4', { frames: 60 });
     const first = new Recorder({ url: clip });
     await first.supervisor.done;
@@ -27,7 +27,7 @@ describe('a video file', () => {
     expect(second.checksums).toEqual(first.checksums);
   });
 
-  test('waits for a slow reader and loses nothing', async () => {
+  test('waits for a slow reader and drops no frame', async () => {
     const clip = movingClip('waited-for.mp4', { frames: 40 });
     const camera = new Recorder(
       { url: clip },
@@ -39,7 +39,7 @@ describe('a video file', () => {
     expect(camera.statuses.at(-1)!.drops).toEqual({});
   });
 
-  test('with more frames a second than wanted is thinned evenly, counted', async () => {
+  test('above analysisFps is decimated evenly, and drops are counted', async () => {
     const clip = movingClip('fast.mp4', { frames: 60, fps: 50 });
     const camera = new Recorder({ url: clip, analysisFps: 25 });
     await camera.supervisor.done;
@@ -50,7 +50,7 @@ describe('a video file', () => {
     expect(camera.statuses.at(-1)!.drops).toEqual({ analysis_fps: 30 });
   });
 
-  test('with B-frames comes in the order in which it is seen', async () => {
+  test('with B-frames is played in presentation order', async () => {
     const encoder = 'x264enc b-adapt=false bframes=3 key-int-max=25';
     const camera = new Recorder({ url: movingClip('b-frames.mp4', { frames: 40, encoder }) });
     await camera.supervisor.done;
@@ -79,7 +79,7 @@ describe('a video file', () => {
     ['webm', 'vp8enc deadline=1 ! webmmux'],
     ['mkv', 'x265enc speed-preset=ultrafast ! h265parse ! matroskamux'],
     ['avi', 'jpegenc ! avimux'],
-  ])('in another container and codec (%s) works too', async (type, encoder) => {
+  ])('in another container and codec (%s) is played', async (type, encoder) => {
     const clip = makeClip(
       `other.${type}`,
       `videotestsrc num-buffers=20 pattern=ball ! video/x-raw,width=160,height=120,framerate=20/1 ! ${encoder}`,
@@ -91,7 +91,7 @@ describe('a video file', () => {
 });
 
 describe('a file that cannot be played', () => {
-  test('that is not there', async () => {
+  test('that does not exist', async () => {
     const camera = new Recorder({ url: 'file:///nowhere/clip.mp4' });
     await expect(camera.supervisor.done).rejects.toMatchObject({
       code: 'CAMERA_NOT_FOUND',
@@ -100,15 +100,15 @@ describe('a file that cannot be played', () => {
     expect(camera.state).toBe('STOPPED');
   });
 
-  test('that is no video', async () => {
+  test('that is not a video', async () => {
     const url = makeClip('text.mp4', 'fakesrc num-buffers=1 sizetype=fixed sizemax=10');
     writeFileSync(fileURLToPath(url), 'Dear camera, this is a letter.\n'.repeat(20));
     await expect(new Recorder({ url }).supervisor.done).rejects.toMatchObject({ code: 'CAMERA_NO_VIDEO' });
   });
 
-  test('that holds sound only', async () => {
-    const sound = makeClip('sound.wav', 'audiotestsrc num-buffers=20 ! wavenc');
-    await expect(new Recorder({ url: sound }).supervisor.done).rejects.toMatchObject({
+  test('with audio only', async () => {
+    const audio = makeClip('sound.wav', 'audiotestsrc num-buffers=20 ! wavenc');
+    await expect(new Recorder({ url: audio }).supervisor.done).rejects.toMatchObject({
       code: 'CAMERA_NO_VIDEO',
     });
   });

@@ -8,13 +8,14 @@ import { ingestOptions } from '../../src/ingest/options.ts';
 
 export type ChildProgram = 'plain' | 'slow' | 'stalling' | 'hanging' | 'steady';
 
-/** A supervised camera with everything that it told, and a way to wait for more. */
+/** A supervised camera that records everything it emits, and can wait for more. */
 export class Recorder {
   readonly supervisor: CameraSupervisor;
   readonly faces: FrameFaces[] = [];
   readonly statuses: CameraStatus[] = [];
   readonly endedEpochs: number[] = [];
-  #changed: (() => void)[] = [];
+  /** Resolvers of everyone who waits for another frame, status or epoch end. */
+  #waiting: (() => void)[] = [];
 
   constructor(
     camera: { url: string; id?: string; [key: string]: unknown },
@@ -23,7 +24,7 @@ export class Recorder {
       child?: ChildProgram;
       onFaces?: (faces: FrameFaces) => void | Promise<void>;
       onEpochEnded?: () => void | Promise<void>;
-      /** False keeps the frames without their crops: for long runs. */
+      /** False drops the crops of the recorded frames, for long runs. */
       crops?: boolean;
     } = {},
   ) {
@@ -58,42 +59,45 @@ export class Recorder {
     return this.statuses.at(-1)!.state;
   }
 
+  /** All states so far, without repetitions. */
   get states(): string[] {
     return this.statuses.map(({ state }) => state).filter((state, index, all) => state !== all[index - 1]);
   }
 
+  /** The epochs that have frames. */
   get epochs(): number[] {
     return [...new Set(this.faces.map(({ epoch }) => epoch))];
   }
 
-  /** Frames in order of arrival as their luma's checksums. */
+  /** Checksum of each frame's luma plane, in order of arrival. */
   get checksums(): number[] {
     return this.faces.map(({ crops }) => new DataView(crops[0]!.pixels.buffer).getUint32(0, true));
   }
 
-  /** Waits until something holds; the error says what did not. */
-  async until(what: string, holds: () => boolean, ms = 20_000): Promise<void> {
-    const deadline = performance.now() + ms;
-    while (!holds()) {
+  /** Waits until the condition holds; otherwise throws an error that names it. */
+  async until(name: string, condition: () => boolean, timeoutMs = 60_000): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!condition()) {
       if (performance.now() > deadline) {
         const { state, cause, detail } = this.statuses.at(-1)!;
         throw new Error(
-          `not within ${ms} ms: ${what} (${this.faces.length} frames, ${state} ${cause}: ${detail})`,
+          `not within ${timeoutMs} ms: ${name} (${this.faces.length} frames, ${state} ${cause}: ${detail})`,
         );
       }
       await new Promise<void>((resolve) => {
-        this.#changed.push(resolve);
+        this.#waiting.push(resolve);
         setTimeout(resolve, 100);
       });
     }
   }
 
+  /** Waits for that many more frames. */
   async frames(more: number): Promise<void> {
     const target = this.faces.length + more;
     await this.until(`${more} more frames`, () => this.faces.length >= target);
   }
 
   #wake(): void {
-    for (const resolve of this.#changed.splice(0)) resolve();
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

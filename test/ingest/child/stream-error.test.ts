@@ -35,7 +35,13 @@ const CASES: [string, BusMessage[], string, RegExp][] = [
   ],
   [
     'a server error',
-    [errorMessage('Unhandled error', 'Error (503): Service Unavailable', 'details, rtsp-status-code=(uint)503;')],
+    [
+      errorMessage(
+        'Unhandled error',
+        'Error (503): Service Unavailable',
+        'details, rtsp-status-code=(uint)503;',
+      ),
+    ],
     'CAMERA_STREAM_FAILED',
     /RTSP status 503/,
   ],
@@ -81,7 +87,11 @@ const CASES: [string, BusMessage[], string, RegExp][] = [
   ],
   [
     'UDP blocked by a firewall',
-    [warningMessage(`Could not receive any UDP packets for 5.0000 seconds, maybe your firewall is blocking it.`)],
+    [
+      warningMessage(
+        `Could not receive any UDP packets for 5.0000 seconds, maybe your firewall is blocking it.`,
+      ),
+    ],
     'CAMERA_NO_VIDEO',
     /by UDP/,
   ],

@@ -4,8 +4,8 @@ import type { Frame } from '../../../src/domain/frame.ts';
 import type { Finder } from '../../../src/ingest/child/camera.ts';
 
 /**
- * Stands in for the face finder where a test is about ingest: "finds" one face in every frame, whose pixels
- * begin with a checksum of the luma plane (FNV-1a, 4 bytes), so that a test can tell frames apart.
+ * Replaces the face finder in tests of ingest: finds one face in every frame, whose pixels begin with a checksum of the
+ * luma plane (FNV-1a, 4 bytes), so that a test can identify the frame.
  */
 export async function openChecksum(_options: DetectOptions, delayMs = 0): Promise<Finder> {
   return {

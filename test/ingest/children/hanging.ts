@@ -1,6 +1,6 @@
 import { runCameraChild } from '../../../src/ingest/child/child.ts';
 
-// Loads its detector for ever, and hears nothing meanwhile.
+// Never finishes loading its detector, and processes no messages meanwhile.
 runCameraChild(async () => {
   for (;;);
 });

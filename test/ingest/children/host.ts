@@ -1,6 +1,6 @@
 import { Recorder } from '../recorder.ts';
 
-// A host with one camera, to be killed.
+// A host process with one camera; the test kills it.
 const camera = new Recorder({ url: process.argv[2]! });
 await camera.frames(3);
 process.send!(camera.supervisor.pid);

@@ -1,12 +1,17 @@
 import { Socket } from 'node:net';
-import type { EpochCause, ToChild, ToHost } from '../../../src/ingest/protocol/messages.ts';
+import {
+  type EpochCause,
+  FACES_FD,
+  type ToChild,
+  type ToHost,
+} from '../../../src/ingest/protocol/messages.ts';
 import { encodeFaces } from '../../../src/ingest/protocol/wire.ts';
 
-// A camera that plays for ever without being one: two epochs of one frame each reach the host, and reports tell of more.
-const pipe = new Socket({ fd: 4, readable: false, writable: true });
+// A fake camera child that never ends: sends two epochs of one frame each, then only reports with rising counts.
+const pipe = new Socket({ fd: FACES_FD, readable: false, writable: true });
 const send = (message: ToHost) => process.send!(message);
 
-function begin(cameraId: string, epoch: number, cause: EpochCause): void {
+function sendEpoch(cameraId: string, epoch: number, cause: EpochCause): void {
   const stamp = { epoch, clockSource: 'arrival', clockErrorMs: null, captureTime: 1, receivedAt: 1 } as const;
   send({ type: 'epoch', ...stamp, cause, width: 64, height: 48, codec: 'h264' });
   pipe.write(encodeFaces({ ...stamp, cameraId, frame: 0, interval: 40_000, crops: [], endedTracks: [] }));
@@ -18,8 +23,8 @@ process.on('message', (message: ToChild) => {
   if (message.type !== 'start') return;
   const epoch = Math.max(Date.now(), message.lastEpoch + 1);
   send({ type: 'opening' });
-  begin(message.camera.id, epoch, 'first_frame');
-  begin(message.camera.id, epoch + 1, 'format_changed');
+  sendEpoch(message.camera.id, epoch, 'first_frame');
+  sendEpoch(message.camera.id, epoch + 1, 'format_changed');
   let decoded = 0;
   setInterval(() => {
     decoded += 5;

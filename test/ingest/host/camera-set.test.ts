@@ -2,12 +2,12 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { applyCameras, type CameraSet } from '../../../src/ingest/host/cameras.ts';
 import { Simulator } from '../../../src/simulate/simulator.ts';
+import { CameraSetRecorder, camera, until } from '../camera-set-recorder.ts';
 import { movingClip } from '../clips.ts';
-import { camera, until, Watched } from '../watched-set.ts';
 
 const sets: CameraSet[] = [];
-const watch = (...args: ConstructorParameters<typeof Watched>) => {
-  const watched = new Watched(...args);
+const watch = (...args: ConstructorParameters<typeof CameraSetRecorder>) => {
+  const watched = new CameraSetRecorder(...args);
   sets.push(watched.set);
   return watched;
 };

@@ -2,13 +2,16 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
 import { Simulator } from '../../../src/simulate/simulator.ts';
+import { CameraSetRecorder, camera, until } from '../camera-set-recorder.ts';
 import { movingClip } from '../clips.ts';
-import { camera, until, Watched } from '../watched-set.ts';
 
 let simulator: Simulator;
 
-function watch(context: TestContext, ...args: ConstructorParameters<typeof Watched>): Watched {
-  const watched = new Watched(...args);
+function watch(
+  context: TestContext,
+  ...args: ConstructorParameters<typeof CameraSetRecorder>
+): CameraSetRecorder {
+  const watched = new CameraSetRecorder(...args);
   context.onTestFinished(() => watched.set.close());
   return watched;
 }

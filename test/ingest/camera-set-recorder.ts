@@ -10,17 +10,19 @@ import type { ChildProgram } from './recorder.ts';
 export const camera = (id: string, url: string, more: object = {}): CameraOptions =>
   cameraOptions.parse({ id, url, ...more });
 
-/** A set of cameras with everything that it told, by camera. */
-export class Watched {
+/** A set of cameras that records everything it emits, by camera. */
+export class CameraSetRecorder {
   readonly faces = new Map<string, FrameFaces[]>();
   readonly statuses: CameraStatus[] = [];
+  /** `cameraId/epoch` of each ended epoch. */
   readonly ended: string[] = [];
   readonly set: CameraSet;
 
+  /** `behind`: whether the stages after ingest are behind; never by default. */
   constructor(ingest: object = {}, program: ChildProgram = 'plain', behind?: () => boolean) {
     this.set = new CameraSet(
       {
-        // By arrival alone: the camera's clock would begin a second epoch.
+        // Arrival times only: the camera's clock would begin a second epoch.
         ingest: ingestOptions.parse({ maxClockErrorSeconds: 0, statusSeconds: 1, ...ingest }),
         detect: detectOptions.parse({}),
         entry: fileURLToPath(new URL(`children/${program}.ts`, import.meta.url)),
@@ -34,6 +36,7 @@ export class Watched {
     );
   }
 
+  /** The frames of one camera, without crops. */
   of(id: string): FrameFaces[] {
     if (!this.faces.has(id)) this.faces.set(id, []);
     return this.faces.get(id)!;
@@ -43,12 +46,14 @@ export class Watched {
     return this.statuses.findLast(({ cameraId }) => cameraId === id);
   }
 
+  /** Waits for that many more frames. */
   async frames(id: string, more: number): Promise<void> {
     const target = this.of(id).length + more;
     await until(() => this.of(id).length >= target);
   }
 }
 
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 50));
+/** Polls until the condition holds; the test's own timeout is the limit. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 50));
 }
