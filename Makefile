@@ -1,15 +1,15 @@
-# Two commands need nothing done before: `make demo` shows austream at work, `make test` checks it.
-# DURATION=30s ends the demo by itself; JSON=1 prints events as JSON lines.
+# `make demo` runs austream on a simulated camera, `make test` runs all checks. Both install what they need first.
+# DURATION=30s ends the demo after that time; JSON=1 prints events as JSON lines.
 SHELL := bash
 .DEFAULT_GOAL := help
-# Looked up when a line runs, not when make reads it: before that bin/setup may not have brought Node yet.
+# Expanded when a recipe runs: bin/setup may install this Node first.
 NPM = PATH="$(CURDIR)/.toolchain/node/bin:$$PATH" npm
 
 .PHONY: help setup demo test lint native-tensorflow
 help:
 	@echo 'make demo   a simulated camera, the whole pipeline, live Action Units (DURATION=30s JSON=1)'
 	@echo 'make test   lint, type check, all tests'
-	@echo 'make setup  only bring what austream needs'
+	@echo 'make setup  only install what austream needs'
 
 setup:
 	@bin/setup
@@ -29,7 +29,7 @@ test:
 	@$(NPM) run --silent typecheck
 	@$(NPM) test --silent
 
-# @tensorflow/tfjs-node on libtensorflow, so that the TensorFlow.js engine's tests run on native TensorFlow too.
+# Builds @tensorflow/tfjs-node on libtensorflow: the tests of the TensorFlow.js engine then also run on native TensorFlow.
 native-tensorflow:
 	@bin/setup test
 	@test/native-tensorflow/build
