@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { EXIT } from './commands/exit-code.ts';
 import { AustreamError } from './errors.ts';
 
-/** Commands load when they are called: `austream check` should not pay for an inference library. */
+/** Each command's module is imported on demand: `austream check` must not load an inference library. */
 const COMMANDS: Record<string, () => Promise<Command>> = {
   run: async () => (await import('./commands/run.ts')).runCommand(),
   ingest: async () => (await import('./commands/ingest.ts')).ingestCommand(),
@@ -17,23 +18,23 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   model: async () => (await import('./commands/model.ts')).modelCommand(),
   report: async () => (await import('./commands/report.ts')).reportCommand(),
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand(),
-  completion: async () => (await import('./commands/completion.ts')).completionCommand(() => wholeProgram()),
+  completion: async () =>
+    (await import('./commands/completion.ts')).completionCommand(() => buildProgram(Object.values(COMMANDS))),
 };
 
-export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
-
+/** Runs a command line. Returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
-  const named = COMMANDS[argv[0] ?? ''];
-  const program = await wholeProgram(named ? [named] : undefined);
+  const command = COMMANDS[argv[0] ?? ''];
+  const program = await buildProgram(command ? [command] : Object.values(COMMANDS));
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return Number(process.exitCode ?? EXIT.done);
   } catch (error) {
-    return report(error);
+    return reportError(error);
   }
 }
 
-async function wholeProgram(commands = Object.values(COMMANDS)): Promise<Command> {
+async function buildProgram(commands: readonly (() => Promise<Command>)[]): Promise<Command> {
   const program = new Command('austream')
     .description('Facial Action Units of faces on IP cameras, as events on Kafka topics')
     .version(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version)
@@ -44,12 +45,12 @@ async function wholeProgram(commands = Object.values(COMMANDS)): Promise<Command
 
 function withExitOverride(command: Command): Command {
   command.exitOverride();
-  for (const sub of command.commands) withExitOverride(sub);
+  for (const subcommand of command.commands) withExitOverride(subcommand);
   return command;
 }
 
-/** Says what went wrong in one place, and with which exit code. */
-function report(error: unknown): number {
+/** Prints an error with its fix to standard error. Returns its exit code. */
+function reportError(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   if (error instanceof AustreamError) {
     process.stderr.write(`austream: ${error.message}\n`);

@@ -1,41 +1,42 @@
 import type { z } from 'zod';
 
-/** One mistake in what somebody gave: where, and what is wrong. */
+/** What is wrong with one value of a config, and its path. */
 export interface ConfigIssue {
+  /** E.g. `cameras[0].url`; empty for the whole. */
   readonly path: string;
   readonly message: string;
 }
 
-/** The mistakes that a schema found; never with the values that were given. */
+/** The issues that a schema found. They never quote the values, which may be secrets. */
 export function configIssues(error: z.ZodError): ConfigIssue[] {
   return error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => unknownKey(issue.path, key))
-      : [{ path: showPath(issue.path), message: issue.message }],
+      ? issue.keys.map((key) => unknownKeyIssue(issue.path, key))
+      : [{ path: formatPath(issue.path), message: issue.message }],
   );
 }
 
-/** `cameras[0].url: must begin with …; …` */
+/** All issues on one line: `cameras[0].url: must begin with …; …`. */
 export function describeIssues(error: z.ZodError): string {
   return configIssues(error)
     .map(({ path, message }) => (path ? `${path}: ${message}` : message))
     .join('; ');
 }
 
-export function showPath(path: readonly PropertyKey[]): string {
+export function formatPath(path: readonly PropertyKey[]): string {
   return path.reduce<string>(
-    (shown, part) =>
-      typeof part === 'number' ? `${shown}[${part}]` : shown ? `${shown}.${String(part)}` : String(part),
+    (text, part) =>
+      typeof part === 'number' ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part),
     '',
   );
 }
 
-function unknownKey(path: readonly PropertyKey[], key: string): ConfigIssue {
+function unknownKeyIssue(path: readonly PropertyKey[], key: string): ConfigIssue {
   const [name] = /^[\w.-]*/.exec(key)!;
-  if (name === key) return { path: showPath([...path, key]), message: 'is not a known key' };
-  // `password:secret` is a key with a secret in it.
+  if (name === key) return { path: formatPath([...path, key]), message: 'is not a known key' };
+  // `password:secret` without a space is a key that contains a secret.
   return {
-    path: showPath([...path, `${name}…`]),
+    path: formatPath([...path, `${name}…`]),
     message: 'is not a known key; a space must follow a key’s colon',
   };
 }

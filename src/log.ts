@@ -1,12 +1,12 @@
 import pino, { type Logger } from 'pino';
 
-/** Ids of the trace that a line belongs to, named as OpenTelemetry names them in logs that are not its own. */
+/** Ids of the trace that a log line belongs to, with OpenTelemetry's field names for logs. */
 export interface TraceFields {
   readonly trace_id: string;
   readonly span_id: string;
   readonly trace_flags: string;
 }
-/** Finds the trace of a line by its fields. */
+/** Finds the trace of a log line by the line's fields. */
 export type Correlator = (line: { readonly cameraId?: unknown }) => TraceFields | undefined;
 
 let correlator: Correlator | null = null;
@@ -16,18 +16,18 @@ const REPEAT_MS = 60_000;
 const standardError = pino.destination(2);
 let write = (line: string): void => void standardError.write(line);
 
-/** Log lines are JSON on standard error; standard output belongs to what a command was asked for. */
+/** Log lines are JSON on standard error. Standard output carries only a command's results. */
 export const log: Logger = pino(
   { level: 'info', base: { name: 'austream' }, mixin: (line) => correlator?.(line) ?? {} },
   { write: (line) => write(line) },
 );
 
-/** For a command that draws on the terminal: its lines' messages go to `show` instead. */
-export function showLog(show: (message: string) => void): void {
-  write = (line) => show(JSON.parse(line).msg ?? line);
+/** Sends the message of each log line to `print` instead of standard error, for a command that draws on the terminal. */
+export function redirectLog(print: (message: string) => void): void {
+  write = (line) => print(JSON.parse(line).msg ?? line);
 }
 
-/** Logs a message that may repeat: at once when it is new, then at most once a minute while it stays the same. */
+/** Logs a warning that may repeat: at once when its text changes, else at most once a minute. */
 export class RepeatedWarning {
   readonly #fields: object;
   #last = { text: '', at: Number.NEGATIVE_INFINITY };
@@ -44,7 +44,7 @@ export class RepeatedWarning {
   }
 }
 
-/** Whoever traces tells what a line belongs to; null ends that. */
-export function correlateLogs(by: Correlator | null): void {
-  correlator = by;
+/** Adds trace ids to log lines from now on; null stops that. */
+export function correlateLogs(newCorrelator: Correlator | null): void {
+  correlator = newCorrelator;
 }

@@ -1,17 +1,17 @@
 import { main } from './cli.ts';
 
-// `austream tail | head`: whoever read has left. What runs ends as at Ctrl-C, everything flushed; nobody is told.
-let readerLeft = false;
+// `austream tail | head` closes the pipe: end as on Ctrl-C, everything flushed, without an error message.
+let pipeClosed = false;
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
-  if (!readerLeft) process.kill(process.pid, 'SIGINT');
-  readerLeft = true;
+  if (!pipeClosed) process.kill(process.pid, 'SIGINT');
+  pipeClosed = true;
 });
 
 process.exitCode = await main(process.argv.slice(2));
 
-// What keeps the process alive from here on, such as tries to reach a telemetry receiver that is away, is not worth
-// waiting for; output that somebody still reads is.
+// Exit as soon as standard output is written. Open handles, such as retries to reach a telemetry receiver, must not
+// keep the process alive.
 setInterval(() => {
   if (process.stdout.writableLength === 0) process.exit();
 }, 500).unref();

@@ -14,6 +14,7 @@ import { RecordEncoder } from '../records/avro.ts';
 import { RecordDecoder } from '../records/decode.ts';
 import { SchemaRegistry } from '../records/schema-registry.ts';
 import { registerSchemas } from '../records/subjects.ts';
+import { ResourceStack } from './resource-stack.ts';
 
 export interface InferWorker {
   /** Rejects when the model fails or the brokers refuse. */
@@ -24,6 +25,7 @@ export interface InferWorker {
   alive(): Promise<void>;
   /** How much waits for the model and for the brokers. */
   stats(): ProcessGauges;
+  /** Commits what is scored, leaves the group and closes everything. */
   stop(): Promise<InferSummary>;
 }
 
@@ -34,34 +36,31 @@ export interface InferWorker {
 export async function openInferWorker(config: Config, observer: InferObserver = {}): Promise<InferWorker> {
   const { kafka, cluster, infer } = config;
   requireExternalBrokers(kafka);
-  const model = new BatchingModel(await openModel(infer), infer.batch.max);
-  const closers: (() => Promise<void>)[] = [() => model.close()];
-  const closeAll = async () => {
-    for (const close of closers.splice(0).reverse()) await close();
-  };
-  try {
+  const resources = new ResourceStack();
+  return resources.closeOnFailure(async () => {
+    const model = new BatchingModel(await openModel(infer), infer.batch.max);
+    resources.add('model', () => model.close());
     await model.warmUp();
+
     await ensureTopics(kafka);
     const states = await TableReader.open(kafka, clusterTopics(kafka.topicPrefix).inferState);
-    closers.push(() => states.close());
-    const resources = { ...(await openCodecs(kafka)), states, model, kafka, cluster, infer };
-    const member = new InferGroupMember(resources, observer);
+    resources.add('state table', () => states.close());
+
+    const codecs = await openCodecs(kafka);
+    const member = new InferGroupMember({ ...codecs, states, model, kafka, cluster, infer }, observer);
     await member.join();
-    closers.push(() => member.leave());
+    resources.add('group member', () => member.leave());
     return {
       done: member.failed,
       missing: () => member.missing(),
       alive: () => model.probe(),
       stats: () => member.stats(),
-      stop: async () => {
-        await closeAll();
+      async stop() {
+        await resources.close();
         return member.summary();
       },
     };
-  } catch (error) {
-    await closeAll();
-    throw error;
-  }
+  });
 }
 
 async function ensureTopics(kafka: KafkaOptions): Promise<void> {

@@ -7,30 +7,34 @@ import { AustreamError } from '../errors.ts';
 import type { AuModel } from '../infer/engine/index.ts';
 import { InferStage } from '../infer/stage.ts';
 import { CameraSupervisor } from '../ingest/host/supervisor.ts';
+import { ResourceStack } from './resource-stack.ts';
 
 export interface FileScores {
   /** Ordered by frame, then track. */
   readonly frames: readonly AuFrame[];
-  /** Frames analysed, with a face or without. */
+  /** Frames analysed, with or without a face. */
   readonly analysed: number;
-  /** Why the file could not be read to its end; null when it was. */
+  /** Why the file could not be read to its end; null on success. */
   readonly failure: AustreamError | null;
 }
 
-/** `run`'s pipeline on one clip or still image: every frame, as fast as it goes, without Kafka. */
+/**
+ * Runs the pipeline on one clip or still image: every frame, as fast as possible, without Kafka. `onProgress` gets the
+ * number of frames analysed. An unreadable file gives a `failure`; any other error rejects.
+ */
 export async function scoreFile(
   file: string,
   config: Pick<Config, 'ingest' | 'detect' | 'infer'>,
   model: AuModel,
-  progress: (frames: number) => void,
+  onProgress: (frames: number) => void,
 ): Promise<FileScores> {
   const frames: AuFrame[] = [];
   let analysed = 0;
   let failure: AustreamError | null = null;
-  // Batches by count alone, never by the clock: the same file gives the same bytes.
+  // Batches close by count, never by a deadline, so that the same file gives the same bytes.
   const options = { ...config.infer, batch: { ...config.infer.batch, deadlineMs: Number.POSITIVE_INFINITY } };
   const stage = new InferStage(model, options, {
-    frames: (some) => void frames.push(...some),
+    frames: (scored) => void frames.push(...scored),
     activations: () => {},
     dropped: () => {},
   });
@@ -40,28 +44,30 @@ export async function scoreFile(
     {
       faces: (faces) => {
         analysed += 1;
-        progress(analysed);
+        onProgress(analysed);
         return stage.push(faces);
       },
       epochEnded: (cameraId, epoch) => stage.endEpoch(cameraId, epoch),
       status: () => {},
     },
   );
-  source.start();
-  try {
-    await Promise.race([source.done, stage.failed]);
-    await stage.flush();
-  } catch (error) {
-    if (!(error instanceof AustreamError)) throw error;
-    failure = error;
-  } finally {
-    await source.stop();
-  }
+  const resources = new ResourceStack();
+  resources.add('source', () => source.stop());
+  await resources.closeAfter(async () => {
+    source.start();
+    try {
+      await Promise.race([source.done, stage.failed]);
+      await stage.flush();
+    } catch (error) {
+      if (!(error instanceof AustreamError)) throw error;
+      failure = error;
+    }
+  });
   frames.sort((a, b) => a.epoch - b.epoch || a.frame - b.frame || a.trackId - b.trackId);
   return { frames, analysed, failure };
 }
 
-/** Columns of a CSV of scores; `time` in seconds from the start of the file, box in pixels of the source. */
+/** Columns of the CSV. `time` is in seconds from the start of the file, the box in pixels of the source. */
 export const CSV_COLUMNS = [
   ...['source', 'track', 'frame', 'time', 'x', 'y', 'w', 'h', 'quality'],
   ...ACTION_UNITS.flatMap((au) =>
@@ -69,7 +75,7 @@ export const CSV_COLUMNS = [
   ),
 ];
 
-/** One face at one instant; the cells of an unreliable face's scores are empty. */
+/** One face in one frame as a CSV row. The scores of an unreliable face are empty cells. */
 export function csvRow(source: string, frame: AuFrame): string {
   const { box } = frame;
   return [
@@ -80,8 +86,8 @@ export function csvRow(source: string, frame: AuFrame): string {
     ...[box.x, box.y, box.w, box.h].map((pixels) => pixels.toFixed(2)),
     frame.quality.score.toFixed(4),
     ...AU_NAMES.flatMap((name) => {
-      const au = frame.aus[name];
-      return au ? [au.raw.toFixed(6), au.p.toFixed(6), Number(au.active)] : ['', '', ''];
+      const state = frame.aus[name];
+      return state ? [state.raw.toFixed(6), state.p.toFixed(6), Number(state.active)] : ['', '', ''];
     }),
   ].join(',');
 }

@@ -4,7 +4,7 @@ import type { AuFrame } from '../domain/event.ts';
 import type { FrameFaces } from '../domain/face.ts';
 import type { Micros } from '../domain/frame.ts';
 
-/** What `austream run` says last. */
+/** Totals of a run, printed when it ends. */
 export interface Summary {
   /** Analysed frames that reached the host process. */
   readonly framesIn: number;
@@ -12,13 +12,13 @@ export interface Summary {
   readonly faces: number;
   /** AuFrames handed to the publisher. */
   readonly events: number;
-  /** Frames, crops and events lost, all causes together. */
+  /** Frames, crops and events lost, summed over all causes. */
   readonly dropped: number;
   /** From capture to the broker's acknowledgement; null before the first one. */
   readonly lagMs: { readonly p50: number | null; readonly p99: number | null };
 }
 
-/** For a person. */
+/** The summary as text for a person. */
 export function summaryText({ framesIn, faces, events, dropped, lagMs }: Summary): string {
   const lag = (ms: number | null) => (ms === null ? '–' : `${Math.round(ms)} ms`);
   return [
@@ -31,81 +31,90 @@ export function summaryText({ framesIn, faces, events, dropped, lagMs }: Summary
   ].join('\n');
 }
 
-/** Counts what a run did. Bounded memory, however long the run. */
-export class RunCounter {
+/** Counts frames, faces, events and drops of a run, in bounded memory. */
+export class RunStatistics {
   readonly #lag = createHistogram();
-  /** Tracks not yet ended, of each camera's newest epoch. */
-  readonly #live = new Map<string, { epoch: number; tracks: Set<number> }>();
-  /** As each camera itself counts: of its newest epoch, and of those before. */
-  readonly #drops = new Map<string, { epoch: number; now: number; before: number }>();
-  /** Of each camera, by cause, in the stages after it. */
-  readonly #later = new Map<string, Record<string, number>>();
+  /** By camera: the tracks of its newest epoch that have not ended. */
+  readonly #activeTracks = new Map<string, { epoch: number; tracks: Set<number> }>();
+  /** By camera: its own drops in its newest epoch and in all earlier ones. */
+  readonly #cameraDrops = new Map<string, { epoch: number; current: number; earlier: number }>();
+  /** By camera and cause: drops in the stages after the camera. */
+  readonly #downstreamDrops = new Map<string, Record<string, number>>();
   #framesIn = 0;
   #faces = 0;
   #events = 0;
 
   frame(frame: FrameFaces): void {
     this.#framesIn += 1;
-    let live = this.#live.get(frame.cameraId);
-    if (live?.epoch !== frame.epoch) {
-      live = { epoch: frame.epoch, tracks: new Set() };
-      this.#live.set(frame.cameraId, live);
+    let active = this.#activeTracks.get(frame.cameraId);
+    if (active?.epoch !== frame.epoch) {
+      active = { epoch: frame.epoch, tracks: new Set() };
+      this.#activeTracks.set(frame.cameraId, active);
     }
     for (const { trackId } of frame.crops) {
-      if (!live.tracks.has(trackId)) this.#faces += 1;
-      live.tracks.add(trackId);
+      if (!active.tracks.has(trackId)) this.#faces += 1;
+      active.tracks.add(trackId);
     }
-    for (const trackId of frame.endedTracks) live.tracks.delete(trackId);
+    for (const trackId of frame.endedTracks) active.tracks.delete(trackId);
   }
 
   events(count: number): void {
     this.#events += count;
   }
 
+  /** Records the lag until the acknowledgement: since capture, or since decoding for files. */
   acknowledged(frame: Pick<AuFrame, 'captureTime' | 'receivedAt' | 'clockSource'>, at: Micros): void {
     const since = frame.clockSource === 'file' ? frame.receivedAt : frame.captureTime;
     this.#lag.record(Math.max(1, at - since));
   }
 
-  /** What a stage after the camera has lost: crops that the model had no time for, events past the spool's bound. */
+  /** Counts drops of a stage after the camera, such as crops under inference overload or events past the spool's size. */
   dropped(cameraId: string, count: number, cause: string): void {
-    const later = this.#later.get(cameraId) ?? {};
-    later[cause] = (later[cause] ?? 0) + count;
-    this.#later.set(cameraId, later);
+    const drops = this.#downstreamDrops.get(cameraId) ?? {};
+    drops[cause] = (drops[cause] ?? 0) + count;
+    this.#downstreamDrops.set(cameraId, drops);
   }
 
-  /** Counts a camera's own drops; gives the status back with those of the later stages added. */
+  /** Counts the camera's own drops. Returns the status with the drops of the later stages added. */
   status(status: CameraStatus): CameraStatus {
     if (status.epoch !== null) {
-      const known = this.#drops.get(status.cameraId);
-      const before = !known ? 0 : known.epoch === status.epoch ? known.before : known.before + known.now;
-      this.#drops.set(status.cameraId, { epoch: status.epoch, now: lost(status.drops), before });
+      const known = this.#cameraDrops.get(status.cameraId);
+      const earlier = !known
+        ? 0
+        : known.epoch === status.epoch
+          ? known.earlier
+          : known.earlier + known.current;
+      this.#cameraDrops.set(status.cameraId, {
+        epoch: status.epoch,
+        current: sumLosses(status.drops),
+        earlier,
+      });
     }
-    return { ...status, drops: { ...status.drops, ...this.#later.get(status.cameraId) } };
+    return { ...status, drops: { ...status.drops, ...this.#downstreamDrops.get(status.cameraId) } };
   }
 
   summary(): Summary {
-    const quantile = (percent: number) =>
-      this.#lag.count === 0 ? null : Math.round(this.#lag.percentile(percent) / 100) / 10;
+    const lagMs = (percentile: number) =>
+      this.#lag.count === 0 ? null : Math.round(this.#lag.percentile(percentile) / 100) / 10;
     return {
       framesIn: this.#framesIn,
       faces: this.#faces,
       events: this.#events,
-      dropped: this.#dropped(),
-      lagMs: { p50: quantile(50), p99: quantile(99) },
+      dropped: this.#totalDrops(),
+      lagMs: { p50: lagMs(50), p99: lagMs(99) },
     };
   }
 
-  #dropped(): number {
+  #totalDrops(): number {
     let total = 0;
-    for (const { now, before } of this.#drops.values()) total += now + before;
-    for (const causes of this.#later.values()) total += sum(causes);
+    for (const { current, earlier } of this.#cameraDrops.values()) total += current + earlier;
+    for (const drops of this.#downstreamDrops.values()) total += sum(drops);
     return total;
   }
 }
 
-/** Frames that the config thins out are no loss. */
-function lost({ analysis_fps: _, ...drops }: Readonly<Record<string, number>>): number {
+/** Frames skipped by `analysisFps` are configured, not lost. */
+function sumLosses({ analysis_fps: _, ...drops }: Readonly<Record<string, number>>): number {
   return sum(drops);
 }
 

@@ -23,34 +23,38 @@ export interface TargetFlags {
   config?: string;
 }
 
-/** Whose cameras the command is about. */
+/** The set of cameras that a command lists or changes. */
 export interface CameraTarget {
-  /** Each camera as JSON has it, and as a line of text. */
+  /** Each camera as JSON and as a line of text. */
   list(): Promise<readonly { readonly json: object; readonly text: string }[]>;
-  /** Cameras as flags or a file give them, not checked yet; what became of each. */
+  /** Validates the cameras and adds them. Returns the outcome by camera id. Throws ARGUMENT_INVALID. */
   add(cameras: readonly unknown[]): Promise<Readonly<Record<string, string>>>;
-  /** Throws ARGUMENT_INVALID, and removes none, where one is unknown. */
+  /** Removes all or none. Throws ARGUMENT_INVALID when an id is unknown. */
   remove(ids: readonly string[]): Promise<void>;
 }
 
-/** Brokers name a cluster, whose cameras are in a topic; otherwise it is the austream that runs on this machine. */
-export function targetOf({ socket, brokers, prefix, config }: TargetFlags): CameraTarget {
+/**
+ * With brokers, the target is the camera topic of a cluster; otherwise the austream process that runs on this machine.
+ * Throws ARGUMENT_INVALID when the flags contradict each other.
+ */
+export function openCameraTarget({ socket, brokers, prefix, config }: TargetFlags): CameraTarget {
   if ([socket, brokers, config].filter((flag) => flag !== undefined).length > 1)
-    throw new AustreamError(
-      'ARGUMENT_INVALID',
-      'only one of --socket, --brokers and --config can say whose cameras',
-    );
+    throw new AustreamError('ARGUMENT_INVALID', '--socket, --brokers and --config exclude each other', {
+      fix: 'give one of them, or none for the austream that runs on this machine',
+    });
   if (socket !== undefined) return localTarget(socket);
-  if (brokers !== undefined) return clusterTarget(kafkaOf(brokers, prefix));
+  if (brokers !== undefined) return clusterTarget(clusterKafka(brokers, prefix));
   if (prefix !== undefined)
-    throw new AustreamError('ARGUMENT_INVALID', '--prefix has no use without --brokers');
+    throw new AustreamError('ARGUMENT_INVALID', '--prefix needs --brokers', {
+      fix: 'give --brokers host:port, or leave out --prefix',
+    });
   if (config === undefined) return localTarget(controlSocket({})!);
   const { cluster, kafka, control } = loadConfig(config);
   if (cluster.cameras === 'topic') return clusterTarget(kafka);
   const path = controlSocket(control);
   if (path === null)
-    throw new AustreamError('ARGUMENT_INVALID', `${config} says control.socket: null`, {
-      fix: 'edit the cameras in the config file instead: austream follows it',
+    throw new AustreamError('ARGUMENT_INVALID', `${config} has control.socket: null`, {
+      fix: 'edit the cameras in the config file instead; a running austream applies the changes',
     });
   return localTarget(path);
 }
@@ -63,8 +67,8 @@ function clusterTarget(kafka: KafkaOptions): CameraTarget {
       );
       return cameras.map(redactedCamera).map((camera) => ({ json: camera, text: definitionText(camera) }));
     },
-    async add(given) {
-      const cameras = given.map(defineCamera);
+    async add(definitions) {
+      const cameras = definitions.map(defineCamera);
       await writeCameras(kafka, new Map(cameras.map((camera) => [camera.id, camera])));
       return Object.fromEntries(cameras.map(({ id }) => [id, 'added']));
     },
@@ -73,7 +77,7 @@ function clusterTarget(kafka: KafkaOptions): CameraTarget {
       const unknown = ids.find((id) => !known.has(id));
       if (unknown !== undefined)
         throw new AustreamError('ARGUMENT_INVALID', `there is no camera ${unknown}`, {
-          fix: 'austream cameras list shows them',
+          fix: 'austream cameras list shows the ids',
         });
       await writeCameras(kafka, new Map(ids.map((id) => [id, null])));
     },
@@ -84,13 +88,15 @@ function localTarget(socket: string): CameraTarget {
   return {
     async list() {
       const { cameras } = await askControl(socket, { op: 'list' });
-      return cameras.map((camera) => ({ json: camera, text: stateText(camera) }));
+      return cameras.map((camera) => ({ json: camera, text: statusText(camera) }));
     },
-    async add(given) {
-      const cameras = given.map((camera) => {
+    async add(definitions) {
+      const cameras = definitions.map((camera) => {
         const result = cameraOptions.safeParse(camera);
         if (result.success) return resolveCamera(result.data);
-        throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${describeIssues(result.error)}`);
+        throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${describeIssues(result.error)}`, {
+          fix: 'austream.example.yaml shows every key of a camera',
+        });
       });
       return (await askControl(socket, { op: 'add', cameras })).changes;
     },
@@ -100,32 +106,36 @@ function localTarget(socket: string): CameraTarget {
   };
 }
 
-/** Everybody on this machine can read a command's arguments. */
-export function refuseLiteral(password: string | undefined): void {
+/** Rejects a password given by value: every user of this machine can read the arguments of a command. */
+export function requireReference(password: string | undefined): void {
   if (password === undefined || isReference(password)) return;
   throw new AustreamError(
     'ARGUMENT_INVALID',
-    '--password holds the password by value, which others can see',
+    '--password holds the password itself, which other users of this machine can see',
     {
-      fix: "refer to it, as '${NAME}' (an environment variable) or '${file:/path}'",
+      fix: "give a reference: '${NAME}' (an environment variable) or '${file:/path}'",
     },
   );
 }
 
-function kafkaOf(brokers: string, prefix: string | undefined): KafkaOptions {
-  const given = { brokers: brokers.split(','), ...(prefix === undefined ? {} : { topicPrefix: prefix }) };
-  const result = kafkaOptions.safeParse(given);
+function clusterKafka(brokers: string, prefix: string | undefined): KafkaOptions {
+  const result = kafkaOptions.safeParse({
+    brokers: brokers.split(','),
+    ...(prefix === undefined ? {} : { topicPrefix: prefix }),
+  });
   if (!result.success)
-    throw new AustreamError('ARGUMENT_INVALID', `--brokers or --prefix: ${result.error.issues[0]!.message}`);
+    throw new AustreamError('ARGUMENT_INVALID', `--brokers or --prefix: ${result.error.issues[0]!.message}`, {
+      fix: 'give --brokers host:port,host:port',
+    });
   return result.data;
 }
 
 function definitionText({ id, url, username, analysisFps, transport, decoder }: CameraDefinition): string {
-  const who = username === undefined ? '' : ` as ${username}`;
-  return `${id}: ${url}${who}, ${analysisFps} fps, ${transport}, decoder ${decoder}`;
+  const user = username === undefined ? '' : ` as ${username}`;
+  return `${id}: ${url}${user}, ${analysisFps} fps, ${transport}, decoder ${decoder}`;
 }
 
-function stateText({ id, url, status }: ListedCamera): string {
+function statusText({ id, url, status }: ListedCamera): string {
   if (status === null) return `${id}: ${url}`;
   const { state, detail, fps } = status;
   return `${id}: ${state}${fps === null ? '' : ` at ${fps} fps`}, ${url}, ${detail}`;

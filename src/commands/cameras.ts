@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { parseYaml } from '../config/yaml.ts';
 import { AustreamError } from '../errors.ts';
-import { refuseLiteral, type TargetFlags, targetOf } from './camera-target.ts';
+import { openCameraTarget, requireReference, type TargetFlags } from './camera-target.ts';
 import { discoverCommand } from './cameras-discover.ts';
+import { printJson } from './json-lines.ts';
 
 interface Flags extends TargetFlags {
   json?: boolean;
@@ -20,106 +21,109 @@ interface AddFlags extends Flags {
   from?: string;
 }
 
-/** `austream cameras discover`, and `list|add|remove` of the austream that runs here, or of a cluster. */
+/** `austream cameras discover`, and `list|add|remove` for the austream that runs here or for a cluster. */
 export function camerasCommand(): Command {
   return new Command('cameras')
     .description('Find cameras; list, add and remove them while austream runs')
     .addCommand(discoverCommand())
     .addCommand(
-      sub('list', 'Show the cameras').action(async (options: Flags) => {
-        const cameras = await targetOf(options).list();
-        if (options.json) print(JSON.stringify(cameras.map(({ json }) => json)));
-        else if (cameras.length === 0) print('no cameras');
-        else for (const { text } of cameras) print(text);
+      subcommand('list', 'Show the cameras').action(async (flags: Flags) => {
+        const cameras = await openCameraTarget(flags).list();
+        if (flags.json) printJson(cameras.map(({ json }) => json));
+        else if (cameras.length === 0) printLine('no cameras');
+        else for (const { text } of cameras) printLine(text);
       }),
     )
     .addCommand(
-      sub('add', 'Add a camera, or change the one of this id')
+      subcommand('add', 'Add a camera, or change the camera with this id')
         .argument('[id]', 'the camera’s id')
         .option('--url <url>', 'rtsp://… or onvif://… without a password')
         .option('--username <name>')
         .option(
           '--password <reference>',
-          "'${NAME}' or '${file:/path}', as this shell or the ingest workers have it",
+          "'${NAME}' or '${file:/path}', resolved by this shell or by the cluster’s ingest workers",
         )
-        .option('--password-file <path>', 'a file that holds the password, where austream runs')
+        .option('--password-file <path>', 'file with the password, on the machine where austream runs')
         .addOption(new Option('--transport <kind>').choices(['tcp', 'udp']))
         .option('--fps <number>', 'frames analysed a second', Number)
         .addOption(new Option('--decoder <kind>').choices(['auto', 'software', 'nvdec', 'vaapi']))
         .option(
           '--from <file>',
-          'add all cameras of a config file (YAML), or of what list --json of a cluster printed',
+          'add all cameras of a config file (YAML), or of the output of list --json for a cluster',
         )
-        .action(async (id: string | undefined, options: AddFlags) => {
-          const cameras = options.from ? camerasOf(options.from) : [cameraOf(id, options)];
-          report(options, 'added', await targetOf(options).add(cameras));
+        .action(async (id: string | undefined, flags: AddFlags) => {
+          const cameras = flags.from ? readCameras(flags.from) : [cameraFromFlags(id, flags)];
+          printOutcomes(flags, 'added', await openCameraTarget(flags).add(cameras));
         }),
     )
     .addCommand(
-      sub('remove', 'Remove cameras')
-        .argument('<id...>', 'ids')
-        .action(async (ids: string[], options: Flags) => {
-          await targetOf(options).remove(ids);
-          report(options, 'removed', Object.fromEntries(ids.map((id) => [id, 'removed'])));
+      subcommand('remove', 'Remove cameras')
+        .argument('<id...>', 'ids of the cameras')
+        .action(async (ids: string[], flags: Flags) => {
+          await openCameraTarget(flags).remove(ids);
+          printOutcomes(flags, 'removed', Object.fromEntries(ids.map((id) => [id, 'removed'])));
         }),
     );
 }
 
-function sub(name: string, description: string): Command {
+function subcommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .option('--socket <path>', 'of the austream that runs here (default: its usual place)')
-    .option('--brokers <list>', 'of a cluster: host:port, comma-separated')
-    .option('--prefix <prefix>', 'of the cluster’s topics (default au.)')
+    .option('--socket <path>', 'control socket of the austream that runs here (default: its default path)')
+    .option('--brokers <list>', 'brokers of a cluster: host:port, comma-separated')
+    .option('--prefix <prefix>', 'prefix of the cluster’s topics (default: au.)')
     .option(
       '-c, --config <file>',
-      'take the socket, or with cluster.cameras: topic the brokers, from a config',
+      'take the control socket from this config, or the brokers if it has cluster.cameras: topic',
     )
     .option('--json', 'print the result as JSON');
 }
 
-function cameraOf(id: string | undefined, options: AddFlags): unknown {
-  const { url, username, password, passwordFile, transport, fps, decoder } = options;
-  refuseLiteral(password);
-  const given = { id, url, username, password, passwordFile, transport, analysisFps: fps, decoder };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+function cameraFromFlags(id: string | undefined, flags: AddFlags): unknown {
+  const { url, username, password, passwordFile, transport, fps, decoder } = flags;
+  requireReference(password);
+  const camera = { id, url, username, password, passwordFile, transport, analysisFps: fps, decoder };
+  return Object.fromEntries(Object.entries(camera).filter(([, value]) => value !== undefined));
 }
 
-/** References stay references: the file is not read as a config of this host. */
-function camerasOf(file: string): unknown[] {
-  const given = contentOf(file) as { cameras?: unknown } | null;
-  const cameras = Array.isArray(given) ? given : given?.cameras;
+/** Reads the cameras of a file. Secret references stay unresolved: the file is not loaded as this machine's config. */
+function readCameras(file: string): unknown[] {
+  const content = readYaml(file) as { cameras?: unknown } | null;
+  const cameras = Array.isArray(content) ? content : content?.cameras;
   if (!Array.isArray(cameras) || cameras.length === 0)
     throw new AustreamError('ARGUMENT_INVALID', `${file} has no cameras`, {
-      fix: 'give a config file with cameras, or what austream cameras list --json printed of a cluster',
+      fix: 'give a config file with cameras, or the output of austream cameras list --json for a cluster',
     });
   return cameras;
 }
 
-function contentOf(file: string): unknown {
+function readYaml(file: string): unknown {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
     throw new AustreamError('ARGUMENT_INVALID', `${file} cannot be read: ${(cause as Error).message}`, {
+      fix: 'check the path of --from',
       cause,
     });
   }
-  const { value, mistakes } = parseYaml(text);
-  if (mistakes.length > 0)
-    throw new AustreamError('ARGUMENT_INVALID', `${file} is no YAML: ${mistakes.join('; ')}`);
+  const { value, issues } = parseYaml(text);
+  if (issues.length > 0)
+    throw new AustreamError('ARGUMENT_INVALID', `${file} is not valid YAML: ${issues.join('; ')}`, {
+      fix: 'correct the file at the line that is named',
+    });
   return value;
 }
 
-function report(
+function printOutcomes(
   { json }: Flags,
-  done: 'added' | 'removed',
+  action: 'added' | 'removed',
   outcomes: Readonly<Record<string, string>>,
 ): void {
-  if (json) print(JSON.stringify({ [done]: Object.keys(outcomes) }));
-  else for (const [id, outcome] of Object.entries(outcomes)) print(`${id}: ${outcome}`);
+  if (json) printJson({ [action]: Object.keys(outcomes) });
+  else for (const [id, outcome] of Object.entries(outcomes)) printLine(`${id}: ${outcome}`);
 }
 
-function print(line: string): void {
+function printLine(line: string): void {
   process.stdout.write(`${line}\n`);
 }

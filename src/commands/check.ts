@@ -1,29 +1,27 @@
 import { Command } from 'commander';
 import { ConfigError, loadConfig } from '../config/schema.ts';
+import { printJson } from './json-lines.ts';
 
-/** `austream check`: every mistake of a config at once, or one line that all is well. */
+/** `austream check`: prints every issue of a config at once, or one line that it is valid. */
 export function checkCommand(): Command {
   return new Command('check')
-    .description('Check a config file and explain every mistake in it')
+    .description('Check a config file and explain every issue in it')
     .requiredOption('-c, --config <file>', 'config file (YAML)')
     .option('--json', 'print the result as JSON')
-    .action((options: { config: string; json?: boolean }) => {
+    .action(({ config: file, json }: { config: string; json?: boolean }) => {
+      const print = (result: object, text: string) =>
+        json ? printJson(result) : process.stdout.write(`${text}\n`);
       try {
-        const config = loadConfig(options.config);
-        const kafka = config.kafka.embedded ? 'the embedded broker' : config.kafka.brokers?.join(', ');
+        const { cameras, kafka } = loadConfig(file);
+        const brokers = kafka.embedded ? 'the embedded broker' : kafka.brokers?.join(', ');
         print(
-          options.json,
-          { ok: true, cameras: config.cameras.map((camera) => camera.id) },
-          `${options.config} is valid: ${config.cameras.length} camera(s), events to ${kafka}`,
+          { ok: true, cameras: cameras.map(({ id }) => id) },
+          `${file} is valid: ${cameras.length} camera(s), events to ${brokers}`,
         );
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
-        print(options.json, { ok: false, mistakes: error.issues }, error.message);
+        print({ ok: false, mistakes: error.issues }, error.message);
         process.exitCode = error.exitCode;
       }
     });
-}
-
-function print(json: boolean | undefined, value: unknown, text: string): void {
-  process.stdout.write(`${json ? JSON.stringify(value) : text}\n`);
 }

@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { ClipScript, ScriptComparison } from '../app/demo-truth.ts';
+import { ACTIVE_INTENSITY, ClipScript, ScriptComparison } from '../app/demo-truth.ts';
+import { ResourceStack } from '../app/resource-stack.ts';
+import { run } from '../app/run.ts';
 import { summaryText } from '../app/summary.ts';
 import { type Config, configSchema } from '../config/schema.ts';
 import { consume } from '../consume/index.ts';
@@ -9,10 +11,12 @@ import { AU_NAMES } from '../domain/scores.ts';
 import { log } from '../log.ts';
 import { topicNames } from '../records/topics.ts';
 import { Simulator } from '../simulate/simulator.ts';
-import { Renderer, type ShownFrame } from '../terminal/renderer.ts';
+import { type RenderedFrame, Renderer } from '../terminal/renderer.ts';
 import { parseDuration } from './duration.ts';
-import { dashboardOf, jsonLines, print, run } from './run.ts';
-import { show } from './tail.ts';
+import { setExitCode } from './exit-code.ts';
+import { jsonLinesObserver, printJsonSummary } from './json-lines.ts';
+import { dashboardFor } from './run.ts';
+import { renderEvent } from './tail.ts';
 
 const CLIP = fileURLToPath(new URL('../../models/demo/clip.mp4', import.meta.url));
 const SCRIPT = fileURLToPath(new URL('../../models/demo/truth.csv', import.meta.url));
@@ -23,80 +27,88 @@ interface DemoFlags {
   json?: boolean;
 }
 
-/** `austream demo`: simulated cameras, the whole pipeline, an embedded broker, and its topics as a consumer sees them. */
+/** `austream demo`: simulated cameras, the pipeline, an embedded broker, and a consumer that shows its topics. */
 export function demoCommand(): Command {
   return new Command('demo')
     .description('See it work: a simulated camera, the pipeline, a broker, live Action Units')
     .argument('[file...]', 'clips or still images for the cameras to show (default: a synthetic face)')
     .option('--duration <time>', 'stop after this long, e.g. 30s', parseDuration)
-    .option('--json', 'print events and camera states as JSON lines, and a summary as the last one')
+    .option('--json', 'print events and camera states as JSON lines, and a summary as the last line')
     .option('--show-video', 'show pictures of faces on the live page')
-    .action(async (files: string[], options: DemoFlags) => {
-      const cameras = await Simulator.start({ sources: files.length > 0 ? files : [CLIP] });
-      try {
-        await demo(cameras, files.length === 0, options);
-      } finally {
-        await cameras.stop();
-      }
+    .action(async (files: string[], flags: DemoFlags) => {
+      const resources = new ResourceStack();
+      await resources.closeAfter(async () => {
+        const simulator = await Simulator.start({ sources: files.length > 0 ? files : [CLIP] });
+        resources.add('simulator', () => simulator.stop());
+        const config = demoConfig(simulator);
+        log.level = 'warn';
+        if (flags.json) await runAsJson(config, flags);
+        else
+          await runInTerminal(config, simulator, files.length === 0 ? new ClipScript(SCRIPT) : null, flags);
+      });
     });
 }
 
-async function demo(cameras: Simulator, scripted: boolean, options: DemoFlags): Promise<void> {
-  const config = configSchema.parse({
-    cameras: cameras.urls.map((url, index) => ({ id: `demo-${index + 1}`, url })),
+function demoConfig(simulator: Simulator): Config {
+  return configSchema.parse({
+    cameras: simulator.urls.map((url, index) => ({ id: `demo-${index + 1}`, url })),
     kafka: { embedded: true },
-    // Any free port: a demo must not fail because 8080 is taken.
+    // Any free port, so that the demo also starts when 8080 is in use.
     http: { port: 0 },
   });
-  log.level = 'warn';
-  if (options.json) {
-    const { ending, summary } = await run(config, {
-      durationMs: options.duration,
-      observer: jsonLines(print),
-    });
-    print({ type: 'summary', ...summary });
-    if (ending === 'interrupted') process.exitCode = 130;
-    return;
-  }
+}
+
+async function runAsJson(config: Config, { duration }: DemoFlags): Promise<void> {
+  const { endReason, summary } = await run(config, { durationMs: duration, observer: jsonLinesObserver });
+  printJsonSummary(summary);
+  setExitCode(endReason);
+}
+
+async function runInTerminal(
+  config: Config,
+  simulator: Simulator,
+  script: ClipScript | null,
+  flags: DemoFlags,
+): Promise<void> {
   const renderer = new Renderer(process.stdout);
-  const watch = new DemoView(renderer, scripted ? new ClipScript(SCRIPT) : null, cameras);
-  const leave = new AbortController();
-  let watching: Promise<void> | undefined;
-  const { ending, summary } = await run(config, {
-    durationMs: options.duration,
-    dashboard: dashboardOf(config, { dashboard: true, ...options }),
-    audience: {
+  const view = new DemoView(renderer, script, simulator);
+  const stopConsuming = new AbortController();
+  let consuming: Promise<void> | undefined;
+  const { endReason, summary } = await run(config, {
+    durationMs: flags.duration,
+    dashboard: dashboardFor(config, { dashboard: true, ...flags }),
+    hooks: {
       started: (brokers, page) => {
-        renderer.note(`${cameras.urls.join(', ')} → topics on ${brokers}; Ctrl-C ends`);
+        renderer.note(`${simulator.urls.join(', ')} → topics on ${brokers}; Ctrl-C ends`);
         if (page) renderer.note(`live page: ${page}`);
-        watching = watch.follow(config, brokers, leave.signal);
+        consuming = view.consume(config, brokers, stopConsuming.signal);
       },
       delivered: async () => {
-        leave.abort();
-        await watching;
+        stopConsuming.abort();
+        await consuming;
       },
     },
   });
   renderer.close();
-  process.stdout.write(`\n${summaryText(summary)}${watch.agreement()}`);
-  if (ending === 'interrupted') process.exitCode = 130;
+  process.stdout.write(`\n${summaryText(summary)}${view.agreementText()}`);
+  setExitCode(endReason);
 }
 
-/** Shows what arrives on the topics; below each face of the synthetic clip the script that it plays. */
+/** Shows the events of the topics and, below each face of the synthetic clip, the script that the clip plays. */
 class DemoView {
   readonly #renderer: Renderer;
   readonly #script: ClipScript | null;
   readonly #comparison: ScriptComparison | null;
-  readonly #cameras: Simulator;
+  readonly #simulator: Simulator;
 
-  constructor(renderer: Renderer, script: ClipScript | null, cameras: Simulator) {
+  constructor(renderer: Renderer, script: ClipScript | null, simulator: Simulator) {
     this.#renderer = renderer;
     this.#script = script;
     this.#comparison = script && new ScriptComparison(script);
-    this.#cameras = cameras;
+    this.#simulator = simulator;
   }
 
-  async follow(config: Config, brokers: string, signal: AbortSignal): Promise<void> {
+  async consume(config: Config, brokers: string, signal: AbortSignal): Promise<void> {
     const topics = topicNames(config.kafka.topicPrefix);
     const events = consume({
       brokers: brokers.split(','),
@@ -107,39 +119,41 @@ class DemoView {
       signal,
     });
     for await (const event of events) {
-      show(this.#renderer, event);
+      renderEvent(this.#renderer, event);
       if (event.record === 'AuFrame') this.#compare(event.value);
     }
   }
 
-  #compare(frame: ShownFrame): void {
-    const began = this.#began();
-    if (!this.#script || began === null) return;
+  /** Renders the script's intensities at the frame's capture time as a second face. */
+  #compare(frame: RenderedFrame): void {
+    const startedAt = this.#startedAt();
+    if (!this.#script || startedAt === null) return;
     this.#comparison?.add(frame);
-    const row = this.#script.frames[this.#script.indexAt(frame.captureTime / 1e6, began)]!;
+    const intensities = this.#script.frames[this.#script.indexAt(frame.captureTime / 1e6, startedAt)]!;
     const states = AU_NAMES.map((name, au): [string, AuState] => {
-      const p = row[au]!;
-      return [name, { raw: p, p, active: p >= 0.3, reliability: null }];
+      const p = intensities[au]!;
+      return [name, { raw: p, p, active: p >= ACTIVE_INTENSITY, reliability: null }];
     });
     this.#renderer.frame({
       ...frame,
       cameraId: 'script',
       warmup: false,
-      aus: Object.fromEntries(states) as ShownFrame['aus'],
+      aus: Object.fromEntries(states) as RenderedFrame['aus'],
     });
   }
 
-  /** When the camera showed its clip's first frame, in Unix seconds. */
-  #began(): number | null {
-    const first = this.#cameras.started[0];
+  /** When the camera sent its clip's first frame, in Unix seconds. */
+  #startedAt(): number | null {
+    const first = this.#simulator.started[0];
     return first ? first.startUnixMicros / 1e6 : null;
   }
 
-  agreement(): string {
-    const began = this.#began();
-    if (!this.#comparison || began === null || this.#comparison.frames === 0) return '';
+  /** A table of each AU's agreement with the script; empty without a script or frames. */
+  agreementText(): string {
+    const startedAt = this.#startedAt();
+    if (!this.#comparison || startedAt === null || this.#comparison.frames === 0) return '';
     const rows = this.#comparison
-      .agreement(began)
+      .agreement(startedAt)
       .map(({ au, r, f1 }) => `  AU${au.slice(2)}   ${cell(r)}   ${cell(f1)}`);
     return `\nscores against the clip's script (–: the script does not move this AU)\n  AU        r     F1\n${rows.join('\n')}\n`;
   }

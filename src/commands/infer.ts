@@ -1,37 +1,32 @@
 import { Command } from 'commander';
 import { openInferWorker } from '../app/infer-worker.ts';
+import { runProcess } from '../app/lifecycle.ts';
 import { loadConfig } from '../config/schema.ts';
-import { serveHealth } from '../http/health.ts';
 import { log } from '../log.ts';
-import { openTelemetry } from '../telemetry/index.ts';
 import { parseDuration } from './duration.ts';
-import { lifetime } from './lifetime.ts';
-import { jsonLines, print } from './run.ts';
+import { setExitCode } from './exit-code.ts';
+import { jsonLinesObserver, printJsonSummary } from './json-lines.ts';
 
-/** `austream infer`: scores the crops that ingest workers publish, for as long as it runs. */
+/** `austream infer`: scores the crops that ingest workers publish. */
 export function inferCommand(): Command {
   return new Command('infer')
-    .description('Score crops from Kafka: one process per GPU, as many as the topic has partitions')
+    .description('Score crops from Kafka: one process per GPU, at most one per partition of the topic')
     .requiredOption('-c, --config <file>', 'config file (YAML)')
     .option('--duration <time>', 'stop after this long, e.g. 30s', parseDuration)
-    .option(
-      '--json',
-      'print events as JSON lines once they are on their topics, and a summary as the last one',
-    )
-    .action(async (options: { config: string; duration?: number; json?: boolean }) => {
-      const config = loadConfig(options.config);
+    .option('--json', 'print committed events as JSON lines, and a summary as the last line')
+    .action(async (flags: { config: string; duration?: number; json?: boolean }) => {
+      const config = loadConfig(flags.config);
       log.level = config.log.level;
-      const telemetry = await openTelemetry(config.http);
-      const worker = await openInferWorker(config, options.json ? jsonLines(print) : {});
-      telemetry?.watch(worker.stats);
-      const health = await serveHealth(config.http, worker, ...(telemetry ? [telemetry.routes] : []));
-      log.info({ group: config.cluster.group, http: health?.port }, 'running');
-      const ending = await lifetime(worker.done, options.duration);
-      await health?.close();
-      const summary = await worker.stop();
-      await telemetry?.close();
-      if (options.json) print({ type: 'summary', ...summary });
+      const { endReason, summary } = await runProcess({
+        http: config.http,
+        durationMs: flags.duration,
+        open: () => openInferWorker(config, flags.json ? jsonLinesObserver : {}),
+        ready: (_worker, port) =>
+          log.info({ group: config.cluster.group, http: port ?? undefined }, 'running'),
+        stop: (worker) => worker.stop(),
+      });
+      if (flags.json) printJsonSummary(summary);
       else log.info(summary, 'summary');
-      if (ending === 'interrupted') process.exitCode = 130;
+      setExitCode(endReason);
     });
 }

@@ -1,15 +1,14 @@
 import { Command } from 'commander';
-import { HotChanges } from '../app/hot-changes.ts';
+import { HotReload } from '../app/hot-reload.ts';
 import { openIngestWorker } from '../app/ingest-worker.ts';
+import { runProcess } from '../app/lifecycle.ts';
 import { type Config, ConfigError, loadConfig } from '../config/schema.ts';
-import { serveHealth } from '../http/health.ts';
 import { log } from '../log.ts';
-import { openTelemetry } from '../telemetry/index.ts';
 import { parseDuration } from './duration.ts';
-import { lifetime } from './lifetime.ts';
-import { jsonLines, print } from './run.ts';
+import { setExitCode } from './exit-code.ts';
+import { jsonLinesObserver, printJsonSummary } from './json-lines.ts';
 
-/** Crops that no broker has taken by then are lost: they are never kept on disk. */
+/** Crops that no broker has acknowledged by then are dropped: crops are never spooled to disk. */
 const FLUSH_MS = 3_000;
 
 /** `austream ingest`: cameras to the crops topic, for inference workers. */
@@ -18,33 +17,29 @@ export function ingestCommand(): Command {
     .description('Watch cameras and publish the crops of their faces for austream infer')
     .requiredOption('-c, --config <file>', 'config file (YAML)')
     .option('--duration <time>', 'stop after this long, e.g. 30s', parseDuration)
-    .option('--json', 'print camera states as JSON lines, and a summary as the last one')
-    .action(async (options: { config: string; duration?: number; json?: boolean }) => {
-      const config = loadConfig(options.config);
+    .option('--json', 'print camera states as JSON lines, and a summary as the last line')
+    .action(async (flags: { config: string; duration?: number; json?: boolean }) => {
+      const config = loadConfig(flags.config);
       log.level = config.log.level;
-      checkCameras(options.config, config);
-      const telemetry = await openTelemetry(config.http);
-      const { status } = options.json ? jsonLines(print) : {};
-      const worker = await openIngestWorker(config, status ? { status } : {});
-      telemetry?.watch(worker.stats);
-      const health = await serveHealth(config.http, worker.missing, ...(telemetry ? [telemetry.routes] : []));
-      log.info(
-        { cameras: config.cluster.cameras, group: config.cluster.group, http: health?.port },
-        'running',
-      );
-      // A camera of the topic belongs to whichever worker has its share: only the topic changes it.
-      const changes =
-        config.cluster.cameras === 'config'
-          ? await HotChanges.open(worker.cameras, config, options.config)
-          : null;
-      const ending = await lifetime(worker.done, options.duration);
-      await changes?.close();
-      await health?.close();
-      const summary = await worker.stop(FLUSH_MS);
-      await telemetry?.close();
-      if (options.json) print({ type: 'summary', ...summary });
+      checkCameras(flags.config, config);
+      const { cluster } = config;
+      const { endReason, summary } = await runProcess({
+        http: config.http,
+        durationMs: flags.duration,
+        open: () => openIngestWorker(config, flags.json ? { status: jsonLinesObserver.status } : {}),
+        async ready(worker, port, resources) {
+          // Cameras of the topic are shared among workers: only the topic changes them.
+          if (cluster.cameras === 'config') {
+            const hotReload = await HotReload.open(worker.cameras, config, flags.config);
+            resources.add('hot reload', () => hotReload.close());
+          }
+          log.info({ cameras: cluster.cameras, group: cluster.group, http: port ?? undefined }, 'running');
+        },
+        stop: (worker) => worker.stop(FLUSH_MS),
+      });
+      if (flags.json) printJsonSummary(summary);
       else log.info(summary, 'summary');
-      if (ending === 'interrupted') process.exitCode = 130;
+      setExitCode(endReason);
     });
 }
 
@@ -53,14 +48,14 @@ function checkCameras(file: string, { cluster, cameras }: Config): void {
     throw new ConfigError(file, [
       {
         path: 'cameras',
-        message: 'cluster.cameras is topic: add cameras with austream cameras add, none here',
+        message: 'must be empty with cluster.cameras: topic; use austream cameras add',
       },
     ]);
   if (cluster.cameras === 'config' && cameras.length === 0)
     throw new ConfigError(file, [
       {
         path: 'cameras',
-        message: 'there are none; or set cluster.cameras: topic to share those of the topic',
+        message: 'is empty; add cameras, or set cluster.cameras: topic to share the cameras of the topic',
       },
     ]);
 }

@@ -1,11 +1,11 @@
 import { InvalidArgumentError } from 'commander';
 
-/** Parses an option's argument that must be a whole number from `least` to `most`. */
-export function whole(least: number, most: number): (text: string) => number {
+/** An argument parser for commander that accepts integers from `min` to `max`. */
+export function integerOption(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < least || value > most)
-      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    if (!Number.isInteger(value) || value < min || value > max)
+      throw new InvalidArgumentError(`It must be an integer from ${min} to ${max}.`);
     return value;
   };
 }

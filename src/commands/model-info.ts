@@ -5,7 +5,7 @@ import { type Architecture, embeddingSize, WINDOW_SIZE } from '../infer/model/ar
 import { parameterManifest } from '../infer/model/parameter-manifest.ts';
 import type { Manifest } from '../infer/weights/manifest.ts';
 
-/** What `austream model info` says. */
+/** The output of `austream model info`. */
 export interface ModelDescription {
   readonly model: string;
   readonly preset: string;
@@ -16,7 +16,7 @@ export interface ModelDescription {
   readonly parameters: number;
   readonly embeddingSize: number;
   readonly windowSize: number;
-  /** Multiply-accumulates: one crop's embedding, a whole window's scores. */
+  /** Multiply-accumulate operations for one crop's embedding, and for the scores of a whole window. */
   readonly macs: { readonly crop: number; readonly window: number };
   readonly thresholds: Readonly<Record<AuName, number>> | null;
   readonly smoothing: Manifest['smoothing'] | null;
@@ -56,10 +56,10 @@ export function modelSummary(model: ModelDescription): string {
     Boolean,
   );
   const lines = [
-    `model         ${model.model} (preset ${model.preset}, ${model.trained ? 'trained' : 'not trained: scores mean nothing'})`,
+    `model         ${model.model} (preset ${model.preset}, ${model.trained ? 'trained' : 'untrained: its scores mean nothing'})`,
     `licence       ${model.licence ?? 'not stated'}`,
     `sha256        ${model.sha256}`,
-    `members       ${members.join(' + ')}${members.length > 1 ? `, ${net.sharedBackbone ? 'one backbone' : 'a backbone each'}` : ''}`,
+    `members       ${members.join(' + ')}${members.length > 1 ? `, ${net.sharedBackbone ? 'one shared backbone' : 'separate backbones'}` : ''}`,
     `parameters    ${(model.parameters / 1e6).toFixed(2)} M`,
     `embedding     ${model.embeddingSize} numbers a crop, windows of ${model.windowSize}`,
     `cost          ${(macs.crop / 1e6).toFixed(0)} M multiply-accumulates a crop, ${(macs.window / 1e9).toFixed(2)} G a window`,

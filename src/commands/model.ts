@@ -6,7 +6,8 @@ import { buildGraphs } from '../infer/engine/onnx/build-graphs.ts';
 import { terminalProgress } from '../infer/engine/progress.ts';
 import { PRESETS, type PresetName } from '../infer/model/architecture.ts';
 import { table } from '../terminal/table.ts';
-import { whole } from './integer-option.ts';
+import { integerOption } from './integer-option.ts';
+import { printJson } from './json-lines.ts';
 import { describeModel, modelSummary } from './model-info.ts';
 
 interface ModelFlags {
@@ -14,10 +15,10 @@ interface ModelFlags {
   json?: boolean;
 }
 
-/** `austream model`: what a model is, whether it is whole, its graphs, its speed. */
+/** `austream model`: describes, verifies, builds and benchmarks models. */
 export function modelCommand(): Command {
   return new Command('model')
-    .description('Look at, check, build and measure models')
+    .description('Describe, verify, build and benchmark models')
     .addCommand(infoCommand())
     .addCommand(verifyCommand())
     .addCommand(buildCommand())
@@ -25,29 +26,27 @@ export function modelCommand(): Command {
 }
 
 function infoCommand(): Command {
-  return subcommand('info', 'Say what a model is, and what it costs')
-    .option('--tensors', 'list every tensor that the weights must have')
+  return subcommand('info', 'Describe a model and its computing cost')
+    .option('--tensors', 'list every tensor that the weights must contain')
     .action(async (folder: string | undefined, flags: ModelFlags & { tensors?: boolean }) => {
       const source = await openModelSource({ folder, preset: flags.preset });
       const [choice] = engineCandidates({ engine: 'auto', device: 'auto', precision: 'auto' });
       const description = describeModel(source, choice!, flags.tensors ?? false);
-      print(flags.json ? JSON.stringify(description) : modelSummary(description));
+      if (flags.json) printJson(description);
+      else printLine(modelSummary(description));
       source.close();
     });
 }
 
 function verifyCommand(): Command {
-  return subcommand('verify', 'Check weights: whole, as stated, every tensor there and finite').action(
+  return subcommand('verify', 'Check weights: sha256 as stated, every tensor present and finite').action(
     async (folder: string | undefined, flags: ModelFlags) => {
       const source = await openModelSource({ folder, preset: flags.preset });
       const progress = terminalProgress();
       source.checkpoint?.readAll((done, of) => progress?.('checking', done, of));
       const { sha256 } = source.weights;
-      print(
-        flags.json
-          ? JSON.stringify({ model: source.name, ok: true, sha256 })
-          : `${source.name} is whole: sha256 ${sha256}`,
-      );
+      if (flags.json) printJson({ model: source.name, ok: true, sha256 });
+      else printLine(`${source.name} is valid: sha256 ${sha256}`);
       source.close();
     },
   );
@@ -55,15 +54,18 @@ function verifyCommand(): Command {
 
 function buildCommand(): Command {
   return subcommand('build', 'Write ONNX graphs, with their weights beside them')
-    .option('--out <folder>', 'where to (default: the cache, from which `run` takes them)')
-    .option('--hop <n>', 'crops between two runs of the window encoder', whole(1, 256), 16)
+    .option('--out <folder>', 'output folder (default: the cache that `run` uses)')
+    .option('--hop <n>', 'frames between two runs of the window encoder', integerOption(1, 256), 16)
     .addOption(
-      new Option('--precision <p>', 'of the graphs').choices(['fp32', 'fp16', 'int8']).default('fp32'),
+      new Option('--precision <p>', 'precision of the graphs')
+        .choices(['fp32', 'fp16', 'int8'])
+        .default('fp32'),
     )
     .action(async (folder: string | undefined, flags: ModelFlags & BuildFlags) => {
       const source = await openModelSource({ folder, preset: flags.preset });
       const files = buildGraphs(source.net, source.weights, { ...flags, progress: terminalProgress() });
-      print(flags.json ? JSON.stringify({ model: source.name, files }) : files.join('\n'));
+      if (flags.json) printJson({ model: source.name, files });
+      else printLine(files.join('\n'));
       source.close();
     });
 }
@@ -75,32 +77,31 @@ interface BuildFlags {
 }
 
 function benchCommand(): Command {
-  return subcommand('bench', 'Measure every engine, device and precision of this host')
-    .option('--hop <n>', 'crops between two runs of the window encoder', whole(1, 256), 16)
-    .option('--threads <n>', 'threads of one operator; 0 takes one per core', whole(0, 256), 0)
-    .option('--seconds <n>', 'how long to measure each figure', whole(1, 600), 2)
+  return subcommand('bench', 'Benchmark every engine, device and precision of this machine')
+    .option('--hop <n>', 'frames between two runs of the window encoder', integerOption(1, 256), 16)
+    .option('--threads <n>', 'threads of one operator; 0: one per core', integerOption(0, 256), 0)
+    .option('--seconds <n>', 'duration of each measurement', integerOption(1, 600), 2)
     .action(
       async (
         folder: string | undefined,
         flags: ModelFlags & { hop: number; threads: number; seconds: number },
       ) => {
         const { hop, threads, seconds } = flags;
-        // Opened here first, so that bad weights are one clear error and not one per engine.
+        // Bad weights then give one error here instead of one per engine.
         const source = await openModelSource({ folder, preset: flags.preset });
         source.close();
         const results: BenchResult[] = [];
-        const ways = availableEngineConfigs();
+        const configs = availableEngineConfigs();
         const progress = terminalProgress();
-        for (const way of ways) {
-          progress?.(`${way.engine} ${way.device} ${way.precision}`, results.length, ways.length);
-          results.push(await benchmarkEngine(way, { folder, preset: flags.preset, hop, threads, seconds }));
+        for (const config of configs) {
+          progress?.(`${config.engine} ${config.device} ${config.precision}`, results.length, configs.length);
+          results.push(
+            await benchmarkEngine(config, { folder, preset: flags.preset, hop, threads, seconds }),
+          );
         }
         progress?.('measured', 1, 1);
-        print(
-          flags.json
-            ? JSON.stringify({ model: source.name, hop, results })
-            : `${source.name}, hop ${hop}\n${benchTable(results)}\n${proposal(results)}`,
-        );
+        if (flags.json) printJson({ model: source.name, hop, results });
+        else printLine(`${source.name}, hop ${hop}\n${benchTable(results)}\n${fastestConfig(results)}`);
       },
     );
 }
@@ -132,16 +133,16 @@ export function benchTable(results: readonly BenchResult[]): string {
   );
 }
 
-/** The fastest way for a face's hop, as the config says it. */
-export function proposal(results: readonly BenchResult[]): string {
+/** The configuration with the fastest hop, as config text. */
+export function fastestConfig(results: readonly BenchResult[]): string {
   const measured = results.flatMap((result) => ('failed' in result ? [] : [result]));
-  if (measured.length === 0) return 'nothing runs here';
+  if (measured.length === 0) return 'no engine runs here';
   const { engine, device, precision, batch } = measured.reduce((a, b) => (b.hopMs < a.hopMs ? b : a));
   return [
-    '\nthe fastest here, for the config:\n',
+    '\nthe fastest here, as config:\n',
     'infer:',
     `  engine: ${engine}`,
-    // The devices of TensorFlow.js come with its packages.
+    // The device of TensorFlow.js depends on which of its packages is installed.
     ...(engine === 'onnx' ? [`  device: ${device}`] : []),
     `  precision: ${precision}`,
     `  batch: {max: ${batch.max}, deadlineMs: ${batch.deadlineMs}}`,
@@ -151,13 +152,13 @@ export function proposal(results: readonly BenchResult[]): string {
 function subcommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .argument('[folder]', 'folder of model.json and weights (default: the model that ships)')
+    .argument('[folder]', 'folder with model.json and weights (default: the bundled model)')
     .addOption(
-      new Option('--preset <name>', 'a preset with random weights instead').choices(Object.keys(PRESETS)),
+      new Option('--preset <name>', 'use a preset with random weights instead').choices(Object.keys(PRESETS)),
     )
-    .option('--json', 'print JSON');
+    .option('--json', 'print the result as JSON');
 }
 
-function print(text: string): void {
+function printLine(text: string): void {
   process.stdout.write(`${text}\n`);
 }

@@ -24,84 +24,90 @@ interface ReportFlags {
   brokers?: string;
 }
 
-/** `austream report`: what a researcher sends to a colleague. */
+/** `austream report`: a report, plots or a table of recorded events, to share with others. */
 export function reportCommand(): Command {
   return new Command('report')
     .description(
-      'Make a report (HTML), pictures (PNG) or a table in the columns of OpenFace of recorded events',
+      'Make a report (HTML), plots (PNG) or a table with the columns of OpenFace from recorded events',
     )
     .requiredOption(
       '--from <source>',
-      'file of events (.ndjson, .avro, - for standard input) or topic (au.frames)',
+      'file of events (.ndjson, .avro; - for standard input) or a topic (au.frames)',
     )
-    .option('-o, --out <file>', 'where the report goes: a self-contained HTML file')
-    .option('--plots <folder>', 'where pictures go: a PNG of the time courses of each face')
-    .option('--openface <file>', 'where the table goes: CSV with OpenFace’s column names')
+    .option('-o, --out <file>', 'write the report here: a self-contained HTML file')
+    .option('--plots <folder>', 'write plots here: one PNG with the time courses of each face')
+    .option('--openface <file>', 'write the table here: CSV with OpenFace’s column names')
     .option('--camera <id>', 'only this camera')
-    .option('--track <n>', 'only this face', track)
+    .option('--track <n>', 'only this track', parseTrackId)
     .option('-c, --config <file>', 'take the brokers from this config file')
     .option('--brokers <host:port,…>', 'brokers of the topic')
     .action(async (flags: ReportFlags) => {
       if (!flags.out && !flags.openface && !flags.plots)
-        throw new AustreamError('ARGUMENT_INVALID', 'report has nowhere to go', {
+        throw new AustreamError('ARGUMENT_INVALID', 'report needs an output', {
           fix: 'give --out report.html, --plots folder, --openface table.csv, or several of them',
         });
-      const recording = await record(flags);
+      const recording = await readRecording(flags);
       if (flags.openface) await writeTable(recording, flags.openface);
       if (flags.out)
         await writeFile(flags.out, reportHtml(recording, { source: flags.from, made: new Date() }));
       if (flags.plots) await writePlots([...recording.tracks.values()], flags.plots);
-      const frames = [...recording.tracks.values()].reduce((sum, { frames }) => sum + frames, 0);
+      const frameCount = [...recording.tracks.values()].reduce((sum, { frames }) => sum + frames, 0);
       process.stderr.write(
-        `${recording.cameras.length} camera(s), ${recording.tracks.size} face(s), ${frames} instants, ` +
+        `${recording.cameras.length} camera(s), ${recording.tracks.size} face(s), ${frameCount} frames, ` +
           `${recording.gaps.length} gap(s)\n`,
       );
     });
 }
 
-async function record(flags: ReportFlags): Promise<Recording> {
+/** Throws ARGUMENT_INVALID when no scored face matches the filters. */
+async function readRecording(flags: ReportFlags): Promise<Recording> {
   const recording = new Recording({ camera: flags.camera, track: flags.track });
-  const file = flags.from === '-' || existsSync(flags.from) || (!flags.brokers && !flags.config);
-  if (file) await readFile(flags.from, recording);
-  else await readTopic(flags.from, brokersOf(flags), recording);
+  const isFile = flags.from === '-' || existsSync(flags.from) || (!flags.brokers && !flags.config);
+  if (isFile) await readFile(flags.from, recording);
+  else await readTopic(flags.from, kafkaFromFlags(flags), recording);
   if (recording.tracks.size === 0)
-    throw new AustreamError('ARGUMENT_INVALID', `${flags.from} holds no scored face that was asked for`, {
+    throw new AustreamError('ARGUMENT_INVALID', `${flags.from} has no scored face that matches`, {
       fix: 'check --from, --camera and --track',
     });
   return recording;
 }
 
-function brokersOf({ config, brokers }: ReportFlags): KafkaOptions {
+function kafkaFromFlags({ config, brokers }: ReportFlags): KafkaOptions {
   const kafka = config ? loadConfig(config).kafka : kafkaOptions.parse({ embedded: true });
-  return brokers ? { ...kafka, brokers: brokers.split(',').map((each) => each.trim()) } : kafka;
+  return brokers ? { ...kafka, brokers: brokers.split(',').map((broker) => broker.trim()) } : kafka;
 }
 
-/** OpenFace writes a table per video. */
+/** Writes the table of one camera, as OpenFace writes one table per video. Throws ARGUMENT_INVALID for several cameras. */
 async function writeTable(recording: Recording, path: string): Promise<void> {
   if (recording.cameras.length > 1)
-    throw new AustreamError('ARGUMENT_INVALID', `--openface: there are ${recording.cameras.length} cameras`, {
-      fix: `choose one with --camera: ${recording.cameras.join(', ')}`,
-    });
-  await pipeline(Readable.from(lines(openFaceCsv(recording))), createWriteStream(path));
+    throw new AustreamError(
+      'ARGUMENT_INVALID',
+      `--openface takes one camera, not ${recording.cameras.length}`,
+      {
+        fix: `choose one with --camera: ${recording.cameras.join(', ')}`,
+      },
+    );
+  await pipeline(Readable.from(withNewlines(openFaceCsv(recording))), createWriteStream(path));
 }
 
-/** `CAMERA_EPOCH_FACE.png`, one by one: a picture takes memory. */
+/** Writes `CAMERA_EPOCH_TRACK.png` for each track, one at a time to bound memory. */
 async function writePlots(tracks: readonly RecordedTrack[], folder: string): Promise<void> {
   const { plotPng } = await import('../report/plot.ts');
   await mkdir(folder, { recursive: true });
   for (const track of tracks) {
-    // Of `austream score` the camera is a file, whose name may have slashes.
+    // With events of `austream score`, the camera id is a path, which may contain slashes.
     const camera = encodeURIComponent(track.cameraId);
     await writeFile(join(folder, `${camera}_${track.epoch}_${track.trackId}.png`), await plotPng(track));
   }
 }
 
-function* lines(rows: Iterable<string>): Generator<string> {
+function* withNewlines(rows: Iterable<string>): Generator<string> {
   for (const row of rows) yield `${row}\n`;
 }
 
-function track(text: string): number {
+function parseTrackId(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be a face’s number.');
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError('It must be a track id: an integer from 1.');
   return value;
 }

@@ -1,26 +1,26 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { AustreamError } from '../errors.ts';
 
-/** Characters written at once. */
-const WRITTEN_AT_ONCE = 1 << 20;
+/** Rows are written in chunks of about this many characters. */
+const CHUNK_CHARACTERS = 1 << 20;
 
-/** The file that rows of scores go to, each source's as soon as it is scored. */
+/** The output file of `austream score`. Rows of a source are written as soon as it is scored. */
 export class ScoreTable {
   readonly #file: string;
   readonly #fd: number;
 
-  /** Throws ARGUMENT_INVALID where the file cannot be written. */
+  /** Throws ARGUMENT_INVALID when the file cannot be opened for writing. */
   constructor(file: string) {
     this.#file = file;
     this.#fd = this.#try(() => openSync(file, 'w'));
   }
 
-  /** A long source has more rows than one string could hold. Throws DISK_FULL. */
+  /** Writes each row on its own line, in chunks: a long source exceeds the maximum string length. Throws DISK_FULL. */
   write(rows: Iterable<string>): void {
     let text = '';
     for (const row of rows) {
       text += `${row}\n`;
-      if (text.length < WRITTEN_AT_ONCE) continue;
+      if (text.length < CHUNK_CHARACTERS) continue;
       this.#append(text);
       text = '';
     }
@@ -33,7 +33,8 @@ export class ScoreTable {
 
   #append(text: string): void {
     const bytes = Buffer.from(text);
-    for (let done = 0; done < bytes.length; ) done += this.#try(() => writeSync(this.#fd, bytes, done));
+    for (let written = 0; written < bytes.length; )
+      written += this.#try(() => writeSync(this.#fd, bytes, written));
   }
 
   #try<T>(action: () => T): T {
@@ -43,10 +44,13 @@ export class ScoreTable {
       const { code } = cause as NodeJS.ErrnoException;
       throw code === 'ENOSPC' || code === 'EDQUOT'
         ? new AustreamError('DISK_FULL', `no space left to write ${this.#file}`, {
-            fix: 'free some, or write elsewhere',
+            fix: 'free disk space, or write elsewhere',
             cause,
           })
-        : new AustreamError('ARGUMENT_INVALID', `--out ${this.#file} cannot be written: ${code}`, { cause });
+        : new AustreamError('ARGUMENT_INVALID', `--out ${this.#file} cannot be written: ${code}`, {
+            fix: 'give a file in a folder that exists and is writable',
+            cause,
+          });
     }
   }
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
+import { waitForEnd } from '../app/wait-for-end.ts';
 import { loadConfig } from '../config/schema.ts';
 import { type ConsumedEvent, type ConsumeOptions, consume } from '../consume/index.ts';
 import { AustreamError } from '../errors.ts';
@@ -8,9 +9,10 @@ import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
 import { topicNames } from '../records/topics.ts';
 import { Renderer } from '../terminal/renderer.ts';
 import { parseDuration } from './duration.ts';
-import { lifetime } from './lifetime.ts';
+import { setExitCode } from './exit-code.ts';
+import { printJson } from './json-lines.ts';
 
-interface TailOptions {
+interface TailFlags {
   config?: string;
   brokers?: string;
   topicPrefix?: string;
@@ -20,29 +22,29 @@ interface TailOptions {
   json?: boolean;
 }
 
-/** `austream tail`: events of a broker, live, for people or (with --json) for programs. */
+/** `austream tail`: shows live events of a broker, or prints them as JSON lines. */
 export function tailCommand(): Command {
   return new Command('tail')
     .description('Show events as they arrive on the topics: one line a face with its 12 AUs')
     .option('-c, --config <file>', 'take the brokers from this config file')
     .option('--brokers <host:port,…>', 'brokers to read from')
-    .option('--topic-prefix <prefix>', 'prefix of the topics (default: the config’s, or au.)')
-    .option('--registry <url>', 'schema registry, where the producer uses one (default: the config’s)')
-    .option('--from-beginning', 'begin with the oldest events there are, not with those to come')
+    .option('--topic-prefix <prefix>', 'prefix of the topics (default: the config’s, else au.)')
+    .option('--registry <url>', 'schema registry, if the producer uses one (default: the config’s)')
+    .option('--from-beginning', 'begin with the oldest retained events instead of new ones')
     .option('--duration <time>', 'stop after this long, e.g. 30s', parseDuration)
     .option('--json', 'print events as JSON lines')
-    .action(async (options: TailOptions) => {
-      const kafka = kafkaOf(options);
-      const leave = new AbortController();
-      const done = follow(consumeOptions(kafka, options, leave.signal), options.json === true);
-      const ending = await lifetime(done, options.duration);
-      leave.abort();
+    .action(async (flags: TailFlags) => {
+      const kafka = kafkaFromFlags(flags);
+      const stopConsuming = new AbortController();
+      const done = printEvents(consumeOptions(kafka, flags, stopConsuming.signal), flags.json === true);
+      const endReason = await waitForEnd(done, flags.duration);
+      stopConsuming.abort();
       await done;
-      if (ending === 'interrupted') process.exitCode = 130;
+      setExitCode(endReason);
     });
 }
 
-async function follow(options: Omit<ConsumeOptions, 'onPoison'>, json: boolean): Promise<void> {
+async function printEvents(options: Omit<ConsumeOptions, 'onPoison'>, json: boolean): Promise<void> {
   const renderer = new Renderer(process.stdout);
   const warn = (line: string) => (json ? process.stderr.write(`austream: ${line}\n`) : renderer.note(line));
   const events = consume({
@@ -53,20 +55,21 @@ async function follow(options: Omit<ConsumeOptions, 'onPoison'>, json: boolean):
   });
   try {
     for await (const event of events) {
-      if (json) process.stdout.write(`${JSON.stringify(jsonLine(event))}\n`);
-      else show(renderer, event);
+      if (json) printJson({ type: LINE_TYPES[event.record], ...event.value });
+      else renderEvent(renderer, event);
     }
   } finally {
     renderer.close();
   }
 }
 
-export function show(renderer: Renderer, event: ConsumedEvent): void {
+export function renderEvent(renderer: Renderer, event: ConsumedEvent): void {
   if (event.record === 'AuFrame') renderer.frame(event.value);
   else if (event.record === 'AuActivation') renderer.activation(event.value);
   else if (event.record === 'CameraStatus') renderer.status(event.value);
 }
 
+/** As in `austream run --json`. */
 const LINE_TYPES = {
   AuFrame: 'frame',
   AuActivation: 'activation',
@@ -75,14 +78,9 @@ const LINE_TYPES = {
   DeadLetter: 'deadletter',
 } as const;
 
-/** The same lines as `austream run --json`. */
-export function jsonLine(event: ConsumedEvent): object {
-  return { type: LINE_TYPES[event.record], ...event.value };
-}
-
-function kafkaOf({ config, brokers, topicPrefix, registry }: TailOptions): KafkaOptions {
+function kafkaFromFlags({ config, brokers, topicPrefix, registry }: TailFlags): KafkaOptions {
   if (!config && !brokers)
-    throw new AustreamError('ARGUMENT_INVALID', 'tail needs to know the brokers', {
+    throw new AustreamError('ARGUMENT_INVALID', 'tail needs brokers', {
       fix: 'give --brokers host:port, or -c with a config file',
     });
   const base = config ? loadConfig(config).kafka : kafkaOptions.parse({ embedded: true });
@@ -91,9 +89,11 @@ function kafkaOf({ config, brokers, topicPrefix, registry }: TailOptions): Kafka
       fix: 'give --brokers with the address that austream run printed when it started',
     });
   const list = brokers?.split(',').map((broker) => broker.trim());
-  const wrong = list?.find((broker) => !/^[^\s/]+:\d+$/.test(broker));
-  if (wrong !== undefined)
-    throw new AustreamError('ARGUMENT_INVALID', `--brokers: '${wrong}' must be host:port`);
+  const invalid = list?.find((broker) => !/^[^\s/]+:\d+$/.test(broker));
+  if (invalid !== undefined)
+    throw new AustreamError('ARGUMENT_INVALID', `--brokers: '${invalid}' must be host:port`, {
+      fix: 'give host:port, comma-separated, such as localhost:9092',
+    });
   return {
     ...base,
     ...(list ? { brokers: list } : {}),
@@ -106,7 +106,7 @@ function kafkaOf({ config, brokers, topicPrefix, registry }: TailOptions): Kafka
 
 function consumeOptions(
   kafka: KafkaOptions,
-  options: TailOptions,
+  flags: TailFlags,
   signal: AbortSignal,
 ): Omit<ConsumeOptions, 'onPoison'> {
   const names = topicNames(kafka.topicPrefix);
@@ -120,7 +120,7 @@ function consumeOptions(
     topics: [names.AuFrame, names.AuActivation, names.CameraStatus],
     groupId: `austream-tail-${randomUUID()}`,
     commit: false,
-    fromBeginning: options.fromBeginning === true,
+    fromBeginning: flags.fromBeginning === true,
     signal,
   };
 }

@@ -12,70 +12,75 @@ import {
 } from '../kafka/admin.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { topicSpecs } from '../records/topics.ts';
+import { printJson } from './json-lines.ts';
 
-interface TopicsOptions {
+interface TopicsFlags {
   config: string;
   crops?: boolean;
   json?: boolean;
 }
 
-/** `austream topics create|describe`: the topics of a config on its brokers. */
+/** `austream topics create|describe`: creates or describes the topics of a config on its brokers. */
 export function topicsCommand(): Command {
   return new Command('topics')
     .description('Create or describe the topics of a config')
     .addCommand(
-      sub('create', 'Create what is missing and adapt what differs; never takes partitions away').action(
-        async (options: TopicsOptions) => {
-          const kafka = brokersOf(options);
-          const changes = await withAdmin(kafka, (admin) => createTopics(admin, specsOf(kafka, options)));
-          if (options.json) process.stdout.write(`${JSON.stringify(changes)}\n`);
-          else for (const change of changes) process.stdout.write(`${sentence(change)}\n`);
-        },
-      ),
+      subcommand(
+        'create',
+        'Create missing topics and change settings that differ; never removes partitions',
+      ).action(async (flags: TopicsFlags) => {
+        const kafka = externalKafka(flags);
+        const changes = await withAdmin(kafka, (admin) => createTopics(admin, topicSpecsFor(kafka, flags)));
+        if (flags.json) printJson(changes);
+        else for (const change of changes) process.stdout.write(`${changeText(change)}\n`);
+      }),
     )
     .addCommand(
-      sub('describe', 'Show the topics as they are, and where they differ from the config').action(
-        async (options: TopicsOptions) => {
-          const kafka = brokersOf(options);
-          const states = await withAdmin(kafka, (admin) => describeTopics(admin, specsOf(kafka, options)));
-          if (options.json) process.stdout.write(`${JSON.stringify(states)}\n`);
-          else for (const state of states) process.stdout.write(`${description(state)}\n`);
+      subcommand('describe', 'Show the topics, and where they differ from the config').action(
+        async (flags: TopicsFlags) => {
+          const kafka = externalKafka(flags);
+          const states = await withAdmin(kafka, (admin) =>
+            describeTopics(admin, topicSpecsFor(kafka, flags)),
+          );
+          if (flags.json) printJson(states);
+          else for (const state of states) process.stdout.write(`${stateText(state)}\n`);
         },
       ),
     );
 }
 
-function sub(name: string, description: string): Command {
+function subcommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .requiredOption('-c, --config <file>', 'config file (YAML)')
-    .option('--crops', 'also the topics that only a cluster of ingest and infer workers needs')
+    .option('--crops', 'also the topics that only a cluster of ingest and inference workers needs')
     .option('--json', 'print the result as JSON');
 }
 
-function specsOf(kafka: KafkaOptions, { crops }: TopicsOptions): TopicSpec[] {
+function topicSpecsFor(kafka: KafkaOptions, { crops }: TopicsFlags): TopicSpec[] {
   return crops === true ? clusterTopicSpecs(kafka) : topicSpecs(kafka);
 }
 
-function brokersOf({ config }: TopicsOptions): KafkaOptions {
+/** Throws ARGUMENT_INVALID for the embedded broker. */
+function externalKafka({ config }: TopicsFlags): KafkaOptions {
   const { kafka } = loadConfig(config);
   if (!kafka.embedded) return kafka;
   throw new AustreamError(
     'ARGUMENT_INVALID',
-    `${config} uses the embedded broker, whose topics exist by themselves`,
+    `${config} uses the embedded broker, which creates its topics itself`,
     {
       fix: 'give a config with kafka.brokers',
     },
   );
 }
 
-function sentence({ topic, created, changed }: TopicChange): string {
+function changeText({ topic, created, changed }: TopicChange): string {
   if (created) return `${topic}: created`;
-  if (changed.length === 0) return `${topic}: as it should be`;
+  if (changed.length === 0) return `${topic}: up to date`;
   return `${topic}: ${changed.map(({ setting, from, to }) => `${setting} ${from} → ${to}`).join(', ')}`;
 }
 
-function description({ topic, exists, partitions, replication, config, differs }: TopicState): string {
+function stateText({ topic, exists, partitions, replication, config, differs }: TopicState): string {
   if (!exists) return `${topic}: does not exist (austream topics create makes it)`;
   const settings = Object.entries(config).map(([key, value]) => `${key}=${value}`);
   const line = `${topic}: ${partitions} partitions, ${replication} replicas, ${settings.join(' ')}`;

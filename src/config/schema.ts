@@ -9,7 +9,7 @@ import { AustreamError } from '../errors.ts';
 import { httpOptions } from '../http/options.ts';
 import { inferOptions } from '../infer/options.ts';
 import { ingestOptions } from '../ingest/options.ts';
-import { type ConfigIssue, configIssues, showPath } from '../issues.ts';
+import { type ConfigIssue, configIssues, formatPath } from '../issues.ts';
 import { kafkaOptions } from '../kafka/options.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -28,10 +28,10 @@ export const configSchema = z
       .prefault({}),
   })
   .superRefine((config, context) => {
-    const seen = new Map<string, number>();
+    const firstIndex = new Map<string, number>();
     config.cameras.forEach((camera, index) => {
-      const first = seen.get(camera.id);
-      if (first === undefined) seen.set(camera.id, index);
+      const first = firstIndex.get(camera.id);
+      if (first === undefined) firstIndex.set(camera.id, index);
       else
         context.addIssue({
           code: 'custom',
@@ -42,46 +42,43 @@ export const configSchema = z
   });
 export type Config = z.output<typeof configSchema>;
 
-/** All mistakes of a config at once. */
+/** A config with all its issues. */
 export class ConfigError extends AustreamError {
   readonly issues: readonly ConfigIssue[];
 
-  constructor(source: string, mistakes: readonly ConfigIssue[]) {
-    const lines = mistakes.map(({ path, message }) => (path ? `  ${path}: ${message}` : `  ${message}`));
-    super('CONFIG_INVALID', `${source} is not a valid config:\n${lines.join('\n')}`);
-    this.issues = mistakes;
+  /** `source` names the config in the message: its file. */
+  constructor(source: string, issues: readonly ConfigIssue[]) {
+    const lines = issues.map(({ path, message }) => (path ? `  ${path}: ${message}` : `  ${message}`));
+    super('CONFIG_INVALID', `${source} is not a valid config:\n${lines.join('\n')}`, {
+      fix: 'austream.example.yaml shows every key with its default',
+    });
+    this.issues = issues;
   }
 }
 
 /**
- * Reads and checks a config file and, laid over it in the order of their names, the files `*.yaml` of the folder
- * `<file>.d`, where there is one: what a deployment adds without writing the whole anew. Throws ConfigError with every
- * mistake.
+ * Loads a config file. The files `*.yaml` of the folder `<file>.d`, if it exists, are overlays, applied in the order of
+ * their names: a deployment adds to a config without rewriting it. Throws ConfigError with every issue.
  */
 export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): Config {
-  const parts = partsOf(`${file}.d`);
-  const whole = [file, ...parts].map((part) => parse(read(part), part)).reduce(overlay);
-  return check(whole, parts.length === 0 ? file : `${file} with ${parts.join(', ')}`, env);
+  const overlays = listOverlays(`${file}.d`);
+  const merged = [file, ...overlays].map((path) => parse(read(path), path)).reduce(merge);
+  return validate(merged, overlays.length === 0 ? file : `${file} with ${overlays.join(', ')}`, env);
 }
 
-/** Checks the text of a config. `source` names it in messages. */
-export function parseConfig(text: string, source: string, env: NodeJS.ProcessEnv = process.env): Config {
-  return check(parse(text, source), source, env);
-}
-
-function partsOf(folder: string): string[] {
+function listOverlays(folder: string): string[] {
   if (!existsSync(folder)) return [];
-  const names = attempt(folder, () => readdirSync(folder)).filter((name) => name.endsWith('.yaml'));
+  const names = accessFile(folder, () => readdirSync(folder)).filter((name) => name.endsWith('.yaml'));
   return names.sort().map((name) => join(folder, name));
 }
 
 function read(file: string): string {
-  return attempt(file, () => readFileSync(file, 'utf8'));
+  return accessFile(file, () => readFileSync(file, 'utf8'));
 }
 
-function attempt<T>(path: string, act: () => T): T {
+function accessFile<T>(path: string, access: () => T): T {
   try {
-    return act();
+    return access();
   } catch (cause) {
     throw new ConfigError(path, [
       { path: '', message: `cannot be read: ${(cause as NodeJS.ErrnoException).code}` },
@@ -90,57 +87,56 @@ function attempt<T>(path: string, act: () => T): T {
 }
 
 function parse(text: string, source: string): unknown {
-  const { value, mistakes } = parseYaml(text);
-  if (mistakes.length > 0)
+  const { value, issues } = parseYaml(text);
+  if (issues.length > 0)
     throw new ConfigError(
       source,
-      mistakes.map((message) => ({ path: '', message })),
+      issues.map((message) => ({ path: '', message })),
     );
   return value ?? {};
 }
 
-/** Keys of `over` win; where both have a mapping, theirs are joined. Lists are taken whole. */
-function overlay(under: unknown, over: unknown): unknown {
-  if (!isMapping(under) || !isMapping(over)) return over;
-  const joined = Object.entries(over).map(([key, value]) => [
+/** Merges mappings key by key; the overlay's values win. Lists are replaced, not joined. */
+function merge(base: unknown, overlay: unknown): unknown {
+  if (!isMapping(base) || !isMapping(overlay)) return overlay;
+  const merged = Object.entries(overlay).map(([key, value]) => [
     key,
-    key in under ? overlay(under[key], value) : value,
+    key in base ? merge(base[key], value) : value,
   ]);
-  return { ...under, ...Object.fromEntries(joined) };
+  return { ...base, ...Object.fromEntries(merged) };
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-function check(given: unknown, source: string, env: NodeJS.ProcessEnv): Config {
-  const mistakes: ConfigIssue[] = [];
-  const value = substitute(given, [], env, mistakes);
-  const result = configSchema.safeParse(value);
-  if (!result.success) mistakes.push(...configIssues(result.error));
-  if (mistakes.length > 0 || !result.success) throw new ConfigError(source, mistakes);
+function validate(value: unknown, source: string, env: NodeJS.ProcessEnv): Config {
+  const issues: ConfigIssue[] = [];
+  const result = configSchema.safeParse(substitute(value, [], env, issues));
+  if (!result.success) issues.push(...configIssues(result.error));
+  if (issues.length > 0 || !result.success) throw new ConfigError(source, issues);
   return result.data;
 }
 
-/** Replaces `${NAME}` in every string by the environment's value, noting each name that is not set. */
+/** Replaces `${NAME}` in every string by the environment variable. A variable that is not set becomes an issue. */
 function substitute(
   value: unknown,
   path: PropertyKey[],
   env: NodeJS.ProcessEnv,
-  mistakes: ConfigIssue[],
+  issues: ConfigIssue[],
 ): unknown {
   if (typeof value === 'string')
     return value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
-      const found = env[name];
-      if (found === undefined)
-        mistakes.push({ path: showPath(path), message: `the environment variable ${name} is not set` });
-      return found ?? '';
+      const replacement = env[name];
+      if (replacement === undefined)
+        issues.push({ path: formatPath(path), message: `the environment variable ${name} is not set` });
+      return replacement ?? '';
     });
   if (Array.isArray(value))
-    return value.map((item, index) => substitute(item, [...path, index], env, mistakes));
-  if (value !== null && typeof value === 'object')
+    return value.map((item, index) => substitute(item, [...path, index], env, issues));
+  if (isMapping(value))
     return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [key, substitute(item, [...path, key], env, mistakes)]),
+      Object.entries(value).map(([key, item]) => [key, substitute(item, [...path, key], env, issues)]),
     );
   return value;
 }

@@ -3,68 +3,73 @@ import { isDeepStrictEqual } from 'node:util';
 import { AustreamError } from '../errors.ts';
 import { type Config, loadConfig } from './schema.ts';
 
-export interface ConfigFileEvents {
-  changed(config: Config, before: Config): void;
-  /** The file as it is now is no valid config; what was valid goes on. */
+export interface ConfigWatcherEvents {
+  changed(current: Config, previous: Config): void;
+  /** The file is not a valid config now; the last valid one stays in force. */
   rejected(error: AustreamError): void;
 }
 
 /**
- * Follows a config file. It looks at the path, not at the file that was there first: editors and Kubernetes put another
- * one in its place, some file systems tell of no change, and a look twice a second costs nothing.
+ * Watches a config file by polling its path: editors and Kubernetes replace the file, and inotify misses changes on some
+ * file systems.
  */
-export class ConfigFile {
+export class ConfigWatcher {
   readonly #path: string;
-  readonly #events: ConfigFileEvents;
-  readonly #settleMs: number;
+  readonly #events: ConfigWatcherEvents;
+  readonly #debounceMs: number;
   readonly #onStat: StatsListener;
   #config: Config;
-  #timer: NodeJS.Timeout | undefined;
+  #reloadTimer: NodeJS.Timeout | undefined;
 
-  /** `config`: what the file said when it was read first. */
+  /** `config` is the file's content as it was first loaded. */
   constructor(
     path: string,
     config: Config,
-    events: ConfigFileEvents,
-    { lookMs = 500, settleMs = 700 }: { lookMs?: number; settleMs?: number } = {},
+    events: ConfigWatcherEvents,
+    { pollMs = 500, debounceMs = 700 }: { pollMs?: number; debounceMs?: number } = {},
   ) {
     this.#path = path;
     this.#config = config;
     this.#events = events;
-    this.#settleMs = settleMs;
-    this.#onStat = () => this.#touched();
-    watchFile(path, { interval: lookMs }, this.#onStat);
-    // What was written between that reading and now has no event.
-    this.#touched();
+    this.#debounceMs = debounceMs;
+    this.#onStat = () => this.#scheduleReload();
+    watchFile(path, { interval: pollMs }, this.#onStat);
+    // Polling does not report a change between the first load and now.
+    this.#scheduleReload();
   }
 
   close(): void {
-    clearTimeout(this.#timer);
+    clearTimeout(this.#reloadTimer);
     unwatchFile(this.#path, this.#onStat);
   }
 
-  /** Reads once nothing has changed for a while: a file that is being written is no config yet. */
-  #touched(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#read(), this.#settleMs);
+  /** Debounces: a file that is still being written may be no valid config. */
+  #scheduleReload(): void {
+    clearTimeout(this.#reloadTimer);
+    this.#reloadTimer = setTimeout(() => this.#reload(), this.#debounceMs);
   }
 
-  #read(): void {
+  #reload(): void {
     let config: Config;
     try {
       config = loadConfig(this.#path);
     } catch (error) {
-      this.#events.rejected(error instanceof AustreamError ? error : unforeseen(this.#path, error as Error));
+      this.#events.rejected(
+        error instanceof AustreamError ? error : unexpectedError(this.#path, error as Error),
+      );
       return;
     }
-    const before = this.#config;
-    if (isDeepStrictEqual(config, before)) return;
+    const previous = this.#config;
+    if (isDeepStrictEqual(config, previous)) return;
     this.#config = config;
-    this.#events.changed(config, before);
+    this.#events.changed(config, previous);
   }
 }
 
-/** Its message may quote the file. */
-function unforeseen(path: string, cause: Error): AustreamError {
-  return new AustreamError('CONFIG_INVALID', `${path} cannot be taken over: ${cause.name}`, { cause });
+/** Leaves out the error's message, which may quote a secret in the file. */
+function unexpectedError(path: string, cause: Error): AustreamError {
+  return new AustreamError('CONFIG_INVALID', `${path} cannot be loaded: ${cause.name}`, {
+    fix: 'undo the last change; austream check shows what is wrong with a config',
+    cause,
+  });
 }

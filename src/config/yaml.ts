@@ -1,53 +1,54 @@
 import { type Document, LineCounter, parseDocument, visit, type YAMLError } from 'yaml';
 
-/** Said in other words than the library's, which quotes what it found. */
-const OWN_WORDS: Partial<Record<YAMLError['code'], string>> = {
+/** Replaces messages of the library that quote the text. */
+const MESSAGES: Partial<Record<YAMLError['code'], string>> = {
   TAG_RESOLVE_FAILED: 'Unknown tag; put quotes around values that begin with !',
   BAD_DIRECTIVE: 'Unknown directive; put quotes around values that begin with %',
   BAD_DQ_ESCAPE: 'Unknown escape sequence; write \\\\ for a backslash, or put single quotes around the value',
 };
 
 /**
- * What a YAML text says, and each mistake in it with its line and column. A mistake never shows anything of the text:
- * the text may be a config, and the place may be that of a password.
+ * Parses YAML. Returns the value, or one message for each syntax error with its line and column. Messages never quote
+ * the text: it may be a config, and the erroneous part a password.
  */
-export function parseYaml(text: string): { value: unknown; mistakes: readonly string[] } {
+export function parseYaml(text: string): { value: unknown; issues: readonly string[] } {
   const lines = new LineCounter();
-  const at = (offset: number) => {
+  const position = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `at line ${line}, column ${col}`;
   };
-  // prettyErrors would show the line.
+  // prettyErrors would quote the line.
   const document = parseDocument(text, { prettyErrors: false, lineCounter: lines, logLevel: 'error' });
-  // The library only warns of tags that it does not know, and takes `!word` for a tag of nothing.
+  // The library only warns about unknown tags, and reads `!word` as an empty value with a tag.
   const unknownTags = document.warnings.filter(({ code }) => code === 'TAG_RESOLVE_FAILED');
-  const mistakes = [...document.errors, ...unknownTags].map((error) => `${words(error)} ${at(error.pos[0])}`);
-  if (mistakes.length === 0) mistakes.push(...aliasMistakes(document, at));
-  if (mistakes.length > 0) return { value: undefined, mistakes };
+  const issues = [...document.errors, ...unknownTags].map(
+    (error) => `${messageOf(error)} ${position(error.pos[0])}`,
+  );
+  if (issues.length === 0) issues.push(...aliasIssues(document, position));
+  if (issues.length > 0) return { value: undefined, issues };
   try {
-    return { value: document.toJS(), mistakes };
+    return { value: document.toJS(), issues };
   } catch {
-    return { value: undefined, mistakes: ['Its aliases (*name) stand for too much'] };
+    // The library's limit against exponential expansion.
+    return { value: undefined, issues: ['Aliases (*name) expand to too many values'] };
   }
 }
 
-function words({ code, message }: YAMLError): string {
-  // What the library quotes otherwise, it quotes behind a colon; other colons of its own stand alone.
-  return OWN_WORDS[code] ?? message.split(/(?<=\w): /)[0]!;
+function messageOf({ code, message }: YAMLError): string {
+  // All other messages quote the text only after a colon that follows a word.
+  return MESSAGES[code] ?? message.split(/(?<=\w): /)[0]!;
 }
 
-function aliasMistakes(document: Document, at: (offset: number) => string): string[] {
-  const mistakes: string[] = [];
+function aliasIssues(document: Document, position: (offset: number) => string): string[] {
+  const issues: string[] = [];
   visit(document, {
     Alias(_, alias, path) {
-      const target = alias.resolve(document);
-      const where = at(alias.range![0]);
-      if (target === undefined)
-        mistakes.push(
-          `Alias (*name) without its anchor; put quotes around values that begin with * ${where}`,
-        );
-      else if (path.includes(target)) mistakes.push(`Alias (*name) of what it is part of ${where}`);
+      const anchor = alias.resolve(document);
+      const where = position(alias.range![0]);
+      if (anchor === undefined)
+        issues.push(`Alias (*name) without its anchor; put quotes around values that begin with * ${where}`);
+      else if (path.includes(anchor)) issues.push(`Alias (*name) inside its own anchor ${where}`);
     },
   });
-  return mistakes;
+  return issues;
 }

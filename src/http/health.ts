@@ -3,16 +3,14 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { AustreamError } from '../errors.ts';
 import type { HttpOptions } from './options.ts';
 
-/** What keeps a process from being ready, e.g. `Kafka is not reachable`; empty when it is ready. */
-export type Readiness = () => readonly string[];
-
 export interface Probes {
-  readonly missing: Readiness;
-  /** Rejects where the process can do its work no more and should be replaced. */
-  alive(): Promise<void>;
+  /** What the process lacks to be ready, e.g. `Kafka is not reachable`; empty when it is ready. */
+  missing(): readonly string[];
+  /** Rejects when the process can no longer work and should be restarted. Without it, answering is enough. */
+  alive?(): Promise<void>;
 }
 
-/** Further routes on the same server: metrics, the dashboard. */
+/** Adds further routes to the same server: metrics, the live page. */
 export type Routes = (server: FastifyInstance) => void | Promise<void>;
 
 export interface HealthServer {
@@ -20,35 +18,34 @@ export interface HealthServer {
   close(): Promise<void>;
 }
 
-/** Platforms ask often, and each answer may cost an inference: one serves for a while. */
-const ALIVE_FOR_MS = 5_000;
+/** Liveness probes are frequent and each may cost an inference, so a result is reused for this long. */
+const ALIVE_CACHE_MS = 5_000;
 
 /**
- * `/healthz`: the process answers, and `alive` does where there is one. `/readyz`: models are loaded and Kafka is
- * reachable; a dead camera is a matter of its status, not of readiness. Null where the config serves nothing.
+ * Serves the probes. `/healthz` (liveness): the process answers, and `alive` resolves. `/readyz` (readiness): models are
+ * loaded and Kafka is reachable; a dead camera shows in its status, not here. Returns null when `http.port` is null.
+ * Throws PORT_IN_USE, or ARGUMENT_INVALID for an address that this machine does not have.
  */
 export async function serveHealth(
   http: HttpOptions,
-  probes: Readiness | Probes,
-  ...more: readonly Routes[]
+  probes: Probes,
+  ...moreRoutes: readonly Routes[]
 ): Promise<HealthServer | null> {
   if (http.port === null) return null;
-  const { missing, alive } = typeof probes === 'function' ? { missing: probes, alive: undefined } : probes;
   const server = fastify();
-  const health = alive ? keep(ALIVE_FOR_MS, alive) : async () => {};
+  const alive = cached(ALIVE_CACHE_MS, async () => probes.alive?.());
   server.get('/healthz', (_, reply) =>
-    health().then(
+    alive().then(
       () => ({ status: 'ok' }),
       (error: Error) => reply.code(503).send({ status: 'failed', why: error.message }),
     ),
   );
   server.get('/readyz', (_, reply) => {
-    const reasons = missing();
-    return reply
-      .code(reasons.length === 0 ? 200 : 503)
-      .send({ ready: reasons.length === 0, missing: reasons });
+    const missing = probes.missing();
+    const ready = missing.length === 0;
+    return reply.code(ready ? 200 : 503).send({ ready, missing });
   });
-  for (const routes of more) await routes(server);
+  for (const routes of moreRoutes) await routes(server);
   try {
     await server.listen({ host: http.host, port: http.port });
   } catch (cause) {
@@ -58,24 +55,24 @@ export async function serveHealth(
   return { port: (server.server.address() as AddressInfo).port, close: () => server.close() };
 }
 
-/** Asks again only after `ms`. */
-function keep(ms: number, ask: () => Promise<void>): () => Promise<void> {
-  let answer: Promise<void> | null = null;
-  let until = 0;
+/** Reuses the result of `probe` for `ms`, and while it is still running. */
+function cached(ms: number, probe: () => Promise<void>): () => Promise<void> {
+  let result: Promise<void> | null = null;
+  let expiresAt = 0;
   return () => {
-    if (answer === null || performance.now() > until) {
-      answer = ask().finally(() => {
-        until = performance.now() + ms;
+    if (result === null || performance.now() > expiresAt) {
+      expiresAt = Number.POSITIVE_INFINITY;
+      result = probe().finally(() => {
+        expiresAt = performance.now() + ms;
       });
-      until = Number.POSITIVE_INFINITY;
     }
-    return answer;
+    return result;
   };
 }
 
 function listenError({ host, port }: HttpOptions, cause: NodeJS.ErrnoException): Error {
   if (cause.code === 'EADDRINUSE')
-    return new AustreamError('PORT_IN_USE', `http: ${host}:${port} is taken by another program`, {
+    return new AustreamError('PORT_IN_USE', `http: ${host}:${port} is in use by another program`, {
       fix: 'choose another http.port, or 0 for any free one',
       cause,
     });

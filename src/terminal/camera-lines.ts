@@ -5,13 +5,13 @@ import type { Screen } from './renderer.ts';
 const REDRAW_MS = 250;
 const COLOURS = { LIVE: 'green', CONNECTING: 'cyan', STOPPED: 'dim' } as const;
 
-/** One line a camera, redrawn in place: what someone who started `austream run` in a terminal wants to see. */
+/** The terminal view of `austream run`: one line per camera, redrawn in place. */
 export class CameraLines {
   readonly #screen: Screen;
   readonly #color: boolean;
   readonly #cameras = new Map<string, CameraStatus>();
-  #drawn = 0;
-  #redraw: NodeJS.Timeout | undefined;
+  #drawnLines = 0;
+  #redrawTimer: NodeJS.Timeout | undefined;
 
   constructor(screen: Screen, env: NodeJS.ProcessEnv = process.env) {
     this.#screen = screen;
@@ -21,26 +21,27 @@ export class CameraLines {
   status(status: CameraStatus): void {
     if (status.state === 'STOPPED' && status.cause === 'removed') this.#cameras.delete(status.cameraId);
     else this.#cameras.set(status.cameraId, status);
-    this.#redraw ??= setTimeout(() => this.#draw(), REDRAW_MS);
+    this.#redrawTimer ??= setTimeout(() => this.#draw(), REDRAW_MS);
   }
 
-  /** Any other line, above the cameras. */
+  /** Prints a line above the cameras. */
   note(text: string): void {
     this.#erase();
     this.#screen.write(`${text}\n`);
     this.#draw();
   }
 
-  /** Draws what is still to be drawn; nothing may follow. */
+  /** Draws pending changes. Nothing may be drawn afterwards. */
   close(): void {
-    clearTimeout(this.#redraw);
+    clearTimeout(this.#redrawTimer);
     this.#draw();
   }
 
-  /** State, rate, lag and losses of a camera, in one line that fits the screen. */
+  /** State, frame rate, lag and losses of a camera in one line that fits the screen. */
   line(status: CameraStatus): string {
     const { cameraId, state, fps, lagMs, restarts, drops, detail } = status;
-    const { analysis_fps: _thinned, ...losses } = drops;
+    // Frames skipped by `analysisFps` are configured, not lost.
+    const { analysis_fps: _, ...losses } = drops;
     const lost = Object.values(losses).reduce((sum, count) => sum + count, 0);
     const figures =
       state === 'LIVE'
@@ -48,22 +49,22 @@ export class CameraLines {
         : '';
     const name = cameraId.padEnd(16);
     const room = Math.max(0, (this.#screen.columns ?? 100) - name.length - 14);
-    const rest = `${figures}${detail.split('\n', 1)[0]}`;
-    const text = rest.length > room ? `${rest.slice(0, Math.max(0, room - 1))}…` : rest;
+    const description = `${figures}${detail.split('\n', 1)[0]}`;
+    const text = description.length > room ? `${description.slice(0, Math.max(0, room - 1))}…` : description;
     return `${name} ${this.#paint(state, state.padEnd(12))} ${text}`;
   }
 
   #draw(): void {
-    clearTimeout(this.#redraw);
-    this.#redraw = undefined;
+    clearTimeout(this.#redrawTimer);
+    this.#redrawTimer = undefined;
     this.#erase();
     for (const status of this.#cameras.values()) this.#screen.write(`${this.line(status)}\n`);
-    this.#drawn = this.#cameras.size;
+    this.#drawnLines = this.#cameras.size;
   }
 
   #erase(): void {
-    if (this.#drawn > 0) this.#screen.write(`\x1b[${this.#drawn}A\x1b[0J`);
-    this.#drawn = 0;
+    if (this.#drawnLines > 0) this.#screen.write(`\x1b[${this.#drawnLines}A\x1b[0J`);
+    this.#drawnLines = 0;
   }
 
   #paint(state: CameraStatus['state'], text: string): string {

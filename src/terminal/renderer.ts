@@ -4,21 +4,21 @@ import type { AuActivation, AuFrame } from '../domain/event.ts';
 import { AU_NAMES } from '../domain/scores.ts';
 import { faceKey, trackKey } from '../domain/track-key.ts';
 
-/** What the renderer draws to: process.stdout, or anything that takes text. */
+/** Where the renderer draws: process.stdout, or a test's terminal. */
 export interface Screen {
   write(text: string): unknown;
   readonly columns?: number;
   readonly isTTY?: boolean;
 }
 
-/** The frame as a consumer has it. Enums may hold what a newer writer brought. */
-export type ShownFrame = Pick<AuFrame, 'cameraId' | 'epoch' | 'trackId' | 'warmup' | 'aus'> & {
+/** A frame as a consumer decodes it. Enums are strings: a newer producer may write symbols unknown here. */
+export type RenderedFrame = Pick<AuFrame, 'cameraId' | 'epoch' | 'trackId' | 'warmup' | 'aus'> & {
   readonly captureTime: number;
   readonly clockSource: string;
   readonly quality: { readonly score: number; readonly unreliable: string | null };
   readonly model: { readonly name: string; readonly version: string; readonly trained: boolean };
 };
-export type ShownActivation = Pick<
+export type RenderedActivation = Pick<
   AuActivation,
   'cameraId' | 'trackId' | 'onset' | 'peak' | 'duration' | 'reliability'
 > & {
@@ -27,41 +27,43 @@ export type ShownActivation = Pick<
   readonly clockSource: string;
   readonly end: string | null;
 };
-export type ShownStatus = Pick<CameraStatus, 'cameraId' | 'detail' | 'fps'> & {
+export type RenderedStatus = Pick<CameraStatus, 'cameraId' | 'detail' | 'fps'> & {
   readonly state: string;
   readonly previous: string | null;
   readonly cause: string;
 };
 
 const BARS = ' ▁▂▃▄▅▆▇█';
-/** Where lines cannot be redrawn, each face has one as often. */
-const LINE_EVERY_MS = 1000;
+/** Without a terminal, each face is printed this often. */
+const PRINT_INTERVAL_MS = 1000;
 const REDRAW_MS = 100;
-const FACE_GONE_MS = 2000;
+/** A face without a frame for this long disappears. */
+const FACE_TIMEOUT_MS = 2000;
 const DEFAULT_COLUMNS = 100;
-/** Room for ` 01▁` of each AU; below, the bars stand without their numbers. */
+/** Terminals narrower than this show the bars without AU numbers and time. */
 const NUMBERED_COLUMNS = 76;
 
-/** A score as one character, an eighth of a line's height per step. */
+/** A score (0 … 1) as one block character, in eighths of a line's height. */
 export function bar(p: number): string {
   return BARS[Math.max(0, Math.min(8, Math.round(p * 8)))]!;
 }
 
 /**
- * Shows events to a person: one line a face with the bars of its 12 AUs, redrawn in place on a terminal, else
- * printed once a second; activations and camera states as lines of their own. Colours where `color` says so.
+ * Renders events for a person: one line per face with the bars of its 12 AUs, redrawn in place on a terminal, else
+ * printed once a second. Activations and camera states are printed as separate lines.
  */
 export class Renderer {
   readonly #screen: Screen;
   readonly #color: boolean;
   readonly #live: boolean;
-  readonly #faces = new Map<string, { frame: ShownFrame; seen: number; printed: number }>();
-  #drawn = 0;
+  /** By track key; times in Unix milliseconds. */
+  readonly #faces = new Map<string, { frame: RenderedFrame; lastSeen: number; lastPrinted: number }>();
+  #drawnLines = 0;
   #lastDraw = 0;
-  #redraw: NodeJS.Timeout | undefined;
-  #warned = false;
+  #redrawTimer: NodeJS.Timeout | undefined;
+  #warnedUntrained = false;
 
-  /** `color` defaults to what the terminal and NO_COLOR say; `live` (redraw in place) to whether it is one. */
+  /** `color` defaults to the terminal's support and NO_COLOR; `live` (redraw in place) to whether it is a terminal. */
   constructor(screen: Screen, options: { color?: boolean; live?: boolean; env?: NodeJS.ProcessEnv } = {}) {
     const env = options.env ?? process.env;
     this.#screen = screen;
@@ -69,62 +71,64 @@ export class Renderer {
     this.#live = options.live ?? (screen.isTTY === true && env.TERM !== 'dumb');
   }
 
-  frame(frame: ShownFrame): void {
-    if (!frame.model.trained && !this.#warned) {
-      this.#warned = true;
-      this.#say(this.#paint('yellow', `model ${frame.model.name} is untrained: its scores mean nothing`));
+  frame(frame: RenderedFrame): void {
+    if (!frame.model.trained && !this.#warnedUntrained) {
+      this.#warnedUntrained = true;
+      this.#printLine(
+        this.#paint('yellow', `model ${frame.model.name} is untrained: its scores mean nothing`),
+      );
     }
     const now = Date.now();
     const key = trackKey(frame);
-    const face = this.#faces.get(key) ?? { frame, seen: now, printed: 0 };
-    this.#faces.set(key, { ...face, frame, seen: now });
-    if (this.#live) this.#schedule();
-    else if (now - face.printed >= LINE_EVERY_MS) {
-      this.#faces.get(key)!.printed = now;
-      this.#forget(now);
+    const lastPrinted = this.#faces.get(key)?.lastPrinted ?? 0;
+    this.#faces.set(key, { frame, lastSeen: now, lastPrinted });
+    if (this.#live) this.#scheduleDraw();
+    else if (now - lastPrinted >= PRINT_INTERVAL_MS) {
+      this.#faces.get(key)!.lastPrinted = now;
+      this.#removeStale(now);
       this.#screen.write(`${this.line(frame)}\n`);
     }
   }
 
-  activation(activation: ShownActivation): void {
+  activation(activation: RenderedActivation): void {
     const { cameraId, trackId, au, phase, peak, duration, end } = activation;
     const name = `AU${au.slice(2)}`;
-    const who = `${clock(activation.onset, activation.clockSource)} ${cameraId}/${trackId} ${name}`;
+    const prefix = `${formatTime(activation.onset, activation.clockSource)} ${cameraId}/${trackId} ${name}`;
     const seconds = (duration / 1e6).toFixed(2);
-    const why = end === null || end === 'below_threshold' ? '' : ` (${end.replaceAll('_', ' ')})`;
-    this.#say(
+    const reason = end === null || end === 'below_threshold' ? '' : ` (${end.replaceAll('_', ' ')})`;
+    this.#printLine(
       phase === 'ONSET'
-        ? this.#paint('green', `${who} onset`)
-        : this.#paint('dim', `${who} offset after ${seconds} s, peak ${peak.toFixed(2)}${why}`),
+        ? this.#paint('green', `${prefix} onset`)
+        : this.#paint('dim', `${prefix} offset after ${seconds} s, peak ${peak.toFixed(2)}${reason}`),
     );
   }
 
-  /** Only a change of state is shown. */
-  status(status: ShownStatus): void {
+  /** Prints changes of state; a repeated status prints nothing. */
+  status(status: RenderedStatus): void {
     if (status.state === status.previous) return;
     const color = status.state === 'LIVE' ? 'green' : status.state === 'CONNECTING' ? 'cyan' : 'yellow';
-    this.#say(this.#paint(color, `${status.cameraId} ${status.state}: ${status.detail}`));
+    this.#printLine(this.#paint(color, `${status.cameraId} ${status.state}: ${status.detail}`));
   }
 
-  /** Any other line, above the faces. */
+  /** Prints a line above the faces. */
   note(text: string): void {
-    this.#say(this.#paint('dim', text));
+    this.#printLine(this.#paint('dim', text));
   }
 
-  /** Draws what is still to be drawn; nothing may follow. */
+  /** Draws pending changes. Nothing may be drawn afterwards. */
   close(): void {
-    clearTimeout(this.#redraw);
+    clearTimeout(this.#redrawTimer);
     if (this.#live && this.#faces.size > 0) this.#draw();
-    this.#drawn = 0;
+    this.#drawnLines = 0;
   }
 
-  /** One face as one line that fits the screen. */
-  line(frame: ShownFrame): string {
+  /** One face in one line that fits the screen. */
+  line(frame: RenderedFrame): string {
     const columns = this.#screen.columns ?? DEFAULT_COLUMNS;
     const numbered = columns >= NUMBERED_COLUMNS;
     const barsWidth = numbered ? 48 : 12;
     const face = faceKey(frame);
-    const time = numbered ? `${clock(frame.captureTime, frame.clockSource)} ` : '';
+    const time = numbered ? `${formatTime(frame.captureTime, frame.clockSource)} ` : '';
     const room = Math.max(1, columns - barsWidth - time.length - 2);
     const name = toWidth(face, Math.min(room, numbered ? 16 : 24));
     const bars = frame.quality.unreliable
@@ -135,14 +139,14 @@ export class Renderer {
     return `${this.#paint('dim', time)}${name} ${bars}${fits ? this.#paint('dim', note) : ''}`;
   }
 
-  #bar(au: (typeof AU_NAMES)[number], frame: ShownFrame, numbered: boolean): string {
+  #bar(au: (typeof AU_NAMES)[number], frame: RenderedFrame, numbered: boolean): string {
     const state = frame.aus[au];
     const number = numbered ? ` ${au.slice(2)}` : '';
     const text = `${number}${state ? bar(state.p) : '·'}`;
     return this.#paint(state?.active ? 'green' : 'dim', text);
   }
 
-  #say(text: string): void {
+  #printLine(text: string): void {
     if (!this.#live) {
       this.#screen.write(`${text}\n`);
       return;
@@ -152,10 +156,10 @@ export class Renderer {
     this.#draw();
   }
 
-  #schedule(): void {
-    this.#redraw ??= setTimeout(
+  #scheduleDraw(): void {
+    this.#redrawTimer ??= setTimeout(
       () => {
-        this.#redraw = undefined;
+        this.#redrawTimer = undefined;
         this.#draw();
       },
       Math.max(0, REDRAW_MS - (Date.now() - this.#lastDraw)),
@@ -165,29 +169,30 @@ export class Renderer {
   #draw(): void {
     const now = Date.now();
     this.#lastDraw = now;
-    this.#forget(now);
+    this.#removeStale(now);
     const lines = [...this.#faces.entries()]
       .sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }))
       .map(([, { frame }]) => `${this.line(frame)}\n`);
     this.#erase();
     this.#screen.write(lines.join(''));
-    this.#drawn = lines.length;
-    // A face that left disappears also when no other frame comes.
-    if (lines.length > 0) this.#redraw ??= setTimeout(() => this.#expire(), FACE_GONE_MS).unref();
+    this.#drawnLines = lines.length;
+    // Removes stale faces even when no further frame arrives.
+    if (lines.length > 0) this.#redrawTimer ??= setTimeout(() => this.#expire(), FACE_TIMEOUT_MS).unref();
   }
 
   #expire(): void {
-    this.#redraw = undefined;
+    this.#redrawTimer = undefined;
     this.#draw();
   }
 
   #erase(): void {
-    if (this.#drawn > 0) this.#screen.write(`\x1b[${this.#drawn}A\x1b[0J`);
-    this.#drawn = 0;
+    if (this.#drawnLines > 0) this.#screen.write(`\x1b[${this.#drawnLines}A\x1b[0J`);
+    this.#drawnLines = 0;
   }
 
-  #forget(now: number): void {
-    for (const [key, { seen }] of this.#faces) if (now - seen > FACE_GONE_MS) this.#faces.delete(key);
+  #removeStale(now: number): void {
+    for (const [key, { lastSeen }] of this.#faces)
+      if (now - lastSeen > FACE_TIMEOUT_MS) this.#faces.delete(key);
   }
 
   #paint(style: Parameters<typeof styleText>[0], text: string): string {
@@ -195,13 +200,13 @@ export class Renderer {
   }
 }
 
-/** Pads or cuts to a width. */
+/** Pads or truncates to a width. */
 function toWidth(text: string, width: number): string {
   return text.length <= width ? text.padEnd(width) : `${text.slice(0, width - 1)}…`;
 }
 
-/** Time of day (UTC), or seconds since a file's start. */
-function clock(micros: number, source: string): string {
+/** Time of day (UTC), or seconds since the start of a file. */
+function formatTime(micros: number, source: string): string {
   if (source === 'file') return `${(micros / 1e6).toFixed(3)} s`.padStart(12);
   return new Date(micros / 1000).toISOString().slice(11, 23);
 }

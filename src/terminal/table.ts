@@ -1,15 +1,15 @@
-/** Rows as aligned columns; numbers stand to the right. Rows may be shorter than the head. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows];
-  const widths = head.map((_, column) =>
-    Math.max(...all.filter((row) => row.length === head.length).map((row) => row[column]!.length)),
+/** Formats rows as aligned columns, numbers to the right. A row shorter than the header is not aligned. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [header, ...rows];
+  const widths = header.map((_, column) =>
+    Math.max(...all.filter((row) => row.length === header.length).map((row) => row[column]!.length)),
   );
-  const numeric = head.map((_, column) => rows.some((row) => /^[\d.]+[×%]?$/.test(row[column] ?? '')));
+  const numeric = header.map((_, column) => rows.some((row) => /^[\d.]+[×%]?$/.test(row[column] ?? '')));
   return all
     .map((row) =>
       row
         .map((cell, column) =>
-          numeric[column] && row.length === head.length
+          numeric[column] && row.length === header.length
             ? cell.padStart(widths[column]!)
             : cell.padEnd(widths[column]!),
         )

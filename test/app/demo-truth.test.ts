@@ -6,13 +6,13 @@ import { eventId } from '../../src/domain/track-key.ts';
 import { faceCrop } from '../infer/faces.ts';
 
 const script = new ClipScript(new URL('../../models/demo/truth.csv', import.meta.url).pathname);
-const BEGAN = 1_700_000_000;
+const STARTED_AT = 1_700_000_000;
 
-/** A frame scored as the script says `shift` frames later, with `active` from `threshold` on. */
+/** A frame with the script's intensities of `shift` frames later as its scores; `active` from `threshold` on. */
 function scored(index: number, threshold = 0.3, shift = 0): AuFrame {
   const { pixels: _, ...face } = faceCrop({
     frame: index,
-    at: Math.round((BEGAN + index / script.fps) * 1e6),
+    at: Math.round((STARTED_AT + index / script.fps) * 1e6),
   });
   const row = script.frames[(index + shift) % script.frames.length]!;
   const aus = AU_NAMES.map((name, au) => [
@@ -33,7 +33,7 @@ function scored(index: number, threshold = 0.3, shift = 0): AuFrame {
 function compare(frames: readonly AuFrame[]) {
   const comparison = new ScriptComparison(script);
   for (const frame of frames) comparison.add(frame);
-  return new Map(comparison.agreement(BEGAN).map((one) => [one.au, one]));
+  return new Map(comparison.agreement(STARTED_AT).map((agreement) => [agreement.au, agreement]));
 }
 
 describe('ScriptComparison', () => {
@@ -42,13 +42,13 @@ describe('ScriptComparison', () => {
     expect(script.fps).toBeCloseTo(25, 6);
   });
 
-  it('finds perfect agreement over more than one loop, and none to judge where the script never moves an AU', () => {
+  it('finds perfect agreement over more than one loop, and null for AUs that the script never moves', () => {
     const agreement = compare(Array.from({ length: 900 }, (_, i) => scored(i)));
     expect(agreement.get('au12')).toMatchObject({ r: expect.closeTo(1, 9), f1: 1 });
     expect(agreement.get('au23')).toMatchObject({ r: null, f1: null });
   });
 
-  it('counts false and missed frames', () => {
+  it('counts false positives and false negatives', () => {
     const late = compare(Array.from({ length: 600 }, (_, i) => scored(i, 0.6, 10))).get('au12')!;
     expect(late.r).toBeLessThan(0.99);
     expect(late.f1).toBeGreaterThan(0);

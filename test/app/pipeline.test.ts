@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openPipeline } from '../../src/app/pipeline.ts';
-import { run } from '../../src/commands/run.ts';
+import { run } from '../../src/app/run.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { type ConsumedEvent, consume } from '../../src/consume/index.ts';
 import type { AuFrame } from '../../src/domain/event.ts';
@@ -11,7 +11,7 @@ import { log } from '../../src/log.ts';
 import { openPublisher, type Publisher } from '../../src/publish/publisher.ts';
 import { DEMO_CLIP } from '../e2e/austream.ts';
 
-/** What becomes of the device once it has embedded 40 crops; until then the model is the real one. */
+/** How `encode` fails after 40 crops; until then the model is the real one. */
 let fault: () => Promise<Float32Array>;
 vi.mock('../../src/infer/engine/index.ts', async (original) => {
   const real = await original<typeof engines>();
@@ -45,7 +45,7 @@ const config = () =>
     infer: { batch: { max: 16 } },
   });
 
-/** Reads the topics until the camera has STOPPED and `frames` events are there, for half a minute at most. */
+/** Reads the topics until the camera is STOPPED and `frames` events have arrived, for at most 30 s. */
 async function published(frames: number) {
   const events: ConsumedEvent[] = [];
   const of = <R extends ConsumedEvent['record']>(record: R) =>
@@ -67,7 +67,7 @@ async function published(frames: number) {
   };
 }
 
-test('a model that fails ends the run; what was scored before, and how the cameras ended, is on the topics', async () => {
+test('a model failure ends the run; earlier events and the last camera status are still published', async () => {
   fault = () => Promise.reject(new Error('device lost'));
   const scored: AuFrame[] = [];
   const running = run(config(), { observer: { frames: (frames) => void scored.push(...frames) } });
@@ -79,7 +79,7 @@ test('a model that fails ends the run; what was scored before, and how the camer
   });
 });
 
-test('a model that hangs does not keep the run from ending in the same way', async () => {
+test('a hanging model fails at its time limit, and the run ends in the same way', async () => {
   const hanging = Promise.withResolvers<void>();
   fault = () => {
     hanging.resolve();

@@ -5,7 +5,7 @@ test.each([
   ['*hunter2', /Alias \(\*name\) without its anchor.* at line 5, column 15/],
   ['"hunter2" x', /Unexpected scalar at node end at line 5, column 25/],
 ])(
-  'austream check explains a password that is no YAML, %s, and does not show it',
+  'austream check reports a password that is not valid YAML, %s, and does not quote it',
   async (password, message) => {
     using scratch = new Scratch();
     const camera = `cameras:\n  - id: a\n    url: rtsp://h/\n    username: u\n    password: ${password}\n`;
@@ -18,11 +18,11 @@ test.each([
   },
 );
 
-test('austream cameras add --from explains such a file, too', async () => {
+test('austream cameras add --from reports such a file, too', async () => {
   using scratch = new Scratch();
   const file = scratch.file('cameras.yaml', 'cameras:\n  - id: a\n    password: @hunter2\n');
   await using run = new Austream(['cameras', 'add', '--from', file, '--socket', '/nowhere.sock']);
   expect(await run.exited).toBe(2);
-  expect(run.stderr).toMatch(/cameras\.yaml is no YAML: .* at line 3, column 15/);
+  expect(run.stderr).toMatch(/cameras\.yaml is not valid YAML: .* at line 3, column 15/);
   expect(run.stdout + run.stderr).not.toContain('hunter2');
 });

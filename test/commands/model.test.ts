@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { proposal } from '../../src/commands/model.ts';
+import { fastestConfig } from '../../src/commands/model.ts';
 import { recommendBatch } from '../../src/infer/engine/measure.ts';
 import { OnnxSession } from '../../src/infer/engine/onnx/session.ts';
 import { inferOptions } from '../../src/infer/options.ts';
@@ -50,13 +50,13 @@ describe('austream model', () => {
     expect(info.tensors['vivit.head.weight']).toEqual([12, 128]);
     const text = (await austream('info')).stdout;
     expect(text).toContain('5.21 M');
-    expect(text).toContain('RegNet-ViT + Nguyen (fused), one backbone');
+    expect(text).toContain('RegNet-ViT + Nguyen (fused), one shared backbone');
   });
 
   it('verify passes whole weights and refuses others with exit code 1, naming cause and cure', async () => {
     const passed = await austream('verify', folder);
     expect(passed).toMatchObject({ code: 0, stderr: '' });
-    expect(passed.stdout).toMatch(/^tiny 1 is whole: sha256 [0-9a-f]{64}\n$/);
+    expect(passed.stdout).toMatch(/^tiny 1 is valid: sha256 [0-9a-f]{64}\n$/);
     const tensors = tinyTensors();
     tensors.delete('vivit.head.bias');
     const broken = modelFolder({ tensors });
@@ -105,7 +105,7 @@ describe('austream model', () => {
 
   it('bench writes the fastest way as the config takes it', () => {
     const figures = { batches: [], framesPerSecond: 1, hopCpuMs: 1, fullMs: 1, peakMemoryMb: 1 };
-    const text = proposal([
+    const text = fastestConfig([
       {
         engine: 'onnx',
         device: 'cpu',

@@ -15,94 +15,95 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Config, loadConfig } from '../../src/config/schema.ts';
-import { ConfigFile } from '../../src/config/watch.ts';
+import { ConfigWatcher } from '../../src/config/watch.ts';
 
 const text = (...ids: string[]) =>
   `cameras: [${ids.map((id) => `{id: ${id}, url: "rtsp://h/${id}"}`).join(', ')}]\nkafka: {embedded: true}\n`;
 
-const LOOK_MS = 20;
+const POLL_MS = 20;
 
 let folder: string;
 let path: string;
-let file: ConfigFile;
-const told: (string | readonly string[])[] = [];
+let watcher: ConfigWatcher;
+/** [previous ids, current ids] of each change, the message of each rejection. */
+const notified: (string | readonly string[])[] = [];
 
-function follow(settleMs = 80): void {
+function startWatcher(debounceMs = 80): void {
   const idsOf = (config: Config) => config.cameras.map(({ id }) => id);
-  file = new ConfigFile(
+  watcher = new ConfigWatcher(
     path,
     loadConfig(path),
     {
-      changed: (config, before) => told.push([idsOf(before).join(), idsOf(config).join()]),
-      rejected: ({ message }) => told.push(message),
+      changed: (current, previous) => notified.push([idsOf(previous).join(), idsOf(current).join()]),
+      rejected: ({ message }) => notified.push(message),
     },
-    { lookMs: LOOK_MS, settleMs },
+    { pollMs: POLL_MS, debounceMs },
   );
 }
 
-/** Empties the file, and waits until who follows it has seen that and looked again. */
-async function empty(): Promise<void> {
+/** Empties the file, and waits until the watcher has seen that and polled once more. */
+async function emptyFile(): Promise<void> {
   const seen = Promise.withResolvers<void>();
-  // Node looks once for all who watch a path.
-  const look = ({ size }: Stats) => size === 0 && seen.resolve();
-  watchFile(path, { interval: LOOK_MS }, look);
-  // What it sees first is no change to it.
+  // Node polls a path once for all its listeners.
+  const onStat = ({ size }: Stats) => size === 0 && seen.resolve();
+  watchFile(path, { interval: POLL_MS }, onStat);
+  // The first poll is never reported as a change.
   const writing = setInterval(() => writeFileSync(path, ''), 5);
   await seen.promise;
   clearInterval(writing);
-  unwatchFile(path, look);
-  await setTimeout(2 * LOOK_MS);
+  unwatchFile(path, onStat);
+  await setTimeout(2 * POLL_MS);
 }
 
-async function heard(count: number): Promise<typeof told> {
-  while (told.length < count) await setTimeout(10);
-  return told;
+async function notifications(count: number): Promise<typeof notified> {
+  while (notified.length < count) await setTimeout(10);
+  return notified;
 }
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'austream-config-'));
   path = join(folder, 'austream.yaml');
-  told.length = 0;
+  notified.length = 0;
 });
 afterEach(() => {
-  file.close();
+  watcher.close();
   rmSync(folder, { recursive: true });
 });
 
-describe('a config file is followed', () => {
-  test('written in place, with a moment in which it is empty', async () => {
+describe('a change of a config file is reported', () => {
+  test('when it is written in place and empty for a moment', async () => {
     writeFileSync(path, text('a'));
-    follow(600);
-    await empty();
+    startWatcher(600);
+    await emptyFile();
     writeFileSync(path, text('a', 'b'));
-    expect(await heard(1)).toEqual([['a', 'a,b']]);
+    expect(await notifications(1)).toEqual([['a', 'a,b']]);
   });
 
-  test('put in its place, again and again', async () => {
+  test('when it is replaced several times', async () => {
     writeFileSync(path, text('a'));
-    follow();
+    startWatcher();
     for (const [index, ids] of [['b'], ['c'], ['d']].entries()) {
       writeFileSync(`${path}.new`, text(...ids));
       renameSync(`${path}.new`, path);
-      await heard(index + 1);
+      await notifications(index + 1);
     }
-    expect(told).toEqual([
+    expect(notified).toEqual([
       ['a', 'b'],
       ['b', 'c'],
       ['c', 'd'],
     ]);
   });
 
-  test('removed and back', async () => {
+  test('when it is removed and created again', async () => {
     writeFileSync(path, text('a'));
-    follow();
+    startWatcher();
     unlinkSync(path);
-    expect((await heard(1))[0]).toMatch(/cannot be read: ENOENT/);
+    expect((await notifications(1))[0]).toMatch(/cannot be read: ENOENT/);
     writeFileSync(path, text('b'));
-    expect((await heard(2))[1]).toEqual(['a', 'b']);
+    expect((await notifications(2))[1]).toEqual(['a', 'b']);
   });
 
-  test('as Kubernetes mounts it: a link through a folder that is exchanged', async () => {
+  test('when Kubernetes replaces the folder that its symbolic link leads through', async () => {
     for (const [version, ids] of [
       ['1', ['a']],
       ['2', ['b']],
@@ -112,47 +113,47 @@ describe('a config file is followed', () => {
     }
     symlinkSync('1', join(folder, '..data'));
     symlinkSync('..data/austream.yaml', path);
-    follow();
+    startWatcher();
     symlinkSync('2', join(folder, '..next'));
     renameSync(join(folder, '..next'), join(folder, '..data'));
-    expect(await heard(1)).toEqual([['a', 'b']]);
+    expect(await notifications(1)).toEqual([['a', 'b']]);
   });
 
-  test('changed after it was read and before it was watched', async () => {
+  test('when it happened between loading and watching', async () => {
     writeFileSync(path, text('a'));
     const config = loadConfig(path);
     writeFileSync(path, text('b'));
-    file = new ConfigFile(path, config, {
-      changed: () => told.push('changed'),
-      rejected: () => told.push('rejected'),
+    watcher = new ConfigWatcher(path, config, {
+      changed: () => notified.push('changed'),
+      rejected: () => notified.push('rejected'),
     });
-    expect(await heard(1)).toEqual(['changed']);
+    expect(await notifications(1)).toEqual(['changed']);
   });
 });
 
-test('a broken config is rejected whole and said with every mistake; the next good one counts from what was good', async () => {
+test('an invalid config is rejected with every issue; the next change is relative to the last valid config', async () => {
   writeFileSync(path, text('a'));
-  follow();
+  startWatcher();
   writeFileSync(
     path,
     'cameras: [{id: b, url: "rtsp://h/b"}, {id: b, url: "http://h"}]\nkafka: {embedded: true}\n',
   );
-  const [message] = await heard(1);
+  const [message] = await notifications(1);
   expect(message).toMatch(/cameras\[1\]\.url: must begin with/);
   writeFileSync(path, text('a', 'c'));
-  expect((await heard(2))[1]).toEqual(['a', 'a,c']);
+  expect((await notifications(2))[1]).toEqual(['a', 'a,c']);
 });
 
-test('a password that YAML takes for an alias is rejected with its line, and not shown', async () => {
+test('a password that YAML parses as an alias is rejected with its line and not quoted', async () => {
   writeFileSync(path, text('a'));
-  follow();
+  startWatcher();
   writeFileSync(
     path,
     'cameras:\n  - id: a\n    url: rtsp://h/a\n    password: *hunter2\nkafka: {embedded: true}\n',
   );
-  const [message] = await heard(1);
+  const [message] = await notifications(1);
   expect(message).toMatch(/Alias .* at line 4, column 15$/);
   expect(message).not.toContain('hunter2');
   writeFileSync(path, text('a', 'b'));
-  expect((await heard(2))[1]).toEqual(['a', 'a,b']);
+  expect((await notifications(2))[1]).toEqual(['a', 'a,b']);
 });

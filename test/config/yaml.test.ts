@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { parseYaml } from '../../src/config/yaml.ts';
 
 const SECRET = 'hunter2';
-const password = (given: string) => `cameras:\n  - id: a\n    password: ${given}\nkafka: {embedded: true}\n`;
+const withPassword = (password: string) =>
+  `cameras:\n  - id: a\n    password: ${password}\nkafka: {embedded: true}\n`;
 
-describe('a password that YAML takes for something else', () => {
+describe('a password that is not a YAML string', () => {
   test.each([
     [`*${SECRET}`, /^Alias \(\*name\) without its anchor; put quotes.* at line 3, column 15$/],
     [`!${SECRET}`, /^Unknown tag; put quotes.* at line 3, column 15$/],
@@ -17,13 +18,13 @@ describe('a password that YAML takes for something else', () => {
     [`}${SECRET}`, /^Unexpected flow-map-end token.* at line 3/],
     [`"\\U${SECRET}"`, /^Unknown escape sequence.* at line 3/],
     [`\n%YAML ${SECRET}\n---`, / at line 4/],
-  ])('%s is told with its place', (given, message) => {
-    const { mistakes } = parseYaml(password(given));
-    expect(mistakes).toContainEqual(expect.stringMatching(message));
-    expect(mistakes.join()).not.toContain(SECRET);
+  ])('%s is reported with its position', (password, message) => {
+    const { issues } = parseYaml(withPassword(password));
+    expect(issues).toContainEqual(expect.stringMatching(message));
+    expect(issues.join()).not.toContain(SECRET);
   });
 
-  test('shows in no message, whatever stands around it', () => {
+  test('is quoted in no message, whatever syntax surrounds it', () => {
     const before = [
       ...['', '@', '`', '%', '"', "'", '*', '&', '!', '!!', '!a!', '!<', '|', '|-', '>', '>1', '{', '[', '?'],
       ...[
@@ -81,40 +82,40 @@ describe('a password that YAML takes for something else', () => {
       ],
       ...['\n', '\n- x', '\n x: 1', ': ]', ' {', '\t: 1', '\n---\na: 1'],
     ];
-    const around = [password, (given: string) => `cameras: [{id: a, password: ${given}}]\n`];
-    const shown = around.flatMap((make) =>
+    const documents = [withPassword, (password: string) => `cameras: [{id: a, password: ${password}}]\n`];
+    const leaking = documents.flatMap((document) =>
       before.flatMap((left) =>
         after.flatMap((right) => {
-          const text = make(left + SECRET + right);
-          return parseYaml(text).mistakes.some((mistake) => mistake.includes(SECRET)) ? [text] : [];
+          const text = document(left + SECRET + right);
+          return parseYaml(text).issues.some((issue) => issue.includes(SECRET)) ? [text] : [];
         }),
       ),
     );
-    expect(shown).toEqual([]);
+    expect(leaking).toEqual([]);
   });
 });
 
 describe('aliases', () => {
-  test('stand for what their anchor names', () => {
+  test('are replaced by the value of their anchor', () => {
     expect(parseYaml('a: &one {b: 1}\nc: *one\n')).toEqual({
       value: { a: { b: 1 }, c: { b: 1 } },
-      mistakes: [],
+      issues: [],
     });
   });
 
-  test('of what they are part of are a mistake', () => {
-    expect(parseYaml('cameras: &all\n  - *all\n').mistakes).toEqual([
-      'Alias (*name) of what it is part of at line 2, column 5',
+  test('inside their own anchor are an issue', () => {
+    expect(parseYaml('cameras: &all\n  - *all\n').issues).toEqual([
+      'Alias (*name) inside its own anchor at line 2, column 5',
     ]);
   });
 
-  test('of aliases of aliases are not followed for ever', () => {
+  test('that expand exponentially are an issue', () => {
     const level = (name: string, of: string) => `${name}: &${name} [${Array(10).fill(of).join(', ')}]\n`;
     const names = ['b', 'c', 'd', 'e', 'f'];
     const text = level('a', 'x') + names.map((name, index) => level(name, `*${'abcdef'[index]}`)).join('');
     expect(parseYaml(text)).toEqual({
       value: undefined,
-      mistakes: ['Its aliases (*name) stand for too much'],
+      issues: ['Aliases (*name) expand to too many values'],
     });
   });
 });

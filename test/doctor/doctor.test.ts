@@ -48,7 +48,7 @@ test('finds all well on a machine that was set up', async () => {
   expect(text).toContain('✓ GStreamer, RTSP: rtspsrc');
   expect(text).toContain(`✓ camera lobby: 127.0.0.1:${port} answers`);
   expect(text).toContain('✓ model: austream-edge');
-  expect(text).toContain('all is well');
+  expect(text).toContain('everything is in place');
   expect(code).toBe(0);
 });
 

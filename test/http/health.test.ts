@@ -4,12 +4,12 @@ import { serveHealth } from '../../src/http/health.ts';
 
 describe('serveHealth', () => {
   it('serves nothing without a port', async () => {
-    expect(await serveHealth({ host: '127.0.0.1', port: null }, () => [])).toBeNull();
+    expect(await serveHealth({ host: '127.0.0.1', port: null }, { missing: () => [] })).toBeNull();
   });
 
   it('is healthy while it answers, and ready while nothing is missing', async () => {
     const missing = ['Kafka is not reachable'];
-    const server = (await serveHealth({ host: '127.0.0.1', port: 0 }, () => missing))!;
+    const server = (await serveHealth({ host: '127.0.0.1', port: 0 }, { missing: () => missing }))!;
     const get = async (path: string) => {
       const answer = await fetch(`http://127.0.0.1:${server.port}${path}`);
       return { status: answer.status, body: await answer.json() };
@@ -41,8 +41,8 @@ describe('serveHealth', () => {
   });
 
   it('says which port is taken', async () => {
-    const first = (await serveHealth({ host: '127.0.0.1', port: 0 }, () => []))!;
-    const second = serveHealth({ host: '127.0.0.1', port: first.port }, () => []);
+    const first = (await serveHealth({ host: '127.0.0.1', port: 0 }, { missing: () => [] }))!;
+    const second = serveHealth({ host: '127.0.0.1', port: first.port }, { missing: () => [] });
     await expect(second).rejects.toThrow(AustreamError);
     await expect(second).rejects.toMatchObject({
       code: 'PORT_IN_USE',

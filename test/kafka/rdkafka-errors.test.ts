@@ -9,7 +9,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openInferWorker } from '../../src/app/infer-worker.ts';
 import { CropBatcher } from '../../src/cluster/ingest/crop-batcher.ts';
-import { parseConfig } from '../../src/config/schema.ts';
+import { configSchema } from '../../src/config/schema.ts';
 import { faceKey } from '../../src/domain/track-key.ts';
 
 import { GroupReader } from '../../src/kafka/group-reader.ts';
@@ -62,12 +62,12 @@ async function protect(topic: string): Promise<void> {
 
 describe('a worker that the brokers refuse', () => {
   it('fails where it may not publish, and says what it needs', async () => {
-    const config = JSON.stringify({
+    const config = configSchema.parse({
       kafka: { brokers: [broker.address], topicPrefix: 'shut.', topics: { partitions: 1 } },
       cluster: { sessionSeconds: 6 },
       infer: { threads: 1 },
     });
-    const worker = await openInferWorker(parseConfig(config, 'test'));
+    const worker = await openInferWorker(config);
     await protect('shut.frames');
     const encoder = new RecordEncoder('FaceCropBatch');
     const batcher = new CropBatcher({ hop: 16, gapSeconds: 1 });

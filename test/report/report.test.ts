@@ -386,7 +386,7 @@ describe('the command', () => {
       '--openface',
       table,
     );
-    expect(stderr).toContain('1 camera(s), 1 face(s), 50 instants');
+    expect(stderr).toContain('1 camera(s), 1 face(s), 50 frames');
     expect(readFileSync(out, 'utf8')).toContain('<h2>door, face 1</h2>');
     expect(readFileSync(table, 'utf8').trim().split('\n')).toHaveLength(51);
   });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RunCounter } from '../../../src/app/summary.ts';
+import { RunStatistics } from '../../../src/app/summary.ts';
 import { cameraOptions } from '../../../src/camera/options.ts';
 import type { CameraStatus } from '../../../src/domain/camera-status.ts';
 import type { FrameFaces } from '../../../src/domain/face.ts';
@@ -24,7 +24,7 @@ const epoch = (number: number, cause: EpochCause = 'first_frame') =>
   }) as const;
 
 test('what an epoch has lost stays lost, also while new processes of the camera fail to begin another', () => {
-  const counter = new RunCounter();
+  const counter = new RunStatistics();
   const told: CameraStatus[] = [];
   const observer = new CameraObserver(
     cameraOptions.parse({ id: 'hall', url: 'rtsp://192.0.2.1/' }),
@@ -57,7 +57,7 @@ test('what an epoch has lost stays lost, also while new processes of the camera 
 });
 
 test('what an epoch has lost is told before the next one begins in the same process', () => {
-  const counter = new RunCounter();
+  const counter = new RunStatistics();
   const observer = new CameraObserver(
     cameraOptions.parse({ id: 'hall', url: 'rtsp://192.0.2.1/' }),
     ingestOptions.parse({}),

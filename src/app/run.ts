@@ -1,0 +1,98 @@
+import type { Config } from '../config/schema.ts';
+import type { Routes } from '../http/health.ts';
+import type { HttpOptions } from '../http/options.ts';
+import { log } from '../log.ts';
+import { HotReload } from './hot-reload.ts';
+import { type ProcessResult, runProcess } from './lifecycle.ts';
+import { openPipeline, type Pipeline, type PipelineObserver, type ShutdownTimeouts } from './pipeline.ts';
+import type { Summary } from './summary.ts';
+
+const SHUTDOWN: ShutdownTimeouts = {
+  /** Far above what any model needs for one batch, so that only a hung one is given up. */
+  modelMs: 30_000,
+  /** Ctrl-C ends within 5 s even while the brokers are away; unacknowledged events are in the spool by then. */
+  kafkaMs: 3_000,
+};
+
+/** The live page as the process needs it. */
+export interface Dashboard {
+  readonly observer: PipelineObserver;
+  /** Where the page is served. */
+  readonly http: HttpOptions;
+  routes(pipeline: Pick<Pipeline, 'thresholds' | 'cameras'>): Routes;
+}
+
+/** A consumer that starts and ends with the run. */
+export interface RunHooks {
+  /** Events can be consumed. `page` is the live page's URL. */
+  started(brokers: string, page: string | null): void;
+  /** Every event is on its topic; the embedded broker closes when this resolves. */
+  delivered(): Promise<void>;
+}
+
+export interface RunOptions {
+  readonly durationMs?: number | undefined;
+  readonly observer?: PipelineObserver;
+  readonly hooks?: RunHooks;
+  readonly dashboard?: Dashboard | undefined;
+  /** The config's file. With it, cameras follow changes of the file and requests on the control socket. */
+  readonly file?: string;
+}
+
+/** Runs the pipeline of `run` and `demo` until it ends. */
+export function run(
+  config: Config,
+  { durationMs, observer = {}, hooks, dashboard, file }: RunOptions,
+): Promise<ProcessResult<Summary>> {
+  const http = dashboard?.http ?? config.http;
+  return runProcess<Pipeline, Summary>({
+    http,
+    durationMs,
+    open: () =>
+      openPipeline(config, combineObservers(logStateChanges(), observer, dashboard?.observer ?? {})),
+    routes: (pipeline) => (dashboard ? [dashboard.routes(pipeline)] : []),
+    async ready(pipeline, port, resources) {
+      if (file !== undefined) {
+        const hotReload = await HotReload.open(pipeline.cameras, config, file);
+        resources.add('hot reload', () => hotReload.close());
+      }
+      const { brokers } = pipeline;
+      const page = dashboard && port !== null ? `http://${urlHost(http.host)}:${port}/` : null;
+      log.info(
+        { cameras: config.cameras.length, brokers, http: port ?? undefined, ...(page ? { page } : {}) },
+        `running: events to ${brokers}${page ? `, live page ${page}` : ''}`,
+      );
+      hooks?.started(brokers, page);
+    },
+    stop: (pipeline) => pipeline.stop(SHUTDOWN, hooks?.delivered),
+  });
+}
+
+/** Logs each camera's changes of state. Statuses repeat every `ingest.statusSeconds`; repeats are not logged. */
+function logStateChanges(): PipelineObserver {
+  const logged = new Map<string, string>();
+  return {
+    status: ({ cameraId, state, previous, cause, detail, analysisFps }) => {
+      const current = `${state} ${cause} ${analysisFps}`;
+      if (logged.get(cameraId) === current) return;
+      logged.set(cameraId, current);
+      log[state === 'LIVE' || state === 'CONNECTING' ? 'info' : 'warn'](
+        { cameraId, previous, cause, ...(analysisFps === null ? {} : { analysisFps }) },
+        `camera ${cameraId} is ${state}: ${detail}`,
+      );
+    },
+  };
+}
+
+function combineObservers(...observers: readonly PipelineObserver[]): PipelineObserver {
+  return {
+    frames: (frames) => observers.forEach((observer) => void observer.frames?.(frames)),
+    activations: (activations) => observers.forEach((observer) => void observer.activations?.(activations)),
+    status: (status) => observers.forEach((observer) => void observer.status?.(status)),
+    faces: (faces) => observers.forEach((observer) => void observer.faces?.(faces)),
+  };
+}
+
+function urlHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

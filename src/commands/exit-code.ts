@@ -1,0 +1,8 @@
+import type { EndReason } from '../app/wait-for-end.ts';
+
+export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** A stop by Ctrl-C exits with 130, as shells expect; every other end keeps the exit code. */
+export function setExitCode(endReason: EndReason): void {
+  if (endReason === 'interrupted') process.exitCode = EXIT.interrupted;
+}
