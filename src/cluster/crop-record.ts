@@ -2,15 +2,15 @@ import { CROP_BYTES, type FaceCrop } from '../domain/face.ts';
 import type { FrameStamp } from '../domain/frame.ts';
 import type { Crop, FaceCropBatch } from '../records/events.ts';
 
-/** Most crops in one record, so that it stays below the brokers' usual limit of 1 MB. */
+/** Keeps a record of raw crops (37 kB each) below the brokers' default `message.max.bytes` of 1 MB. */
 export const MAX_CROPS_PER_RECORD = 24;
 
-/** The trackId of a record that belongs to no track: it tells that an epoch has begun. */
+/** The trackId of a record without crops that marks the start of an epoch. Tracks are numbered from 1. */
 export const NO_TRACK = 0;
 
 type Stream = Pick<FrameStamp, 'cameraId' | 'epoch' | 'clockSource' | 'interval'>;
 
-/** One record of the crops topic, in raw pixels. */
+/** A record of the crops topic, RGB8. `end`: the last record of the track, and why it ended. */
 export function toCropRecord(
   { cameraId, epoch, clockSource, interval }: Stream,
   trackId: number,
@@ -35,15 +35,15 @@ function toCrop({ frame, captureTime, clockErrorMs, receivedAt, box, quality, pi
   return { frame, captureTime, clockErrorMs, receivedAt, box, quality, pixels: bytes };
 }
 
-/** The crops of a record in raw pixels. Throws where they are not what this version can read. */
+/** The crops of a record, RGB8. Throws if this version cannot read them: encoding, clock source or size. */
 export function fromCropRecord(batch: FaceCropBatch): FaceCrop[] {
   const { cameraId, epoch, trackId, clockSource, interval } = batch;
   if (batch.encoding !== 'RGB8') throw new Error(`pixels are ${batch.encoding}, not RGB8`);
-  if (clockSource === 'unknown') throw new Error('captureTime is of a clock that this version does not know');
+  if (clockSource === 'unknown') throw new Error('clockSource is unknown to this version');
   return batch.crops.map(({ quality, ...crop }) => {
     if (crop.pixels.length !== CROP_BYTES)
       throw new Error(`a crop has ${crop.pixels.length} bytes of pixels, not ${CROP_BYTES}`);
-    // Whatever made a newer ingest distrust the face, this version must not trust it.
+    // A newer ingest worker found the face unreliable for a reason that this version has no name for.
     const unreliable = quality.unreliable === 'unknown' ? 'corrupt_video' : quality.unreliable;
     return { cameraId, epoch, trackId, clockSource, interval, ...crop, quality: { ...quality, unreliable } };
   });

@@ -2,14 +2,15 @@ import { CROP_SIZE } from '../domain/face.ts';
 import type { FaceCropBatch } from '../records/events.ts';
 import type { ClusterOptions } from './options.ts';
 
-/** Loaded where JPEG is used only. */
+/** Loaded on first use: only JPEG needs it. */
 async function sharp() {
   return (await import('sharp')).default;
 }
 
+/** Layout of a crop's pixels: (112, 112, 3), RGB8. */
 const RAW = { raw: { width: CROP_SIZE, height: CROP_SIZE, channels: 3 } } as const;
 
-/** Writes the pixels of records as the config says. */
+/** Encodes the pixels of crop records as `cluster.crops` says. */
 export class PixelEncoder {
   readonly #options: Pick<ClusterOptions['crops'], 'encoding' | 'quality'>;
 
@@ -17,12 +18,12 @@ export class PixelEncoder {
     this.#options = options;
   }
 
-  /** Whether it has anything to do. */
+  /** Whether `encode` takes processor time. */
   get compresses(): boolean {
     return this.#options.encoding !== 'raw';
   }
 
-  /** `batch` is in RGB8. */
+  /** `batch` must be RGB8. */
   async encode(batch: FaceCropBatch): Promise<FaceCropBatch> {
     if (!this.compresses) return batch;
     const image = await sharp();
@@ -35,7 +36,7 @@ export class PixelEncoder {
   }
 }
 
-/** Reads pixels in any encoding that this version knows; others are left as they are. */
+/** Decodes the pixels of crop records to RGB8. Records with an unknown encoding are returned unchanged. */
 export class PixelDecoder {
   async decode(batch: FaceCropBatch): Promise<FaceCropBatch> {
     if (batch.encoding !== 'JPEG') return batch;

@@ -16,14 +16,14 @@ export function clusterTopics(prefix: string): ClusterTopics {
   };
 }
 
-/** The topics of a partition's owner: where it reads, and where its results and its state go. */
+/** The topics that the owner of a partition of the crops reads and writes. */
 export function inferTopics(prefix: string) {
   const { AuFrame: frames, AuActivation: activations, DeadLetter: deadletter } = topicNames(prefix);
   const { crops, inferState: state } = clusterTopics(prefix);
   return { frames, activations, deadletter, crops, state };
 }
 
-/** Every topic that a cluster needs. */
+/** Every topic of a cluster. */
 export function clusterTopicSpecs(kafka: KafkaOptions): TopicSpec[] {
   const specs: TopicSpec[] = topicSpecs(kafka, { crops: true });
   const names = clusterTopics(kafka.topicPrefix);
@@ -37,10 +37,10 @@ export function clusterTopicSpecs(kafka: KafkaOptions): TopicSpec[] {
     ...specs,
     {
       name: names.inferState,
-      // A partition of crops has its state in the partition of the same number.
+      // The state of a partition of the crops is in the partition of the same number.
       partitions,
       replication,
-      // Small segments, soon compacted: a new owner reads all of its partition before it begins.
+      // Small segments are compacted soon: a new owner reads its whole partition before it starts.
       config: {
         ...compacted,
         'segment.bytes': String(8 * 1024 * 1024),

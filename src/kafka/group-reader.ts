@@ -8,22 +8,26 @@ import { isAuthenticationError, isAuthorizationError, isFatalError } from './rdk
 
 const { CODES } = rdkafka;
 
-const POLL_MS = 100;
-/** Few at once: a record of crops has up to 900 kB. */
-const MESSAGES_AT_ONCE = 16;
-const CALL_MS = 5_000;
-const CLOSE_MS = 8_000;
-const SEEK_MS = 10_000;
-const RETRY_MS = 200;
-/** What librdkafka fetches ahead, over all partitions. */
-const AHEAD_KBYTES = 32 * 1024;
-/** Longest time for which a member may keep the group waiting while it lets go of partitions. */
-const REVOKE_MS = 5_000;
+const CONSUME_TIMEOUT_MS = 100;
+/** Few, because a crop record has up to 900 kB. */
+const MAX_MESSAGES_PER_POLL = 16;
+const CALL_TIMEOUT_MS = 5_000;
+const CLOSE_TIMEOUT_MS = 8_000;
+const SEEK_TIMEOUT_MS = 10_000;
+/**
+ * Pause after a failed poll. It is fixed: librdkafka backs off from the brokers by itself, and polls must go on for
+ * rebalances and `max.poll.interval.ms`.
+ */
+const FAILED_POLL_PAUSE_MS = 200;
+/** What librdkafka prefetches, over all partitions. */
+const PREFETCH_KBYTES = 32 * 1024;
+/** Longest time that this member delays a rebalance while it releases partitions. */
+const REVOKE_TIMEOUT_MS = 5_000;
 
-/** How often librdkafka tells of its connections. */
-const STATISTICS_MS = 2_000;
-/** Heartbeats and fetches are answered far more often: a connection silent for so long leads to nobody. */
-const SILENCE_MS = 30_000;
+/** How often librdkafka reports the state of its connections. */
+const STATISTICS_INTERVAL_MS = 2_000;
+/** Heartbeats and fetches are answered far more often: a connection that receives nothing for this long is dead. */
+const MAX_SILENCE_MS = 30_000;
 
 const ASSIGN = CODES.ERRORS.ERR__ASSIGN_PARTITIONS;
 const REVOKE = CODES.ERRORS.ERR__REVOKE_PARTITIONS;
@@ -32,44 +36,44 @@ export interface GroupReaderOptions {
   readonly topic: string;
   readonly group: string;
   readonly sessionSeconds: number;
-  /** Where newly assigned partitions begin; `end`: at the next record, until `seek` says otherwise. */
+  /** Where reading of a newly assigned partition starts. `end`: at the next record, until `seek` is called. */
   readonly from: 'beginning' | 'end';
 }
 
 export interface GroupReaderEvents {
   assigned(partition: number): void;
-  /** Others get the partition when the promise is resolved, or after a few seconds. */
+  /** The partition goes to another member when the promise resolves, after 5 s in any case. */
   revoked(partition: number): Promise<void>;
   message(message: rdkafka.Message): void;
-  /** Everything that the partition holds has come. */
+  /** The reader has reached the end of the partition. */
   caughtUp(partition: number): void;
 }
 
 /**
- * A member of a consumer group: cooperative rebalancing, committed data only, never commits by itself. Partitions come
- * and go by themselves, as members do.
+ * A member of a consumer group: cooperative rebalancing, read_committed, no automatic commits. The group assigns and
+ * revokes partitions as members join and leave.
  */
 export class GroupReader {
-  /** For transactions: the group must know the consumer whose offsets they carry. */
+  /** Transactions need its group metadata: offsets of a stale generation are rejected. */
   readonly consumer: rdkafka.KafkaConsumer;
-  /** Rejects when the brokers refuse this consumer for good. */
+  /** Rejects with KAFKA_REJECTED when the brokers reject this consumer for good. */
   readonly failed: Promise<never>;
   readonly #fail: (error: AustreamError) => void;
   readonly #options: GroupReaderOptions;
-  /** Credentials are tokens, fetched anew while connections stand. */
-  readonly #tokens: boolean;
+  /** OAuth tokens are renewed while connections stay open. */
+  readonly #usesTokens: boolean;
   readonly #events: GroupReaderEvents;
   readonly #owned = new Set<number>();
   readonly #paused = new Set<number>();
   #betweenPolls: (() => Promise<void>)[] = [];
-  #ends: number[] = [];
+  #partitionsAtEnd: number[] = [];
   #open = true;
   #connected = false;
   #loop: Promise<void> = Promise.resolve();
 
   private constructor(kafka: KafkaOptions, options: GroupReaderOptions, events: GroupReaderEvents) {
     this.#options = options;
-    this.#tokens = kafka.sasl?.mechanism === 'OAUTHBEARER';
+    this.#usesTokens = kafka.sasl?.mechanism === 'OAUTHBEARER';
     this.#events = events;
     const { promise, reject } = Promise.withResolvers<never>();
     this.failed = promise;
@@ -82,28 +86,28 @@ export class GroupReader {
         'group.id': options.group,
         'session.timeout.ms': sessionMs,
         'heartbeat.interval.ms': Math.max(500, Math.round(sessionMs / 5)),
-        // One that lives, but no longer works, is as bad as dead.
+        // A member whose poll loop hangs loses its partitions although its heartbeats go on.
         'max.poll.interval.ms': Math.max(60_000, 3 * sessionMs),
         'partition.assignment.strategy': 'cooperative-sticky',
         'isolation.level': 'read_committed',
         'enable.auto.commit': false,
         'enable.auto.offset.store': false,
         'enable.partition.eof': true,
-        'statistics.interval.ms': STATISTICS_MS,
-        'queued.max.messages.kbytes': AHEAD_KBYTES,
+        'statistics.interval.ms': STATISTICS_INTERVAL_MS,
+        'queued.max.messages.kbytes': PREFETCH_KBYTES,
         rebalance_cb: (error: rdkafka.LibrdKafkaError, partitions: rdkafka.TopicPartition[]) =>
           void this.#onRebalance(error.code, partitions),
       } as rdkafka.ConsumerGlobalConfig,
       { 'auto.offset.reset': 'earliest' },
     );
-    this.consumer.on('partition.eof', ({ partition }) => this.#ends.push(partition));
+    this.consumer.on('partition.eof', ({ partition }) => this.#partitionsAtEnd.push(partition));
     this.consumer.on('event.stats', ({ message }: { message: string }) => {
-      this.#connected = anyBrokerResponds(message, Math.max(SILENCE_MS, sessionMs));
+      this.#connected = anyBrokerResponds(message, Math.max(MAX_SILENCE_MS, sessionMs));
     });
     this.consumer.on('event.error', (error) => this.#onError(error));
   }
 
-  /** Connects and joins the group. Throws KAFKA_UNREACHABLE where no broker answers in time. */
+  /** Connects and joins the group. Throws KAFKA_UNREACHABLE if no broker answers within `kafka.connectSeconds`. */
   static async open(
     kafka: KafkaOptions,
     options: GroupReaderOptions,
@@ -122,7 +126,7 @@ export class GroupReader {
       });
     });
     reader.#connected = true;
-    reader.consumer.setDefaultConsumeTimeout(POLL_MS);
+    reader.consumer.setDefaultConsumeTimeout(CONSUME_TIMEOUT_MS);
     reader.consumer.subscribe([options.topic]);
     reader.#loop = reader.#poll();
     return reader;
@@ -137,66 +141,66 @@ export class GroupReader {
     return this.#options.group;
   }
 
-  /** Whether a broker answers, as of a few seconds ago. */
+  /** Whether a broker answers; up to a few seconds old. */
   get connected(): boolean {
     return this.#connected;
   }
 
-  /** Offset of the group in a partition, stable: no transaction can change it any more. Null: none yet. */
+  /** The group's committed offset, after pending transactions ended (stable, KIP-447). Null: none yet. */
   async committed(partition: number): Promise<number | null> {
     const found = await promisified<rdkafka.TopicPartitionOffset[]>((done) =>
-      this.consumer.committed([{ topic: this.#options.topic, partition }], CALL_MS, done),
+      this.consumer.committed([{ topic: this.#options.topic, partition }], CALL_TIMEOUT_MS, done),
     );
     const offset = found[0]?.offset;
     return offset === undefined || offset < 0 ? null : offset;
   }
 
-  /** From here on messages of the partition come from `offset` on; null: from the oldest. */
+  /** The next message of the partition is the one at `offset`; null: the oldest. */
   async seek(partition: number, offset: number | null): Promise<void> {
     const BEGINNING = -2;
-    const place = { topic: this.#options.topic, partition, offset: offset ?? BEGINNING };
-    const until = Date.now() + SEEK_MS;
+    const target = { topic: this.#options.topic, partition, offset: offset ?? BEGINNING };
+    const deadline = Date.now() + SEEK_TIMEOUT_MS;
     for (;;) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      // While nothing is polled, nothing from before the seek can come after it.
+      // Between two polls, so that no message from before the seek is delivered after it.
       this.#betweenPolls.push(() =>
-        promisified<void>((done) => this.consumer.seek(place, CALL_MS, done)).then(resolve, reject),
+        promisified<void>((done) => this.consumer.seek(target, CALL_TIMEOUT_MS, done)).then(resolve, reject),
       );
       try {
         await promise;
         return;
       } catch (error) {
-        // Right after the assignment librdkafka has not begun with the partition yet.
-        const early = (error as rdkafka.LibrdKafkaError).code === CODES.ERRORS.ERR__STATE;
-        if (!early || Date.now() > until || !this.#owned.has(partition)) throw error;
+        // Right after the assignment librdkafka has not started to fetch the partition yet.
+        const notStarted = (error as rdkafka.LibrdKafkaError).code === CODES.ERRORS.ERR__STATE;
+        if (!notStarted || Date.now() > deadline || !this.#owned.has(partition)) throw error;
       }
     }
   }
 
-  /** No more messages of the partitions that there are; what was fetched may still come. */
+  /** Pauses all owned partitions; messages that are already fetched may still arrive. */
   pause(): void {
-    const running = [...this.#owned].filter((partition) => !this.#paused.has(partition));
-    if (running.length === 0) return;
-    this.consumer.pause(this.#topicPartitions(running));
-    for (const partition of running) this.#paused.add(partition);
+    const reading = [...this.#owned].filter((partition) => !this.#paused.has(partition));
+    if (reading.length === 0) return;
+    this.consumer.pause(this.#topicPartitions(reading));
+    for (const partition of reading) this.#paused.add(partition);
   }
 
-  /** Only what was paused: librdkafka would lose its place in the others. */
+  /** Resumes paused partitions only: librdkafka would lose its position in the others. */
   resume(): void {
     if (this.#paused.size === 0) return;
     this.consumer.resume(this.#topicPartitions([...this.#paused]));
     this.#paused.clear();
   }
 
-  /** Leaves the group: others get its partitions at once. */
+  /** Leaves the group: its partitions are reassigned at once. */
   async close(): Promise<void> {
     this.#open = false;
     await this.#loop;
-    const gone = new Promise<void>((resolve) => {
+    const disconnected = new Promise<void>((resolve) => {
       this.consumer.disconnect(() => resolve());
     });
-    // Brokers that do not answer must not keep the process: the group finds out by itself.
-    await Promise.race([gone, sleep(CLOSE_MS, undefined, { ref: false })]);
+    // Without an answer from the brokers the process still ends; the group notices after the session timeout.
+    await Promise.race([disconnected, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
   }
 
   #topicPartitions(partitions: readonly number[]): { topic: string; partition: number }[] {
@@ -208,14 +212,14 @@ export class GroupReader {
       for (const act of this.#betweenPolls.splice(0)) await act();
       try {
         const messages = await promisified<rdkafka.Message[]>((done) =>
-          this.consumer.consume(MESSAGES_AT_ONCE, done),
+          this.consumer.consume(MAX_MESSAGES_PER_POLL, done),
         );
         for (const message of messages) if (this.#owned.has(message.partition)) this.#events.message(message);
       } catch (error) {
         this.#onError(error as rdkafka.LibrdKafkaError);
-        await sleep(RETRY_MS);
+        await sleep(FAILED_POLL_PAUSE_MS);
       }
-      for (const partition of this.#ends.splice(0))
+      for (const partition of this.#partitionsAtEnd.splice(0))
         if (this.#owned.has(partition)) this.#events.caughtUp(partition);
     }
   }
@@ -224,28 +228,28 @@ export class GroupReader {
     const numbers = partitions.map(({ partition }) => partition);
     log.debug({ topic: this.#options.topic, partitions: numbers, lost: code === REVOKE }, 'rebalance');
     try {
-      // While it closes, a consumer takes no partitions, but waits for an answer.
+      // While it closes, a consumer accepts no partitions, but librdkafka waits for the answer.
       if (!this.#open && code === ASSIGN) this.consumer.unassign();
       else if (code === ASSIGN) {
         const offset = this.#options.from === 'end' ? -1 : -2;
-        this.consumer.incrementalAssign(partitions.map((one) => ({ ...one, offset })) as never);
+        this.consumer.incrementalAssign(partitions.map((assigned) => ({ ...assigned, offset })) as never);
         for (const partition of numbers) {
           this.#owned.add(partition);
           this.#events.assigned(partition);
         }
       } else if (code === REVOKE) {
         for (const partition of numbers) this.#owned.delete(partition);
-        // librdkafka remembers a pause also of a partition that goes: it would be silent when it comes back.
+        // librdkafka remembers the pause of a revoked partition: it would deliver nothing when assigned again.
         const paused = numbers.filter((partition) => this.#paused.delete(partition));
         if (paused.length > 0) this.consumer.resume(this.#topicPartitions(paused));
         await Promise.race([
           Promise.allSettled(numbers.map((partition) => this.#events.revoked(partition))),
-          sleep(REVOKE_MS),
+          sleep(REVOKE_TIMEOUT_MS),
         ]);
         this.consumer.incrementalUnassign(partitions as never);
       }
     } catch (error) {
-      // The consumer was closed or has lost the group meanwhile: it joins again by itself.
+      // The consumer was closed or lost its membership meanwhile. It joins again by itself.
       log.warn({ topic: this.#options.topic }, `rebalance: ${(error as Error).message}`);
     }
   }
@@ -255,7 +259,7 @@ export class GroupReader {
     if (!this.#open) return;
     if (this.#isPermanent(error))
       this.#fail(
-        new AustreamError('KAFKA_REJECTED', `Kafka refuses group ${group} on ${topic}: ${error.message}`, {
+        new AustreamError('KAFKA_REJECTED', `Kafka rejects group ${group} on ${topic}: ${error.message}`, {
           fix: 'check kafka.sasl and kafka.tls in the config, and the rights of this user on topic and group',
           cause: error,
         }),
@@ -264,13 +268,13 @@ export class GroupReader {
   }
 
   #isPermanent(error: rdkafka.LibrdKafkaError): boolean {
-    // Where no token is to be had for a while, connections stand on the one that there is.
-    if (isAuthenticationError(error)) return !(this.#tokens && this.#connected);
+    // While the token endpoint is away, open connections go on with the token that they have.
+    if (isAuthenticationError(error)) return !(this.#usesTokens && this.#connected);
     return isAuthorizationError(error) || isFatalError(error);
   }
 }
 
-/** Whether any connection stands and was not silent for `silenceMs`, by librdkafka's statistics (JSON; `rxidle` in µs). */
+/** Whether any connection is up and has received something within `silenceMs`. `statistics`: librdkafka's JSON, `rxidle` in µs. */
 function anyBrokerResponds(statistics: string, silenceMs: number): boolean {
   const { brokers } = JSON.parse(statistics) as {
     brokers: Readonly<Record<string, { state: string; rxidle: number }>>;
@@ -278,11 +282,11 @@ function anyBrokerResponds(statistics: string, silenceMs: number): boolean {
   return Object.values(brokers).some(({ state, rxidle }) => state === 'UP' && rxidle < silenceMs * 1_000);
 }
 
-/** A callback of node-rdkafka as a promise. */
+/** Calls a node-rdkafka method that takes a callback. */
 export function promisified<T>(
-  work: (done: (error: rdkafka.LibrdKafkaError | null, result: T) => void) => void,
+  method: (done: (error: rdkafka.LibrdKafkaError | null, result: T) => void) => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    work((error, result) => (error ? reject(error) : resolve(result)));
+    method((error, result) => (error ? reject(error) : resolve(result)));
   });
 }

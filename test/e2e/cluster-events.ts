@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import rdkafka from 'node-rdkafka';
 import { type ConsumedEvent, consume } from '../../src/consume/index.ts';
-import { promisified } from '../../src/kafka/group-reader.ts';
 import { RecordDecoder } from '../../src/records/decode.ts';
 import type { AuActivation, AuFrame } from '../../src/records/events.ts';
+import { readTopic } from '../broker/read-topic.ts';
 
 /** What a read_committed consumer finds on the topics of a prefix, in the order in which it comes. */
 export class Published {
@@ -61,39 +60,17 @@ export class Published {
   }
 }
 
-/** All committed events of a prefix, read by librdkafka from the beginning to the end. */
+/** All committed events of a prefix, read by librdkafka: a second client beside the kafkajs of `Published`. */
 export async function readAll(brokers: string, prefix: string) {
   const decoder = new RecordDecoder();
   const frames: AuFrame[] = [];
   const activations: AuActivation[] = [];
-  for (const topic of [`${prefix}frames`, `${prefix}activations`]) {
-    const consumer = new rdkafka.KafkaConsumer(
-      {
-        'bootstrap.servers': brokers,
-        'group.id': `${prefix}all`,
-        'isolation.level': 'read_committed',
-        'enable.auto.commit': false,
-        'enable.partition.eof': true,
-      },
-      { 'auto.offset.reset': 'earliest' },
-    );
-    const metadata = await promisified<rdkafka.Metadata>((done) =>
-      consumer.connect({ timeout: 10_000 }, done),
-    );
-    const open = new Set(metadata.topics.find(({ name }) => name === topic)!.partitions.map(({ id }) => id));
-    consumer.on('partition.eof', ({ partition }) => open.delete(partition));
-    consumer.assign([...open].map((partition) => ({ topic, partition, offset: 0 })));
-    consumer.setDefaultConsumeTimeout(200);
-    while (open.size > 0)
-      for (const { value } of await promisified<rdkafka.Message[]>((done) => consumer.consume(500, done))) {
-        const event = await decoder.decode(value);
-        if (event.record === 'AuFrame') frames.push(event.value);
-        if (event.record === 'AuActivation') activations.push(event.value);
-      }
-    await new Promise<void>((resolve) => {
-      consumer.disconnect(() => resolve());
-    });
-  }
+  for (const topic of [`${prefix}frames`, `${prefix}activations`])
+    for (const { value } of await readTopic([brokers], topic)) {
+      const event = await decoder.decode(value);
+      if (event.record === 'AuFrame') frames.push(event.value);
+      if (event.record === 'AuActivation') activations.push(event.value);
+    }
   return { frames, activations };
 }
 

@@ -4,8 +4,8 @@ import type { AuModel } from '../../infer/engine/index.ts';
 
 /** Windows in one run of the window encoders; bounds their memory. */
 const MAX_WINDOWS = 8;
-/** A device that does not answer for so long is lost. */
-const ALIVE_MS = 10_000;
+/** A device that does not complete an inference within this time is considered lost. */
+const PROBE_TIMEOUT_MS = 10_000;
 
 interface PendingCall<T> {
   readonly input: T;
@@ -15,8 +15,8 @@ interface PendingCall<T> {
 }
 
 /**
- * One model for the stages of all partitions: what they ask while the device is busy goes to it in one run, in order.
- * A failure of the device comes as ENGINE_FAILED.
+ * One model for the inference stages of all partitions. Calls that arrive while the device is busy are batched into one
+ * run, in order. Every failure of the device becomes ENGINE_FAILED.
  */
 export class BatchingModel implements AuModel {
   readonly #model: AuModel;
@@ -24,6 +24,7 @@ export class BatchingModel implements AuModel {
   readonly #encode: CallBatcher<Uint8Array>;
   readonly #score: CallBatcher<Float32Array>;
 
+  /** `maxCrops`: crops in one run of the encoder (`infer.batch.max`). */
   constructor(model: AuModel, maxCrops: number) {
     this.#model = model;
     this.#maxCrops = maxCrops;
@@ -72,7 +73,7 @@ export class BatchingModel implements AuModel {
     return this.#model.close();
   }
 
-  /** Runs every shape of batch once, so that the first crops do not pay for the device's preparations. */
+  /** Runs the smallest and the largest batch once: engines allocate and tune on the first run of a shape. */
   async warmUp(): Promise<void> {
     const { windowSize, embeddingSize } = this.#model;
     for (const n of [1, this.#maxCrops])
@@ -81,38 +82,41 @@ export class BatchingModel implements AuModel {
       await this.#run(this.#model.scoreNewest(new Float32Array(n * windowSize * embeddingSize), n));
   }
 
-  /** A real inference beside the others. Rejects with ENGINE_FAILED where none comes out. */
+  /** Liveness: one real inference beside the others. Rejects with ENGINE_FAILED, also after a timeout. */
   async probe(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${ALIVE_MS / 1000} s`)), ALIVE_MS);
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`no answer within ${PROBE_TIMEOUT_MS / 1000} s`)),
+        PROBE_TIMEOUT_MS,
+      );
     });
     try {
-      await this.#run(Promise.race([this.#model.encode(new Uint8Array(CROP_BYTES), 1), late]));
+      await this.#run(Promise.race([this.#model.encode(new Uint8Array(CROP_BYTES), 1), timeout]));
     } finally {
       clearTimeout(timer);
     }
   }
 
-  async #run(work: Promise<Float32Array>): Promise<Float32Array> {
+  async #run(inference: Promise<Float32Array>): Promise<Float32Array> {
     try {
-      return await work;
+      return await inference;
     } catch (cause) {
       const { engine, device } = this.#model.choice;
-      const why = (cause as Error).message;
-      throw new AustreamError('ENGINE_FAILED', `the model failed on ${engine}/${device}: ${why}`, {
-        fix: 'start the process again, on another device where it happens again',
+      const reason = (cause as Error).message;
+      throw new AustreamError('ENGINE_FAILED', `the model failed on ${engine}/${device}: ${reason}`, {
+        fix: 'restart the process; choose another infer.device if it happens again',
         cause,
       });
     }
   }
 }
 
-/** Calls that wait while one runs, then go together, `max` at most unless a single one is larger. */
+/** Queues calls while one runs, then runs them as one batch of at most `max` rows, or of a single larger call. */
 class CallBatcher<T extends Uint8Array | Float32Array> {
   readonly #max: number;
   readonly #run: (input: T, n: number) => Promise<Float32Array>;
-  #jobs: PendingCall<T>[] = [];
+  #queue: PendingCall<T>[] = [];
   #busy = false;
 
   constructor(max: number, run: (input: T, n: number) => Promise<Float32Array>) {
@@ -120,27 +124,28 @@ class CallBatcher<T extends Uint8Array | Float32Array> {
     this.#run = run;
   }
 
+  /** `n`: rows in `input`. Resolves with the output's rows of this call. */
   submit(input: T, n: number): Promise<Float32Array> {
     return new Promise((resolve, reject) => {
-      this.#jobs.push({ input, n, resolve, reject });
+      this.#queue.push({ input, n, resolve, reject });
       if (!this.#busy) void this.#runBatches();
     });
   }
 
   async #runBatches(): Promise<void> {
     this.#busy = true;
-    while (this.#jobs.length > 0) {
-      const jobs = this.#nextBatch();
-      const n = jobs.reduce((sum, job) => sum + job.n, 0);
+    while (this.#queue.length > 0) {
+      const calls = this.#nextBatch();
+      const n = calls.reduce((sum, call) => sum + call.n, 0);
       try {
-        const output = await this.#run(concatenate(jobs.map((job) => job.input)), n);
+        const output = await this.#run(concatenate(calls.map((call) => call.input)), n);
         let row = 0;
-        for (const job of jobs) {
-          job.resolve(output.subarray((row * output.length) / n, ((row + job.n) * output.length) / n));
-          row += job.n;
+        for (const call of calls) {
+          call.resolve(output.subarray((row * output.length) / n, ((row + call.n) * output.length) / n));
+          row += call.n;
         }
       } catch (error) {
-        for (const job of jobs) job.reject(error);
+        for (const call of calls) call.reject(error);
       }
     }
     this.#busy = false;
@@ -149,23 +154,23 @@ class CallBatcher<T extends Uint8Array | Float32Array> {
   #nextBatch(): PendingCall<T>[] {
     let n = 0;
     let count = 0;
-    for (const job of this.#jobs) {
-      if (count > 0 && n + job.n > this.#max) break;
-      n += job.n;
+    for (const call of this.#queue) {
+      if (count > 0 && n + call.n > this.#max) break;
+      n += call.n;
       count += 1;
     }
-    return this.#jobs.splice(0, count);
+    return this.#queue.splice(0, count);
   }
 }
 
 function concatenate<T extends Uint8Array | Float32Array>(parts: readonly T[]): T {
   if (parts.length === 1) return parts[0]!;
   const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const all = new (parts[0]!.constructor as new (length: number) => T)(length);
-  let at = 0;
+  const joined = new (parts[0]!.constructor as new (length: number) => T)(length);
+  let offset = 0;
   for (const part of parts) {
-    all.set(part as never, at);
-    at += part.length;
+    joined.set(part as never, offset);
+    offset += part.length;
   }
-  return all;
+  return joined;
 }

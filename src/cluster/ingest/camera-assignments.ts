@@ -1,3 +1,4 @@
+import { Mutex } from 'async-mutex';
 import type { Message } from 'node-rdkafka';
 import { GroupReader } from '../../kafka/group-reader.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
@@ -7,31 +8,32 @@ import { clusterTopics } from '../topics.ts';
 import { type CameraDefinition, decodeCamera } from './camera-config.ts';
 
 export interface CameraAssignmentEvents {
-  /** This worker runs the camera now, with these settings. */
+  /** This worker runs the camera, with these settings. */
   run(camera: CameraDefinition): Promise<void>;
   /** The camera was removed. Resolves when it is stopped. */
   stop(id: string): Promise<void>;
-  /** Another worker will run the camera. Resolves when it is stopped. */
+  /** The camera's partition was revoked: another worker will run it. Resolves when it is stopped. */
   reassigned(id: string): Promise<void>;
 }
 
-/** What one partition of the topic says. */
+/** An assigned partition of the camera topic. */
 interface AssignedPartition {
+  /** By camera id; null: removed. */
   readonly cameras: Map<string, CameraDefinition | null>;
-  /** Until all of the partition was read once, later records may overrule what was read. */
+  /** The partition was read to its end once. Before that a later record may replace what was read. */
   complete: boolean;
 }
 
 /**
- * This worker's share of the cameras: those of the partitions of `<prefix>camera-config` that its consumer group has
- * given it. A worker that dies loses them to others within the session time-out, a new one takes its share.
+ * The cameras of this worker: those in the partitions of `<prefix>camera-config` that the consumer group assigns to it.
+ * The cameras of a worker that dies go to the others after the session timeout; a new worker gets its part.
  */
 export class CameraAssignments {
   readonly #events: CameraAssignmentEvents;
   readonly #partitions = new Map<number, AssignedPartition>();
   #reader: GroupReader | null = null;
-  /** Cameras start and stop one after another. */
-  #acting: Promise<void> = Promise.resolve();
+  /** Cameras start and stop one after another, in the order of the records. */
+  readonly #changes = new Mutex();
 
   private constructor(events: CameraAssignmentEvents) {
     this.#events = events;
@@ -42,8 +44,8 @@ export class CameraAssignments {
     cluster: ClusterOptions,
     events: CameraAssignmentEvents,
   ): Promise<CameraAssignments> {
-    const share = new CameraAssignments(events);
-    share.#reader = await GroupReader.open(
+    const assignments = new CameraAssignments(events);
+    assignments.#reader = await GroupReader.open(
       kafka,
       {
         topic: clusterTopics(kafka.topicPrefix).cameraConfig,
@@ -53,61 +55,59 @@ export class CameraAssignments {
       },
       {
         assigned: (partition) =>
-          void share.#partitions.set(partition, { cameras: new Map(), complete: false }),
-        revoked: (partition) => share.#releasePartition(partition),
-        message: (message) => share.#read(message),
-        caughtUp: (partition) => share.#complete(partition),
+          void assignments.#partitions.set(partition, { cameras: new Map(), complete: false }),
+        revoked: (partition) => assignments.#release(partition),
+        message: (message) => assignments.#onMessage(message),
+        caughtUp: (partition) => assignments.#onCaughtUp(partition),
       },
     );
-    return share;
+    return assignments;
   }
 
-  /** Rejects when the brokers refuse. */
+  /** Rejects when the brokers reject this worker. */
   get failed(): Promise<never> {
     return this.#reader!.failed;
   }
 
-  /** Leaves the group when the cameras are stopped. */
+  /** Stops the cameras, then leaves the group. */
   async close(): Promise<void> {
-    await Promise.all([...this.#partitions.keys()].map((partition) => this.#releasePartition(partition)));
+    await Promise.all([...this.#partitions.keys()].map((partition) => this.#release(partition)));
     await this.#reader!.close();
   }
 
-  #read({ partition, key, value }: Message): void {
-    const share = this.#partitions.get(partition);
-    if (!share || !key) return;
+  #onMessage({ partition, key, value }: Message): void {
+    const assigned = this.#partitions.get(partition);
+    if (!assigned || !key) return;
     const id = key.toString();
     let camera: CameraDefinition | null;
     try {
       camera = value && decodeCamera(value);
     } catch (error) {
-      log.error(
-        { cameraId: id },
-        `the definition of camera ${id} cannot be read: ${(error as Error).message}`,
-      );
+      log.error({ cameraId: id }, `camera ${id}: ${(error as Error).message}`);
       return;
     }
-    share.cameras.set(id, camera);
-    if (share.complete) this.#apply(id, camera);
+    assigned.cameras.set(id, camera);
+    if (assigned.complete) this.#apply(id, camera);
   }
 
-  #complete(partition: number): void {
-    const share = this.#partitions.get(partition);
-    if (!share || share.complete) return;
-    share.complete = true;
-    for (const [id, camera] of share.cameras) if (camera) this.#apply(id, camera);
+  #onCaughtUp(partition: number): void {
+    const assigned = this.#partitions.get(partition);
+    if (!assigned || assigned.complete) return;
+    assigned.complete = true;
+    for (const [id, camera] of assigned.cameras) if (camera) this.#apply(id, camera);
   }
 
   #apply(id: string, camera: CameraDefinition | null): void {
-    this.#acting = this.#acting
-      .then(() => (camera ? this.#events.run(camera) : this.#events.stop(id)))
+    this.#changes
+      .runExclusive(() => (camera ? this.#events.run(camera) : this.#events.stop(id)))
       .catch((error: Error) => log.error({ cameraId: id }, error.message));
   }
 
-  async #releasePartition(partition: number): Promise<void> {
-    const share = this.#partitions.get(partition);
+  async #release(partition: number): Promise<void> {
+    const assigned = this.#partitions.get(partition);
     this.#partitions.delete(partition);
-    await this.#acting;
-    await Promise.all([...(share?.cameras.keys() ?? [])].map((id) => this.#events.reassigned(id)));
+    // The mutex is fair: every change that was queued before is applied.
+    await this.#changes.runExclusive(() => {});
+    await Promise.all([...(assigned?.cameras.keys() ?? [])].map((id) => this.#events.reassigned(id)));
   }
 }

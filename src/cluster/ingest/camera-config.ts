@@ -12,27 +12,27 @@ import { TableReader } from '../../kafka/table-reader.ts';
 import { requireExternalBrokers } from '../options.ts';
 import { clusterTopicSpecs, clusterTopics } from '../topics.ts';
 
-/** A camera as the topic has it: secrets are references, resolved by the worker that runs the camera. */
+/** A camera as it is on the topic: secrets are references, which the worker that runs the camera resolves. */
 export type CameraDefinition = CameraOptions;
 
-/** Checks a camera for the topic. Throws ARGUMENT_INVALID, also where a secret is given by value. */
-export function defineCamera(given: unknown): CameraDefinition {
-  const result = cameraOptions.safeParse(given);
+/** Validates a camera for the topic. Throws ARGUMENT_INVALID, also if it holds a password in plain text. */
+export function defineCamera(input: unknown): CameraDefinition {
+  const result = cameraOptions.safeParse(input);
   if (!result.success)
-    throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${describeIssues(result.error)}`);
-  const literal = plaintextPasswordKey(result.data);
-  if (literal !== null)
+    throw new AustreamError('ARGUMENT_INVALID', `not a valid camera: ${describeIssues(result.error)}`);
+  const key = plaintextPasswordKey(result.data);
+  if (key !== null)
     throw new AustreamError(
       'ARGUMENT_INVALID',
-      `camera ${result.data.id}: ${literal} holds a password by value`,
+      `camera ${result.data.id}: ${key} holds a password in plain text`,
       {
-        fix: "refer to it, as '${NAME}' (environment of the ingest workers) or '${file:/path}'; the topic is readable by others",
+        fix: "write a reference, '${NAME}' (environment of the ingest workers) or '${file:/path}': others can read the topic",
       },
     );
   return result.data;
 }
 
-/** The camera as it may be shown; a topic that others wrote to may have passwords by value. */
+/** The camera without plain-text passwords, which other writers may have put on the topic. */
 export function redactedCamera(camera: CameraDefinition): CameraDefinition {
   if (plaintextPasswordKey(camera) === null) return camera;
   const { url, password } = camera;
@@ -43,24 +43,24 @@ export function redactedCamera(camera: CameraDefinition): CameraDefinition {
   };
 }
 
-/** The key that holds a password by value. */
+/** The key that holds a password in plain text; null: none does. */
 function plaintextPasswordKey({ password, url }: CameraDefinition): 'password' | 'url' | null {
   if (password !== undefined && !isReference(password)) return 'password';
   return passwordsOf(url).every(isReference) ? null : 'url';
 }
 
-/** The camera with its secrets. Throws CONFIG_INVALID where one is missing on this host, or cannot be in a URL. */
+/** The camera with its secrets. Throws CONFIG_INVALID if one is missing on this host or is not valid in a URL. */
 export function resolveCamera(camera: CameraDefinition): CameraOptions {
-  const what = (key: string) => `camera ${camera.id}, ${key}`;
+  const label = (key: string) => `camera ${camera.id}, ${key}`;
   const { username, password } = camera;
-  const url = resolveReferences(camera.url, what('url'));
-  const mistake = cameraUrlIssue(url);
-  if (mistake !== null) throw new AustreamError('CONFIG_INVALID', `${what('url')}: ${mistake}`);
+  const url = resolveReferences(camera.url, label('url'));
+  const issue = cameraUrlIssue(url);
+  if (issue !== null) throw new AustreamError('CONFIG_INVALID', `${label('url')}: ${issue}`);
   return {
     ...camera,
     url,
-    ...(username === undefined ? {} : { username: resolveReferences(username, what('username')) }),
-    ...(password === undefined ? {} : { password: resolveReferences(password, what('password')) }),
+    ...(username === undefined ? {} : { username: resolveReferences(username, label('username')) }),
+    ...(password === undefined ? {} : { password: resolveReferences(password, label('password')) }),
   };
 }
 
@@ -68,35 +68,38 @@ export function encodeCamera(camera: CameraDefinition): Buffer {
   return Buffer.from(JSON.stringify(camera));
 }
 
-/** Throws CONFIG_INVALID where the record is not a camera of this version. */
+/** Throws CONFIG_INVALID if the record is not a camera of this version. */
 export function decodeCamera(value: Buffer): CameraDefinition {
-  let given: unknown;
+  let json: unknown;
   try {
-    given = JSON.parse(value.toString());
+    json = JSON.parse(value.toString());
   } catch {
-    // Node's message would show a part of it.
-    throw new AustreamError('CONFIG_INVALID', 'its record is no JSON');
+    // Without the cause: its message quotes the record, which may hold a password.
+    throw new AustreamError('CONFIG_INVALID', 'its record is not JSON');
   }
-  const result = cameraOptions.safeParse(given);
+  const result = cameraOptions.safeParse(json);
   if (result.success) return result.data;
-  throw new AustreamError('CONFIG_INVALID', `its record is no camera: ${describeIssues(result.error)}`);
+  throw new AustreamError(
+    'CONFIG_INVALID',
+    `its record is not a valid camera: ${describeIssues(result.error)}`,
+  );
 }
 
-/** What the topic holds, partition by partition. */
+/** The content of the topic: cameras by id, by partition. */
 type PartitionTables = readonly ReadonlyMap<string, Buffer>[];
 
 /**
- * Writes cameras to the topic; null takes one away. Ingest workers follow at once. A new camera goes to the partition
- * that has the fewest: by their hashes alone the busiest worker would have up to twice its share.
+ * Writes cameras to the topic; null removes one. Ingest workers apply the change at once. A new camera goes to the
+ * partition with the fewest cameras: by key hash the busiest worker would get up to twice the average.
  */
 export async function writeCameras(
   kafka: KafkaOptions,
   cameras: ReadonlyMap<string, CameraDefinition | null>,
 ): Promise<void> {
   const topic = await ensureCameraTopic(kafka);
-  const placesFor = partitionAssigner(await readTopic(kafka, topic));
+  const partitionsOf = partitionAssigner(await readTopic(kafka, topic));
   const messages = [...cameras].flatMap(([key, camera]) =>
-    placesFor(key, camera !== null).map((partition) => ({
+    partitionsOf(key, camera !== null).map((partition) => ({
       key,
       partition,
       value: camera && encodeCamera(camera),
@@ -117,10 +120,10 @@ export async function writeCameras(
   }
 }
 
-/** Every camera of the topic, by id. What cannot be read is left out and told to `unreadable`. */
+/** Every camera of the topic, sorted by id. Records that cannot be read are reported to `unreadable`. */
 export async function readCameras(
   kafka: KafkaOptions,
-  unreadable: (id: string, why: string) => void,
+  unreadable: (id: string, reason: string) => void,
 ): Promise<CameraDefinition[]> {
   const cameras: CameraDefinition[] = [];
   for (const table of await readTopic(kafka, await ensureCameraTopic(kafka)))
@@ -134,15 +137,15 @@ export async function readCameras(
   return cameras.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** Where a camera is, or shall be. */
-function partitionAssigner(placed: PartitionTables): (id: string, isNew: boolean) => number[] {
-  const counts = placed.map((table) => table.size);
+/** Returns the partitions that hold a camera; for a new one, the partition with the fewest cameras. */
+function partitionAssigner(tables: PartitionTables): (id: string, isNew: boolean) => number[] {
+  const counts = tables.map((table) => table.size);
   return (id, isNew) => {
-    const found = placed.flatMap((table, partition) => (table.has(id) ? [partition] : []));
+    const found = tables.flatMap((table, partition) => (table.has(id) ? [partition] : []));
     if (found.length > 0 || !isNew) return found;
-    const emptiest = counts.indexOf(Math.min(...counts));
-    counts[emptiest]! += 1;
-    return [emptiest];
+    const smallest = counts.indexOf(Math.min(...counts));
+    counts[smallest]! += 1;
+    return [smallest];
   };
 }
 
@@ -162,6 +165,7 @@ async function readTopic(kafka: KafkaOptions, topic: string): Promise<PartitionT
   }
 }
 
+/** The topic's name, after creating it if `kafka.topics.create` allows. */
 async function ensureCameraTopic(kafka: KafkaOptions): Promise<string> {
   requireExternalBrokers(kafka);
   const { cameraConfig } = clusterTopics(kafka.topicPrefix);

@@ -4,20 +4,22 @@ import { gapThreshold } from '../../domain/gap.ts';
 import type { FaceCropBatch } from '../../records/events.ts';
 import { MAX_CROPS_PER_RECORD, NO_TRACK, toCropRecord } from '../crop-record.ts';
 
-export interface BatcherOptions {
-  /** Crops in one record: the hop, so that a record that arrives can be scored at once. */
+export interface CropBatcherOptions {
+  /** Crops in one record: inference scores one hop at a time, so a record can be scored as soon as it arrives. */
   readonly hop: number;
-  /** The hole between two reliable crops that starts a new window, and with it a new hop. */
+  /** The gap between two reliable crops that starts a new window, and with it a new hop. */
   readonly gapSeconds: number;
 }
 
 interface OpenTrack {
+  /** Crops of the next record. */
   crops: FaceCrop[];
-  /** When the first of them was taken, on the host's monotonic clock (ms). */
-  since: number;
-  /** Crops of the present hop, those that were handed on early included. */
+  /** When the first of `crops` was added (ms, monotonic clock). */
+  firstAddedAt: number;
+  /** Crops of the current hop, including those that are published already. */
   inHop: number;
-  reliable: Micros | null;
+  /** Capture time of the newest reliable crop. */
+  lastReliable: Micros | null;
 }
 
 interface OpenEpoch {
@@ -26,22 +28,22 @@ interface OpenEpoch {
 }
 
 /**
- * Gathers the crops of each track into records as large as a hop, cut where inference cuts its hops. How they are cut
- * changes when a score comes, never the score. Every end is told: of a track in the track's partition, of earlier
- * epochs, which may belong to a worker that died, in all of them.
+ * Collects the crops of each track into records of one hop, cut where inference cuts its hops. The cut affects when a
+ * score is published, never the score. A record marks the end of each track, in the track's own partition; a record in
+ * every partition marks the start of an epoch, which ends the earlier epochs also if their worker died.
  */
 export class CropBatcher {
   readonly #hop: number;
   readonly #gapSeconds: number;
-  /** The open epoch of each camera. */
+  /** By camera. */
   readonly #epochs = new Map<string, OpenEpoch>();
 
-  constructor(options: BatcherOptions) {
+  constructor(options: CropBatcherOptions) {
     this.#hop = options.hop;
     this.#gapSeconds = options.gapSeconds;
   }
 
-  /** Takes one frame; gives the records that are now complete. `now` in ms. */
+  /** Adds one frame; returns the records that are complete. `now`: ms, monotonic clock. */
   push(faces: FrameFaces, now: number): FaceCropBatch[] {
     const records: FaceCropBatch[] = [];
     let open = this.#epochs.get(faces.cameraId);
@@ -60,7 +62,7 @@ export class CropBatcher {
     return records;
   }
 
-  /** The camera's epoch is over, and every track of it. */
+  /** Ends the camera's epoch; returns the last record of each of its tracks. */
   endEpoch(cameraId: string): FaceCropBatch[] {
     const open = this.#epochs.get(cameraId);
     this.#epochs.delete(cameraId);
@@ -70,12 +72,13 @@ export class CropBatcher {
     );
   }
 
-  /** Crops that have waited since before `since` (ms) for the rest of their hop. */
+  /** Returns the incomplete records whose first crop was added before `since` (ms). */
   flushOlderThan(since: number): FaceCropBatch[] {
     const records: FaceCropBatch[] = [];
     for (const { stream, tracks } of this.#epochs.values())
       for (const [trackId, track] of tracks)
-        if (track.crops.length > 0 && track.since < since) records.push(this.#flush(stream, trackId, track));
+        if (track.crops.length > 0 && track.firstAddedAt < since)
+          records.push(this.#flush(stream, trackId, track));
     return records;
   }
 
@@ -83,18 +86,18 @@ export class CropBatcher {
     const records: FaceCropBatch[] = [];
     let track = tracks.get(crop.trackId);
     if (!track) {
-      track = { crops: [], since: now, inHop: 0, reliable: null };
+      track = { crops: [], firstAddedAt: now, inHop: 0, lastReliable: null };
       tracks.set(crop.trackId, track);
     }
-    const hole = gapThreshold(this.#gapSeconds, crop.interval);
-    if (track.reliable !== null && crop.captureTime - track.reliable > hole) {
+    const gap = gapThreshold(this.#gapSeconds, crop.interval);
+    if (track.lastReliable !== null && crop.captureTime - track.lastReliable > gap) {
       if (track.crops.length > 0) records.push(this.#flush(stream, crop.trackId, track));
-      track.reliable = null;
+      track.lastReliable = null;
       track.inHop = 0;
     }
-    if (track.crops.length === 0) track.since = now;
+    if (track.crops.length === 0) track.firstAddedAt = now;
     track.crops.push(crop);
-    if (crop.quality.unreliable === null) track.reliable = crop.captureTime;
+    if (crop.quality.unreliable === null) track.lastReliable = crop.captureTime;
     track.inHop += 1;
     const hopEnds = track.inHop === this.#hop;
     if (hopEnds) track.inHop = 0;

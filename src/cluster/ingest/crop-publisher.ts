@@ -1,5 +1,5 @@
+import { Mutex } from 'async-mutex';
 import { faceKey } from '../../domain/track-key.ts';
-
 import { withAdmin } from '../../kafka/admin.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
 import { BrokerConnection } from '../../publish/broker-connection.ts';
@@ -13,33 +13,36 @@ import { PixelEncoder } from '../pixel-codec.ts';
 import { clusterTopicSpecs, clusterTopics } from '../topics.ts';
 
 export interface CropPublisherEvents {
-  /** Crops lost for good, by cause. */
+  /** Crops are lost for good. */
   dropped(cameraId: string, crops: number, cause: string): void;
   connection(state: 'connected' | 'away', detail: string): void;
 }
 
-/** At most so much in librdkafka's hands; the rest waits where it can still give way. */
-const WINDOW = { windowMessages: 1_000, windowBytes: 32 * 1024 * 1024, releaseEvery: 256 };
-/** Files wait while more records than this are on their way. */
-const FILE_RECORDS = 32;
-/** Records whose pixels wait to be encoded; what comes after them goes, where it is live. */
-const ENCODING_RECORDS = 64;
+/** Bounds what librdkafka holds in flight; the rest waits in the outbox, which can still drop it. */
+const IN_FLIGHT = { windowMessages: 1_000, windowBytes: 32 * 1024 * 1024, releaseEvery: 256 };
+/** Files wait while more records than this are unacknowledged. */
+const MAX_PENDING_FILE_RECORDS = 32;
+/** While this many records wait for the pixel encoder, new crops of live cameras are dropped. */
+const MAX_ENCODING_QUEUE = 64;
 
 /**
- * Crop records to their topic, in order. While brokers are away live records wait in bounded memory, then the oldest
- * go, counted; never to disk, for they are pictures of faces. Files wait.
+ * Publishes crop records in order. While the brokers are away, records of live cameras wait in bounded memory and the
+ * oldest are dropped, counted; they are never spooled to disk, because they are pictures of faces. Files wait.
  */
 export class CropPublisher {
   readonly #topic: string;
   readonly #partitions: number;
   readonly #pixels: PixelEncoder;
-  readonly #record: RecordEncoder;
+  readonly #encoder: RecordEncoder;
   readonly #outbox: Outbox;
   readonly #link: BrokerConnection;
   readonly #events: CropPublisherEvents;
-  #encoding: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  /** One record is encoded at a time, so that records are published in order. */
+  readonly #encoding = new Mutex();
+  /** Records that wait for the pixel encoder or are in it. */
+  #encodingQueue = 0;
 
+  /** Creates missing topics. Throws KAFKA_UNREACHABLE, KAFKA_REJECTED and the registry's errors. */
   static async open(
     kafka: KafkaOptions,
     cluster: ClusterOptions,
@@ -50,7 +53,7 @@ export class CropPublisher {
       (await registerSchemas(kafka.registry, kafka.topicPrefix, ['FaceCropBatch'] as const));
     const { crops: topic } = clusterTopics(kafka.topicPrefix);
     const outbox = new Outbox(
-      { ...WINDOW, memoryBytes: kafka.memoryMegabytes * 1024 * 1024 },
+      { ...IN_FLIGHT, memoryBytes: kafka.memoryMegabytes * 1024 * 1024 },
       {
         send: (entry) => link.send(entry),
         delivered: () => {},
@@ -69,12 +72,12 @@ export class CropPublisher {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
       return topics[0]!.partitions.length;
     });
-    const record = new RecordEncoder('FaceCropBatch', headers?.get('FaceCropBatch'));
+    const encoder = new RecordEncoder('FaceCropBatch', headers?.get('FaceCropBatch'));
     return new CropPublisher(
       topic,
       partitions,
       new PixelEncoder(cluster.crops),
-      record,
+      encoder,
       outbox,
       link,
       events,
@@ -85,7 +88,7 @@ export class CropPublisher {
     topic: string,
     partitions: number,
     pixels: PixelEncoder,
-    record: RecordEncoder,
+    encoder: RecordEncoder,
     outbox: Outbox,
     link: BrokerConnection,
     events: CropPublisherEvents,
@@ -93,7 +96,7 @@ export class CropPublisher {
     this.#topic = topic;
     this.#partitions = partitions;
     this.#pixels = pixels;
-    this.#record = record;
+    this.#encoder = encoder;
     this.#outbox = outbox;
     this.#link = link;
     this.#events = events;
@@ -105,36 +108,33 @@ export class CropPublisher {
 
   /** Records that no broker has acknowledged yet. */
   get pending(): number {
-    return this.#waiting + this.#outbox.pending;
+    return this.#encodingQueue + this.#outbox.pending;
   }
 
-  /** Resolves when there is room for more: live cameras need not wait for it. */
+  /** Resolves when there is room for more (backpressure for files); live cameras do not wait for it. */
   async publish(batches: readonly FaceCropBatch[]): Promise<void> {
-    // By what waited before: records that come together are no sign of overload.
-    const overloaded = this.#pixels.compresses && this.#waiting >= ENCODING_RECORDS;
+    // Judged by the queue before this call: records that arrive together are no overload.
+    const overloaded = this.#pixels.compresses && this.#encodingQueue >= MAX_ENCODING_QUEUE;
+    const isFile = ({ clockSource }: FaceCropBatch) => clockSource === 'file';
+    const encoded: Promise<void>[] = [];
     for (const batch of batches) {
-      const live = batch.clockSource !== 'file';
-      // A beginning or an end is small, and nobody would tell of it again.
-      if (overloaded && live && batch.crops.length > 0 && !batch.ended) {
+      // Records that begin an epoch or end a track are kept: they are small and would not be sent again.
+      if (overloaded && !isFile(batch) && batch.crops.length > 0 && !batch.ended) {
         this.#events.dropped(batch.cameraId, batch.crops.length, 'crop_encoding_overload');
         continue;
       }
-      this.#waiting += 1;
-      this.#encoding = this.#encoding
-        .then(() => this.#pixels.encode(batch))
-        .then((encoded) => {
-          this.#waiting -= 1;
-          this.#add(encoded);
-        });
+      this.#encodingQueue += 1;
+      encoded.push(this.#encoding.runExclusive(() => this.#encode(batch)));
     }
-    await this.#encoding;
-    if (batches.some(({ clockSource }) => clockSource === 'file'))
-      while (this.#outbox.pending > FILE_RECORDS) await this.#outbox.drained(1_000);
+    await Promise.all(encoded);
+    if (batches.some(isFile))
+      while (this.#outbox.pending > MAX_PENDING_FILE_RECORDS) await this.#outbox.drained(1_000);
   }
 
-  /** Resolves when the broker has everything; false when `timeoutMs` was over before. */
+  /** Resolves with true when the brokers have acknowledged everything, with false after `timeoutMs`. */
   async flush(timeoutMs: number): Promise<boolean> {
-    await this.#encoding;
+    // The mutex is fair: everything that was queued before is encoded.
+    await this.#encoding.runExclusive(() => {});
     return this.#outbox.drained(timeoutMs);
   }
 
@@ -143,15 +143,23 @@ export class CropPublisher {
     await this.#link.close();
   }
 
-  #add(batch: FaceCropBatch): void {
+  async #encode(batch: FaceCropBatch): Promise<void> {
+    try {
+      this.#send(await this.#pixels.encode(batch));
+    } finally {
+      this.#encodingQueue -= 1;
+    }
+  }
+
+  #send(batch: FaceCropBatch): void {
     const entry = {
       topic: this.#topic,
       key: faceKey(batch),
-      value: this.#record.encode(batch),
+      value: this.#encoder.encode(batch),
       context: batch.crops.length,
     };
     if (batch.trackId !== NO_TRACK) this.#outbox.add([entry]);
-    // Tracks of the epochs before may be in any partition.
+    // An epoch begins: tracks of the earlier ones may be in any partition.
     else
       this.#outbox.add(Array.from({ length: this.#partitions }, (_, partition) => ({ ...entry, partition })));
   }

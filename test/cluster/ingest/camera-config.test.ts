@@ -72,8 +72,8 @@ describe('a camera of the topic', () => {
   });
 
   it.each([
-    ['{"id": "a", "url": "rtsp://h/", "password": hunter2}', 'its record is no JSON'],
-    ['{"id": "a", "url": "hunter2"}', /^its record is no camera: url: must begin with/],
+    ['{"id": "a", "url": "rtsp://h/", "password": hunter2}', 'its record is not JSON'],
+    ['{"id": "a", "url": "hunter2"}', /^its record is not a valid camera: url: must begin with/],
   ])('that cannot be read is told of and not shown: %s', (record, message) => {
     expect(() => decodeCamera(Buffer.from(record))).toThrow(message);
     expect(() => decodeCamera(Buffer.from(record))).not.toThrow(/hunter2/);

@@ -1,55 +1,117 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fromCropRecord, NO_TRACK } from '../../../src/cluster/crop-record.ts';
 import { CropBatcher } from '../../../src/cluster/ingest/crop-batcher.ts';
 import { CropPublisher } from '../../../src/cluster/ingest/crop-publisher.ts';
 import { clusterOptions } from '../../../src/cluster/options.ts';
+import { PixelDecoder, PixelEncoder } from '../../../src/cluster/pixel-codec.ts';
+import { faceKey } from '../../../src/domain/track-key.ts';
 import { kafkaOptions } from '../../../src/kafka/options.ts';
+import { RecordEncoder } from '../../../src/records/avro.ts';
+import { RecordDecoder } from '../../../src/records/decode.ts';
+import type { FaceCropBatch } from '../../../src/records/events.ts';
 import { MockBroker } from '../../broker/mock-broker.ts';
+import { type ReadMessage, readTopic } from '../../broker/read-topic.ts';
 import { faceCrop, frameOf } from '../../infer/faces.ts';
 
 const TRACKS = 100;
+/** Of each topic of the mock broker. */
+const PARTITIONS = 4;
+const PREFIXES = { raw: 'raw.', jpeg: 'jpeg.', pixels: 'pixels.', overload: 'overload.' } as const;
 
 let broker: MockBroker;
 beforeAll(async () => {
-  broker = await MockBroker.start(['au.crops']);
+  broker = await MockBroker.start(Object.values(PREFIXES).map((prefix) => `${prefix}crops`));
 });
 afterAll(() => broker.stop());
 
-async function open(encoding: 'raw' | 'jpeg') {
+/** A publisher to a topic of its own. */
+async function open(test: keyof typeof PREFIXES, encoding: 'raw' | 'jpeg') {
   const dropped: unknown[] = [];
+  const topicPrefix = PREFIXES[test];
   const publisher = await CropPublisher.open(
-    kafkaOptions.parse({ brokers: broker.addresses, topics: { create: false } }),
+    kafkaOptions.parse({ brokers: broker.addresses, topicPrefix, topics: { create: false } }),
     clusterOptions.parse({ crops: { encoding } }),
-    { dropped: (...what) => void dropped.push(what), connection: () => {} },
+    { dropped: (...loss) => void dropped.push(loss), connection: () => {} },
   );
-  return { publisher, dropped };
+  const published = () => readTopic(broker.addresses, `${topicPrefix}crops`);
+  return { publisher, dropped, published };
 }
 
-/** The records of a crowd: the beginning of its epoch, crops of each track that wait no longer, the end of each track. */
-function crowd() {
+/** The records of many faces at once: the start of an epoch, then the crops of each track, then the end of each track. */
+function crowdRecords() {
   const batcher = new CropBatcher({ hop: 16, gapSeconds: 1 });
-  const faces = Array.from({ length: TRACKS }, (_, i) => faceCrop({ frame: 0, trackId: i + 1, live: true }));
-  const began = batcher.push(frameOf(faces), 0);
-  return { began, crops: batcher.flushOlderThan(1), ends: batcher.endEpoch('cam') };
+  const faces = Array.from({ length: TRACKS }, (_, i) =>
+    faceCrop({ frame: 0, trackId: i + 1, live: true, shade: i }),
+  );
+  const start = batcher.push(frameOf(faces), 0);
+  return { start, crops: batcher.flushOlderThan(1), ends: batcher.endEpoch('cam') };
 }
+
+/** The messages that the topic must hold: those of a track in its partition, the start of an epoch in every partition. */
+async function expectedMessages(batches: readonly FaceCropBatch[], encoding: 'raw' | 'jpeg') {
+  const pixels = new PixelEncoder(clusterOptions.parse({ crops: { encoding } }).crops);
+  const encoder = new RecordEncoder('FaceCropBatch');
+  const messages = batches.map(async (batch) => {
+    const message = {
+      key: faceKey(batch),
+      value: encoder.encode(await pixels.encode(batch)).toString('base64'),
+    };
+    return Array.from({ length: batch.trackId === NO_TRACK ? PARTITIONS : 1 }, () => message);
+  });
+  return (await Promise.all(messages)).flat();
+}
+
+const comparable = ({ key, value }: ReadMessage) => ({ key, value: value.toString('base64') });
+/** Of one key the order counts; keys are in any order. */
+const byKey = <T extends { key: string }>(messages: readonly T[]) =>
+  Object.fromEntries(Map.groupBy(messages, ({ key }) => key));
 
 describe('CropPublisher', () => {
   for (const encoding of ['raw', 'jpeg'] as const)
-    it(`loses nothing of a crowd whose ${encoding} records come together`, async () => {
-      const { publisher, dropped } = await open(encoding);
-      const { began, crops, ends } = crowd();
-      for (const batches of [began, crops, ends]) await publisher.publish(batches);
+    it(`publishes all ${encoding} records of a crowd, byte for byte and in order`, async () => {
+      const { publisher, dropped, published } = await open(encoding, encoding);
+      const { start, crops, ends } = crowdRecords();
+      for (const batches of [start, crops, ends]) await publisher.publish(batches);
       expect(await publisher.flush(30_000)).toBe(true);
-      expect(dropped).toEqual([]);
       await publisher.close();
+      expect(dropped).toEqual([]);
+      const messages = await published();
+      expect(byKey(messages.map(comparable))).toEqual(
+        byKey(await expectedMessages([...start, ...crops, ...ends], encoding)),
+      );
+      const starts = messages.filter(({ key }) => key === `cam/${NO_TRACK}`);
+      expect(starts.map(({ partition }) => partition).sort()).toEqual([0, 1, 2, 3]);
     });
 
-  it('drops live crops where encoding falls behind, but no beginning and no end', async () => {
-    const { publisher, dropped } = await open('jpeg');
-    const { began, crops, ends } = crowd();
-    const publishing = [crops, crops, began, ends].map((batches) => publisher.publish(batches));
+  it('publishes pixels that decode to those of the crops', async () => {
+    const { publisher, published } = await open('pixels', 'raw');
+    await publisher.publish(crowdRecords().crops);
+    expect(await publisher.flush(30_000)).toBe(true);
+    await publisher.close();
+    const decoder = new RecordDecoder();
+    const shades = new Map<number, number>();
+    for (const { value } of await published()) {
+      const decoded = await decoder.decode(value);
+      if (decoded.record !== 'FaceCropBatch') throw new Error(decoded.record);
+      for (const { trackId, pixels } of fromCropRecord(await new PixelDecoder().decode(decoded.value))) {
+        expect(new Set(pixels).size).toBe(1);
+        shades.set(trackId, pixels[0]!);
+      }
+    }
+    expect([...shades].sort(([a], [b]) => a - b)).toEqual(
+      Array.from({ length: TRACKS }, (_, i) => [i + 1, i]),
+    );
+  });
+
+  it('drops live crops while the encoder is overloaded, but no start of an epoch and no end of a track', async () => {
+    const { publisher, dropped, published } = await open('overload', 'jpeg');
+    const { start, crops, ends } = crowdRecords();
+    const publishing = [crops, crops, start, ends].map((batches) => publisher.publish(batches));
     expect(dropped).toEqual(crops.map(() => ['cam', 1, 'crop_encoding_overload']));
     await Promise.all(publishing);
     expect(await publisher.flush(30_000)).toBe(true);
     await publisher.close();
+    const expected = await expectedMessages([...crops, ...start, ...ends], 'jpeg');
+    expect(byKey((await published()).map(comparable))).toEqual(byKey(expected));
   });
 });
