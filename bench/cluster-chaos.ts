@@ -77,7 +77,7 @@ async function undisturbed() {
   await using run = new Austream(['run', '-c', config, '--json']);
   if ((await run.exited) !== 0) throw new Error(run.stderr);
   await using all = new Published(broker.address, 'alone.');
-  await all.complete(run.of('frame').length, 60_000);
+  await all.complete(run.linesOfType('frame').length, 60_000);
   return all;
 }
 

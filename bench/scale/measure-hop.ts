@@ -46,7 +46,7 @@ export async function measureHop(): Promise<{ ingestCrop: number; inferCropWithM
   const worker = await workers.start('infer');
   const idle = processorSeconds(worker.process.pid!);
   const all = FACES * FRAMES;
-  while (worker.of('frame').length < all) await sleep(200);
+  while (worker.linesOfType('frame').length < all) await sleep(200);
   const spent = processorSeconds(worker.process.pid!) - idle;
   await workers[Symbol.asyncDispose]();
   await broker.stop();

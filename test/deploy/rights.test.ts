@@ -121,8 +121,8 @@ describe('the rights that kafka-strimzi gives', () => {
     });
     await using run = new Austream(['run', '-c', config, '--json']);
     expect(await run.exited).toBe(0);
-    expect(run.of('summary')).toMatchObject([{ dropped: 0 }]);
-    const frames = run.of('frame').length;
+    expect(run.linesOfType('summary')).toMatchObject([{ dropped: 0 }]);
+    const frames = run.linesOfType('frame').length;
     expect(frames).toBeGreaterThan(50);
     await using published = new Published(broker.address, 'au.');
     const arrived = () => published.frames.filter(({ cameraId }) => cameraId === 'alone').length;

@@ -11,17 +11,17 @@ export const DEMO_CLIP = join(ROOT, 'models/demo/clip.mp4');
 
 /** A line of `--json` output. */
 // biome-ignore lint/suspicious/noExplicitAny: the tests read many kinds of lines
-export type Line = Record<string, any> & { type: string };
+export type JsonLine = Record<string, any> & { type: string };
 
-/** A running `bin/austream`, as a user would start it. */
+/** A process of `bin/austream`, started as a user would. */
 export class Austream {
-  readonly lines: Line[] = [];
+  readonly lines: JsonLine[] = [];
   readonly process: ChildProcess;
-  /** Resolves with the exit code (128 + n for signal n, as a shell says it). */
+  /** Resolves with the exit code; 128 + n after signal n, as in a shell. */
   readonly exited: Promise<number>;
   stdout = '';
   stderr = '';
-  #watchers: (() => void)[] = [];
+  #outputListeners: (() => void)[] = [];
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     this.process = spawn(join(ROOT, 'bin/austream'), args, {
@@ -30,51 +30,51 @@ export class Austream {
     });
     this.process.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
-      for (const look of this.#watchers) look();
+      for (const listener of this.#outputListeners) listener();
     });
     createInterface({ input: this.process.stdout! }).on('line', (line) => {
       this.stdout += `${line}\n`;
-      if (line.startsWith('{')) this.lines.push(JSON.parse(line) as Line);
-      for (const look of this.#watchers) look();
+      if (line.startsWith('{')) this.lines.push(JSON.parse(line) as JsonLine);
+      for (const listener of this.#outputListeners) listener();
     });
     this.exited = new Promise((resolve) => {
       this.process.once('close', (code, signal) => {
-        for (const look of this.#watchers) look();
+        for (const listener of this.#outputListeners) listener();
         resolve(code ?? (signal === 'SIGINT' ? 130 : 137));
       });
     });
   }
 
-  of(type: string): Line[] {
+  linesOfType(type: string): JsonLine[] {
     return this.lines.filter((line) => line.type === type);
   }
 
-  /** Resolves with the first line that fits; rejects with all that was said when the process ends without it. */
-  until(fits: (line: Line) => boolean): Promise<Line> {
-    return this.#watch(() => this.lines.find(fits));
+  /** Resolves with the first line that matches; rejects with standard error when the process ends without one. */
+  untilLine(matches: (line: JsonLine) => boolean): Promise<JsonLine> {
+    return this.#waitFor(() => this.lines.find(matches));
   }
 
-  /** Resolves when the log has this text; rejects when the process ends without it. */
-  async said(text: string): Promise<void> {
-    await this.#watch(() => this.stderr.includes(text) || undefined);
+  /** Resolves when standard error contains `text`; rejects when the process ends without it. */
+  async untilLogged(text: string): Promise<void> {
+    await this.#waitFor(() => this.stderr.includes(text) || undefined);
   }
 
-  #watch<T>(find: () => T | undefined): Promise<T> {
+  #waitFor<T>(find: () => T | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
-      const look = () => {
+      const check = () => {
         const found = find();
         if (found !== undefined) resolve(found);
         else if (this.process.exitCode !== null || this.process.signalCode !== null)
           reject(
             new Error(
-              `austream ended (${this.process.exitCode}) without what was waited for:\n${this.stderr}`,
+              `austream exited (${this.process.exitCode}) without the expected output:\n${this.stderr}`,
             ),
           );
         else return;
-        this.#watchers = this.#watchers.filter((one) => one !== look);
+        this.#outputListeners = this.#outputListeners.filter((listener) => listener !== check);
       };
-      this.#watchers.push(look);
-      look();
+      this.#outputListeners.push(check);
+      check();
     });
   }
 
@@ -88,7 +88,7 @@ export class Austream {
   }
 }
 
-/** A folder that is gone after the test. */
+/** A temporary folder that is removed after the test. */
 export class Scratch {
   readonly path = mkdtempSync(join(tmpdir(), 'austream-test-'));
 
@@ -103,7 +103,7 @@ export class Scratch {
   }
 }
 
-/** Every process below `pid`, by /proc. */
+/** All descendants of process `pid`, from /proc. */
 export async function childrenOf(pid: number): Promise<number[]> {
   const { readFile } = await import('node:fs/promises');
   const direct = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => ''))

@@ -6,39 +6,40 @@ import { DEMO_CLIP } from './austream.ts';
 const [W, H] = [640, 360];
 const FRAME_BYTES = (W * H * 3) / 2;
 
-/** The first `n` frames of the demo's face, I420, 640×360. */
+/** The first `n` frames of the demo clip, which shows one face; I420, 640×360. */
 export function faceFrames(n: number): Buffer[] {
   const launch = `filesrc location=${DEMO_CLIP} ! decodebin ! videoconvert ! video/x-raw,format=I420 ! fdsink`;
-  return cut(
-    // The shell's head closes the pipe when it has enough.
+  return splitFrames(
+    // `head` closes the pipe after n frames, which ends the GStreamer pipeline.
     spawnSync('bash', ['-c', `gst-launch-1.0 -q ${launch} 2>/dev/null | head -c ${n * FRAME_BYTES}`], {
       maxBuffer: n * FRAME_BYTES + 1,
     }).stdout,
   );
 }
 
-/** A test pattern of GStreamer's, as frames. */
+/** `n` frames of a test pattern of GStreamer's videotestsrc; I420, 640×360. */
 export function patternFrames(pattern: string, n: number): Buffer[] {
   const launch = `videotestsrc pattern=${pattern} num-buffers=${n} ! video/x-raw,format=I420,width=${W},height=${H} ! fdsink`;
-  return cut(
+  return splitFrames(
     execFileSync('gst-launch-1.0', ['-q', ...launch.split(' ')], { maxBuffer: n * FRAME_BYTES + 1 }),
   );
 }
 
-/** Left and right half of a 1280×360 frame. */
+/** Joins two frames into one of 1280×360. */
 export function sideBySide(left: Buffer, right: Buffer): Buffer {
   const rows: Buffer[] = [];
-  for (const [from, width, height] of [
+  for (const [offset, width, height] of [
     [0, W, H],
     [W * H, W / 2, H / 2],
     [(W * H * 5) / 4, W / 2, H / 2],
   ] as const)
     for (let y = 0; y < height; y += 1)
-      for (const half of [left, right]) rows.push(half.subarray(from + y * width, from + (y + 1) * width));
+      for (const half of [left, right])
+        rows.push(half.subarray(offset + y * width, offset + (y + 1) * width));
   return Buffer.concat(rows);
 }
 
-/** Frames as a file: H.264 at 25 frames a second in .mp4, or one frame as .png. Returns its path. */
+/** Writes frames to a file: H.264 at 25 frames a second for .mp4, or one frame for .png. Returns its path. */
 export function writeClip(folder: string, name: string, frames: readonly Buffer[]): string {
   const [raw, file] = [join(folder, `${name}.i420`), join(folder, name)];
   writeFileSync(raw, Buffer.concat(frames));
@@ -51,7 +52,7 @@ export function writeClip(folder: string, name: string, frames: readonly Buffer[
   return file;
 }
 
-function cut(bytes: Buffer): Buffer[] {
+function splitFrames(bytes: Buffer): Buffer[] {
   return Array.from({ length: bytes.length / FRAME_BYTES }, (_, i) =>
     bytes.subarray(i * FRAME_BYTES, (i + 1) * FRAME_BYTES),
   );

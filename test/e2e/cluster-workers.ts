@@ -22,7 +22,7 @@ export class Workers {
     const file = this.#scratch.file(`${kind}-${this.#configs++}.yaml`, { ...this.#base, ...extra });
     const worker = new Austream([kind, '-c', file, '--json'], { CAMERA_PASSWORD: 'unused' });
     this.#running[kind].push(worker);
-    await worker.said('"msg":"running');
+    await worker.untilLogged('"msg":"running');
     return worker;
   }
 

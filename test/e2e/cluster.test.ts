@@ -23,7 +23,7 @@ beforeAll(async () => {
   await using run = new Austream(['run', '-c', config, '--json']);
   expect(await run.exited).toBe(0);
   await using published = new Published(broker.address, 'alone.');
-  expect(await published.complete(run.of('frame').length, 30_000)).toBe(true);
+  expect(await published.complete(run.linesOfType('frame').length, 30_000)).toBe(true);
   alone = published;
   // The clip's faces fill more than a window.
   expect(alone.frames.length).toBeGreaterThan(280);
@@ -128,7 +128,9 @@ describe('ingest and infer workers', () => {
     await sleep(3_000);
     await expectAlone('zombie.', ['a']);
     // Whatever it had in hand did not get through: each event has one author.
-    const authors = [sleeper, successor].map((worker) => worker.of('frame').map((line) => line.eventId));
+    const authors = [sleeper, successor].map((worker) =>
+      worker.linesOfType('frame').map((line) => line.eventId),
+    );
     expect(authors[1]!.length).toBeGreaterThan(0);
     expect(new Set(authors.flat()).size).toBe(alone.frames.length);
     expect(authors.flat().length).toBe(alone.frames.length);

@@ -9,20 +9,20 @@ import { Austream, DEMO_CLIP, ROOT, Scratch } from './austream.ts';
 
 const execFile = promisify(execFileCallback);
 
-test('cameras come, change and go by the config file and by the command, and a face that stays keeps its window', async () => {
+test('the config file and the command add, change and remove cameras; an unchanged camera keeps its track and window', async () => {
   const cameras = await Simulator.start({ sources: [DEMO_CLIP], cameras: 3, fps: 15 });
   using scratch = new Scratch();
   const config = (...ids: string[]) => ({
     cameras: ids.map((id, index) => ({ id, url: cameras.urls[index] })),
     kafka: { embedded: true },
-    // By arrival alone: the camera's clock would begin a second epoch.
+    // Arrival times only: the camera's clock would begin a second epoch.
     ingest: { maxClockErrorSeconds: 0 },
-    // A busy machine may look away for seconds: that is not what this is about.
+    // A busy machine may analyse no frame for seconds; that must not end the track.
     detect: { lostSeconds: 10 },
     infer: { gapSeconds: 10 },
   });
-  // As editors do it.
-  const edit = (content: object) => {
+  // Editors replace the file in the same way.
+  const writeConfig = (content: object) => {
     writeFileSync(join(scratch.path, 'next'), stringify(content));
     renameSync(join(scratch.path, 'next'), file);
   };
@@ -36,41 +36,41 @@ test('cameras come, change and go by the config file and by the command, and a f
   };
   try {
     await using run = new Austream(['run', '-c', file, '--json'], env);
-    const frameOf = (id: string, after = 0) =>
-      run.until((line) => line.type === 'frame' && line.cameraId === id && line.captureTime > after);
-    const state = (id: string, wanted: string) =>
-      run.until((line) => line.type === 'camera' && line.cameraId === id && line.state === wanted);
-    await frameOf('a');
+    const untilFrame = (id: string, after = 0) =>
+      run.untilLine((line) => line.type === 'frame' && line.cameraId === id && line.captureTime > after);
+    const untilState = (id: string, state: string) =>
+      run.untilLine((line) => line.type === 'camera' && line.cameraId === id && line.state === state);
+    await untilFrame('a');
 
-    edit(config('a', 'b'));
-    const b = await frameOf('b');
-    edit({ ...config('a', 'b'), cameras: [{ id: 'a', url: 'http://a' }] });
-    await run.said('cameras[0].url: must begin with');
+    writeConfig(config('a', 'b'));
+    const b = await untilFrame('b');
+    writeConfig({ ...config('a', 'b'), cameras: [{ id: 'a', url: 'http://a' }] });
+    await run.untilLogged('cameras[0].url: must begin with');
 
     const hall = ['--url', cameras.urls[2]!, '--username', 'viewer', '--password', '${HALL_PASSWORD}'];
     expect(await command('add', 'hall', ...hall)).toEqual({ added: ['hall'] });
-    await frameOf('hall', b.captureTime);
+    await untilFrame('hall', b.captureTime);
     const listed = await command('list');
     expect(
       listed.map(({ id, status }: { id: string; status: { state: string } }) => `${id} ${status.state}`),
     ).toEqual(['a LIVE', 'b LIVE', 'hall LIVE']);
     await expect(command('remove', 'b', 'nobody')).rejects.toThrow(/there is no camera nobody/);
     expect(await command('remove', 'hall')).toEqual({ removed: ['hall'] });
-    edit(config('a'));
-    await state('b', 'STOPPED');
-    await run.until((line) => line.type === 'frame' && line.cameraId === 'a' && !line.warmup);
+    writeConfig(config('a'));
+    await untilState('b', 'STOPPED');
+    await run.untilLine((line) => line.type === 'frame' && line.cameraId === 'a' && !line.warmup);
     run.signal('SIGINT');
     expect(await run.exited).toBe(130);
 
-    const a = run.of('frame').filter(({ cameraId }) => cameraId === 'a');
+    const a = run.linesOfType('frame').filter(({ cameraId }) => cameraId === 'a');
     expect(new Set(a.map(({ epoch, trackId }) => `${epoch}/${trackId}`)).size).toBe(1);
-    const statuses = run.of('camera').filter(({ cameraId }) => cameraId === 'a');
+    const statuses = run.linesOfType('camera').filter(({ cameraId }) => cameraId === 'a');
     const counted = Object.values(statuses.at(-1)!.drops as Record<string, number>).reduce(
       (sum, n) => sum + n,
       0,
     );
     expect(a.at(-1)!.frame - a[0]!.frame + 1 - a.length).toBeLessThanOrEqual(counted);
-    // A window that began anew in between would be full that much later.
+    // A window that restarted would leave warmup later.
     expect(a.findIndex(({ warmup }) => !warmup)).toBeLessThan(256 + 8);
     expect(run.stdout + run.stderr + JSON.stringify(listed)).not.toContain(env.HALL_PASSWORD);
   } finally {

@@ -384,7 +384,7 @@ test('austream tail shows a topic’s events to people and to programs', async (
   const args = ['tail', '--brokers', broker.address, '--topic-prefix', 'tail.', '--from-beginning'];
   await using json = new Austream([...args, '--json']);
   await using text = new Austream(args);
-  await json.until(() => json.lines.length === 30);
+  await json.untilLine(() => json.lines.length === 30);
   // People get a line of each face now and then.
   await expect.poll(() => text.stdout, { timeout: 150_000 }).toContain('warming up');
   for (const shown of [json, text]) {

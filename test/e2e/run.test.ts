@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { python } from '../broker/python.ts';
-import { Austream, childrenOf, DEMO_CLIP, type Line, ROOT, Scratch } from './austream.ts';
+import { Austream, childrenOf, DEMO_CLIP, type JsonLine, ROOT, Scratch } from './austream.ts';
 
 const execFile = promisify(execFileCallback);
 
@@ -16,29 +16,29 @@ beforeAll(async () => {
 });
 afterAll(() => cameras.stop());
 
-/** A config that watches the simulated cameras `a` and `b`. */
+/** A config with the simulated cameras of these ids. */
 function config(scratch: Scratch, ids: readonly string[] = ['a']): string {
   return scratch.file('austream.yaml', {
     cameras: ids.map((id, index) => ({ id, url: cameras.urls[index] })),
     kafka: { embedded: true },
-    // A second in which a busy machine shows no frame shall not end a track.
+    // A busy machine may analyse no frame for a second; that must not end a track.
     detect: { lostSeconds: 10 },
   });
 }
 
-const ofCamera = (lines: readonly Line[], cameraId: string) =>
+const ofCamera = (lines: readonly JsonLine[], cameraId: string) =>
   lines.filter((line) => line.cameraId === cameraId);
 
 describe('austream run', () => {
-  it('turns nearly every frame that shows the face into exactly one event, in order, and says so at the end', async () => {
+  it('publishes one event for nearly every frame with the face, in order, and prints a matching summary', async () => {
     using scratch = new Scratch();
     await using run = new Austream(['run', '-c', config(scratch), '--json', '--duration', '15s']);
     expect(await run.exited).toBe(0);
     const summary = run.lines.at(-1)!;
-    const frames = run.of('frame');
+    const frames = run.linesOfType('frame');
     const tracks = new Set(frames.map((frame) => `${frame.epoch}/${frame.trackId}`));
     expect(summary).toMatchObject({ type: 'summary', faces: tracks.size, events: frames.length });
-    // One face: a track for as long as capture times come from one clock, then from the camera's own.
+    // One face gives one track per clock source: first arrival times, then the camera's clock.
     expect(tracks.size).toBe(new Set(frames.map((frame) => frame.clockSource)).size);
     // The clip shows its face in every frame.
     expect(frames.length).toBeGreaterThanOrEqual(0.98 * summary.framesIn);
@@ -49,17 +49,17 @@ describe('austream run', () => {
       return frame;
     });
     expect(summary.lagMs.p99).toBeGreaterThan(0);
-    const states = run.of('camera').map((line) => line.state);
+    const states = run.linesOfType('camera').map((line) => line.state);
     expect(states).toContain('LIVE');
     expect(states.at(-1)).toBe('STOPPED');
-    expect(run.of('activation').some((line) => line.phase === 'ONSET')).toBe(true);
+    expect(run.linesOfType('activation').some((line) => line.phase === 'ONSET')).toBe(true);
   });
 
-  it('puts on the topic what kcat gets, fastavro reads and --json prints', async () => {
+  it('publishes the events that --json prints, readable with kcat and fastavro', async () => {
     using scratch = new Scratch();
     const fastavro = await python();
     await using run = new Austream(['run', '-c', config(scratch), '--json']);
-    await run.until((line) => line.type === 'frame' && line.frame >= 60);
+    await run.untilLine((line) => line.type === 'frame' && line.frame >= 60);
     const { brokers } = JSON.parse(run.stderr.split('\n').find((line) => line.includes('"running: '))!);
     const read =
       'set -o pipefail; kcat -q -C -e -b "$1" -t au.frames -o beginning -f "%R%s" | "$2" "$3" schemas/AuFrame.avsc';
@@ -74,26 +74,26 @@ describe('austream run', () => {
       .map((line) => JSON.parse(line));
     expect(consumed.length).toBeGreaterThan(40);
     for (const event of consumed) {
-      const printed = (await run.until((line) => line.eventId === event.eventId))!;
+      const printed = (await run.untilLine((line) => line.eventId === event.eventId))!;
       const { type: _, interval: _interval, ...expected } = printed;
-      expect(event).toEqual(single(expected));
+      expect(event).toEqual(inSinglePrecision(expected));
     }
   });
 
-  it('ends at Ctrl-C with 130, everything flushed, and leaves no process behind', async () => {
+  it('exits with 130 on Ctrl-C, everything flushed, and leaves no child process', async () => {
     using scratch = new Scratch();
     await using run = new Austream(['run', '-c', config(scratch), '--json']);
-    await run.until((line) => line.type === 'frame');
+    await run.untilLine((line) => line.type === 'frame');
     const children = await childrenOf(run.process.pid!);
     expect(children.length).toBeGreaterThan(0);
     run.signal('SIGINT');
     expect(await run.exited).toBe(130);
     const summary = run.lines.at(-1)!;
-    expect(summary).toMatchObject({ type: 'summary', events: run.of('frame').length });
-    await Promise.all(children.map(gone));
+    expect(summary).toMatchObject({ type: 'summary', events: run.linesOfType('frame').length });
+    await Promise.all(children.map(exited));
   });
 
-  it('ends in order when its reader leaves', async () => {
+  it('shuts down in order when its output pipe closes', async () => {
     using scratch = new Scratch();
     const piped = `${join(ROOT, 'bin/austream')} run -c ${config(scratch)} --json 2>&1 >&3 | cat >&2`;
     const { stdout, stderr } = await execFile('bash', ['-c', `{ ${piped}; } 3>&1 | head -n 3`]);
@@ -102,40 +102,42 @@ describe('austream run', () => {
     expect(stderr).not.toContain('EPIPE');
   });
 
-  it('leaves no process behind when it is killed', async () => {
+  it('leaves no child process when it is killed', async () => {
     using scratch = new Scratch();
     await using run = new Austream(['run', '-c', config(scratch), '--json']);
-    await run.until((line) => line.type === 'frame');
+    await run.untilLine((line) => line.type === 'frame');
     const children = await childrenOf(run.process.pid!);
     run.signal('SIGKILL');
-    await Promise.all(children.map(gone));
+    await Promise.all(children.map(exited));
   });
 
-  it('brings a killed camera back in a new epoch with a new window, while the other loses nothing', async () => {
+  it('restarts a killed camera child in a new epoch with a new window; the other camera loses nothing', async () => {
     using scratch = new Scratch();
     await using run = new Austream(['run', '-c', config(scratch, ['a', 'b']), '--json']);
-    // Until a camera's first sender report, times are of arrival; then an epoch of its own clock begins.
-    const steady = (cameraId: string) =>
-      run.until((line) => line.type === 'frame' && line.cameraId === cameraId && line.clockSource === 'rtcp');
-    const [first] = [await steady('a'), await steady('b')];
+    // A camera's first sender report begins an epoch timed by its own clock.
+    const firstRtcpFrame = (cameraId: string) =>
+      run.untilLine(
+        (line) => line.type === 'frame' && line.cameraId === cameraId && line.clockSource === 'rtcp',
+      );
+    const [first] = [await firstRtcpFrame('a'), await firstRtcpFrame('b')];
     const killedAt = Date.now() * 1000;
     process.kill(await cameraChild(run.process.pid!, 'a'), 'SIGKILL');
-    const again = await run.until(
+    const again = await run.untilLine(
       (line) => line.type === 'frame' && line.cameraId === 'a' && line.epoch > first.epoch,
     );
     expect(again.warmup).toBe(true);
-    await run.until(
+    await run.untilLine(
       (line) => line.type === 'frame' && line.cameraId === 'b' && line.captureTime > again.captureTime,
     );
     run.signal('SIGINT');
     await run.exited;
-    const history = ofCamera(run.of('camera'), 'a').map((line) => `${line.state} ${line.cause}`);
+    const history = ofCamera(run.linesOfType('camera'), 'a').map((line) => `${line.state} ${line.cause}`);
     expect(history).toContainEqual(expect.stringMatching(/RECONNECTING CAMERA_PROCESS_DIED/));
-    const frames = ofCamera(run.of('frame'), 'b').filter((frame) => frame.clockSource === 'rtcp');
+    const frames = ofCamera(run.linesOfType('frame'), 'b').filter((frame) => frame.clockSource === 'rtcp');
     expect(new Set(frames.map((frame) => frame.epoch)).size).toBe(1);
-    // What a busy machine did not analyse is counted; nothing else is missing.
+    // Frames that a busy machine skipped are counted; no other frame is missing.
     const missing = frames.at(-1)!.frame - frames[0]!.frame + 1 - frames.length;
-    const states = ofCamera(run.of('camera'), 'b');
+    const states = ofCamera(run.linesOfType('camera'), 'b');
     const counted = Object.values(states.at(-1)!.drops as Record<string, number>).reduce(
       (sum, n) => sum + n,
       0,
@@ -146,49 +148,49 @@ describe('austream run', () => {
   });
 });
 
-describe('austream says what is wrong', () => {
-  const fails = async (args: string[], code: number, message: RegExp) => {
+describe('austream reports', () => {
+  const expectFailure = async (args: string[], code: number, message: RegExp) => {
     await using run = new Austream(args, { LOBBY_PASSWORD: '' });
     expect(await run.exited).toBe(code);
     expect(run.stderr + run.stdout).toMatch(message);
   };
 
-  it('about arguments', async () => {
-    await fails(['run'], 2, /required option '-c, --config/);
-    await fails(['nonsense'], 2, /unknown command 'nonsense'/);
-    await fails(['run', '-c', 'x.yaml', '--duration', 'soon'], 2, /duration such as 30s/);
+  it('invalid arguments', async () => {
+    await expectFailure(['run'], 2, /required option '-c, --config/);
+    await expectFailure(['nonsense'], 2, /unknown command 'nonsense'/);
+    await expectFailure(['run', '-c', 'x.yaml', '--duration', 'soon'], 2, /duration such as 30s/);
   });
 
-  it('about configs: none, broken, unknown keys', async () => {
+  it('missing and invalid configs, and unknown keys', async () => {
     using scratch = new Scratch();
-    await fails(['run', '-c', '/nowhere.yaml'], 2, /nowhere\.yaml.*\n.*ENOENT/);
-    await fails(['check', '-c', scratch.file('broken.yaml', 'cameras: [')], 2, /line 1/);
+    await expectFailure(['run', '-c', '/nowhere.yaml'], 2, /nowhere\.yaml.*\n.*ENOENT/);
+    await expectFailure(['check', '-c', scratch.file('broken.yaml', 'cameras: [')], 2, /line 1/);
     const unknown = scratch.file('unknown.yaml', { kafka: { embedded: true }, camera: [] });
-    await fails(['run', '-c', unknown], 2, /camera: is not a known key/);
+    await expectFailure(['run', '-c', unknown], 2, /camera: is not a known key/);
   });
 
-  it('about a port in use, before it watches anything', async () => {
+  it('a port in use', async () => {
     using scratch = new Scratch();
     const file = scratch.file('port.yaml', { kafka: { embedded: true }, http: { port: cameras.port } });
-    await fails(['run', '-c', file], 1, new RegExp(`127\\.0\\.0\\.1:${cameras.port} is taken`));
+    await expectFailure(['run', '-c', file], 1, new RegExp(`127\\.0\\.0\\.1:${cameras.port} is in use`));
   });
 
-  it('about brokers that do not answer', async () => {
+  it('unreachable brokers', async () => {
     using scratch = new Scratch();
     const file = scratch.file('kafka.yaml', { kafka: { brokers: ['127.0.0.1:1'], connectSeconds: 1 } });
-    await fails(['run', '-c', file, '--duration', '1s'], 1, /127\.0\.0\.1:1/);
+    await expectFailure(['run', '-c', file, '--duration', '1s'], 1, /127\.0\.0\.1:1/);
   });
 });
 
-/** Numbers that are no integers as the schema's single precision has them. */
-function single(value: unknown): unknown {
+/** Expects non-integer numbers in the single precision of the schema. */
+function inSinglePrecision(value: unknown): unknown {
   if (typeof value === 'number') return Number.isInteger(value) ? value : expect.closeTo(value, 4);
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, single(item)]));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inSinglePrecision(item)]));
 }
 
-/** Resolves when the process has ended; the test's own time-out is the bound. */
-async function gone(pid: number): Promise<void> {
+/** Resolves when the process has ended. The test's timeout is the limit. */
+async function exited(pid: number): Promise<void> {
   while (await alive(pid)) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
@@ -197,7 +199,7 @@ async function alive(pid: number): Promise<boolean> {
   return !/\) Z /.test(stat) && stat !== ' Z ';
 }
 
-/** The camera's child process: it names itself after its camera. */
+/** The camera's child process, found by its title, which contains the camera id. */
 async function cameraChild(parent: number, cameraId: string): Promise<number> {
   for (const pid of await childrenOf(parent)) {
     const title = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');

@@ -10,7 +10,7 @@ afterAll(() => scratch[Symbol.dispose]());
 
 const clip = (name: string, frames: readonly Buffer[]) => writeClip(scratch.path, name, frames);
 
-/** Scores files as a user would; gives the table's cells by column. */
+/** Runs `austream score`. Returns the table's rows as objects by column name. */
 async function score(files: readonly string[], code = 0, out = join(scratch.path, 'scores.csv')) {
   await using run = new Austream(['score', ...files, '--out', out]);
   expect(await run.exited, run.stderr).toBe(code);
@@ -27,7 +27,7 @@ async function score(files: readonly string[], code = 0, out = join(scratch.path
 }
 
 describe('austream score', () => {
-  it('gives one row for every frame of a face, the same bytes each time, and what run publishes of the file', async () => {
+  it('writes one row per frame of a face, byte-identical on each run, with the scores that run publishes', async () => {
     const file = clip('face.mp4', faceFrames(100));
     const first = await score([file]);
     expect(first.rows.map((row) => Number(row.frame))).toEqual(Array.from({ length: 100 }, (_, i) => i));
@@ -41,7 +41,7 @@ describe('austream score', () => {
     });
     await using run = new Austream(['run', '-c', config, '--json']);
     expect(await run.exited).toBe(0);
-    const frames = run.of('frame');
+    const frames = run.linesOfType('frame');
     expect(frames.length).toBe(100);
     frames.forEach((frame, index) => {
       const row = first.rows[index]!;
@@ -54,17 +54,18 @@ describe('austream score', () => {
     });
   });
 
-  it('finds two faces as two tracks, each in every frame', async () => {
+  it('tracks two faces, each in every frame', async () => {
     const faces = faceFrames(100);
     const two = faces.slice(0, 50).map((left, i) => sideBySide(left, faces[i + 50]!));
     const { rows } = await score([clip('two.mp4', two)]);
-    const of = (track: string) => rows.filter((row) => row.track === track).map((row) => Number(row.frame));
+    const framesOf = (track: string) =>
+      rows.filter((row) => row.track === track).map((row) => Number(row.frame));
     expect(new Set(rows.map((row) => row.track))).toEqual(new Set(['1', '2']));
-    expect(of('1')).toEqual(of('2'));
-    expect(of('1').length).toBeGreaterThanOrEqual(49);
+    expect(framesOf('1')).toEqual(framesOf('2'));
+    expect(framesOf('1').length).toBeGreaterThanOrEqual(49);
   });
 
-  it('never has two tracks of one face that leaves and returns', async () => {
+  it('never has two tracks of one face at a time when it leaves and returns', async () => {
     const faces = faceFrames(50);
     const { rows } = await score([clip('back.mp4', [...faces, ...patternFrames('smpte', 60), ...faces])]);
     const frames = rows.map((row) => Number(row.frame));
@@ -74,7 +75,7 @@ describe('austream score', () => {
     expect(frames.filter((frame) => frame >= 110).length).toBeGreaterThanOrEqual(45);
   });
 
-  it('finds no face where none is', async () => {
+  it('finds no face in test patterns', async () => {
     const clips = ['smpte', 'snow', 'zone-plate', 'ball'].map((pattern) =>
       clip(`${pattern}.mp4`, patternFrames(pattern, 40)),
     );
@@ -87,7 +88,7 @@ describe('austream score', () => {
     expect(Number(rows[0]!.AU12_p)).toBeGreaterThan(0);
   });
 
-  it('says which file is no video, and scores the others', async () => {
+  it('reports a file that is not a video, and scores the others', async () => {
     const bad = join(scratch.path, 'notes.mp4');
     writeFileSync(bad, 'these are notes');
     const { rows, stderr } = await score([bad, clip('short.mp4', faceFrames(20))], 1);
@@ -95,13 +96,13 @@ describe('austream score', () => {
     expect(stderr).toMatch(/notes\.mp4: 0 frames.*no video or image/);
   });
 
-  it('says what is wrong with its output: a full disk, no folder, an unknown format', async () => {
+  it('reports output errors: a full disk, a missing folder, an unknown format', async () => {
     const full = join(scratch.path, 'full.csv');
     symlinkSync('/dev/full', full);
     for (const [out, code, message] of [
       [full, 1, /no space left to write .*full\.csv/],
       ['/nowhere/scores.csv', 2, /nowhere\/scores\.csv cannot be written: ENOENT/],
-      ['scores.xlsx', 2, /cannot tell the format\n.*\.csv or \.ndjson/],
+      ['scores.xlsx', 2, /unknown format\n.*\.csv or \.ndjson/],
     ] as const) {
       await using run = new Austream(['score', DEMO_CLIP, '--out', out]);
       expect(await run.exited).toBe(code);

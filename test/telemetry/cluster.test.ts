@@ -39,7 +39,7 @@ beforeAll(async () => {
   };
   const start = (kind: string) => new Austream([kind, '-c', config], env);
   workers = { infer: start('infer'), ingest: start('ingest') };
-  await Promise.all(Object.values(workers).map((worker) => worker.said('"msg":"running"')));
+  await Promise.all(Object.values(workers).map((worker) => worker.untilLogged('"msg":"running"')));
   const producer = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).producer();
   await producer.connect();
   await producer.send({ topic: 'au.crops', messages: [{ key: 'lobby/1', value: 'no crops' }] });
