@@ -1,4 +1,7 @@
-/** Every way in which austream fails on purpose. The list is closed: a test compares it with the docs. */
+/**
+ * Every failure that austream reports by itself: the exit code of a command that ends with it, and whether the same
+ * attempt can succeed later. The list is closed: a test compares it with docs/troubleshooting.md.
+ */
 export const ERROR_CODES = {
   CONFIG_INVALID: { exitCode: 2, canRetry: false },
   ARGUMENT_INVALID: { exitCode: 2, canRetry: false },
@@ -27,6 +30,7 @@ export const ERROR_CODES = {
   REGISTRY_UNREACHABLE: { exitCode: 1, canRetry: true },
   REGISTRY_REJECTED: { exitCode: 1, canRetry: false },
   SPOOL_UNUSABLE: { exitCode: 1, canRetry: false },
+  MESSAGE_UNREADABLE: { exitCode: 1, canRetry: false },
   SCHEMA_INVALID: { exitCode: 1, canRetry: false },
   DISK_FULL: { exitCode: 1, canRetry: true },
   PREREQUISITE_MISSING: { exitCode: 1, canRetry: false },
@@ -35,8 +39,8 @@ export const ERROR_CODES = {
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /**
- * An error that a person can act on: `message` names the thing that is wrong, `fix` the cure.
- * Neither ever holds a credential.
+ * The base of every error of austream. `message` names the thing and says what is wrong, `fix` says what to do; neither
+ * contains a credential. `cause` is the underlying error. Retries are decided by `canRetry`, never by the message.
  */
 export class AustreamError extends Error {
   readonly code: ErrorCode;
@@ -49,10 +53,12 @@ export class AustreamError extends Error {
     this.fix = options.fix;
   }
 
+  /** Whether the same attempt can succeed later. */
   get canRetry(): boolean {
     return ERROR_CODES[this.code].canRetry;
   }
 
+  /** Exit code of a command that ends with this error. */
   get exitCode(): number {
     return ERROR_CODES[this.code].exitCode;
   }

@@ -1,5 +1,6 @@
 import { CROP_BYTES, type FaceCrop } from '../domain/face.ts';
 import type { FrameStamp } from '../domain/frame.ts';
+import { PoisonError } from '../records/decode.ts';
 import type { Crop, FaceCropBatch } from '../records/events.ts';
 
 /** Keeps a record of raw crops (37 kB each) below the brokers' default `message.max.bytes` of 1 MB. */
@@ -35,14 +36,14 @@ function toCrop({ frame, captureTime, clockErrorMs, receivedAt, box, quality, pi
   return { frame, captureTime, clockErrorMs, receivedAt, box, quality, pixels: bytes };
 }
 
-/** The crops of a record, RGB8. Throws if this version cannot read them: encoding, clock source or size. */
+/** The crops of a record, RGB8. Throws PoisonError if this version cannot read them: encoding, clock source or size. */
 export function fromCropRecord(batch: FaceCropBatch): FaceCrop[] {
   const { cameraId, epoch, trackId, clockSource, interval } = batch;
-  if (batch.encoding !== 'RGB8') throw new Error(`pixels are ${batch.encoding}, not RGB8`);
-  if (clockSource === 'unknown') throw new Error('clockSource is unknown to this version');
+  if (batch.encoding !== 'RGB8') throw new PoisonError('corrupt', `pixels are ${batch.encoding}, not RGB8`);
+  if (clockSource === 'unknown') throw new PoisonError('corrupt', 'clockSource is unknown to this version');
   return batch.crops.map(({ quality, ...crop }) => {
     if (crop.pixels.length !== CROP_BYTES)
-      throw new Error(`a crop has ${crop.pixels.length} bytes of pixels, not ${CROP_BYTES}`);
+      throw new PoisonError('corrupt', `a crop has ${crop.pixels.length} bytes of pixels, not ${CROP_BYTES}`);
     // A newer ingest worker found the face unreliable for a reason that this version has no name for.
     const unreliable = quality.unreliable === 'unknown' ? 'corrupt_video' : quality.unreliable;
     return { cameraId, epoch, trackId, clockSource, interval, ...crop, quality: { ...quality, unreliable } };

@@ -5,11 +5,14 @@ import type { DeadLetter } from '../records/events.ts';
 import type { ConsumeOptions, PoisonMessage } from './options.ts';
 
 const DEFAULT_TOPIC = 'au.deadletter';
-/** Brokers take a megabyte by default; a letter adds a little to the message. */
+/** The brokers' default limit of a message is 1 MiB; a dead letter is slightly larger than the message in it. */
 const MAX_VALUE_BYTES = 900 * 1024;
+/** The brokers' default limit of a request is 1 MiB. */
 const MAX_REQUEST_BYTES = 512 * 1024;
+/** Estimate for the other fields of a dead letter. */
+const OVERHEAD_BYTES = 512;
 
-/** Where messages go that cannot be decoded: to the program's own callback, or to the dead-letter topic. */
+/** Receives messages that cannot be decoded, and passes them to `onPoison` or to the dead-letter topic. */
 export class DeadLetterSink {
   readonly #kafka: Kafka;
   readonly #options: ConsumeOptions;
@@ -21,14 +24,14 @@ export class DeadLetterSink {
     this.#options = options;
   }
 
-  /** Resolves when the messages are taken care of. Throws KAFKA_REJECTED where there is no dead-letter topic. */
+  /** Resolves when the messages are safe. Throws KAFKA_REJECTED if the dead-letter topic does not exist. */
   async accept(messages: readonly PoisonMessage[]): Promise<void> {
     const { onPoison, deadLetterTopic = DEFAULT_TOPIC } = this.#options;
     if (onPoison) for (const message of messages) await onPoison(message);
-    else await this.#write(deadLetterTopic, messages);
+    else await this.#produce(deadLetterTopic, messages);
   }
 
-  async #write(topic: string, messages: readonly PoisonMessage[]): Promise<void> {
+  async #produce(topic: string, messages: readonly PoisonMessage[]): Promise<void> {
     if (!this.#producer) {
       const producer = this.#kafka.producer({
         createPartitioner: Partitioners.DefaultPartitioner,
@@ -37,8 +40,8 @@ export class DeadLetterSink {
       await producer.connect();
       this.#producer = producer;
     }
-    for (const part of parts(messages)) {
-      const letters = part.map((message) => ({ key: message.key, value: this.#letter(message) }));
+    for (const request of requestsOf(messages)) {
+      const letters = request.map((message) => ({ key: message.key, value: this.#encode(message) }));
       try {
         await this.#producer.send({ topic, messages: letters });
       } catch (error) {
@@ -48,16 +51,16 @@ export class DeadLetterSink {
     }
   }
 
-  #letter(message: PoisonMessage): Buffer {
+  #encode(message: PoisonMessage): Buffer {
     const { value, detail } = message;
-    const kept = value === null || value.length <= MAX_VALUE_BYTES;
+    const fits = value === null || value.length <= MAX_VALUE_BYTES;
     const letter: DeadLetter = {
       at: Date.now() * 1000,
       group: this.#options.groupId,
       ...message,
       offset: Number(message.offset),
-      value: kept ? value : null,
-      detail: kept ? detail : `${detail} (its ${value.length} bytes are too many to keep here)`,
+      value: fits ? value : null,
+      detail: fits ? detail : `${detail} (the value of ${value.length} bytes is too large for a dead letter)`,
     };
     return this.#encoder.encode(letter);
   }
@@ -67,19 +70,19 @@ export class DeadLetterSink {
   }
 }
 
-/** Brokers take requests of up to a megabyte by default. */
-function* parts(messages: readonly PoisonMessage[]): Generator<PoisonMessage[]> {
-  let part: PoisonMessage[] = [];
+/** Splits the messages into requests of at most MAX_REQUEST_BYTES, or of one larger message. */
+function* requestsOf(messages: readonly PoisonMessage[]): Generator<PoisonMessage[]> {
+  let request: PoisonMessage[] = [];
   let bytes = 0;
   for (const message of messages) {
-    const size = (message.value?.length ?? 0) + (message.key?.length ?? 0) + 512;
-    if (part.length > 0 && bytes + size > MAX_REQUEST_BYTES) {
-      yield part;
-      part = [];
+    const size = (message.value?.length ?? 0) + (message.key?.length ?? 0) + OVERHEAD_BYTES;
+    if (request.length > 0 && bytes + size > MAX_REQUEST_BYTES) {
+      yield request;
+      request = [];
       bytes = 0;
     }
-    part.push(message);
+    request.push(message);
     bytes += size;
   }
-  if (part.length > 0) yield part;
+  if (request.length > 0) yield request;
 }

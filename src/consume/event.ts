@@ -1,6 +1,6 @@
 import type { DecodedRecord } from '../records/decode.ts';
 
-/** Where an event stood. */
+/** The position of an event in its topic. */
 export interface EventPlace {
   readonly topic: string;
   readonly partition: number;
@@ -9,5 +9,5 @@ export interface EventPlace {
   readonly key: string | null;
 }
 
-/** An event with its record's name, which tells the types apart: `if (event.record === 'AuFrame') event.value.aus…` */
+/** An event and its position. `record` discriminates the union: `if (event.record === 'AuFrame') event.value.aus…` */
 export type ConsumedEvent = DecodedRecord & EventPlace;

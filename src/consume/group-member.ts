@@ -1,53 +1,56 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import { Backoff } from '../backoff.ts';
 import { rootCause } from '../kafka/kafkajs-errors.ts';
 
 export interface MemberOptions {
   readonly groupId: string;
   readonly topics: readonly string[];
   readonly fromBeginning: boolean;
-  /** False: the group's place is kept by this member, in memory. */
+  /** False: this member keeps the offsets in memory and commits none. */
   readonly commit: boolean;
 }
 
 const COMMIT_INTERVAL_MS = 1000;
-/** kafkajs's own number, which giving `retry` would replace. */
+/** kafkajs's default for consumers; setting `retry` would replace it by the general default. */
 const RETRIES = 5;
-const AGAIN_MS = 500;
+/** On top of kafkajs's own retries. */
+const REJOIN = { firstMs: 500, maxMs: 2000, jitter: 'equal' } as const;
 
 /**
- * A member of a consumer group, which joins again after outages for as long as it takes. kafkajs's own restarts are
- * off: they give up where a group's coordinator is away, and one that is under way cannot be called off.
+ * A member of a consumer group that rejoins after outages without end. kafkajs's own restarts are off: they give up when
+ * the group coordinator cannot be reached, and a restart in progress cannot be cancelled.
  */
 export class GroupMember {
   readonly #options: MemberOptions;
   readonly #consumer: Consumer;
-  readonly #work: (payload: EachBatchPayload) => Promise<void>;
-  readonly #failed: (error: Error) => void;
-  /** Where nothing is committed kafkajs forgets its place with each join: per partition, the next message's. */
-  readonly #places = new Map<string, { topic: string; partition: number; offset: string }>();
+  readonly #onBatch: (payload: EachBatchPayload) => Promise<void>;
+  readonly #onFailure: (error: Error) => void;
+  readonly #backoff = new Backoff(REJOIN);
+  /** Next offset of each partition, used without `commit`: kafkajs then forgets its position on each join. */
+  readonly #positions = new Map<string, { topic: string; partition: number; offset: string }>();
   #started = false;
   #joined = false;
-  #wasJoined = false;
-  #leaving = false;
-  #again: NodeJS.Timeout | undefined;
+  #hasEverJoined = false;
+  #stopping = false;
+  #rejoinTimer: NodeJS.Timeout | undefined;
 
-  /** `failed` gets what joining again cannot cure. */
+  /** `onFailure` receives errors that rejoining does not cure. */
   constructor(
     kafka: Kafka,
     options: MemberOptions,
-    work: (payload: EachBatchPayload) => Promise<void>,
-    failed: (error: Error) => void,
+    onBatch: (payload: EachBatchPayload) => Promise<void>,
+    onFailure: (error: Error) => void,
   ) {
     this.#options = options;
-    this.#work = work;
-    this.#failed = failed;
+    this.#onBatch = onBatch;
+    this.#onFailure = onFailure;
     this.#consumer = kafka.consumer({
       groupId: options.groupId,
       allowAutoTopicCreation: false,
       retry: { retries: RETRIES, restartOnFailure: async () => false },
     });
-    this.#consumer.on('consumer.group_join', ({ payload }) => this.#isIn(payload.memberAssignment));
-    this.#consumer.on('consumer.crash', ({ payload }) => this.#isOut(payload.error));
+    this.#consumer.on('consumer.group_join', ({ payload }) => this.#joinedGroup(payload.memberAssignment));
+    this.#consumer.on('consumer.crash', ({ payload }) => this.#leftGroup(payload.error));
   }
 
   async start(): Promise<void> {
@@ -58,19 +61,19 @@ export class GroupMember {
     await this.#run();
   }
 
-  /** The messages of this batch up to `offset` need not come again. */
+  /** All messages of this batch up to `offset` are processed. */
   async markProcessed(payload: EachBatchPayload, offset: string): Promise<void> {
     payload.resolveOffset(offset);
     if (this.#options.commit) return payload.commitOffsetsIfNecessary();
     const { topic, partition } = payload.batch;
-    this.#places.set(`${topic}/${partition}`, { topic, partition, offset: String(BigInt(offset) + 1n) });
+    this.#positions.set(`${topic}/${partition}`, { topic, partition, offset: String(BigInt(offset) + 1n) });
   }
 
-  /** Leaves the group; during an outage it resolves at once, and whatever kafkajs still tries comes to an end. */
+  /** Leaves the group. During an outage it resolves at once; the pending attempt of kafkajs then ends by itself. */
   async stop(): Promise<void> {
-    this.#leaving = true;
-    clearTimeout(this.#again);
-    // A join that is under way cannot be called off: it ends in #isIn or in #isOut.
+    this.#stopping = true;
+    clearTimeout(this.#rejoinTimer);
+    // A join in progress cannot be cancelled: it ends in #joinedGroup or #leftGroup.
     if (this.#joined || !this.#started) await this.#disconnect();
   }
 
@@ -78,29 +81,31 @@ export class GroupMember {
     const { commit } = this.#options;
     await this.#consumer.run({
       autoCommit: commit,
-      // kafkajs would commit at these intervals also without autoCommit.
+      // With an interval kafkajs commits even without autoCommit.
       ...(commit ? { autoCommitInterval: COMMIT_INTERVAL_MS } : {}),
       eachBatchAutoResolve: false,
-      eachBatch: this.#work,
+      eachBatch: this.#onBatch,
     });
   }
 
-  #isIn(assignment: Readonly<Record<string, number[]>>): void {
-    this.#joined = this.#wasJoined = true;
-    if (this.#leaving) {
-      // kafkajs says that it is in a moment before it can be stopped.
+  #joinedGroup(assignment: Readonly<Record<string, number[]>>): void {
+    this.#joined = this.#hasEverJoined = true;
+    this.#backoff.reset();
+    if (this.#stopping) {
+      // kafkajs emits this event a moment before the consumer can be disconnected.
       setImmediate(() => void this.#disconnect());
       return;
     }
-    for (const place of this.#places.values())
-      if (assignment[place.topic]?.includes(place.partition)) this.#consumer.seek(place);
+    for (const position of this.#positions.values())
+      if (assignment[position.topic]?.includes(position.partition)) this.#consumer.seek(position);
   }
 
-  #isOut(error: Error): void {
+  #leftGroup(error: Error): void {
     this.#joined = false;
-    if (this.#leaving) return;
-    if (passes(error, this.#wasJoined)) this.#again = setTimeout(() => void this.#run(), AGAIN_MS);
-    else this.#failed(error);
+    if (this.#stopping) return;
+    if (isOutage(error, this.#hasEverJoined))
+      this.#rejoinTimer = setTimeout(() => void this.#run(), this.#backoff.next());
+    else this.#onFailure(error);
   }
 
   async #disconnect(): Promise<void> {
@@ -108,9 +113,12 @@ export class GroupMember {
   }
 }
 
-/** Whether it is an outage. A coordinator that has never been there may be one that cannot be. */
-function passes(error: Error, wasJoined: boolean): boolean {
+/**
+ * Whether the error is an outage that will pass. A missing coordinator counts only if this member has joined before:
+ * otherwise the brokers may be unable to provide one at all.
+ */
+function isOutage(error: Error, hasEverJoined: boolean): boolean {
   const { name, retriable } = rootCause(error) as Error & { retriable?: boolean };
-  if (name === 'KafkaJSGroupCoordinatorNotFound') return wasJoined;
+  if (name === 'KafkaJSGroupCoordinatorNotFound') return hasEverJoined;
   return error.name === 'KafkaJSNumberOfRetriesExceeded' || retriable === true;
 }

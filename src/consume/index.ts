@@ -9,32 +9,33 @@ export type { ConsumedEvent, EventPlace } from './event.ts';
 export type { ConsumeOptions, PoisonMessage } from './options.ts';
 
 /**
- * Events of austream's topics, in order per key, each at least once:
+ * Reads the events of austream's topics, in order per key, at least once:
  *
  *     for await (const event of consume({ brokers: ['localhost:9092'], topics: ['au.frames'], groupId: 'mine' }))
  *       if (event.record === 'AuFrame') console.log(event.value.cameraId, event.value.aus.au12?.p);
  *
- * An event counts as read when the body has run for it: leaving the loop (or a crash) in its body brings it
- * again next time. Outages of the brokers and of the registry are waited out. Throws AustreamError where no broker
- * can be reached at the start, or one or the registry refuses; and whatever `onPoison` throws.
+ * An event counts as read when the loop's body has run for it. If the body throws, breaks or crashes, the event comes
+ * again next time. Outages of the brokers and of the schema registry are retried without end. Throws KAFKA_UNREACHABLE
+ * if no broker answers at the start, KAFKA_REJECTED or REGISTRY_REJECTED if one refuses, PREREQUISITE_MISSING for an
+ * unknown compression, and whatever `onPoison` throws.
  */
 export async function* consume(options: ConsumeOptions): AsyncGenerator<ConsumedEvent, void, void> {
-  const handoff = new Rendezvous<ConsumedEvent>();
-  const stop = () => handoff.end();
+  const events = new Rendezvous<ConsumedEvent>();
+  const stop = () => events.close();
   options.signal?.addEventListener('abort', stop, { once: true });
   if (options.signal?.aborted) return;
-  const reader = new TopicReader(options, handoff);
+  const reader = new TopicReader(options, events);
   try {
     await reader.start();
-    for (let event = await handoff.take(); event; event = await handoff.take()) {
+    for (let event = await events.receive(); event; event = await events.receive()) {
       yield event;
-      handoff.done();
+      events.acknowledge();
     }
   } catch (error) {
     throw isKafkajsError(error) ? toAustreamError(error, options.brokers, options.topics) : error;
   } finally {
     options.signal?.removeEventListener('abort', stop);
-    handoff.end();
+    events.close();
     await reader.stop();
   }
 }

@@ -2,37 +2,37 @@ import type { KafkaConfig } from 'kafkajs';
 import type { DeadLetterReason } from '../records/events.ts';
 import type { RegistryAccess } from '../records/schema-registry.ts';
 
-/** Where and what to read. */
+/** What `consume` reads, and how. */
 export interface ConsumeOptions {
   /** host:port of one or more brokers. */
   readonly brokers: readonly string[];
   /** Any of austream's topics, e.g. `au.frames`, `au.activations`, `au.cameras`. */
   readonly topics: readonly string[];
-  /** Programs of one group share the topics' partitions; each group has its own place in them. */
+  /** Consumer group. Its members share the partitions; each group has its own offsets. */
   readonly groupId: string;
   readonly clientId?: string;
-  /** As kafkajs takes them. */
+  /** TLS and SASL in the form of kafkajs. */
   readonly ssl?: KafkaConfig['ssl'] | undefined;
   readonly sasl?: KafkaConfig['sasl'] | undefined;
-  /** Needed where the producer uses a schema registry. */
+  /** Required if the producer uses a schema registry. */
   readonly registry?: Omit<RegistryAccess, 'timeoutSeconds'>;
-  /** Where a group that is new begins: at the oldest event there is (true), or with those to come (false, default). */
+  /** Where a new group starts: at the oldest event (true), or with events that arrive from now on (false, default). */
   readonly fromBeginning?: boolean;
-  /** Keep the group's place in the topics (default). False reads without leaving a trace: the place is kept in memory. */
+  /** Commit offsets to the group (default). False keeps them in memory only and leaves no trace on the brokers. */
   readonly commit?: boolean;
-  /** Ends the iteration after the body that is running. */
+  /** Aborting it ends the iteration after the current body. */
   readonly signal?: AbortSignal;
   /**
-   * Drop events whose eventId was seen among the newest 100,000 (or so many): redeliveries after an outage.
-   * Kept in memory, so redeliveries across a restart of this program come through.
+   * Drop redeliveries: events whose eventId is among the newest 100,000, or among as many as given. The ids are kept
+   * in memory, so redeliveries after a restart of this program are not dropped.
    */
   readonly dedupe?: boolean | number;
   /**
-   * Gets messages that cannot be decoded; when it resolves, they are passed over. What it throws ends the
-   * iteration. Without it they are written to `deadLetterTopic`.
+   * Receives messages that cannot be decoded; when it resolves, the message is skipped. An error that it throws ends
+   * the iteration. Without it, such messages are written to `deadLetterTopic`.
    */
   readonly onPoison?: (message: PoisonMessage) => void | Promise<void>;
-  /** Has to exist. Default: `au.deadletter`. */
+  /** Must exist. Default: `au.deadletter`. */
   readonly deadLetterTopic?: string;
 }
 

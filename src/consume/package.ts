@@ -1,13 +1,13 @@
-// Makes the npm package that downstream programs install: dist/package, for `npm pack` or `npm publish`. It holds the
-// consumer as JavaScript with its types (Node strips no types under node_modules) and the schemas, and needs two
-// libraries, not all that watching cameras does. Run: npm run build:consumer
+// Builds dist/package, the npm package for downstream programs (`npm pack`, `npm publish`): the consumer as JavaScript
+// with type declarations, and the schemas. JavaScript, because Node does not strip types under node_modules. The package
+// depends on two libraries only. Run: npm run build:consumer
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const TARGET = `${ROOT}dist/package/`;
-const NEEDED = ['avsc', 'kafkajs'] as const;
+const DEPENDENCIES = ['avsc', 'kafkajs'] as const;
 
 const project = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 rmSync(TARGET, { recursive: true, force: true });
@@ -28,7 +28,7 @@ writeFileSync(
         './consumer': { types: './dist/consume/index.d.ts', default: './dist/consume/index.js' },
         './schemas/*': './schemas/*',
       },
-      dependencies: Object.fromEntries(NEEDED.map((library) => [library, dependencies[library]])),
+      dependencies: Object.fromEntries(DEPENDENCIES.map((library) => [library, dependencies[library]])),
     },
     null,
     2,

@@ -1,4 +1,4 @@
-/** Remembers the newest `size` ids. */
+/** A set of the `size` newest ids; older ones are evicted. */
 export class RecentIds {
   readonly #size: number;
   readonly #ids = new Set<string>();

@@ -1,48 +1,51 @@
-/** What became of an item: its receiver is done with it, or left before. */
-export type Outcome = 'done' | 'left';
+/** `acknowledged`: the receiver has processed the item. `closed`: it has not, the channel was closed first. */
+export type Outcome = 'acknowledged' | 'closed';
 
-/** Hands items from a producer that calls to a consumer that asks, one at a time, with an answer. */
+/**
+ * A channel of capacity zero: one item at a time passes from a sender to a receiver, and the sender waits for the
+ * acknowledgement. This turns kafkajs's callbacks into an async iterator without a queue between them.
+ */
 export class Rendezvous<T> {
-  #item: { item: T; answer: (outcome: Outcome) => void } | null = null;
-  #wake: (() => void) | null = null;
-  #ended = false;
-  #failure: unknown;
+  #offered: { item: T; answer: (outcome: Outcome) => void } | null = null;
+  #wakeReceiver: (() => void) | null = null;
+  #closed = false;
+  #error: unknown;
 
-  /** Resolves when the receiver is done with the item. */
-  offer(item: T): Promise<Outcome> {
-    if (this.#ended) return Promise.resolve('left');
+  /** Resolves when the receiver has acknowledged the item, or the channel is closed. */
+  send(item: T): Promise<Outcome> {
+    if (this.#closed) return Promise.resolve('closed');
     return new Promise((answer) => {
-      this.#item = { item, answer };
-      this.#wake?.();
+      this.#offered = { item, answer };
+      this.#wakeReceiver?.();
     });
   }
 
-  /** The item on offer, or the next one; null at the end. Rejects with what `fail` was given. */
-  async take(): Promise<T | null> {
-    while (!this.#item && !this.#ended) {
+  /** The offered item, or the next one; null when the channel is closed. Rejects with the error given to `close`. */
+  async receive(): Promise<T | null> {
+    while (!this.#offered && !this.#closed) {
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#wakeReceiver = resolve;
       });
-      this.#wake = null;
+      this.#wakeReceiver = null;
     }
-    if (this.#failure !== undefined) throw this.#failure;
-    return this.#ended ? null : this.#item!.item;
+    if (this.#error !== undefined) throw this.#error;
+    return this.#closed ? null : this.#offered!.item;
   }
 
-  /** The receiver is done with the item that it took. */
-  done(): void {
-    const item = this.#item;
-    this.#item = null;
-    item?.answer('done');
+  /** The receiver has processed the item that it received. */
+  acknowledge(): void {
+    const offered = this.#offered;
+    this.#offered = null;
+    offered?.answer('acknowledged');
   }
 
-  /** No further item is taken; one on offer is answered with `left`. */
-  end(failure?: unknown): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#failure = failure;
-    this.#item?.answer('left');
-    this.#item = null;
-    this.#wake?.();
+  /** Ends the channel; an offered item that is not acknowledged yet is answered with `closed`. */
+  close(error?: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#error = error;
+    this.#offered?.answer('closed');
+    this.#offered = null;
+    this.#wakeReceiver?.();
   }
 }

@@ -13,24 +13,24 @@ import type { Rendezvous } from './rendezvous.ts';
 const DEDUPE_SIZE = 100_000;
 const HEARTBEAT_MS = 3000;
 const REGISTRY_SECONDS = 10;
-/** Answers to a heartbeat after which a member has to join again. */
-const REJOIN = new Set([
+/** Heartbeat errors that mean that the member must rejoin. */
+const REJOIN_ERRORS = new Set([
   'REBALANCE_IN_PROGRESS',
   'ILLEGAL_GENERATION',
   'NOT_COORDINATOR_FOR_GROUP',
   'UNKNOWN_MEMBER_ID',
 ]);
 
-/** Reads batches with kafkajs and offers their events one by one. */
+/** Reads batches with kafkajs, decodes them and sends their events one by one. */
 export class TopicReader {
-  readonly #handoff: Rendezvous<ConsumedEvent>;
+  readonly #events: Rendezvous<ConsumedEvent>;
   readonly #decoder: RecordDecoder;
   readonly #member: GroupMember;
   readonly #deadLetters: DeadLetterSink;
-  readonly #seen: RecentIds | null;
+  readonly #recentIds: RecentIds | null;
 
-  constructor(options: ConsumeOptions, handoff: Rendezvous<ConsumedEvent>) {
-    this.#handoff = handoff;
+  constructor(options: ConsumeOptions, events: Rendezvous<ConsumedEvent>) {
+    this.#events = events;
     const { registry, dedupe } = options;
     this.#decoder = new RecordDecoder(
       registry && new SchemaRegistry({ timeoutSeconds: REGISTRY_SECONDS, ...registry }),
@@ -46,11 +46,11 @@ export class TopicReader {
     this.#member = new GroupMember(
       kafka,
       { groupId, topics, fromBeginning, commit },
-      (payload) => this.#batch(payload),
-      (error) => handoff.end(error),
+      (payload) => this.#processBatch(payload),
+      (error) => events.close(error),
     );
     this.#deadLetters = new DeadLetterSink(kafka, options);
-    this.#seen = dedupe ? new RecentIds(dedupe === true ? DEDUPE_SIZE : dedupe) : null;
+    this.#recentIds = dedupe ? new RecentIds(dedupe === true ? DEDUPE_SIZE : dedupe) : null;
   }
 
   start(): Promise<void> {
@@ -62,38 +62,38 @@ export class TopicReader {
     await this.#deadLetters.close();
   }
 
-  async #batch(payload: EachBatchPayload): Promise<void> {
-    // A body may take its time: the group must not think that this member has died.
+  async #processBatch(payload: EachBatchPayload): Promise<void> {
+    // The loop's body may run for longer than the session timeout.
     let rejoin: Error | null = null;
-    const alive = setInterval(() => {
+    const heartbeats = setInterval(() => {
       payload.heartbeat().catch((error) => {
-        if (REJOIN.has(error.type)) rejoin = error;
+        if (REJOIN_ERRORS.has(error.type)) rejoin = error;
       });
     }, HEARTBEAT_MS);
     try {
-      await this.#pass(payload, () => {
-        // The others of the group wait for this member, but not beyond the message in hand.
+      await this.#processMessages(payload, () => {
+        // During a rebalance the group waits for this member, which rejoins after the current message.
         if (rejoin) throw rejoin;
       });
     } catch (error) {
-      // kafkajs would try the batch again and again, and tell nobody.
+      // kafkajs would silently retry the batch for ever.
       if (!isKafkajsError(error) && !(error instanceof AustreamError && error.canRetry))
-        this.#handoff.end(error);
+        this.#events.close(error);
       throw error;
     } finally {
-      clearInterval(alive);
+      clearInterval(heartbeats);
     }
   }
 
-  /** Throws what `check` throws before a message. */
-  async #pass(payload: EachBatchPayload, check: () => void): Promise<void> {
+  /** `checkGroup` runs before each message; what it throws ends the batch. */
+  async #processMessages(payload: EachBatchPayload, checkGroup: () => void): Promise<void> {
     const { batch, heartbeat, isRunning, isStale } = payload;
     const { topic, partition } = batch;
-    /** A run of messages that cannot be decoded goes together, before anything after it counts as read. */
+    /** Consecutive undecodable messages. They are written together, before any later message counts as read. */
     let poison: PoisonMessage[] = [];
     for (const message of batch.messages) {
       if (!isRunning() || isStale()) return;
-      check();
+      checkGroup();
       const decoded = await this.#decode(topic, partition, message);
       if ('reason' in decoded) {
         poison.push(decoded);
@@ -101,7 +101,7 @@ export class TopicReader {
       }
       if (poison.length > 0) await this.#deadLetters.accept(poison);
       poison = [];
-      if (!(await this.#offer(decoded, topic, partition, message))) return;
+      if (!(await this.#send(decoded, topic, partition, message))) return;
       await this.#member.markProcessed(payload, message.offset);
     }
     if (poison.length > 0) await this.#deadLetters.accept(poison);
@@ -123,19 +123,19 @@ export class TopicReader {
     }
   }
 
-  /** Hands an event over and waits for it to be dealt with; false where the receiver left. */
-  async #offer(
+  /** Sends an event to the iterator and waits until it is processed; false if the iteration ended before. */
+  async #send(
     decoded: DecodedRecord,
     topic: string,
     partition: number,
     message: KafkaMessage,
   ): Promise<boolean> {
     const id = 'eventId' in decoded.value ? decoded.value.eventId : null;
-    if (id !== null && this.#seen?.has(id)) return true;
+    if (id !== null && this.#recentIds?.has(id)) return true;
     const key = message.key?.toString() ?? null;
-    const outcome = await this.#handoff.offer({ ...decoded, topic, partition, offset: message.offset, key });
-    if (outcome === 'left') return false;
-    if (id !== null) this.#seen?.add(id);
+    const outcome = await this.#events.send({ ...decoded, topic, partition, offset: message.offset, key });
+    if (outcome === 'closed') return false;
+    if (id !== null) this.#recentIds?.add(id);
     return true;
   }
 }

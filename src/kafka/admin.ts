@@ -5,24 +5,28 @@ import { kafkajsConnection } from './connection.ts';
 import { toAustreamError } from './kafkajs-errors.ts';
 import type { KafkaOptions } from './options.ts';
 
-/** A topic and how it is kept. */
+/** A topic as the config wants it. */
 export interface TopicSpec {
   readonly name: string;
   readonly partitions: number;
-  /** -1: the brokers' default. */
+  /** Replicas of each partition; -1: the brokers' default. */
   readonly replication: number;
   readonly config: Readonly<Record<string, string>>;
 }
 
-// Node finds no export of this name: kafkajs is CommonJS.
+// kafkajs is CommonJS: Node finds no named export ConfigResourceTypes.
 const { ConfigResourceTypes } = kafkajs;
 
-const USABLE_TRIES = 50;
-const USABLE_WAIT_MS = 100;
+/**
+ * Metadata of a new topic reaches all brokers within a second or so. This polls for a state and retries no failure, so
+ * the interval is fixed.
+ */
+const METADATA_POLLS = 50;
+const METADATA_POLL_MS = 100;
 
 /**
- * Runs `work` with an admin client of these brokers; failures come as KAFKA_UNREACHABLE or KAFKA_REJECTED. `topics`
- * are those that it asks for.
+ * Runs `work` with a connected admin client and disconnects it. Throws KAFKA_UNREACHABLE or KAFKA_REJECTED. `topics` are
+ * the topics that `work` requests, for the error message.
  */
 export async function withAdmin<T>(
   kafka: KafkaOptions,
@@ -45,8 +49,8 @@ export async function withAdmin<T>(
 }
 
 /**
- * Creates those topics that do not exist; returns their names. Leaves existing ones as they are. When it resolves all
- * of them can be used, also where another process creates them at the same moment.
+ * Creates the topics that do not exist and returns their names. Existing topics are left unchanged. When it resolves,
+ * all topics have leaders, even if another process creates them at the same time.
  */
 export async function createMissingTopics(admin: Admin, specs: readonly TopicSpec[]): Promise<string[]> {
   const existing = new Set(await admin.listTopics());
@@ -61,16 +65,16 @@ export async function createMissingTopics(admin: Admin, specs: readonly TopicSpe
         configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
       })),
     });
-  await usable(
+  await waitForLeaders(
     admin,
     specs.map(({ name }) => name),
   );
   return missing.map(({ name }) => name);
 }
 
-/** Waits until every broker that may be asked knows the topics and their leaders. */
-async function usable(admin: Admin, topics: string[]): Promise<void> {
-  for (let left = USABLE_TRIES; ; left -= 1) {
+/** Polls until the brokers know the topics and their leaders. */
+async function waitForLeaders(admin: Admin, topics: string[]): Promise<void> {
+  for (let left = METADATA_POLLS; ; left -= 1) {
     try {
       await admin.fetchTopicMetadata({ topics });
       return;
@@ -78,15 +82,17 @@ async function usable(admin: Admin, topics: string[]): Promise<void> {
       const { type } = error as { type?: string };
       if (left === 0 || (type !== 'UNKNOWN_TOPIC_OR_PARTITION' && type !== 'LEADER_NOT_AVAILABLE'))
         throw error;
-      await sleep(USABLE_WAIT_MS);
+      await sleep(METADATA_POLL_MS);
     }
   }
 }
 
-/** One setting of a topic that is not, or was not, what the config says. */
+/** One setting of a topic that differs from the config. */
 export interface TopicDifference {
   readonly setting: string;
+  /** The value on the brokers. */
   readonly from: string;
+  /** The value in the config. */
   readonly to: string;
 }
 
@@ -101,7 +107,7 @@ export interface TopicState {
   readonly exists: boolean;
   readonly partitions: number;
   readonly replication: number;
-  /** The settings that a config of austream can name. */
+  /** The topic settings that austream's config covers. */
   readonly config: Readonly<Record<string, string>>;
   readonly differs: readonly TopicDifference[];
 }
@@ -110,15 +116,15 @@ const PARTITIONS = 'partitions';
 const REPLICATION = 'replication';
 const SHOWN_SETTINGS = ['cleanup.policy', 'retention.ms', 'min.insync.replicas', 'segment.ms'];
 
-/** The topics as they are, beside what they should be. */
+/** The state of each topic, and how it differs from the config. */
 export async function describeTopics(admin: Admin, specs: readonly TopicSpec[]): Promise<TopicState[]> {
   const existing = new Set(await admin.listTopics());
-  const found = specs.filter(({ name }) => existing.has(name));
-  if (found.length === 0) return specs.map(absent);
-  const { topics } = await admin.fetchTopicMetadata({ topics: found.map(({ name }) => name) });
+  const present = specs.filter(({ name }) => existing.has(name));
+  if (present.length === 0) return specs.map(absent);
+  const { topics } = await admin.fetchTopicMetadata({ topics: present.map(({ name }) => name) });
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: found.map(({ name }) => ({
+    resources: present.map(({ name }) => ({
       type: ConfigResourceTypes.TOPIC,
       name,
       configNames: SHOWN_SETTINGS,
@@ -156,23 +162,22 @@ function absent({ name }: TopicSpec): TopicState {
 }
 
 /**
- * Creates what is missing and adapts what differs; doing it twice changes nothing. Throws KAFKA_REJECTED, before
- * it changes anything, where a topic would have to shrink: Kafka cannot take partitions away, and a key's events
- * would lose their order.
+ * Creates missing topics and alters those that differ from the config. Idempotent. Throws KAFKA_REJECTED before any
+ * change if a topic has more partitions than the config (Kafka cannot remove partitions) or another number of replicas.
  */
 export async function createTopics(admin: Admin, specs: readonly TopicSpec[]): Promise<TopicChange[]> {
   const before = await describeTopics(admin, specs);
-  for (const { topic, differs } of before) refuseShrinking(topic, differs);
+  for (const { topic, differs } of before) rejectImpossible(topic, differs);
   const created = new Set(await createMissingTopics(admin, specs));
   for (const { topic, differs } of before) {
     const more = differs.find(({ setting }) => setting === PARTITIONS);
     if (more) await admin.createPartitions({ topicPartitions: [{ topic, count: Number(more.to) }] });
-    if (differs.some(({ setting }) => setting !== PARTITIONS)) await adapt(admin, topic, specs);
+    if (differs.some(({ setting }) => setting !== PARTITIONS)) await alterSettings(admin, topic, specs);
   }
   return before.map(({ topic, differs }) => ({ topic, created: created.has(topic), changed: differs }));
 }
 
-function refuseShrinking(topic: string, differs: readonly TopicDifference[]): void {
+function rejectImpossible(topic: string, differs: readonly TopicDifference[]): void {
   const fewer = differs.find(({ setting, from, to }) => setting === PARTITIONS && Number(from) > Number(to));
   if (fewer)
     throw new AustreamError(
@@ -182,30 +187,30 @@ function refuseShrinking(topic: string, differs: readonly TopicDifference[]): vo
         fix: `set kafka.topics.partitions to ${fewer.from} or more, or use another kafka.topicPrefix`,
       },
     );
-  const copies = differs.find(({ setting }) => setting === REPLICATION);
-  if (copies)
+  const replicas = differs.find(({ setting }) => setting === REPLICATION);
+  if (replicas)
     throw new AustreamError(
       'KAFKA_REJECTED',
-      `${topic} has ${copies.from} replicas, the config says ${copies.to}`,
+      `${topic} has ${replicas.from} replicas, the config says ${replicas.to}`,
       {
-        fix: 'move replicas with Kafka’s own kafka-reassign-partitions, or adapt kafka.topics.replication',
+        fix: 'change the replicas with Kafka’s kafka-reassign-partitions tool, or set kafka.topics.replication',
       },
     );
 }
 
-/** kafkajs replaces all of a topic's settings at once: those that were set by others are given again. */
-async function adapt(admin: Admin, topic: string, specs: readonly TopicSpec[]): Promise<void> {
+/** kafkajs's alterConfigs replaces all settings of a topic, so the settings made by others are sent along. */
+async function alterSettings(admin: Admin, topic: string, specs: readonly TopicSpec[]): Promise<void> {
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
     resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }],
   });
   const TOPIC_OVERRIDE = 1;
-  const kept = (resources[0]?.configEntries ?? []).filter(
+  const overrides = (resources[0]?.configEntries ?? []).filter(
     ({ configSource, readOnly }) => (configSource as number) === TOPIC_OVERRIDE && !readOnly,
   );
   const wanted = specs.find(({ name }) => name === topic)!.config;
   const settings = new Map([
-    ...kept.map(({ configName, configValue }): [string, string] => [configName, configValue]),
+    ...overrides.map(({ configName, configValue }): [string, string] => [configName, configValue]),
     ...Object.entries(wanted),
   ]);
   await admin.alterConfigs({

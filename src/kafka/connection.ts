@@ -4,7 +4,7 @@ import { AustreamError } from '../errors.ts';
 import { fetchToken } from './oauth.ts';
 import type { KafkaOptions, SaslOptions, TlsOptions } from './options.ts';
 
-/** How librdkafka reaches the brokers of a config. */
+/** librdkafka's connection settings for a config. Throws CONFIG_INVALID when a TLS file cannot be read. */
 export function rdkafkaConnection(options: KafkaOptions): Record<string, string | number | boolean> {
   const base = {
     'client.id': options.clientId,
@@ -50,7 +50,10 @@ function rdkafkaSasl(sasl: SaslOptions): Record<string, string> {
   };
 }
 
-/** How kafkajs reaches the brokers of a config. `brokers` replaces the config's (the embedded broker's address). */
+/**
+ * kafkajs's connection settings for a config. Throws CONFIG_INVALID when a TLS file cannot be read. `brokers` overrides
+ * those of the config: the embedded broker's address is known only at run time.
+ */
 export function kafkajsConnection(options: KafkaOptions, brokers = options.brokers ?? []): KafkaConfig {
   const { tls } = options;
   return {
@@ -86,6 +89,7 @@ function kafkajsSasl(sasl: SaslOptions): SASLOptions {
   }
 }
 
+/** The text of a PEM file. `key` is its key under `kafka.tls`, for the error message. */
 function pem(file: string, key: string): string {
   try {
     return readFileSync(file, 'utf8');

@@ -1,14 +1,20 @@
+/** Classifies what kafkajs throws. `rdkafka-errors.ts` does the same for librdkafka. */
 import { AustreamError } from '../errors.ts';
 
-/** Whether kafkajs threw this. */
+/** Whether kafkajs threw this error. */
 export function isKafkajsError(error: unknown): boolean {
   return error instanceof Error && error.name.startsWith('KafkaJS');
 }
 
-const REJECTED =
+/** Names of the errors with which a broker answered; with any other there was no answer. */
+const BROKER_ERRORS =
   /^(KafkaJSSASLAuthenticationError|KafkaJSProtocolError|KafkaJSCreateTopicError|KafkaJSAggregateError)$/;
 
-/** What kafkajs threw, as a sentence for a person. `topics` are those that were asked for. */
+/**
+ * The AustreamError that stands for an error of kafkajs: KAFKA_UNREACHABLE (no answer, or an answer that kafkajs marks as
+ * retriable), KAFKA_REJECTED (the broker refuses) or PREREQUISITE_MISSING (a compression codec). An AustreamError inside
+ * is returned as it is. `topics` are the requested topics, for the message.
+ */
 export function toAustreamError(
   error: unknown,
   brokers: readonly string[],
@@ -17,11 +23,11 @@ export function toAustreamError(
   if (error instanceof AustreamError) return error;
   const failure = rootCause(error);
   if (failure instanceof AustreamError) return failure;
-  const where = brokers.join(', ');
+  const cluster = `Kafka at ${brokers.join(', ')}`;
   if ((failure as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION')
     return new AustreamError(
       'KAFKA_REJECTED',
-      `Kafka at ${where} has no topic ${topics.join(' or no topic ') || 'of that name'}`,
+      `${cluster} has no topic ${topics.join(' or no topic ') || 'of that name'}`,
       {
         fix: 'check the topic prefix; austream run creates its topics, as does austream topics create',
         cause: error,
@@ -30,30 +36,31 @@ export function toAustreamError(
   if (failure.name === 'KafkaJSNotImplemented')
     return new AustreamError(
       'PREREQUISITE_MISSING',
-      `messages from Kafka at ${where} cannot be read: ${failure.message}`,
+      `messages from ${cluster} cannot be decompressed: ${failure.message}`,
       {
-        fix: 'set kafka.compression to gzip or none where they are written, or give kafkajs a codec (CompressionCodecs)',
+        fix: 'set kafka.compression of the producer to gzip or none, or register a codec with kafkajs (CompressionCodecs)',
         cause: error,
       },
     );
   const { retriable = false } = failure as { retriable?: boolean };
-  if (REJECTED.test(failure.name) && retriable)
-    return new AustreamError('KAFKA_UNREACHABLE', `Kafka at ${where} is not ready: ${failure.message}`, {
-      fix: 'try again: brokers choose a new leader within seconds; if it stays, look at the brokers’ own logs',
+  const answered = BROKER_ERRORS.test(failure.name);
+  if (answered && retriable)
+    return new AustreamError('KAFKA_UNREACHABLE', `${cluster} is not ready: ${failure.message}`, {
+      fix: 'try again: brokers elect a new leader within seconds; if the error stays, look at the logs of the brokers',
       cause: error,
     });
-  return REJECTED.test(failure.name)
-    ? new AustreamError('KAFKA_REJECTED', `Kafka at ${where} refuses: ${failure.message}`, {
+  return answered
+    ? new AustreamError('KAFKA_REJECTED', `${cluster} refuses: ${failure.message}`, {
         fix: 'check kafka.sasl and kafka.tls in the config, and the rights of this user on the brokers',
         cause: error,
       })
-    : new AustreamError('KAFKA_UNREACHABLE', `Kafka at ${where} does not answer: ${failure.message}`, {
+    : new AustreamError('KAFKA_UNREACHABLE', `${cluster} does not answer: ${failure.message}`, {
         fix: 'check kafka.brokers in the config, and that the brokers run and advertise an address reachable from here',
         cause: error,
       });
 }
 
-/** What happened, which kafkajs wraps in retries and aggregates. */
+/** The innermost error: kafkajs wraps it in KafkaJSNumberOfRetriesExceeded, KafkaJSNonRetriableError and aggregates. */
 export function rootCause(error: unknown): Error {
   let failure = error instanceof Error ? error : new Error(String(error));
   for (;;) {

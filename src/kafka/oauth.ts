@@ -1,10 +1,15 @@
 import { AustreamError } from '../errors.ts';
 import type { SaslOptions } from './options.ts';
 
-/** Fetches an access token by OAuth 2 client credentials (RFC 6749, section 4.4). */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/**
+ * Fetches an access token with OAuth 2 client credentials (RFC 6749, section 4.4). Throws KAFKA_REJECTED when the
+ * endpoint does not answer or does not issue a token.
+ */
 export async function fetchToken(sasl: Extract<SaslOptions, { mechanism: 'OAUTHBEARER' }>): Promise<string> {
-  const refuse = (why: string, cause?: unknown) =>
-    new AustreamError('KAFKA_REJECTED', `the token endpoint ${sasl.tokenEndpoint} gives no token: ${why}`, {
+  const noToken = (why: string, cause?: unknown) =>
+    new AustreamError('KAFKA_REJECTED', `the token endpoint ${sasl.tokenEndpoint} issued no token: ${why}`, {
       fix: 'check kafka.sasl (tokenEndpoint, clientId, clientSecret, scope) in the config',
       cause,
     });
@@ -19,13 +24,13 @@ export async function fetchToken(sasl: Extract<SaslOptions, { mechanism: 'OAUTHB
         grant_type: 'client_credentials',
         ...(sasl.scope === undefined ? {} : { scope: sasl.scope }),
       }),
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
   } catch (error) {
-    throw refuse((error as Error).message, error);
+    throw noToken((error as Error).message, error);
   }
-  if (!response.ok) throw refuse(`HTTP ${response.status}`);
+  if (!response.ok) throw noToken(`HTTP ${response.status}`);
   const { access_token: token } = (await response.json()) as { access_token?: unknown };
-  if (typeof token !== 'string') throw refuse('its answer has no access_token');
+  if (typeof token !== 'string') throw noToken('the response has no access_token');
   return token;
 }

@@ -2,21 +2,21 @@ import { z } from 'zod';
 
 const path = z.string().min(1);
 
-/** Certificates are files in PEM form. */
+/** Certificates and keys are paths of PEM files. */
 const tlsOptions = z
   .strictObject({
     enabled: z.boolean().default(true),
-    /** Authority that signed the brokers' certificates; without one, the system's authorities. */
+    /** CA that signed the brokers' certificates; default: the CAs of the system. */
     ca: path.optional(),
-    /** Client certificate and its key, where brokers ask for them. */
+    /** Client certificate and its key, for brokers that require them (mutual TLS). */
     certificate: path.optional(),
     key: path.optional(),
     keyPassword: z.string().optional(),
-    /** False accepts any certificate: for trying out only. */
+    /** False accepts any certificate: for tests only. */
     verify: z.boolean().default(true),
   })
   .refine((tls) => (tls.certificate === undefined) === (tls.key === undefined), {
-    message: 'certificate and key go together',
+    message: 'certificate and key must be set together',
   });
 
 const saslOptions = z.discriminatedUnion(
@@ -28,7 +28,7 @@ const saslOptions = z.discriminatedUnion(
       password: z.string().min(1),
     }),
     z.strictObject({
-      /** OAuth 2 client credentials: a token is fetched from the endpoint and renewed before it expires. */
+      /** OAuth 2 client credentials. Tokens are fetched from the endpoint and renewed before they expire. */
       mechanism: z.literal('OAUTHBEARER'),
       tokenEndpoint: z.url({ protocol: /^https?$/ }),
       clientId: z.string().min(1),
@@ -41,40 +41,40 @@ const saslOptions = z.discriminatedUnion(
 
 export const registryOptions = z
   .strictObject({
-    /** Confluent-compatible API. Without a registry, events use Avro's single-object encoding. */
+    /** A registry with Confluent's API. Without a registry, events use Avro's single-object encoding. */
     url: z.url({ protocol: /^https?$/ }),
     username: z.string().min(1).optional(),
     password: z.string().optional(),
     ca: path.optional(),
-    /** Register schemas that the registry does not have yet; false only looks them up. */
+    /** Register schemas that the registry does not have yet. False: only look them up. */
     register: z.boolean().default(true),
     timeoutSeconds: z.number().min(0.1).max(300).default(10),
   })
   .refine((registry) => !new URL(registry.url).password, {
-    message: 'credentials do not belong in the url: use username and password',
+    message: 'put credentials in username and password, not in the url',
     path: ['url'],
   });
 
 const spoolOptions = z.strictObject({
-  /** Folder of its own, on a disk that outlives the process. */
+  /** A folder for this process alone, on a disk that outlives the process. */
   dir: path,
-  /** Past this size the oldest events go, counted. */
+  /** When the spool is larger, the oldest events are dropped and counted. */
   maxMegabytes: z.number().min(1).max(1_000_000).default(1024),
-  /** Appends are forced to the disk this often: what a power cut can cost. 0 forces each one. */
+  /** Interval of fsync: a power cut can lose the events of this time. 0: fsync after each append. */
   syncSeconds: z.number().min(0).max(60).default(1),
 });
 
 const topicsOptions = z.strictObject({
-  /** Create topics that do not exist; needs the right to do so. */
+  /** Create topics that do not exist. Needs the CREATE right on the cluster. */
   create: z.boolean().default(true),
   partitions: z.number().int().min(1).max(10_000).default(6),
-  /** Copies of each partition; null takes the brokers' default. */
+  /** Replicas of each partition; null: the brokers' default. */
   replication: z.number().int().min(1).max(32).nullable().default(null),
-  /** Copies that must have a write before it counts; null takes the brokers' default. */
+  /** Replicas that must have a write before it is acknowledged; null: the brokers' default. */
   minInsyncReplicas: z.number().int().min(1).max(32).nullable().default(null),
-  /** How long frames, activations and dead letters are kept; null keeps them for ever. */
+  /** Retention of frames, activations and dead letters; null: unlimited. */
   retentionHours: z.number().positive().nullable().default(168),
-  /** How long crops, which are pictures of faces, are kept (cluster mode only). */
+  /** Retention of crops, which are pictures of faces (cluster mode only). */
   cropsRetentionMinutes: z.number().min(1).max(1440).default(10),
 });
 
@@ -84,7 +84,7 @@ export const kafkaOptions = z
       .array(z.string().regex(/^[^\s/]+:\d+$/, 'must be host:port'))
       .min(1)
       .optional(),
-    /** librdkafka's own broker inside this process: nothing to install, keeps nothing. */
+    /** Start librdkafka's mock broker inside this process. It needs no installation and stores nothing on disk. */
     embedded: z.boolean().default(false),
     clientId: z.string().min(1).default('austream'),
     /** Topic names are `<prefix>frames`, `<prefix>activations`, … */
@@ -92,18 +92,21 @@ export const kafkaOptions = z
       .string()
       .regex(/^[A-Za-z0-9._-]*$/)
       .default('au.'),
-    /** kafkajs reads gzip and none without extra packages. */
+    /** kafkajs decompresses only gzip without extra packages. */
     compression: z.enum(['none', 'gzip', 'snappy', 'lz4', 'zstd']).default('gzip'),
-    /** Longest wait of an event for company in a batch. */
+    /** How long an event may wait for others to fill a batch. */
     lingerMs: z.number().int().min(0).max(10_000).default(20),
-    /** Events that wait for the brokers take at most this much memory; then the spool, or the oldest go. */
+    /**
+     * Memory for events that wait for the brokers. When it is full, events go to the spool; without a spool the oldest
+     * are dropped.
+     */
     memoryMegabytes: z.number().min(1).max(65_536).default(64),
-    /** Longest wait for the brokers when starting. */
+    /** How long to wait for the brokers at start. */
     connectSeconds: z.number().min(1).max(3600).default(15),
     tls: tlsOptions.optional(),
     sasl: saslOptions.optional(),
     registry: registryOptions.optional(),
-    /** Where events wait while brokers are away; without one they wait in memory only. */
+    /** On-disk queue for events while no broker can be reached. Without it, events wait in memory only. */
     spool: spoolOptions.optional(),
     topics: topicsOptions.prefault({}),
   })
@@ -114,7 +117,7 @@ export const kafkaOptions = z
     if (!kafka.embedded) return;
     for (const key of ['tls', 'sasl', 'spool'] as const)
       if (kafka[key] !== undefined)
-        context.addIssue({ code: 'custom', path: [key], message: 'has no use with the embedded broker' });
+        context.addIssue({ code: 'custom', path: [key], message: 'cannot be used with the embedded broker' });
   });
 export type KafkaOptions = z.output<typeof kafkaOptions>;
 export type RegistryOptions = z.output<typeof registryOptions>;

@@ -2,45 +2,48 @@ import rdkafka from 'node-rdkafka';
 import { AustreamError } from '../errors.ts';
 import { rdkafkaConnection } from './connection.ts';
 import type { KafkaOptions } from './options.ts';
+import { isFatalError } from './rdkafka-errors.ts';
 
 const { CODES } = rdkafka;
 
-/** node-rdkafka's error events have no code, only librdkafka's words for it. */
-const FATAL = 'fatal error';
-const AWAY = 'all broker connections are down';
+/** node-rdkafka's error events carry no code, only librdkafka's message. */
+const ALL_BROKERS_DOWN = 'all broker connections are down';
 const REFUSED = new Set(['authentication failure', 'ssl error']);
-/** Local errors with which librdkafka speaks for the brokers; with all others it gives the message up for itself. */
-const DECIDED = new Set(['unknown topic', 'unknown partition', 'message size too large']);
+/**
+ * Local errors that mean that no broker would accept the message. After any other local error the message is sent again
+ * by a new producer.
+ */
+const REJECTED_LOCALLY = new Set(['unknown topic', 'unknown partition', 'message size too large']);
 
 const POLL_MS = 10;
 
 export interface ProducerEvents<Tag> {
   delivered(tag: Tag): void;
-  /** The broker will never take this message; `cause` is short and machine-readable. */
+  /** The broker will never accept this message; `cause` is short and machine-readable. */
   rejected(tag: Tag, cause: string): void;
-  /** No broker can be reached for now; what was handed over is still being tried. */
+  /** No broker can be reached at present. librdkafka keeps retrying the messages it has. */
   unreachable(detail: string): void;
-  /** This client is of no further use: what it has not delivered must go to a new one. */
+  /** This producer has failed for good: undelivered messages must be sent by a new one. */
   broken(detail: string): void;
 }
 
-/** What every producer of librdkafka's is set to here: idempotent, its messages in order, reports of what became of them. */
+/** Settings common to all producers: idempotent, in order per partition, with delivery reports. */
 export function idempotentProducerConfig(options: KafkaOptions): Record<string, string | number | boolean> {
   return {
     ...rdkafkaConnection(options),
     'enable.idempotence': true,
-    // A broker that does not know a producer yet takes any first sequence number. With more requests in flight, a
-    // partition whose leader is just coming up refuses the first and takes the second; the repeated first then counts
-    // as a duplicate, and librdkafka tells it as delivered: it is lost (confluentinc/confluent-kafka-go#921).
+    // A broker that does not know a producer yet accepts any first sequence number. With several requests in flight, a
+    // new partition leader may refuse the first and accept the second. The retried first then counts as a duplicate and
+    // librdkafka reports it as delivered, although it is lost (confluentinc/confluent-kafka-go#921).
     'max.in.flight.requests.per.connection': 1,
     'compression.codec': options.compression,
-    // Java's and kafkajs's partitioner: a topic written by both can be joined.
+    // The partitioner of the Java client and kafkajs: topics written by either can be joined by key.
     partitioner: 'murmur2_random',
     dr_cb: true,
   };
 }
 
-/** librdkafka's settings, global and per topic. */
+/** librdkafka's global and per-topic settings of the publisher. */
 export function producerConfig(
   options: KafkaOptions,
 ): [rdkafka.ProducerGlobalConfig, rdkafka.ProducerTopicConfig] {
@@ -49,12 +52,12 @@ export function producerConfig(
     'linger.ms': options.lingerMs,
     'queue.buffering.max.messages': 100_000,
   };
-  // The outbox decides what is given up, never a timer.
+  // Messages never time out: only the outbox drops messages.
   const topic = { acks: -1, 'message.timeout.ms': 0 };
   return [global as rdkafka.ProducerGlobalConfig, topic];
 }
 
-/** librdkafka's producer: idempotent, acks=all, its retries without end, order kept per partition. */
+/** librdkafka's producer: idempotent, acks=all, unlimited retries, in order per partition. */
 export class KafkaProducer<Tag> {
   readonly #client: rdkafka.Producer;
   /** host:port of the brokers that answered, comma-separated. */
@@ -74,34 +77,36 @@ export class KafkaProducer<Tag> {
     timeoutMs: number,
   ): Promise<KafkaProducer<Tag>> {
     const client = new rdkafka.Producer(...producerConfig(options));
-    const watch = { open: false, failure: '', refused: (_: string) => {} };
+    const connection = { open: false, failure: '', refused: (_: string) => {} };
     client.on('event.log', ({ fac, message }: { fac: string; message: string }) => {
-      // Only the log tells why a connection failed; it names the broker, never a credential.
-      if (fac === 'FAIL' || fac === 'ERROR') watch.failure = message.replace(/^\[thrd:[^\]]*\]: /, '');
+      // Only the log says why a connection failed. It names the broker, never a credential.
+      if (fac === 'FAIL' || fac === 'ERROR') connection.failure = message.replace(/^\[thrd:[^\]]*\]: /, '');
     });
     client.on('event.error', ({ message }) => {
-      if (REFUSED.has(message)) watch.refused(watch.failure || message);
-      if (!watch.open) return;
-      if (message === FATAL) events.broken(watch.failure || message);
-      else if (message === AWAY) events.unreachable(watch.failure || message);
+      const detail = connection.failure || message;
+      if (REFUSED.has(message)) connection.refused(detail);
+      if (!connection.open) return;
+      if (isFatalError({ message })) events.broken(detail);
+      else if (message === ALL_BROKERS_DOWN) events.unreachable(detail);
     });
     client.on('delivery-report', (error, report) => {
       const tag = report.opaque as Tag;
       if (!error) events.delivered(tag);
-      else if (error.origin === 'broker' || DECIDED.has(error.message)) events.rejected(tag, causeOf(error));
-      else if (watch.open) events.broken(error.message);
+      else if (error.origin === 'broker' || REJECTED_LOCALLY.has(error.message))
+        events.rejected(tag, causeOf(error));
+      else if (connection.open) events.broken(error.message);
     });
-    // Errors are told only to who polls.
+    // librdkafka emits error events only while the client is polled.
     const polling = setInterval(() => client.isConnected() && client.poll(), POLL_MS);
     try {
       const metadata = await new Promise<rdkafka.Metadata>((resolve, reject) => {
-        watch.refused = (why) => reject(refused(options, why));
+        connection.refused = (why) => reject(refusedError(options, why));
         client.connect({ timeout: timeoutMs }, (error, data) => {
-          if (error) reject(unreachable(options, watch.failure || error.message));
+          if (error) reject(unreachableError(options, connection.failure || error.message));
           else resolve(data);
         });
       });
-      watch.open = true;
+      connection.open = true;
       client.setPollInterval(POLL_MS);
       return new KafkaProducer(client, metadata, events);
     } catch (error) {
@@ -113,8 +118,8 @@ export class KafkaProducer<Tag> {
   }
 
   /**
-   * Hands a message to librdkafka's queue; false where that is full. `tag` comes back in the events, also where
-   * librdkafka can tell at once that no broker would take the message.
+   * Adds a message to librdkafka's queue; false if the queue is full. `tag` comes back in `delivered` or `rejected`,
+   * also if librdkafka rejects the message at once.
    */
   produce(topic: string, key: string, value: Buffer, tag: Tag, partition?: number): boolean {
     try {
@@ -127,19 +132,20 @@ export class KafkaProducer<Tag> {
     return true;
   }
 
-  /** Asks for a topic: the embedded broker creates it by that. */
+  /** Requests a topic's metadata: the embedded broker then creates the topic. */
   requestTopic(topic: string, timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#client.getMetadata({ topic, timeout: timeoutMs }, (error) => (error ? reject(error) : resolve()));
     });
   }
 
-  /** Waits up to `flushMs` for what was handed over, then leaves. */
+  /** Waits up to `flushMs` for delivery reports, then disconnects. */
   close(flushMs: number): Promise<void> {
     return new Promise((resolve) => this.#client.disconnect(flushMs, () => resolve()));
   }
 }
 
+/** `kafka_` and the error's message in snake case, for metrics and events. */
 function causeOf(error: rdkafka.LibrdKafkaError): string {
   return `kafka_${error.message
     .toLowerCase()
@@ -147,18 +153,18 @@ function causeOf(error: rdkafka.LibrdKafkaError): string {
     .replace(/[^a-z0-9]+/g, '_')}`.slice(0, 64);
 }
 
-function nameOf(options: KafkaOptions): string {
+function clusterName(options: KafkaOptions): string {
   return `Kafka at ${options.brokers?.join(', ') ?? 'the embedded broker'}`;
 }
 
-function refused(options: KafkaOptions, why: string): AustreamError {
-  return new AustreamError('KAFKA_REJECTED', `${nameOf(options)} refuses the connection: ${why}`, {
+function refusedError(options: KafkaOptions, why: string): AustreamError {
+  return new AustreamError('KAFKA_REJECTED', `${clusterName(options)} refuses the connection: ${why}`, {
     fix: 'check kafka.sasl (mechanism, username, password) and kafka.tls (ca, certificate) in the config',
   });
 }
 
-function unreachable(options: KafkaOptions, why: string): AustreamError {
-  return new AustreamError('KAFKA_UNREACHABLE', `${nameOf(options)} does not answer: ${why}`, {
+function unreachableError(options: KafkaOptions, why: string): AustreamError {
+  return new AustreamError('KAFKA_UNREACHABLE', `${clusterName(options)} does not answer: ${why}`, {
     fix: 'check kafka.brokers in the config, and that the brokers run and advertise an address reachable from here',
   });
 }

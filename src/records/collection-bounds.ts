@@ -1,6 +1,6 @@
 import type avro from 'avsc';
 
-/** Whether records of this type hold arrays or maps. */
+/** Whether records of this type contain arrays or maps. */
 export function hasCollections(type: avro.Type): boolean {
   switch (type.typeName) {
     case 'array':
@@ -14,17 +14,17 @@ export function hasCollections(type: avro.Type): boolean {
 }
 
 /**
- * Walks a record's bytes without building it. avsc believes the counts of arrays and maps, so that a damaged
- * message of a few bytes could keep it busy for ever; here each item must be paid for with bytes.
- * Throws RangeError where the bytes do not follow the schema.
+ * Walks the Avro binary of a record without building it. avsc trusts the counts of arrays and maps, so a corrupt message
+ * of a few bytes could make it loop for hours. Here a count may not exceed the number of remaining bytes.
+ * Throws RangeError if the bytes do not follow the schema.
  */
 export function checkCollectionBounds(type: avro.Type, bytes: Buffer): void {
-  new Walker(bytes).skip(type);
+  new Reader(bytes).skip(type);
 }
 
-class Walker {
+class Reader {
   readonly #bytes: Buffer;
-  #at = 0;
+  #offset = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -33,7 +33,7 @@ class Walker {
   skip(type: avro.Type): void {
     if (isUnion(type)) {
       const branch = type.types[this.#long()];
-      if (!branch) throw new RangeError('no such branch of a union');
+      if (!branch) throw new RangeError('a union has no such branch');
       this.skip(branch);
       return;
     }
@@ -41,13 +41,13 @@ class Walker {
       case 'null':
         break;
       case 'boolean':
-        this.#take(1);
+        this.#advance(1);
         break;
       case 'float':
-        this.#take(4);
+        this.#advance(4);
         break;
       case 'double':
-        this.#take(8);
+        this.#advance(8);
         break;
       case 'int':
       case 'long':
@@ -56,10 +56,10 @@ class Walker {
         break;
       case 'string':
       case 'bytes':
-        this.#take(this.#long());
+        this.#advance(this.#long());
         break;
       case 'fixed':
-        this.#take((type as avro.types.FixedType).size);
+        this.#advance((type as avro.types.FixedType).size);
         break;
       case 'record':
         for (const field of (type as avro.types.RecordType).fields) this.skip(field.type);
@@ -69,37 +69,39 @@ class Walker {
         break;
       case 'map':
         this.#blocks(() => {
-          this.#take(this.#long());
+          this.#advance(this.#long());
           this.skip((type as avro.types.MapType).valuesType);
         });
         break;
       default:
-        throw new RangeError(`${type.typeName} is not expected here`);
+        throw new RangeError(`unsupported type ${type.typeName}`);
     }
   }
 
   #blocks(item: () => void): void {
     for (let count = this.#long(); count !== 0; count = this.#long()) {
       if (count < 0) {
+        // A negative count is followed by the size of the block in bytes.
         count = -count;
         this.#long();
       }
-      if (count > this.#bytes.length - this.#at) throw new RangeError('more items than bytes');
+      if (count > this.#bytes.length - this.#offset) throw new RangeError('more items than bytes');
       while (count-- > 0) item();
     }
   }
 
-  #take(count: number): void {
-    if (count < 0 || count > this.#bytes.length - this.#at) throw new RangeError('ends too early');
-    this.#at += count;
+  #advance(count: number): void {
+    if (count < 0 || count > this.#bytes.length - this.#offset)
+      throw new RangeError('the message ends too early');
+    this.#offset += count;
   }
 
-  /** A zigzag varint; beyond 2^53 its value does not matter, for nothing can be that long. */
+  /** A zigzag varint. Values beyond 2^53 are inexact, but no length or count can be that large. */
   #long(): number {
     let value = 0;
     for (let power = 1; ; power *= 128) {
-      const byte = this.#bytes[this.#at++];
-      if (byte === undefined || power > 2 ** 63) throw new RangeError('ends within a number');
+      const byte = this.#bytes[this.#offset++];
+      if (byte === undefined || power > 2 ** 63) throw new RangeError('the message ends within a number');
       value += (byte & 127) * power;
       if (byte < 128) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
     }

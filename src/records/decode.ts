@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import avro from 'avsc';
+import { AustreamError } from '../errors.ts';
 import {
   RECORD_NAMES,
   RELEASED_SCHEMAS,
@@ -13,75 +14,84 @@ import type { DeadLetterReason, Records } from './events.ts';
 import { avroFingerprint } from './fingerprint.ts';
 import { CONFLUENT_HEADER_BYTES, CONFLUENT_MAGIC, type SchemaRegistry } from './schema-registry.ts';
 
-/** A record with its name: tells the types apart. */
+/** A record and its type, as a discriminated union. */
 export type DecodedRecord = {
   readonly [R in RecordName]: { readonly record: R; readonly value: Records[R] };
 }[RecordName];
 
-/** A message that cannot be read, now or ever. */
-export class PoisonError extends Error {
+/** A message that can never be decoded (MESSAGE_UNREADABLE). */
+export class PoisonError extends AustreamError {
+  /** The `reason` of the dead letter. */
   readonly reason: DeadLetterReason;
 
   constructor(reason: DeadLetterReason, detail: string, cause?: unknown) {
-    super(detail, cause === undefined ? undefined : { cause });
+    super('MESSAGE_UNREADABLE', detail, { cause });
     this.name = 'PoisonError';
     this.reason = reason;
   }
 }
 
-/** A schema that messages were written with, and how its records are read as this version's. */
-interface Writer {
+/** A writer schema and its resolution to this version's schema. */
+interface WriterSchema {
   readonly record: RecordName;
   readonly type: avro.Type;
+  /** Undefined if the writer schema is this version's. */
   readonly resolver: avro.Resolver | undefined;
-  /** Has arrays or maps, whose counts must be checked before they are believed. */
-  readonly collections: boolean;
+  /** The type contains arrays or maps, whose counts must be checked first. */
+  readonly hasCollections: boolean;
 }
 
 /**
- * Reads messages in both encodings, whichever version of the schema they were written with: what the writer did
- * not know has its default, what this reader does not know is skipped.
+ * Decodes messages in both encodings and of all schema versions (Avro schema resolution): fields that the writer did not
+ * have get their defaults, fields that this version does not have are skipped.
  */
 export class RecordDecoder {
   readonly #registry: SchemaRegistry | undefined;
-  readonly #byFingerprint = new Map<bigint, Writer>();
-  readonly #byId = new Map<number, Writer>();
+  readonly #byFingerprint = new Map<bigint, WriterSchema>();
+  readonly #byId = new Map<number, WriterSchema>();
 
   constructor(registry?: SchemaRegistry) {
     this.#registry = registry;
     for (const record of RECORD_NAMES) {
-      this.#know(writerOf(recordType(record)));
-      for (const text of releasedSchemas(record)) this.#know(writerOf(avro.Type.forSchema(JSON.parse(text))));
+      this.#addByFingerprint(recordType(record));
+      for (const text of releasedSchemas(record))
+        this.#addByFingerprint(avro.Type.forSchema(JSON.parse(text)));
     }
   }
 
   /**
-   * A message's record; a promise only while a registry has to be asked for its schema.
-   * Throws (or rejects with) PoisonError.
+   * Returns a promise only if the schema must be fetched from the registry. Throws or rejects with PoisonError;
+   * rejects with REGISTRY_UNREACHABLE or REGISTRY_REJECTED.
    */
   decode(message: Buffer | null): DecodedRecord | Promise<DecodedRecord> {
     if (!message || message.length === 0) throw new PoisonError('empty', 'the message has no value');
     if (message[0] === SINGLE_OBJECT_MARKER[0] && message[1] === SINGLE_OBJECT_MARKER[1]) {
-      if (message.length < SINGLE_OBJECT_HEADER_BYTES) throw truncated(message);
+      if (message.length < SINGLE_OBJECT_HEADER_BYTES) throw truncatedHeader(message);
       const fingerprint = message.readBigUInt64LE(SINGLE_OBJECT_MARKER.length);
       const writer = this.#byFingerprint.get(fingerprint);
       if (writer) return read(writer, message, SINGLE_OBJECT_HEADER_BYTES);
       const hex = fingerprint.toString(16).padStart(16, '0');
-      throw new PoisonError('unknown_schema', `no known schema has the fingerprint ${hex}`);
+      throw new PoisonError('unknown_schema', `no schema of austream has the fingerprint ${hex}`);
     }
     if (message[0] !== CONFLUENT_MAGIC)
-      throw new PoisonError('unknown_format', `begins with 0x${message.toString('hex', 0, 2)}`);
-    if (message.length < CONFLUENT_HEADER_BYTES) throw truncated(message);
+      throw new PoisonError(
+        'unknown_format',
+        `the message begins with 0x${message.toString('hex', 0, 2)}, which no encoding does`,
+      );
+    if (message.length < CONFLUENT_HEADER_BYTES) throw truncatedHeader(message);
     const id = message.readUInt32BE(1);
     const writer = this.#byId.get(id);
     if (writer) return read(writer, message, CONFLUENT_HEADER_BYTES);
     const registry = this.#registry;
     if (!registry)
-      throw new PoisonError('unknown_schema', `needs schema ${id} of a registry, and none is configured`);
+      throw new PoisonError(
+        'unknown_schema',
+        `the message needs schema ${id} of a registry, but no registry is configured`,
+      );
     return this.#fetch(registry, id).then((fetched) => read(fetched, message, CONFLUENT_HEADER_BYTES));
   }
 
-  async #fetch(registry: SchemaRegistry, id: number): Promise<Writer> {
+  async #fetch(registry: SchemaRegistry, id: number): Promise<WriterSchema> {
     const text = await registry.schema(id);
     if (text === null) throw new PoisonError('unknown_schema', `the registry has no schema ${id}`);
     let type: avro.Type;
@@ -90,45 +100,46 @@ export class RecordDecoder {
     } catch (cause) {
       throw new PoisonError('unknown_schema', `schema ${id} of the registry is not an Avro schema`, cause);
     }
-    const writer = writerOf(type);
+    const writer = writerSchema(type);
     this.#byId.set(id, writer);
     return writer;
   }
 
-  #know(writer: Writer): void {
-    this.#byFingerprint.set(avroFingerprint(writer.type).readBigUInt64LE(), writer);
+  #addByFingerprint(type: avro.Type): void {
+    this.#byFingerprint.set(avroFingerprint(type).readBigUInt64LE(), writerSchema(type));
   }
 }
 
-function writerOf(type: avro.Type): Writer {
+/** Throws PoisonError if the type is not a record of austream or cannot be resolved. */
+function writerSchema(type: avro.Type): WriterSchema {
   const record = RECORD_NAMES.find((name) => type.name === `austream.${name}`);
   if (!record)
     throw new PoisonError(
       'unknown_schema',
-      `its schema is of ${type.name ?? type.typeName}, not of austream`,
+      `the schema is ${type.name ?? type.typeName}, which is not a record of austream`,
     );
   const reader = recordType(record);
   try {
     const resolver = type === reader ? undefined : reader.createResolver(type);
-    return { record, type, resolver, collections: hasCollections(type) };
+    return { record, type, resolver, hasCollections: hasCollections(type) };
   } catch (cause) {
     throw new PoisonError('incompatible_schema', (cause as Error).message, cause);
   }
 }
 
-function read(writer: Writer, message: Buffer, headerBytes: number): DecodedRecord {
+function read(writer: WriterSchema, message: Buffer, headerBytes: number): DecodedRecord {
   const bytes = message.subarray(headerBytes);
   try {
-    if (writer.collections) checkCollectionBounds(writer.type, bytes);
+    if (writer.hasCollections) checkCollectionBounds(writer.type, bytes);
     const value = recordType(writer.record).fromBuffer(bytes, writer.resolver);
     return { record: writer.record, value } as DecodedRecord;
   } catch (cause) {
-    throw new PoisonError('corrupt', `not a ${writer.record}: ${(cause as Error).message}`, cause);
+    throw new PoisonError('corrupt', `not a valid ${writer.record}: ${(cause as Error).message}`, cause);
   }
 }
 
-function truncated(message: Buffer): PoisonError {
-  return new PoisonError('corrupt', `ends within its header, after ${message.length} bytes`);
+function truncatedHeader(message: Buffer): PoisonError {
+  return new PoisonError('corrupt', `the message ends within its header, after ${message.length} bytes`);
 }
 
 function releasedSchemas(record: RecordName): string[] {

@@ -1,6 +1,6 @@
 import type avro from 'avsc';
 
-/** CRC-64-AVRO's polynomial, which is also the fingerprint of nothing (Avro specification, Schema Fingerprints). */
+/** The polynomial of CRC-64-AVRO, which is also the fingerprint of no bytes (Avro specification, Schema Fingerprints). */
 const EMPTY = 0xc15d213aa4d7a795n;
 
 const TABLE = Array.from({ length: 256 }, (_, index) => {
@@ -9,7 +9,7 @@ const TABLE = Array.from({ length: 256 }, (_, index) => {
   return fingerprint;
 });
 
-/** CRC-64-AVRO (Rabin) of bytes. */
+/** CRC-64-AVRO, the 64-bit Rabin fingerprint. */
 export function rabin(bytes: Uint8Array): bigint {
   let fingerprint = EMPTY;
   for (const byte of bytes)
@@ -17,14 +17,14 @@ export function rabin(bytes: Uint8Array): bigint {
   return fingerprint;
 }
 
-/** A schema's fingerprint as single-object encoding writes it: of the Parsing Canonical Form, little-endian. */
+/** The schema's fingerprint as in single-object encoding: of its Parsing Canonical Form, 8 bytes, little-endian. */
 export function avroFingerprint(type: avro.Type): Buffer {
   const bytes = Buffer.allocUnsafe(8);
   bytes.writeBigUInt64LE(rabin(Buffer.from(canonicalForm(type))));
   return bytes;
 }
 
-/** Avro's Parsing Canonical Form: what is needed to read data, nothing else, in one spelling. */
+/** Avro's Parsing Canonical Form: the schema without docs and other attributes that reading does not need. */
 export function canonicalForm(type: avro.Type): string {
   return JSON.stringify(type.schema());
 }

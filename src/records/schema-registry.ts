@@ -8,29 +8,32 @@ const CONTENT_TYPE = 'application/vnd.schemaregistry.v1+json';
 export const CONFLUENT_MAGIC = 0;
 export const CONFLUENT_HEADER_BYTES = 5;
 
-/** The compatibility that austream keeps and asks registries to keep. */
+/** Compatibility level that austream sets on its subjects. */
 export const COMPATIBILITY = 'FULL_TRANSITIVE';
 
-const MAX_KEPT = 10_000;
+const MAX_CACHED = 10_000;
 
-/** The header that names a registered schema. */
+/** The header of messages of a registered schema. */
 export function confluentHeader(id: number): Buffer {
   const header = Buffer.alloc(CONFLUENT_HEADER_BYTES, CONFLUENT_MAGIC);
   header.writeUInt32BE(id, 1);
   return header;
 }
 
-/** Where a registry is and how it is used. */
+/** How to reach a registry. */
 export interface RegistryAccess {
   readonly url: string;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  /** PEM file of the authority that signed the registry's certificate. */
+  /** PEM file of the CA that signed the registry's certificate. */
   readonly ca?: string | undefined;
   readonly timeoutSeconds: number;
 }
 
-/** A client of a schema registry with Confluent's API; answers are kept, for ids never change their meaning. */
+/**
+ * A client for schema registries with Confluent's API. Responses are cached, because the meaning of an id never changes.
+ * Each call makes one attempt: callers retry errors that `canRetry`. Throws REGISTRY_UNREACHABLE or REGISTRY_REJECTED.
+ */
 export class SchemaRegistry {
   readonly #options: RegistryAccess;
   readonly #ca: string | undefined;
@@ -42,9 +45,9 @@ export class SchemaRegistry {
     this.#ca = options.ca === undefined ? undefined : readFileSync(options.ca, 'utf8');
   }
 
-  /** Registers a schema under a subject, whose compatibility becomes FULL_TRANSITIVE; returns its id. */
+  /** Registers a schema and sets the subject's compatibility to FULL_TRANSITIVE. Returns the schema id. */
   register(subject: string, schema: string): Promise<number> {
-    return this.#once(this.#ids, `register ${subject} ${schema}`, async () => {
+    return this.#cached(this.#ids, `register ${subject} ${schema}`, async () => {
       const path = `/subjects/${encodeURIComponent(subject)}/versions`;
       const { id } = await this.#call<{ id: number }>('POST', path, { schema });
       await this.#call('PUT', `/config/${encodeURIComponent(subject)}`, { compatibility: COMPATIBILITY });
@@ -52,9 +55,9 @@ export class SchemaRegistry {
     });
   }
 
-  /** The id of a schema that is registered under a subject already. */
+  /** The id of a schema that is already registered under the subject. Throws REGISTRY_REJECTED if it is not. */
   lookup(subject: string, schema: string): Promise<number> {
-    return this.#once(this.#ids, `lookup ${subject} ${schema}`, async () => {
+    return this.#cached(this.#ids, `lookup ${subject} ${schema}`, async () => {
       const { id } = await this.#call<{ id: number }>('POST', `/subjects/${encodeURIComponent(subject)}`, {
         schema,
       });
@@ -62,61 +65,61 @@ export class SchemaRegistry {
     });
   }
 
-  /** The text of the schema with this id; null where there is none. */
+  /** The text of the schema with this id; null if the registry has none. */
   schema(id: number): Promise<string | null> {
-    return this.#once(this.#schemas, id, async () => {
-      const answer = await this.#call<{ schema: string } | null>(
+    return this.#cached(this.#schemas, id, async () => {
+      const response = await this.#call<{ schema: string } | null>(
         'GET',
         `/schemas/ids/${id}`,
         undefined,
         null,
       );
-      return answer === null ? null : answer.schema;
+      return response === null ? null : response.schema;
     });
   }
 
-  /** Keeps what succeeded; what failed is asked again next time. */
-  #once<K, V>(cache: Map<K, Promise<V>>, key: K, ask: () => Promise<V>): Promise<V> {
-    let answer = cache.get(key);
-    if (!answer) {
-      // Damaged messages can name any id: forget the lot before it grows.
-      if (cache.size >= MAX_KEPT) cache.clear();
-      answer = ask();
-      cache.set(key, answer);
-      answer.catch(() => cache.delete(key));
+  /** Caches successful responses only: after a failure the next call asks again. */
+  #cached<K, V>(cache: Map<K, Promise<V>>, key: K, request: () => Promise<V>): Promise<V> {
+    let response = cache.get(key);
+    if (!response) {
+      // Corrupt messages can name any id. This bounds the cache.
+      if (cache.size >= MAX_CACHED) cache.clear();
+      response = request();
+      cache.set(key, response);
+      response.catch(() => cache.delete(key));
     }
-    return answer;
+    return response;
   }
 
-  /** `missing` is the answer where the registry knows no such thing. */
-  async #call<T>(method: string, path: string, body?: unknown, missing?: T): Promise<T> {
+  /** `notFound` is returned on HTTP 404; without it a 404 is an error. */
+  async #call<T>(method: string, path: string, body?: unknown, notFound?: T): Promise<T> {
     const { status, text } = await this.#exchange(method, path, body);
-    let answer: { message?: string } | null = null;
+    let json: { message?: string } | null = null;
     try {
-      answer = JSON.parse(text);
+      json = JSON.parse(text);
     } catch {
-      // Not the registry itself, perhaps a proxy: an error's status says enough.
+      // Perhaps a proxy answered with HTML. For errors the HTTP status is enough.
     }
     if (status >= 200 && status < 300) {
-      if (method === 'PUT' || (answer !== null && typeof answer === 'object')) return answer as T;
+      if (method === 'PUT' || (json !== null && typeof json === 'object')) return json as T;
       throw this.#error(
         'REGISTRY_UNREACHABLE',
-        `answers ${method} ${decodeURIComponent(path)} with what is no JSON`,
-        'look what stands before it: a proxy’s page of maintenance?',
+        `answers ${method} ${decodeURIComponent(path)} without JSON`,
+        'check whether a proxy in front of the registry shows a maintenance page',
       );
     }
-    if (status === 404 && missing !== undefined) return missing;
-    const why = answer?.message ?? `HTTP ${status}`;
+    if (status === 404 && notFound !== undefined) return notFound;
+    const why = json?.message ?? `HTTP ${status}`;
     if (status === 401 || status === 403)
       throw this.#error('REGISTRY_REJECTED', `refuses: ${why}`, 'check kafka.registry.username and password');
     if (status >= 500)
-      throw this.#error('REGISTRY_UNREACHABLE', `fails: ${why}`, 'look at the registry’s own log');
+      throw this.#error('REGISTRY_UNREACHABLE', `fails: ${why}`, 'look at the log of the registry');
     throw this.#error(
       'REGISTRY_REJECTED',
       `rejects ${method} ${decodeURIComponent(path)}: ${why}`,
       status === 409
-        ? 'the subject holds a schema of another program or version: choose another kafka.topicPrefix'
-        : 'check that kafka.registry.url is a registry with Confluent’s API',
+        ? 'the subject has an incompatible schema of another program or version: use another kafka.topicPrefix'
+        : 'check that kafka.registry.url is the URL of a registry with Confluent’s API',
     );
   }
 
@@ -130,7 +133,7 @@ export class SchemaRegistry {
           this.#error(
             'REGISTRY_UNREACHABLE',
             `does not answer: ${cause.message}`,
-            'check kafka.registry.url and ca',
+            'check kafka.registry.url and kafka.registry.ca',
             cause,
           ),
         );
@@ -152,7 +155,7 @@ export class SchemaRegistry {
           );
         },
       );
-      request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutSeconds} s`)));
+      request.on('timeout', () => request.destroy(new Error(`no response within ${timeoutSeconds} s`)));
       request.on('error', fail);
       request.end(body === undefined ? undefined : JSON.stringify(body));
     });

@@ -3,7 +3,11 @@ import { type RecordName, schemaText } from './avro.ts';
 import { confluentHeader, SchemaRegistry } from './schema-registry.ts';
 import { topicNames } from './topics.ts';
 
-/** Registers (or looks up) the schemas of these records; returns the header of each one's messages. */
+/**
+ * Registers the schemas of these records under their subjects (`<topic>-value`), or looks them up if
+ * `options.register` is false. Returns the message header of each record. Throws REGISTRY_UNREACHABLE or
+ * REGISTRY_REJECTED.
+ */
 export async function registerSchemas(
   options: RegistryOptions,
   topicPrefix: string,

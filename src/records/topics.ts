@@ -2,7 +2,7 @@ import type { TopicSpec } from '../kafka/admin.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import type { RecordName } from './avro.ts';
 
-/** The name of each record's topic under a prefix. */
+/** The topic of each record type. */
 export function topicNames(prefix: string): Readonly<Record<RecordName, string>> {
   return {
     AuFrame: `${prefix}frames`,
@@ -13,7 +13,7 @@ export function topicNames(prefix: string): Readonly<Record<RecordName, string>>
   };
 }
 
-/** Every topic of a config. `crops` is for cluster mode only: pictures of faces go nowhere else. */
+/** All topics of a config. `crops` includes the topic of face pictures, which only cluster mode uses. */
 export function topicSpecs(kafka: KafkaOptions, use: { crops: boolean } = { crops: false }): TopicSpec[] {
   const { topics } = kafka;
   const names = topicNames(kafka.topicPrefix);
@@ -21,7 +21,7 @@ export function topicSpecs(kafka: KafkaOptions, use: { crops: boolean } = { crop
     topics.retentionHours === null ? '-1' : String(Math.round(topics.retentionHours * 3_600_000));
   const durable: Record<string, string> =
     topics.minInsyncReplicas === null ? {} : { 'min.insync.replicas': String(topics.minInsyncReplicas) };
-  const kept = { 'cleanup.policy': 'delete', 'retention.ms': retention, ...durable };
+  const retained = { 'cleanup.policy': 'delete', 'retention.ms': retention, ...durable };
   const spec = (
     record: RecordName,
     config: Record<string, string>,
@@ -33,16 +33,16 @@ export function topicSpecs(kafka: KafkaOptions, use: { crops: boolean } = { crop
     config,
   });
   return [
-    spec('AuFrame', kept),
-    spec('AuActivation', kept),
+    spec('AuFrame', retained),
+    spec('AuActivation', retained),
     spec('CameraStatus', { 'cleanup.policy': 'compact', ...durable }),
-    spec('DeadLetter', kept, 1),
+    spec('DeadLetter', retained, 1),
     ...(use.crops
       ? [
           spec('FaceCropBatch', {
             'cleanup.policy': 'delete',
             'retention.ms': String(Math.round(topics.cropsRetentionMinutes * 60_000)),
-            // Old pictures go only with their whole segment: roll it more often, so that they are not kept twice as long.
+            // Kafka deletes whole segments only. Shorter segments keep pictures for little longer than the retention.
             'segment.ms': String(Math.round(topics.cropsRetentionMinutes * 15_000)),
             ...durable,
           }),

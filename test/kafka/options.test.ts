@@ -7,32 +7,30 @@ import { kafkajsConnection, rdkafkaConnection } from '../../src/kafka/connection
 import { kafkaOptions } from '../../src/kafka/options.ts';
 
 const brokers = ['kafka:9093'];
-const mistakes = (kafka: object) =>
+const issues = (kafka: object) =>
   kafkaOptions.safeParse(kafka).error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
 
 describe('kafka options', () => {
-  test('name what is wrong', () => {
-    expect(mistakes({})).toEqual([': needs either brokers: ["host:9092"] or embedded: true']);
-    expect(mistakes({ brokers, embedded: true })).toHaveLength(1);
-    expect(mistakes({ brokers: ['kafka'] })).toEqual(['brokers.0: must be host:port']);
-    expect(mistakes({ brokers, tls: { certificate: 'a.pem' } })).toEqual([
-      'tls: certificate and key go together',
+  test('are rejected with the path and the problem of each key', () => {
+    expect(issues({})).toEqual([': needs either brokers: ["host:9092"] or embedded: true']);
+    expect(issues({ brokers, embedded: true })).toHaveLength(1);
+    expect(issues({ brokers: ['kafka'] })).toEqual(['brokers.0: must be host:port']);
+    expect(issues({ brokers, tls: { certificate: 'a.pem' } })).toEqual([
+      'tls: certificate and key must be set together',
     ]);
-    expect(mistakes({ brokers, sasl: { mechanism: 'GSSAPI' } })).toEqual([
+    expect(issues({ brokers, sasl: { mechanism: 'GSSAPI' } })).toEqual([
       'sasl.mechanism: mechanism must be PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER',
     ]);
-    expect(mistakes({ brokers, sasl: { mechanism: 'PLAIN', username: 'a' } })?.[0]).toMatch(
-      /^sasl.password: /,
-    );
-    expect(mistakes({ brokers, registry: { url: 'http://a:b@registry:8081' } })).toEqual([
-      'registry.url: credentials do not belong in the url: use username and password',
+    expect(issues({ brokers, sasl: { mechanism: 'PLAIN', username: 'a' } })?.[0]).toMatch(/^sasl.password: /);
+    expect(issues({ brokers, registry: { url: 'http://a:b@registry:8081' } })).toEqual([
+      'registry.url: put credentials in username and password, not in the url',
     ]);
-    expect(mistakes({ embedded: true, spool: { dir: '/tmp/x' } })).toEqual([
-      'spool: has no use with the embedded broker',
+    expect(issues({ embedded: true, spool: { dir: '/tmp/x' } })).toEqual([
+      'spool: cannot be used with the embedded broker',
     ]);
   });
 
-  test('become what librdkafka and kafkajs understand', () => {
+  test('translate to the settings of librdkafka and of kafkajs', () => {
     const dir = mkdtempSync(join(tmpdir(), 'austream-tls-'));
     const ca = join(dir, 'ca.pem');
     writeFileSync(ca, 'PEM');
@@ -57,17 +55,17 @@ describe('kafka options', () => {
     expect(() => rdkafkaConnection(kafka)).toThrowError(`kafka.tls.ca: ${ca} cannot be read: ENOENT`);
   });
 
-  test('that the example config shows in comments are valid', () => {
+  test('commented out in the example config are valid', () => {
     const example = readFileSync(new URL('../../austream.example.yaml', import.meta.url), 'utf8');
     const blocks = [...example.matchAll(/^ {2}# (\w+): +# .*\n((?: {2}# {3}.*\n)+)/gm)];
     expect(blocks.map(([, key]) => key)).toEqual(['tls', 'sasl', 'sasl', 'registry', 'spool']);
     for (const [block] of blocks) {
       const options = parse(block.replace(/^ {2}# /gm, ''));
-      expect(mistakes({ brokers, ...options }), block).toBeUndefined();
+      expect(issues({ brokers, ...options }), block).toBeUndefined();
     }
   });
 
-  test('without tls and sasl mean plain text', () => {
+  test('without tls and sasl connect in plain text', () => {
     expect(rdkafkaConnection(kafkaOptions.parse({ brokers }))).toMatchObject({
       'security.protocol': 'plaintext',
     });

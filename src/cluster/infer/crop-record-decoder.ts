@@ -49,7 +49,7 @@ export class CropRecordDecoder {
       try {
         return { batch: await this.#decode(message), deadLetter: null };
       } catch (error) {
-        if (!(error instanceof AustreamError)) {
+        if (error instanceof PoisonError || !(error instanceof AustreamError)) {
           const reason = error instanceof PoisonError ? error.reason : 'corrupt';
           return { batch: null, deadLetter: this.#deadLetter(message, reason, (error as Error).message) };
         }
