@@ -30,7 +30,7 @@ export function iouCost(track: Track, { box }: Detection): number | undefined {
   return overlap > MIN_IOU ? 1 - overlap : undefined;
 }
 
-export interface Association {
+interface Association {
   readonly pairs: readonly (readonly [Track, Detection])[];
   readonly unmatchedTracks: readonly Track[];
   readonly unmatchedDetections: readonly Detection[];

@@ -17,7 +17,7 @@ const BLURRED_RATIO = 0.255;
 const CRISP_RATIO = 0.45;
 
 /** Inputs of a crop's quality. */
-export interface CropMeasurements {
+interface CropMeasurements {
   /** RGB (112, 112, 3), bytes. */
   readonly pixels: Uint8Array;
   /** Height of the face box in source pixels. */
