@@ -7,8 +7,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import { loadConfig } from '../config/schema.ts';
 import { AustreamError } from '../errors.ts';
 import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
-import { readFile } from '../report/event-file.ts';
-import { readTopic } from '../report/event-topic.ts';
+import { readEventFile } from '../report/event-file.ts';
+import { readEventTopic } from '../report/event-topic.ts';
 import { reportHtml } from '../report/html.ts';
 import { openFaceCsv } from '../report/openface.ts';
 import { type RecordedTrack, Recording } from '../report/recording.ts';
@@ -51,7 +51,7 @@ export function reportCommand(): Command {
       if (flags.out)
         await writeFile(flags.out, reportHtml(recording, { source: flags.from, made: new Date() }));
       if (flags.plots) await writePlots([...recording.tracks.values()], flags.plots);
-      const frameCount = [...recording.tracks.values()].reduce((sum, { frames }) => sum + frames, 0);
+      const frameCount = [...recording.tracks.values()].reduce((sum, track) => sum + track.frameCount, 0);
       process.stderr.write(
         `${recording.cameras.length} camera(s), ${recording.tracks.size} face(s), ${frameCount} frames, ` +
           `${recording.gaps.length} gap(s)\n`,
@@ -63,8 +63,8 @@ export function reportCommand(): Command {
 async function readRecording(flags: ReportFlags): Promise<Recording> {
   const recording = new Recording({ camera: flags.camera, track: flags.track });
   const isFile = flags.from === '-' || existsSync(flags.from) || (!flags.brokers && !flags.config);
-  if (isFile) await readFile(flags.from, recording);
-  else await readTopic(flags.from, kafkaFromFlags(flags), recording);
+  if (isFile) await readEventFile(flags.from, recording);
+  else await readEventTopic(flags.from, kafkaFromFlags(flags), recording);
   if (recording.tracks.size === 0)
     throw new AustreamError('ARGUMENT_INVALID', `${flags.from} has no scored face that matches`, {
       fix: 'check --from, --camera and --track',

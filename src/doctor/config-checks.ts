@@ -14,25 +14,27 @@ import { describeResolved, resolveCamera } from '../onvif/resolve.ts';
 import { topicNames } from '../records/topics.ts';
 import type { Check, Finding } from './host-checks.ts';
 
-const PATIENCE_MS = 3_000;
-const RTSP_PORTS: Readonly<Record<string, number>> = { 'rtsp:': 554, 'rtsps:': 322 };
+const TIMEOUT_MS = 3_000;
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'rtsp:': 554, 'rtsps:': 322 };
 
-/** What a config needs beside the machine: brokers, cameras, a folder for the spool. */
+/** Checks of what a config refers to: Kafka brokers, the spool folder, cameras. */
 export function configChecks(config: Config): Check[] {
   return [
-    () => kafka(config),
-    ...(config.kafka.spool ? [() => spool(config.kafka.spool!.dir)] : []),
-    ...config.cameras.map((camera) => () => (isOnvif(camera.url) ? device(camera) : reachable(camera))),
+    () => checkKafka(config),
+    ...(config.kafka.spool ? [() => checkSpool(config.kafka.spool!.dir)] : []),
+    ...config.cameras.map(
+      (camera) => () => (isOnvif(camera.url) ? checkOnvifCamera(camera) : checkReachable(camera)),
+    ),
   ];
 }
 
-async function kafka({ kafka: options }: Config): Promise<Finding> {
+async function checkKafka({ kafka: options }: Config): Promise<Finding> {
   const name = 'Kafka';
   if (options.embedded) return { name, state: 'ok', detail: 'embedded in austream run' };
   const connection = kafkajsConnection(options);
   const client = new kafkajs.Kafka({
     ...connection,
-    connectionTimeout: PATIENCE_MS,
+    connectionTimeout: TIMEOUT_MS,
     retry: { retries: 1 },
     logLevel: kafkajs.logLevel.NOTHING,
   });
@@ -40,12 +42,12 @@ async function kafka({ kafka: options }: Config): Promise<Finding> {
   try {
     await admin.connect();
     const { brokers } = await admin.describeCluster();
-    const there = new Set(await admin.listTopics());
+    const existing = new Set(await admin.listTopics());
     const names = topicNames(options.topicPrefix);
-    const absent = [names.AuFrame, names.AuActivation, names.CameraStatus].filter(
-      (topic) => !there.has(topic),
+    const missing = [names.AuFrame, names.AuActivation, names.CameraStatus].filter(
+      (topic) => !existing.has(topic),
     );
-    const topics = absent.length === 0 ? 'all topics exist' : `no topic ${absent.join(', ')} yet`;
+    const topics = missing.length === 0 ? 'all topics exist' : `no topic ${missing.join(', ')} yet`;
     return { name, state: 'ok', detail: `${brokers.length} broker(s); ${topics}` };
   } catch (error) {
     const { message, fix } = toAustreamError(error, options.brokers ?? []);
@@ -55,26 +57,26 @@ async function kafka({ kafka: options }: Config): Promise<Finding> {
   }
 }
 
-async function spool(folder: string): Promise<Finding> {
+async function checkSpool(folder: string): Promise<Finding> {
   const name = 'spool';
   try {
     accessSync(existsSync(folder) ? folder : dirname(folder), constants.W_OK);
-    return { name, state: 'ok', detail: `${folder} can be written` };
+    return { name, state: 'ok', detail: `${folder} is writable` };
   } catch {
     return {
       name,
       state: 'missing',
-      detail: `${folder} cannot be written`,
-      fix: 'create it for the user that runs austream',
+      detail: `${folder} is not writable`,
+      fix: 'create it, writable for the user that runs austream',
     };
   }
 }
 
-/** What an ONVIF device offers, and whether its stream is there. */
-async function device(camera: CameraOptions): Promise<Finding> {
+/** Resolves the stream of an ONVIF device and checks that it is reachable. */
+async function checkOnvifCamera(camera: CameraOptions): Promise<Finding> {
   try {
     const resolved = await resolveCamera(withPassword(camera));
-    const stream = await reachable(resolved.camera);
+    const stream = await checkReachable(resolved.camera);
     return { ...stream, detail: cameraRedactor(camera)(`${describeResolved(resolved)}; ${stream.detail}`) };
   } catch (error) {
     const { message, fix } = error as AustreamError;
@@ -82,34 +84,34 @@ async function device(camera: CameraOptions): Promise<Finding> {
   }
 }
 
-/** Whether somebody listens where the camera should be; never shows credentials. */
-async function reachable(camera: CameraOptions): Promise<Finding> {
+/** Checks that the camera's host accepts TCP connections, or that its file exists. Credentials are never shown. */
+async function checkReachable(camera: CameraOptions): Promise<Finding> {
   const name = `camera ${camera.id}`;
-  // Passwords in URLs may hold what URLs may not.
+  // Credentials are removed first: passwords may contain characters that `URL` rejects.
   const url = new URL(splitCredentials(camera.url).url);
-  const port = RTSP_PORTS[url.protocol];
+  const port = DEFAULT_PORTS[url.protocol];
   if (port === undefined) {
     const path = decodeURIComponent(url.pathname);
     return existsSync(path)
       ? { name, state: 'ok', detail: path }
-      : { name, state: 'missing', detail: `no ${path} here`, fix: 'check the path in its url' };
+      : { name, state: 'missing', detail: `no such file: ${path}`, fix: 'check the path in its url' };
   }
-  const at = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || port) };
-  const problem = await new Promise<string | null>((resolve) => {
-    const socket = connect({ ...at, timeout: PATIENCE_MS });
-    const end = (result: string | null) => {
+  const address = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || port) };
+  const failure = await new Promise<string | null>((resolve) => {
+    const socket = connect({ ...address, timeout: TIMEOUT_MS });
+    const finish = (result: string | null) => {
       socket.destroy();
       resolve(result);
     };
-    socket.once('connect', () => end(null));
-    socket.once('timeout', () => end('does not answer'));
-    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+    socket.once('connect', () => finish(null));
+    socket.once('timeout', () => finish('does not answer'));
+    socket.once('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message));
   });
-  if (problem === null) return { name, state: 'ok', detail: `${at.host}:${at.port} answers` };
+  if (failure === null) return { name, state: 'ok', detail: `${address.host}:${address.port} answers` };
   return {
     name,
     state: 'missing',
-    detail: `${at.host}:${at.port}: ${problem}`,
-    fix: 'check host and port in its url, the network between, and that the camera is on',
+    detail: `${address.host}:${address.port}: ${failure}`,
+    fix: 'check host and port in its url, the network, and that the camera is on',
   };
 }

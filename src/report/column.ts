@@ -1,8 +1,9 @@
-/** Numbers of one kind, appended one by one, four bytes each (eight for `Float64Array`). NaN stands for none. */
+/** A growing typed array. NaN means no value. */
 export class Column {
   #values: Float32Array | Float64Array;
   length = 0;
 
+  /** `Float64Array` for values that need more than 24 bits of precision. */
   constructor(kind: typeof Float32Array | typeof Float64Array = Float32Array) {
     this.#values = new kind(1024);
   }

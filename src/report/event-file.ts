@@ -3,20 +3,25 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import avro from 'avsc';
 import { AustreamError } from '../errors.ts';
-import { take } from './event-schema.ts';
+import { addEvent } from './event-schema.ts';
 import type { Recording } from './recording.ts';
 
-/** Reads a file of events: JSON lines (`run --json`, `tail --json`, `score --out x.ndjson`; `-`: standard input) or Avro. */
-export async function readFile(path: string, recording: Recording): Promise<void> {
+/**
+ * Reads a file of events into `recording`: an Avro container file (.avro) or JSON lines, as written by `run --json`,
+ * `tail --json` and `score --out x.ndjson`. Path `-` is standard input.
+ *
+ * Rejects with AustreamError ARGUMENT_INVALID for a missing file, and for contents that are no events, by line or record.
+ */
+export async function readEventFile(path: string, recording: Recording): Promise<void> {
   if (path !== '-' && !existsSync(path))
     throw new AustreamError('ARGUMENT_INVALID', `no such file: ${path}`, {
-      fix: 'give a file of events (.ndjson, .avro), or a topic with --brokers or -c',
+      fix: 'pass a file of events (.ndjson, .avro), or a topic with --brokers or -c',
     });
-  if (path.endsWith('.avro')) await readAvro(path, recording);
-  else await readLines(path === '-' ? process.stdin : createReadStream(path), path, recording);
+  if (path.endsWith('.avro')) await readAvroFile(path, recording);
+  else await readJsonLines(path === '-' ? process.stdin : createReadStream(path), path, recording);
 }
 
-async function readLines(stream: Readable, path: string, recording: Recording): Promise<void> {
+async function readJsonLines(stream: Readable, path: string, recording: Recording): Promise<void> {
   let number = 0;
   for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
     number += 1;
@@ -26,26 +31,26 @@ async function readLines(stream: Readable, path: string, recording: Recording): 
       event = JSON.parse(line);
     } catch (cause) {
       throw new AustreamError('ARGUMENT_INVALID', `${path}, line ${number}: not JSON`, {
-        fix: 'give what austream run --json, tail --json or score --out x.ndjson has written',
+        fix: 'pass the output of austream run --json, tail --json or score --out x.ndjson',
         cause,
       });
     }
-    take(event, `${path}, line ${number}`, recording);
+    addEvent(event, `${path}, line ${number}`, recording);
   }
 }
 
-/** An Avro container file of AuFrame or CameraStatus records, as a sink connector writes it. */
-async function readAvro(path: string, recording: Recording): Promise<void> {
+/** Reads an Avro container file of AuFrame or CameraStatus records, as written by Kafka Connect sinks. */
+async function readAvroFile(path: string, recording: Recording): Promise<void> {
   const decoder = avro.createFileDecoder(path);
   let number = 0;
   try {
     for await (const event of decoder) {
       number += 1;
-      take(event, `${path}, record ${number}`, recording);
+      addEvent(event, `${path}, record ${number}`, recording);
     }
   } catch (cause) {
     if (cause instanceof AustreamError) throw cause;
-    const why = `${path}: not an Avro container file: ${(cause as Error).message}`;
-    throw new AustreamError('ARGUMENT_INVALID', why, { cause });
+    const message = `${path}: not an Avro container file: ${(cause as Error).message}`;
+    throw new AustreamError('ARGUMENT_INVALID', message, { cause });
   }
 }

@@ -3,15 +3,15 @@ import { AU_NAMES, type AuName } from '../domain/scores.ts';
 import { AustreamError } from '../errors.ts';
 import type { RecordedFrame, RecordedStatus, Recording } from './recording.ts';
 
-const state = z.object({
+const auState = z.object({
   raw: z.number(),
   p: z.number(),
   active: z.boolean(),
   reliability: z.number().nullable().default(null),
 });
-const states = AU_NAMES.map((name) => [name, state.nullable().default(null)] as const);
+const auStates = AU_NAMES.map((name) => [name, auState.nullable().default(null)] as const);
 
-const recordedFrame: z.ZodType<RecordedFrame> = z.object({
+const frameSchema: z.ZodType<RecordedFrame> = z.object({
   cameraId: z.string(),
   epoch: z.int(),
   trackId: z.int(),
@@ -21,38 +21,41 @@ const recordedFrame: z.ZodType<RecordedFrame> = z.object({
   warmup: z.boolean(),
   quality: z.object({ score: z.number(), unreliable: z.string().nullable() }),
   model: z.object({ name: z.string(), version: z.string(), trained: z.boolean() }),
-  aus: z.object(Object.fromEntries(states) as Record<AuName, (typeof states)[number][1]>),
+  aus: z.object(Object.fromEntries(auStates) as Record<AuName, (typeof auStates)[number][1]>),
 });
 
-const gap = z.object({
+const gapSchema = z.object({
   from: z.int(),
   to: z.int(),
   cause: z.string(),
   framesLost: z.number().nullable().default(null),
 });
-const recordedStatus: z.ZodType<RecordedStatus> = z.object({
+const statusSchema: z.ZodType<RecordedStatus> = z.object({
   cameraId: z.string(),
   at: z.int(),
-  gap: gap.nullable(),
+  gap: gapSchema.nullable(),
 });
 
 /**
- * Frames and camera states by their shape; other events of the same files say nothing that a report needs. What a file
- * holds may be anybody's: ARGUMENT_INVALID with its `place` where an event is not as it was written.
+ * Adds an AuFrame or CameraStatus, recognised by its fields, to the recording; ignores other events.
+ *
+ * Files are untrusted input. Throws AustreamError ARGUMENT_INVALID, with `place`, for an event with invalid fields.
+ *
+ * @param place where the event was read, for the error message
  */
-export function take(event: unknown, place: string, recording: Recording): void {
+export function addEvent(event: unknown, place: string, recording: Recording): void {
   if (typeof event !== 'object' || event === null) return;
-  // What `score` writes names its file beside a camera that has no name of its own.
-  const named = 'source' in event ? { ...event, cameraId: String(event.source) } : event;
-  if ('aus' in event && 'trackId' in event) recording.frame(valid(recordedFrame, named, place));
-  else if ('state' in event && 'gap' in event) recording.status(valid(recordedStatus, event, place));
+  // In the output of `austream score`, `source` is the file; it stands in for the camera id.
+  const frame = 'source' in event ? { ...event, cameraId: String(event.source) } : event;
+  if ('aus' in event && 'trackId' in event) recording.addFrame(parseEvent(frameSchema, frame, place));
+  else if ('state' in event && 'gap' in event) recording.addStatus(parseEvent(statusSchema, event, place));
 }
 
-function valid<T>(shape: z.ZodType<T>, event: object, place: string): T {
-  const { success, data, error } = shape.safeParse(event);
+function parseEvent<T>(schema: z.ZodType<T>, event: object, place: string): T {
+  const { success, data, error } = schema.safeParse(event);
   if (success) return data;
   const { path, message } = error.issues[0]!;
   throw new AustreamError('ARGUMENT_INVALID', `${place}: ${path.join('.')}: ${message}`, {
-    fix: 'give the events as austream has written them',
+    fix: 'pass events as austream writes them',
   });
 }

@@ -1,16 +1,18 @@
 import type { RecordedTrack } from './recording.ts';
 
-/** When a face came into sight, as its clock tells it. */
-export function begin({ clockSource, time }: RecordedTrack): string {
-  const at = time.at(0);
-  return clockSource === 'file' ? `from ${at.toFixed(2)} s of the file` : new Date(at * 1_000).toISOString();
+/** When the track began: seconds of media time for files, UTC for live cameras. */
+export function formatStart({ clockSource, times }: RecordedTrack): string {
+  const start = times.at(0);
+  return clockSource === 'file'
+    ? `from ${start.toFixed(2)} s of the file`
+    : new Date(start * 1_000).toISOString();
 }
 
-export function duration(seconds: number): string {
+export function formatDuration(seconds: number): string {
   return seconds < 120 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} min`;
 }
 
-/** For HTML and SVG. */
-export function escaped(text: string): string {
+/** Escapes text for HTML and SVG. */
+export function escapeMarkup(text: string): string {
   return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

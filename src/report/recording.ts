@@ -5,10 +5,10 @@ import { AU_COUNT, AU_NAMES, type AuName } from '../domain/scores.ts';
 import { trackKey } from '../domain/track-key.ts';
 import { Column } from './column.ts';
 
-/** No stream is so fast that less is a hole. */
-const HOLE_SECONDS = 1;
+/** Lower bound of the gap threshold for fast streams. */
+const MIN_GAP_SECONDS = 1;
 
-/** A frame as it comes from a file or a topic; what a report does not need may be missing. */
+/** The fields of an AuFrame from a file or topic that a report needs. */
 export type RecordedFrame = Pick<
   AuFrame,
   'cameraId' | 'epoch' | 'trackId' | 'frame' | 'captureTime' | 'warmup'
@@ -30,26 +30,26 @@ export type RecordedFrame = Pick<
 };
 export type RecordedStatus = Pick<CameraStatus, 'cameraId' | 'at' | 'gap'>;
 
-/** One face from its first frame to its last. All columns have the same length. */
+/** One track from its first to its last frame. All columns have `frameCount` values. */
 export class RecordedTrack {
   readonly cameraId: string;
   readonly epoch: number;
   readonly trackId: number;
   readonly clockSource: string;
   readonly model: RecordedFrame['model'];
-  /** Seconds: Unix time, or media time where the clock is a file's. */
-  readonly time = new Column(Float64Array);
-  readonly frame = new Column(Float64Array);
-  readonly quality = new Column();
-  /** Per AU; NaN where the face was unreliable. */
+  /** Capture times in seconds: Unix time, or media time with clock source `file`. */
+  readonly times = new Column(Float64Array);
+  readonly frameNumbers = new Column(Float64Array);
+  readonly qualityScores = new Column();
+  /** (12) columns of scores, 0…1; NaN where the face was unreliable. */
   readonly raw = AU_NAMES.map(() => new Column());
   readonly smoothed = AU_NAMES.map(() => new Column());
-  /** Per frame a bit per AU. */
-  readonly active = new Column();
-  readonly reliability: (number | null)[] = Array(AU_COUNT).fill(null);
-  readonly unreliable: Record<string, number> = {};
-  warmup = 0;
-  #hole: number | null = null;
+  /** Per frame a bit mask: bit `au` is set while that AU is active. */
+  readonly activeBits = new Column();
+  readonly auReliability: (number | null)[] = Array(AU_COUNT).fill(null);
+  readonly unreliableCounts: Record<string, number> = {};
+  warmupCount = 0;
+  #gapSeconds: number | null = null;
 
   constructor(first: RecordedFrame) {
     this.cameraId = first.cameraId;
@@ -59,89 +59,91 @@ export class RecordedTrack {
     this.model = first.model;
   }
 
-  get frames(): number {
-    return this.time.length;
+  get frameCount(): number {
+    return this.times.length;
   }
 
-  get seconds(): number {
-    return this.time.at(this.frames - 1) - this.time.at(0);
+  /** Seconds from the first to the last frame. */
+  get duration(): number {
+    return this.times.at(this.frameCount - 1) - this.times.at(0);
   }
 
-  get scored(): number {
-    return this.frames - Object.values(this.unreliable).reduce((sum, count) => sum + count, 0);
+  get scoredCount(): number {
+    return this.frameCount - Object.values(this.unreliableCounts).reduce((sum, count) => sum + count, 0);
   }
 
   /**
-   * Longer than so many seconds without a frame is a hole; longer without a scored one ends an activation. The topic
-   * does not tell how far apart a stream's frames are meant to be: half of them are no further.
+   * Gap threshold in seconds: a longer time without a frame is a gap; a longer time without a scored frame ends an
+   * activation. Recorded events lack the nominal frame interval, so the median distance of frames stands in for it.
    */
-  get holeSeconds(): number {
-    if (this.#hole === null) {
-      const distances = Float64Array.from({ length: Math.max(0, this.frames - 1) }, (_, index) => {
-        return this.time.at(index + 1) - this.time.at(index);
+  get gapSeconds(): number {
+    if (this.#gapSeconds === null) {
+      const distances = Float64Array.from({ length: Math.max(0, this.frameCount - 1) }, (_, index) => {
+        return this.times.at(index + 1) - this.times.at(index);
       }).sort();
-      this.#hole = gapThreshold(HOLE_SECONDS, 1e6 * (distances[(distances.length - 1) >> 1] ?? 0)) / 1e6;
+      const median = distances[(distances.length - 1) >> 1] ?? 0;
+      this.#gapSeconds = gapThreshold(MIN_GAP_SECONDS, 1e6 * median) / 1e6;
     }
-    return this.#hole;
+    return this.#gapSeconds;
   }
 
   push(frame: RecordedFrame): void {
-    this.#hole = null;
-    this.time.push(frame.captureTime / 1e6);
-    this.frame.push(frame.frame);
-    this.quality.push(frame.quality.score);
-    if (frame.warmup) this.warmup += 1;
+    this.#gapSeconds = null;
+    this.times.push(frame.captureTime / 1e6);
+    this.frameNumbers.push(frame.frame);
+    this.qualityScores.push(frame.quality.score);
+    if (frame.warmup) this.warmupCount += 1;
     const { unreliable } = frame.quality;
-    if (unreliable) this.unreliable[unreliable] = (this.unreliable[unreliable] ?? 0) + 1;
+    if (unreliable) this.unreliableCounts[unreliable] = (this.unreliableCounts[unreliable] ?? 0) + 1;
     let active = 0;
     AU_NAMES.forEach((name, au) => {
       const state = frame.aus[name] ?? null;
       this.raw[au]!.push(state?.raw ?? Number.NaN);
       this.smoothed[au]!.push(state?.p ?? Number.NaN);
       if (state?.active) active |= 1 << au;
-      if (state?.reliability != null) this.reliability[au] = state.reliability;
+      if (state?.reliability != null) this.auReliability[au] = state.reliability;
     });
-    this.active.push(active);
+    this.activeBits.push(active);
   }
 }
 
-/** Which of a source's events a report is about. */
-export interface Selection {
+/** Restricts a recording to one camera or track id. */
+interface RecordingFilter {
   readonly camera?: string | undefined;
   readonly track?: number | undefined;
 }
 
-/** Everything that a report is made of. Events may repeat (delivery is at least once) and may be interleaved. */
+/** The tracks and gaps of a report. Events may repeat (delivery is at least once) and tracks may be interleaved. */
 export class Recording {
   readonly tracks = new Map<string, RecordedTrack>();
   readonly gaps: (Gap & { readonly cameraId: string })[] = [];
-  readonly #selection: Selection;
+  readonly #filter: RecordingFilter;
 
-  constructor(selection: Selection = {}) {
-    this.#selection = selection;
+  constructor(filter: RecordingFilter = {}) {
+    this.#filter = filter;
   }
 
   get cameras(): string[] {
     return [...new Set([...this.tracks.values()].map(({ cameraId }) => cameraId))].sort();
   }
 
-  frame(frame: RecordedFrame): void {
-    const { camera, track: wanted } = this.#selection;
+  addFrame(frame: RecordedFrame): void {
+    const { camera, track: trackId } = this.#filter;
     if (camera !== undefined && camera !== frame.cameraId) return;
-    if (wanted !== undefined && wanted !== frame.trackId) return;
+    if (trackId !== undefined && trackId !== frame.trackId) return;
     const key = trackKey(frame);
     let track = this.tracks.get(key);
     if (!track) {
       track = new RecordedTrack(frame);
       this.tracks.set(key, track);
     }
-    // Frames of a face come in order; one that is not newer is a redelivery.
-    if (track.frames > 0 && frame.frame <= track.frame.at(track.frames - 1)) return;
+    // Frames of one track arrive in order: one that is not newer was redelivered.
+    if (track.frameCount > 0 && frame.frame <= track.frameNumbers.at(track.frameCount - 1)) return;
     track.push(frame);
   }
 
-  status({ cameraId, gap }: RecordedStatus): void {
-    const { camera } = this.#selection;
+  addStatus({ cameraId, gap }: RecordedStatus): void {
+    const { camera } = this.#filter;
     if (!gap || (camera !== undefined && camera !== cameraId)) return;
     if (this.gaps.some((known) => known.cameraId === cameraId && known.from === gap.from)) return;
     this.gaps.push({ cameraId, ...gap });

@@ -1,25 +1,27 @@
 import { AU_COUNT } from '../domain/scores.ts';
 import type { RecordedTrack } from './recording.ts';
 
-/** One AU active from frame to frame, in seconds of the track's clock. */
-export interface Activation {
+/** Seconds of the track's clock. */
+interface Interval {
   readonly from: number;
   readonly to: number;
 }
 
-export interface AuStatistics {
-  /** Mean and highest smoothed score; null where no frame was scored. */
+interface AuStatistics {
+  /** Mean and maximum smoothed score; null when no frame was scored. */
   readonly mean: number | null;
   readonly peak: number | null;
-  /** Share of the scored frames in which it was active, 0…1. */
+  /** Share of scored frames in which the AU was active, 0…1. */
   readonly activeShare: number | null;
-  readonly activations: readonly Activation[];
+  readonly activations: readonly Interval[];
+  /** Activations per minute of the track; null for a single frame. */
   readonly perMinute: number | null;
-  /** Seconds; null without an activation. */
+  /** Median duration of an activation in seconds; null without activations. */
   readonly medianSeconds: number | null;
   readonly reliability: number | null;
 }
 
+/** (12), in the order of ACTION_UNITS. */
 export function auStatistics(track: RecordedTrack): AuStatistics[] {
   return Array.from({ length: AU_COUNT }, (_, au) => {
     const scores = track.smoothed[au]!.values;
@@ -41,50 +43,50 @@ export function auStatistics(track: RecordedTrack): AuStatistics[] {
       peak: scored > 0 ? peak : null,
       activeShare: scored > 0 ? active / scored : null,
       activations,
-      perMinute: track.seconds > 0 ? (activations.length * 60) / track.seconds : null,
+      perMinute: track.duration > 0 ? (activations.length * 60) / track.duration : null,
       medianSeconds: durations.length > 0 ? median(durations) : null,
-      reliability: track.reliability[au]!,
+      reliability: track.auReliability[au]!,
     };
   });
 }
 
 /**
- * Runs of active frames. Frames without scores change nothing, as in the topic of activations, unless there are none
- * but such for too long: then a run ends with its last active frame. Else it lasts until the first frame that is not
- * active.
+ * Activations of one AU, as topic `au.activations` has them: from the first active frame to the first inactive one.
+ * Frames without scores are skipped. If they last longer than the gap threshold, the activation ends at its last
+ * active frame.
  */
-export function activationsOf(track: RecordedTrack, au: number): Activation[] {
-  const runs: Activation[] = [];
-  let from: number | null = null;
+export function activationsOf(track: RecordedTrack, au: number): Interval[] {
+  const activations: Interval[] = [];
+  let onset: number | null = null;
   let last = 0;
-  for (let index = 0; index < track.frames; index++) {
+  for (let index = 0; index < track.frameCount; index++) {
     if (Number.isNaN(track.smoothed[au]!.at(index))) continue;
-    const time = track.time.at(index);
-    const hole = time - last > track.holeSeconds;
+    const time = track.times.at(index);
+    const gap = time - last > track.gapSeconds;
     const active = isActive(track, au, index);
-    if (from !== null && (hole || !active)) {
-      runs.push({ from, to: hole ? last : time });
-      from = null;
+    if (onset !== null && (gap || !active)) {
+      activations.push({ from: onset, to: gap ? last : time });
+      onset = null;
     }
-    if (active && from === null) from = time;
+    if (active && onset === null) onset = time;
     last = time;
   }
-  if (from !== null) runs.push({ from, to: last });
-  return runs;
+  if (onset !== null) activations.push({ from: onset, to: last });
+  return activations;
 }
 
-/** Holes between a track's frames. */
-export function holesOf(track: RecordedTrack): Activation[] {
-  const holes: Activation[] = [];
-  for (let index = 1; index < track.frames; index++) {
-    const [from, to] = [track.time.at(index - 1), track.time.at(index)];
-    if (to - from > track.holeSeconds) holes.push({ from, to });
+/** Gaps between a track's frames. */
+export function gapsOf(track: RecordedTrack): Interval[] {
+  const gaps: Interval[] = [];
+  for (let index = 1; index < track.frameCount; index++) {
+    const [from, to] = [track.times.at(index - 1), track.times.at(index)];
+    if (to - from > track.gapSeconds) gaps.push({ from, to });
   }
-  return holes;
+  return gaps;
 }
 
 function isActive(track: RecordedTrack, au: number, index: number): boolean {
-  return (track.active.at(index) & (1 << au)) !== 0;
+  return (track.activeBits.at(index) & (1 << au)) !== 0;
 }
 
 function median(sorted: readonly number[]): number {

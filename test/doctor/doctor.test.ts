@@ -19,9 +19,10 @@ afterAll(() => {
 });
 
 interface Diagnosis {
+  /** Exit code. */
   code: number;
-  text: string;
-  of(name: string): Finding | undefined;
+  stdout: string;
+  finding(name: string): Finding | undefined;
 }
 
 async function doctor(args: string[], env = process.env): Promise<Diagnosis> {
@@ -30,7 +31,7 @@ async function doctor(args: string[], env = process.env): Promise<Diagnosis> {
     (error: { code: number; stdout: string }) => error,
   );
   const json = args.includes('--json') ? (JSON.parse(stdout) as { findings: Finding[] }) : { findings: [] };
-  return { code, text: stdout, of: (name) => json.findings.find((finding) => finding.name === name) };
+  return { code, stdout, finding: (name) => json.findings.find((finding) => finding.name === name) };
 }
 
 function configFile(config: object): string {
@@ -39,20 +40,20 @@ function configFile(config: object): string {
   return path;
 }
 
-test('finds all well on a machine that was set up', async () => {
+test('finds nothing missing on a machine that was set up', async () => {
   const config = configFile({
     cameras: [{ id: 'lobby', url: `rtsp://127.0.0.1:${port}/stream` }],
     kafka: { embedded: true },
   });
-  const { code, text } = await doctor(['-c', config]);
-  expect(text).toContain('✓ GStreamer, RTSP: rtspsrc');
-  expect(text).toContain(`✓ camera lobby: 127.0.0.1:${port} answers`);
-  expect(text).toContain('✓ model: austream-edge');
-  expect(text).toContain('everything is in place');
+  const { code, stdout } = await doctor(['-c', config]);
+  expect(stdout).toContain('✓ GStreamer, RTSP: rtspsrc');
+  expect(stdout).toContain(`✓ camera lobby: 127.0.0.1:${port} answers`);
+  expect(stdout).toContain('✓ model: austream-edge');
+  expect(stdout).toContain('everything is in place');
   expect(code).toBe(0);
 });
 
-test('says what is missing and what to install, and never a password', async () => {
+test('reports what is missing and how to fix it, and never a password', async () => {
   const config = configFile({
     cameras: [
       { id: 'away', url: 'rtsp://viewer:canary-secret@127.0.0.1:9/stream' },
@@ -60,23 +61,26 @@ test('says what is missing and what to install, and never a password', async () 
     ],
     kafka: { brokers: ['127.0.0.1:9'], spool: { dir: '/proc/nothing/spool' } },
   });
-  // Node alone: neither GStreamer's tools nor anything else is found.
-  const bare = { ...process.env, PATH: `${dirname(process.execPath)}:${folder}` };
+  // A PATH with Node only: GStreamer's tools are not found.
+  const bareEnv = { ...process.env, PATH: `${dirname(process.execPath)}:${folder}` };
   for (const tool of ['sh', 'readlink', 'dirname'])
     writeFileSync(join(folder, tool), `#!/bin/sh\nPATH=/usr/bin:/bin exec ${tool} "$@"\n`, { mode: 0o755 });
-  const found = await doctor(['-c', config, '--json'], bare);
-  expect(found.code).toBe(1);
-  expect(found.of('GStreamer, RTSP')).toMatchObject({
+  const diagnosis = await doctor(['-c', config, '--json'], bareEnv);
+  expect(diagnosis.code).toBe(1);
+  expect(diagnosis.finding('GStreamer, RTSP')).toMatchObject({
     state: 'missing',
     fix: expect.stringContaining('apt-get install gstreamer1.0-tools gstreamer1.0-plugins-good'),
   });
-  expect(found.of('Kafka')).toMatchObject({
+  expect(diagnosis.finding('Kafka')).toMatchObject({
     state: 'missing',
     detail: expect.stringContaining('127.0.0.1:9'),
     fix: expect.stringContaining('kafka.brokers'),
   });
-  expect(found.of('camera away')).toMatchObject({ state: 'missing', detail: '127.0.0.1:9: ECONNREFUSED' });
-  expect(found.of('camera clip')?.state).toBe('missing');
-  expect(found.of('spool')?.state).toBe('missing');
-  expect(found.text).not.toContain('canary-secret');
+  expect(diagnosis.finding('camera away')).toMatchObject({
+    state: 'missing',
+    detail: '127.0.0.1:9: ECONNREFUSED',
+  });
+  expect(diagnosis.finding('camera clip')?.state).toBe('missing');
+  expect(diagnosis.finding('spool')?.state).toBe('missing');
+  expect(diagnosis.stdout).not.toContain('canary-secret');
 }, 60_000);
