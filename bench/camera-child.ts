@@ -5,32 +5,33 @@ import { CameraSupervisor } from '../src/ingest/host/supervisor.ts';
 import { ingestOptions } from '../src/ingest/options.ts';
 import { processorSeconds } from './processor-time.ts';
 
+/** Start-up time that is not measured. */
 const SETTLE_SECONDS = 4;
-/** A child that decodes and hands frames on, and looks for nothing. */
-export const BLIND = fileURLToPath(new URL('ingest-blind.ts', import.meta.url));
+/** Entry file of a camera child that decodes and sends frames but runs no face detection. */
+export const NO_DETECTION_CHILD = fileURLToPath(new URL('ingest-blind.ts', import.meta.url));
 
 const sleep = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
-/** Share of one core that a process takes over `seconds`, which `begins` once it has settled. */
-export async function load(
+/** CPU share of a process (1: one core) over `seconds`, after a settling time. `onStart` runs when measuring begins. */
+export async function cpuShare(
   pid: number,
   seconds: number,
-  begins: () => void | Promise<void> = () => {},
+  onStart: () => void | Promise<void> = () => {},
 ): Promise<number> {
   await sleep(SETTLE_SECONDS);
-  await begins();
+  await onStart();
   const before = processorSeconds(pid);
   await sleep(seconds);
   return (processorSeconds(pid) - before) / seconds;
 }
 
-/** A camera's child (or another program in its place) on a stream: its load, frames analysed, crops of faces. */
-export async function cameraChild(
+/** Runs a camera child (`entry`: another entry file) on a stream: its CPU share, analysed frames and face crops. */
+export async function measureCameraChild(
   url: string,
   seconds: number,
   entry?: string,
-): Promise<{ load: number; frames: number; crops: number }> {
-  const counted = { frames: 0, crops: 0 };
+): Promise<{ cpu: number; frames: number; crops: number }> {
+  const counts = { frames: 0, crops: 0 };
   const ready = Promise.withResolvers<void>();
   const camera = new CameraSupervisor(
     cameraOptions.parse({ id: 'bench', url }),
@@ -42,8 +43,8 @@ export async function cameraChild(
     {
       faces: (faces) => {
         ready.resolve();
-        counted.frames += 1;
-        counted.crops += faces.crops.length;
+        counts.frames += 1;
+        counts.crops += faces.crops.length;
       },
       epochEnded: () => {},
       status: () => {},
@@ -51,10 +52,10 @@ export async function cameraChild(
   );
   camera.start();
   await ready.promise;
-  const used = await load(camera.pid!, seconds, () => {
-    Object.assign(counted, { frames: 0, crops: 0 });
+  const cpu = await cpuShare(camera.pid!, seconds, () => {
+    Object.assign(counts, { frames: 0, crops: 0 });
   });
-  const { frames, crops } = counted;
+  const { frames, crops } = counts;
   await camera.stop();
-  return { load: used, frames, crops };
+  return { cpu, frames, crops };
 }

@@ -10,7 +10,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Simulator } from '../src/simulate/simulator.ts';
-import { BLIND, cameraChild, load } from './camera-child.ts';
+import { cpuShare, measureCameraChild, NO_DETECTION_CHILD } from './camera-child.ts';
 
 const FPS = 25;
 const ROUNDS = Number(process.argv[2] ?? 2);
@@ -21,7 +21,7 @@ async function bare(url: string): Promise<number> {
   const launch = `rtspsrc location=${url} protocols=tcp ! application/x-rtp,media=video ! decodebin ! fakesink sync=false`;
   const gst = spawn('gst-launch-1.0', ['-q', ...launch.split(' ')], { stdio: 'ignore' });
   try {
-    return await load(gst.pid!, SECONDS);
+    return await cpuShare(gst.pid!, SECONDS);
   } finally {
     gst.kill('SIGKILL');
   }
@@ -36,15 +36,15 @@ const blinds: number[] = [];
 const children: number[] = [];
 for (let round = 0; round < ROUNDS; round++) {
   const gst = await bare(simulator.urls[0]!);
-  const blind = await cameraChild(simulator.urls[0]!, SECONDS, BLIND);
-  const { load: used, frames, crops } = await cameraChild(simulator.urls[0]!, SECONDS);
+  const blind = await measureCameraChild(simulator.urls[0]!, SECONDS, NO_DETECTION_CHILD);
+  const { cpu: used, frames, crops } = await measureCameraChild(simulator.urls[0]!, SECONDS);
   const analysed = frames / (FPS * SECONDS);
-  const whole = blind.load + (used - blind.load) / analysed;
+  const whole = blind.cpu + (used - blind.cpu) / analysed;
   bares.push(gst);
-  blinds.push(blind.load);
+  blinds.push(blind.cpu);
   children.push(whole);
   console.log(
-    `round ${round + 1}: gst-launch ${percent(gst)}, child without detection ${percent(blind.load)}, camera child ${percent(used)} with ${crops} crops of ${frames} frames (${(100 * analysed).toFixed(0)} %), ${percent(whole)} with all`,
+    `round ${round + 1}: gst-launch ${percent(gst)}, child without detection ${percent(blind.cpu)}, camera child ${percent(used)} with ${crops} crops of ${frames} frames (${(100 * analysed).toFixed(0)} %), ${percent(whole)} with all`,
   );
 }
 await simulator.stop();

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { movingClip } from '../../test/ingest/clips.ts';
-import { BLIND, cameraChild } from '../camera-child.ts';
+import { measureCameraChild, NO_DETECTION_CHILD } from '../camera-child.ts';
 import type { ServiceTimes } from './times.ts';
 
 const FPS = 25;
@@ -15,13 +15,13 @@ const face = fileURLToPath(new URL('../../models/demo/clip.mp4', import.meta.url
 export async function measureCamera(): Promise<Pick<ServiceTimes, 'decode' | 'analyse' | 'analyseFace'>> {
   const perFrame = async (source: string, entry?: string) => {
     const simulator = await Simulator.start({ sources: [source], size: [1920, 1080], fps: FPS });
-    const { load, frames } = await cameraChild(simulator.urls[0]!, SECONDS, entry);
+    const { cpu, frames } = await measureCameraChild(simulator.urls[0]!, SECONDS, entry);
     await simulator.stop();
-    return { taken: load / FPS, analysed: (load * SECONDS) / frames };
+    return { taken: cpu / FPS, analysed: (cpu * SECONDS) / frames };
   };
-  const decode = (await perFrame(face, BLIND)).taken;
+  const decode = (await perFrame(face, NO_DETECTION_CHILD)).taken;
   const nobody = fileURLToPath(movingClip('nobody.mp4', { fps: FPS, frames: 2 * FPS }));
-  const empty = (await perFrame(nobody)).analysed - (await perFrame(nobody, BLIND)).taken;
+  const empty = (await perFrame(nobody)).analysed - (await perFrame(nobody, NO_DETECTION_CHILD)).taken;
   const one = (await perFrame(face)).analysed - decode;
   return { decode, analyse: Math.max(0, empty), analyseFace: one - Math.max(0, empty) };
 }
