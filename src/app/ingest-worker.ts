@@ -45,8 +45,8 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
       statistics.dropped(cameraId, count, cause);
       diagnostics.lost.publish({ cameraId, count, cause });
     };
-    const connection = (state: 'connected' | 'away', detail: string) =>
-      log[state === 'away' ? 'warn' : 'info']({ kafka: state }, detail);
+    const connection = (state: 'connected' | 'unreachable', detail: string) =>
+      log[state === 'unreachable' ? 'warn' : 'info']({ kafka: state }, detail);
     const publisher = await openPublisher(kafka, { acknowledged: () => {}, dropped, connection });
     resources.add('status publisher', () => publisher.close());
     const crops = await CropPublisher.open(kafka, cluster, { dropped, connection });

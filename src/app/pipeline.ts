@@ -75,7 +75,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
       },
       dropped,
       connection: (state, detail) =>
-        log[state === 'away' ? 'warn' : 'info']({ kafka: state }, `Kafka is ${state}: ${detail}`),
+        log[state === 'unreachable' ? 'warn' : 'info']({ kafka: state }, `Kafka is ${state}: ${detail}`),
     });
     resources.add('publisher', () => publisher.close());
 

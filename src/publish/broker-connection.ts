@@ -6,34 +6,35 @@ import { KafkaProducer } from '../kafka/producer.ts';
 import { topicSpecs } from '../records/topics.ts';
 import type { InFlightMessage, Outbox } from './outbox.ts';
 
-/** Messages in flight and none delivered for this long: the brokers count as away. */
-const SILENCE_MS = 2000;
-const WATCH_MS = 500;
-/** Longest wait for an answer when looking for the brokers again. */
-const RETRY_TIMEOUT_MS = 5000;
+/** The brokers count as unreachable if no message in flight is acknowledged for this long. */
+const ACK_TIMEOUT_MS = 2000;
+const ACK_CHECK_MS = 500;
+/** Timeout of one attempt to reconnect. */
+const RECONNECT_TIMEOUT_MS = 5000;
 const RECONNECT = { firstMs: 250, maxMs: 5000, jitter: 'equal' } as const;
 
 /**
- * The outbox's way to the brokers: connects, sees to the topics, notices when the brokers are away and replaces
- * a producer that has failed for good, for as long as it takes.
+ * The outbox's connection to the brokers. It connects, creates missing topics, detects outages and replaces a producer
+ * that has failed for good. It retries without end, also errors that a retry does not usually cure: somebody may correct
+ * the brokers' configuration meanwhile.
  */
 export class BrokerConnection {
   readonly #options: KafkaOptions;
   readonly #outbox: Outbox;
-  /** Created where they are missing. */
+  /** Created if they do not exist. */
   readonly #topics: readonly TopicSpec[];
-  readonly #report: (state: 'connected' | 'away', detail: string) => void;
+  readonly #report: (state: 'connected' | 'unreachable', detail: string) => void;
   readonly #closing = new AbortController();
-  readonly #watch: NodeJS.Timeout;
+  readonly #ackTimer: NodeJS.Timeout;
   #producer: KafkaProducer<InFlightMessage> | null = null;
   #brokers: string;
   #connected = false;
-  #lastSign = Date.now();
+  #lastAckAt = Date.now();
 
   constructor(
     options: KafkaOptions,
     outbox: Outbox,
-    report: (state: 'connected' | 'away', detail: string) => void,
+    report: (state: 'connected' | 'unreachable', detail: string) => void,
     topics: readonly TopicSpec[] = topicSpecs(options),
   ) {
     this.#options = options;
@@ -41,9 +42,10 @@ export class BrokerConnection {
     this.#outbox = outbox;
     this.#report = report;
     this.#brokers = options.brokers?.join(',') ?? '';
-    this.#watch = setInterval(() => this.#listen(), WATCH_MS).unref();
+    this.#ackTimer = setInterval(() => this.#checkAcknowledgements(), ACK_CHECK_MS).unref();
   }
 
+  /** host:port of the brokers, comma-separated. */
   get brokers(): string {
     return this.#brokers;
   }
@@ -52,30 +54,35 @@ export class BrokerConnection {
     return this.#connected;
   }
 
-  /** Throws where no broker answers in time; with `mayWait`, goes on looking for one in the background. */
-  async open({ mayWait }: { mayWait: boolean }): Promise<void> {
+  /**
+   * Throws KAFKA_UNREACHABLE or KAFKA_REJECTED if the first attempt fails. With `retryInBackground`, an error that
+   * `canRetry` does not throw: the connection keeps trying.
+   */
+  async open({ retryInBackground }: { retryInBackground: boolean }): Promise<void> {
     try {
       await this.#connect(this.#options.connectSeconds * 1000);
     } catch (error) {
-      if (!mayWait || !(error instanceof AustreamError) || !error.canRetry) {
-        clearInterval(this.#watch);
+      if (!retryInBackground || !(error instanceof AustreamError) || !error.canRetry) {
+        clearInterval(this.#ackTimer);
         throw error;
       }
-      this.#gone(error.message);
+      this.#markUnreachable(error.message);
       void this.#reconnect();
     }
   }
 
-  send(flight: InFlightMessage): boolean {
+  /** False if there is no producer, or its queue is full. */
+  send(message: InFlightMessage): boolean {
     if (!this.#producer) return false;
-    if (this.#outbox.inFlight === 0) this.#lastSign = Date.now();
-    const { topic, key, value, partition } = flight.entry;
-    return this.#producer.produce(topic, key, value, flight, partition);
+    if (this.#outbox.inFlight === 0) this.#lastAckAt = Date.now();
+    const { topic, key, value, partition } = message.entry;
+    return this.#producer.produce(topic, key, value, message, partition);
   }
 
+  /** Disconnects without waiting for acknowledgements. */
   async close(): Promise<void> {
     this.#closing.abort();
-    clearInterval(this.#watch);
+    clearInterval(this.#ackTimer);
     const producer = this.#producer;
     await producer?.close(0);
     this.#producer = null;
@@ -83,38 +90,38 @@ export class BrokerConnection {
 
   async #connect(timeoutMs: number): Promise<void> {
     let producer: KafkaProducer<InFlightMessage> | null = null;
-    /** A producer that was replaced may still report; nobody listens to it. */
-    const mine = () => producer !== null && producer === this.#producer;
+    /** Events of a producer that has been replaced are ignored. */
+    const isCurrent = () => producer !== null && producer === this.#producer;
     const connecting = await KafkaProducer.connect<InFlightMessage>(
       this.#options,
       {
-        delivered: (flight) => mine() && this.#delivered(flight),
-        rejected: (flight, cause) => mine() && this.#outbox.rejected(flight, cause),
-        unreachable: (detail) => mine() && this.#gone(detail),
-        broken: (detail) => mine() && this.#replace(detail),
+        delivered: (message) => isCurrent() && this.#delivered(message),
+        rejected: (message, cause) => isCurrent() && this.#outbox.rejected(message, cause),
+        unreachable: (detail) => isCurrent() && this.#markUnreachable(detail),
+        broken: (detail) => isCurrent() && this.#replaceProducer(detail),
       },
       timeoutMs,
     );
     try {
-      await this.#seeToTopics(connecting, timeoutMs);
+      await this.#ensureTopics(connecting, timeoutMs);
     } catch (error) {
       await connecting.close(0);
       throw error;
     }
     producer = this.#producer = connecting;
     if (this.#options.embedded) this.#brokers = connecting.brokers;
-    this.#back();
+    this.#markConnected();
     this.#outbox.resume();
   }
 
-  async #seeToTopics(producer: KafkaProducer<InFlightMessage>, timeoutMs: number): Promise<void> {
-    const specs = this.#topics;
-    if (this.#options.embedded) for (const { name } of specs) await producer.requestTopic(name, timeoutMs);
+  async #ensureTopics(producer: KafkaProducer<InFlightMessage>, timeoutMs: number): Promise<void> {
+    if (this.#options.embedded)
+      for (const { name } of this.#topics) await producer.requestTopic(name, timeoutMs);
     else if (this.#options.topics.create)
-      await withAdmin(this.#options, (admin) => createMissingTopics(admin, specs));
+      await withAdmin(this.#options, (admin) => createMissingTopics(admin, this.#topics));
   }
 
-  /** Looks for the brokers until they are there or this link is closed. */
+  /** Retries until it is connected or closed. */
   async #reconnect(): Promise<void> {
     const { signal } = this.#closing;
     const backoff = new Backoff(RECONNECT);
@@ -122,40 +129,40 @@ export class BrokerConnection {
       await backoff.wait(signal);
       if (signal.aborted) return;
       try {
-        return await this.#connect(RETRY_TIMEOUT_MS);
+        return await this.#connect(RECONNECT_TIMEOUT_MS);
       } catch (error) {
         if (signal.aborted) return;
-        this.#gone((error as Error).message);
+        this.#markUnreachable((error as Error).message);
       }
     }
   }
 
-  #replace(detail: string): void {
+  #replaceProducer(detail: string): void {
     const broken = this.#producer;
     this.#producer = null;
-    this.#gone(detail);
+    this.#markUnreachable(detail);
     this.#outbox.pause();
     void broken?.close(0).then(() => this.#reconnect());
   }
 
-  #delivered(flight: InFlightMessage): void {
-    this.#lastSign = Date.now();
-    this.#outbox.delivered(flight);
-    this.#back();
+  #delivered(message: InFlightMessage): void {
+    this.#lastAckAt = Date.now();
+    this.#outbox.delivered(message);
+    this.#markConnected();
   }
 
-  #listen(): void {
-    if (this.#outbox.inFlight > 0 && Date.now() - this.#lastSign > SILENCE_MS)
-      this.#gone(`no acknowledgement for ${SILENCE_MS / 1000} s`);
+  #checkAcknowledgements(): void {
+    if (this.#outbox.inFlight > 0 && Date.now() - this.#lastAckAt > ACK_TIMEOUT_MS)
+      this.#markUnreachable(`no acknowledgement for ${ACK_TIMEOUT_MS / 1000} s`);
   }
 
-  #gone(detail: string): void {
+  #markUnreachable(detail: string): void {
     this.#outbox.brokersUnreachable();
-    if (this.#connected) this.#report('away', detail);
+    if (this.#connected) this.#report('unreachable', detail);
     this.#connected = false;
   }
 
-  #back(): void {
+  #markConnected(): void {
     if (!this.#connected) this.#report('connected', this.#brokers);
     this.#connected = true;
   }

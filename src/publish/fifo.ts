@@ -1,6 +1,6 @@
 /** A first-in-first-out queue; every operation takes constant time on average. */
 export class Fifo<T> {
-  /** Given back to the front, newest last. */
+  /** Items put back at the front; the next one is last. */
   #front: T[] = [];
   #items: T[] = [];
   #head = 0;
@@ -13,7 +13,7 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
-  /** Puts an item before all others. */
+  /** Puts an item back at the front. */
   unshift(item: T): void {
     this.#front.push(item);
   }
@@ -27,7 +27,7 @@ export class Fifo<T> {
     if (this.#head === this.#items.length) return undefined;
     const item = this.#items[this.#head]!;
     this.#head += 1;
-    // Let go of what was taken once it is half of all: a constant cost per item.
+    // Free the consumed half of the array: amortised constant cost per item.
     if (this.#head * 2 >= this.#items.length && (this.#head >= 1024 || this.#head === this.#items.length)) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;

@@ -3,9 +3,9 @@ import { createServer, type Server } from 'node:net';
 import { AustreamError } from '../errors.ts';
 
 /**
- * Takes a folder for this process alone; throws SPOOL_UNUSABLE where another one has it. The lock is a socket in
- * Linux's abstract namespace: it ends with the process, however that ends, and no stale file can block the next.
- * (Processes in different network namespaces do not see each other's.)
+ * Locks a folder for this process; throws SPOOL_UNUSABLE if another process holds the lock. Close the returned server to
+ * unlock. The lock is a socket in Linux's abstract namespace, so the kernel releases it when the process ends, and no
+ * stale lock file can remain. Processes in different network namespaces do not see each other's locks.
  */
 export function lockFolder(dir: string): Promise<Server> {
   const { dev, ino } = statSync(dir);
@@ -15,7 +15,7 @@ export function lockFolder(dir: string): Promise<Server> {
       if (cause.code !== 'EADDRINUSE') return reject(cause);
       reject(
         new AustreamError('SPOOL_UNUSABLE', `the spool ${dir} is in use by another process`, {
-          fix: 'give each austream a kafka.spool.dir of its own',
+          fix: 'give each austream process its own kafka.spool.dir',
           cause,
         }),
       );

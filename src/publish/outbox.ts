@@ -1,238 +1,244 @@
 import { Fifo } from './fifo.ts';
 
-/** One message on its way. `seq` orders all messages of one outbox, across restarts where there is a spool. */
+/** A message to publish. `seq` numbers the messages of an outbox; with a spool it goes on across restarts. */
 export interface OutboxEntry {
   readonly seq: number;
   readonly topic: string;
   readonly key: string;
   readonly value: Buffer;
-  /** Overrides what the key says; not kept on disk. */
+  /** Overrides the partition that the key's hash gives. Not stored on disk. */
   readonly partition?: number | undefined;
-  /** Whatever the owner wants to have back with the delivery; not kept on disk. */
+  /** An object of the owner's, passed back in `delivered` and `dropped`. Not stored on disk. */
   readonly context?: unknown;
 }
 
-/** Where messages wait on disk: appended in order, read in order, released when the broker has them. */
+/** A queue on disk: appended and read in order, released when the brokers have acknowledged. `Spool` implements it. */
 export interface DiskBacklog {
-  /** Messages that `next` has not given yet. */
+  /** Messages that `next` has not returned yet. */
   readonly waiting: number;
-  /** The newest seq that was ever appended, also by an earlier process. */
+  /** The newest seq ever appended, also by an earlier process. */
   readonly lastSeq: number;
-  /** `sentSeq`: messages up to it are in the producer's hands already. */
+  /** Messages up to `sentSeq` were already handed to the producer. */
   append(entries: readonly OutboxEntry[], sentSeq: number): void;
-  /** The next message after `sentSeq`; null at the end. */
+  /** The next message after `sentSeq`; null if there is none. */
   next(sentSeq: number): OutboxEntry | null;
-  /** The broker has everything up to here. */
+  /** The brokers have acknowledged all messages up to `throughSeq`. */
   release(throughSeq: number): void;
 }
 
-/** A message in the producer's hands, which says with the same object what became of it. */
+/** A message that the producer has. The producer passes the same object to `delivered` or `rejected`. */
 export interface InFlightMessage {
   readonly entry: OutboxEntry;
   settled: boolean;
 }
 
 export interface OutboxLimits {
-  /** Most messages and bytes in the producer's hands at once. */
+  /** Limits of messages and bytes in flight. */
   readonly windowMessages: number;
   readonly windowBytes: number;
-  /** Most bytes that wait in memory behind that window. */
+  /** Limit of bytes that wait in memory, on top of those in flight. */
   readonly memoryBytes: number;
-  /** The disk is told what the broker has after so many messages; sooner would cost more than it frees. */
+  /** Messages acknowledged between two calls of `release`, which costs a system call or more. */
   readonly releaseEvery: number;
 }
 
 export interface OutboxEvents {
-  /** Hands a message to the producer; false where it takes none at present. */
-  send(flight: InFlightMessage): boolean;
+  /** Hands a message to the producer; false if the producer accepts none at present. */
+  send(message: InFlightMessage): boolean;
   delivered(entry: OutboxEntry): void;
   dropped(entry: OutboxEntry, cause: string): void;
 }
 
-/** What a message costs in memory besides its value, roughly: the object, the key, librdkafka's own record. */
+/** Estimated memory of a message besides its value: the object, the key, librdkafka's own record. */
 const OVERHEAD_BYTES = 512;
-/** While brokers are away only so many messages are in the producer's hands, to notice their return. */
+/** Messages in flight while the brokers are unreachable: enough to detect that they are back. */
 const PROBE_MESSAGES = 64;
 
 /**
- * Keeps messages in order from the moment they are handed over until the broker has them: in the producer's
- * hands up to a window, then in bounded memory, then on disk. While brokers are away, everything that they do
- * not have is on disk, if there is a disk backlog.
+ * Holds messages in order until the brokers have acknowledged them: up to a window in flight (in librdkafka's queue),
+ * then in bounded memory, then on disk. While the brokers are unreachable, all unacknowledged messages are on disk, if
+ * there is a disk queue. Without one, the oldest messages that wait in memory are dropped when memory is full.
  *
  *   add ─▶ memory ─▶ in flight ─▶ delivered
- *     └──▶ disk ────▲                          (while the disk is in use, nothing new goes to memory)
+ *     └──▶ disk ────▲                          (while the disk queue is in use, new messages go to disk only)
  */
 export class Outbox {
   readonly #limits: OutboxLimits;
   readonly #events: OutboxEvents;
   readonly #disk: DiskBacklog | null;
   readonly #memory = new Fifo<OutboxEntry>();
-  /** In the producer's hands, in order; those that are settled go when they reach the front. */
+  /** In order of sending. Settled messages are removed when they reach the front. */
   #inFlight = new Fifo<InFlightMessage>();
   #inFlightMessages = 0;
   #inFlightBytes = 0;
   #memoryBytes = 0;
   #lastSeq: number;
-  /** Highest seq that was ever in the producer's hands. */
+  /** Highest seq ever handed to the producer. */
   #sentSeq = 0;
-  /** Everything up to here that the broker did not have at the time is on disk. */
-  #diskSeq = 0;
-  #onDisk: boolean;
-  #away = false;
+  /** Messages up to here were acknowledged or on disk when the disk queue was last written. */
+  #diskSeq: number;
+  /** The disk queue is in use. */
+  #spooling: boolean;
+  #unreachable = false;
   /** Read from disk, not sent yet. */
   #readAhead: OutboxEntry | null = null;
   #sinceRelease = 0;
   #paused = true;
-  #pumping = false;
-  readonly #idle: (() => void)[] = [];
+  #filling = false;
+  /** Resolvers of `drained`. */
+  readonly #drainWaiters: (() => void)[] = [];
 
   constructor(limits: OutboxLimits, events: OutboxEvents, disk: DiskBacklog | null) {
     this.#limits = limits;
     this.#events = events;
     this.#disk = disk;
-    this.#onDisk = disk !== null && disk.waiting > 0;
+    this.#spooling = disk !== null && disk.waiting > 0;
     this.#lastSeq = this.#diskSeq = disk?.lastSeq ?? 0;
   }
 
-  /** Messages that the broker does not have yet. */
+  /** Messages that are not acknowledged yet. */
   get pending(): number {
     return this.#inFlightMessages + this.waiting;
   }
 
-  /** Messages that are not in the producer's hands yet. */
+  /** Messages that are not in flight: in memory or on disk. */
   get waiting(): number {
-    return this.#memory.length + (this.#onDisk ? this.#disk!.waiting : 0) + (this.#readAhead ? 1 : 0);
+    return this.#memory.length + (this.#spooling ? this.#disk!.waiting : 0) + (this.#readAhead ? 1 : 0);
   }
 
+  /** New messages go to disk. */
   get spooling(): boolean {
-    return this.#onDisk;
+    return this.#spooling;
   }
 
   get inFlight(): number {
     return this.#inFlightMessages;
   }
 
-  /** Takes messages over. Never waits and never throws for want of room: the oldest go. */
+  /** Never blocks, and never throws when full: the oldest messages are dropped. */
   add(messages: readonly Omit<OutboxEntry, 'seq'>[]): void {
     const entries = messages.map((message) => ({ ...message, seq: ++this.#lastSeq }));
-    if (this.#onDisk) {
+    if (this.#spooling) {
       this.#disk!.append(entries, this.#sentSeq);
       this.#diskSeq = this.#lastSeq;
     } else {
-      for (const entry of entries) this.#remember(entry);
+      for (const entry of entries) this.#pushToMemory(entry);
     }
     this.fillWindow();
-    if (this.#memoryBytes > this.#limits.memoryBytes) this.#overflow();
+    if (this.#memoryBytes > this.#limits.memoryBytes) this.#handleOverflow();
   }
 
-  /** The producer is there: what waits may go. */
+  /** A producer is connected: sending starts. */
   resume(): void {
     this.#paused = false;
     this.fillWindow();
   }
 
-  /** The producer is gone: what it has not delivered goes again, to the next one, in order. */
+  /** The producer was lost: unacknowledged messages return to the front of the queue, for the next producer. */
   pause(): void {
     this.#paused = true;
-    const again = [...this.#unsettled()];
+    const unsettled = [...this.#unsettled()];
     this.#inFlight = new Fifo();
     this.#inFlightMessages = 0;
     this.#inFlightBytes = 0;
-    for (const entry of again.reverse()) {
+    for (const entry of unsettled.reverse()) {
       this.#memory.unshift(entry);
       this.#memoryBytes += cost(entry);
     }
   }
 
-  /** Brokers cannot be reached: what they do not have goes to disk, where it outlives this process. */
+  /** No broker can be reached: all unacknowledged messages are written to disk, where they outlive this process. */
   brokersUnreachable(): void {
-    this.#away = true;
-    if (this.#disk) this.#toDisk(this.#disk);
+    this.#unreachable = true;
+    if (this.#disk) this.#moveToDisk(this.#disk);
   }
 
-  delivered(flight: InFlightMessage): void {
-    this.#away = false;
-    if (!this.#settle(flight)) return;
-    this.#events.delivered(flight.entry);
-    this.#proceed();
+  /** The brokers have acknowledged the message. */
+  delivered(message: InFlightMessage): void {
+    this.#unreachable = false;
+    if (!this.#settle(message)) return;
+    this.#events.delivered(message.entry);
+    this.#afterSettled();
   }
 
-  rejected(flight: InFlightMessage, cause: string): void {
-    if (!this.#settle(flight)) return;
-    this.#events.dropped(flight.entry, cause);
-    this.#proceed();
+  /** The brokers will never accept the message: it is dropped. */
+  rejected(message: InFlightMessage, cause: string): void {
+    if (!this.#settle(message)) return;
+    this.#events.dropped(message.entry, cause);
+    this.#afterSettled();
   }
 
-  /** Resolves when the broker has everything; false when `timeoutMs` was over before. */
+  /** Resolves with true when all messages are acknowledged, with false after `timeoutMs`. */
   drained(timeoutMs: number): Promise<boolean> {
     if (this.pending === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), timeoutMs);
-      this.#idle.push(() => {
+      this.#drainWaiters.push(() => {
         clearTimeout(timer);
         resolve(true);
       });
     });
   }
 
-  /** Puts what is left on disk, or counts it as lost. Nothing may be added afterwards. */
+  /** Writes unacknowledged messages to disk, or drops them with `cause`. Nothing may be added afterwards. */
   close(cause: string): void {
-    if (this.#disk) this.#toDisk(this.#disk);
+    if (this.#disk) this.#moveToDisk(this.#disk);
     else {
       this.pause();
-      for (let entry = this.#shift(); entry; entry = this.#shift()) this.#events.dropped(entry, cause);
+      for (let entry = this.#shiftFromMemory(); entry; entry = this.#shiftFromMemory())
+        this.#events.dropped(entry, cause);
     }
   }
 
-  /** Hands over as much as the window takes: memory first, for it is older than what the disk still holds. */
+  /** Sends messages until the window is full. Memory comes first: its messages are older than those on disk. */
   fillWindow(): void {
-    if (this.#paused || this.#pumping) return;
-    this.#pumping = true;
-    const messages = this.#away ? PROBE_MESSAGES : this.#limits.windowMessages;
-    while (this.#inFlightMessages < messages && this.#inFlightBytes < this.#limits.windowBytes) {
+    if (this.#paused || this.#filling) return;
+    this.#filling = true;
+    const maxMessages = this.#unreachable ? PROBE_MESSAGES : this.#limits.windowMessages;
+    while (this.#inFlightMessages < maxMessages && this.#inFlightBytes < this.#limits.windowBytes) {
       const entry = this.#memory.peek() ?? this.#readDisk();
       if (!entry || !this.#send(entry)) break;
     }
-    this.#pumping = false;
+    this.#filling = false;
   }
 
   #readDisk(): OutboxEntry | null {
-    if (!this.#onDisk) return null;
+    if (!this.#spooling) return null;
     this.#readAhead ??= this.#disk!.next(this.#sentSeq);
-    // Everything on disk is in the producer's hands: what comes now may follow it straight away.
-    if (!this.#readAhead && !this.#away) this.#onDisk = false;
+    // All messages on disk are in flight: new messages may follow directly.
+    if (!this.#readAhead && !this.#unreachable) this.#spooling = false;
     return this.#readAhead;
   }
 
   #send(entry: OutboxEntry): boolean {
-    const flight: InFlightMessage = { entry, settled: false };
-    if (!this.#events.send(flight)) return false;
+    const message: InFlightMessage = { entry, settled: false };
+    if (!this.#events.send(message)) return false;
     if (entry === this.#readAhead) this.#readAhead = null;
-    else this.#shift();
-    this.#inFlight.push(flight);
+    else this.#shiftFromMemory();
+    this.#inFlight.push(message);
     this.#inFlightMessages += 1;
     this.#inFlightBytes += cost(entry);
     this.#sentSeq = Math.max(this.#sentSeq, entry.seq);
     return true;
   }
 
-  #remember(entry: OutboxEntry): void {
+  #pushToMemory(entry: OutboxEntry): void {
     this.#memory.push(entry);
     this.#memoryBytes += cost(entry);
   }
 
-  #shift(): OutboxEntry | undefined {
+  #shiftFromMemory(): OutboxEntry | undefined {
     const entry = this.#memory.shift();
     if (entry) this.#memoryBytes -= cost(entry);
     return entry;
   }
 
-  /** False where that is known already, or came from a producer that was lost since. */
-  #settle(flight: InFlightMessage): boolean {
-    if (flight.settled) return false;
-    flight.settled = true;
+  /** False if the message is already settled. */
+  #settle(message: InFlightMessage): boolean {
+    if (message.settled) return false;
+    message.settled = true;
     this.#inFlightMessages -= 1;
-    this.#inFlightBytes -= cost(flight.entry);
+    this.#inFlightBytes -= cost(message.entry);
     while (this.#inFlight.peek()?.settled) this.#inFlight.shift();
     return true;
   }
@@ -241,26 +247,27 @@ export class Outbox {
     for (const { entry, settled } of this.#inFlight) if (!settled) yield entry;
   }
 
-  /** Copies to disk what the broker does not have and the disk does not either; memory then starts anew. */
-  #toDisk(disk: DiskBacklog): void {
-    const unsaved = (entry: OutboxEntry) => entry.seq > this.#diskSeq;
-    disk.append([...this.#unsettled(), ...this.#memory].filter(unsaved), this.#sentSeq);
+  /** Writes all messages to disk that are neither acknowledged nor there yet, and empties the memory queue. */
+  #moveToDisk(disk: DiskBacklog): void {
+    const isUnsaved = (entry: OutboxEntry) => entry.seq > this.#diskSeq;
+    disk.append([...this.#unsettled(), ...this.#memory].filter(isUnsaved), this.#sentSeq);
     this.#diskSeq = this.#lastSeq;
-    this.#onDisk = true;
-    // Those that a lost producer gave back (seq ≤ sentSeq) stay in memory: the disk's reader is past them.
-    const given: OutboxEntry[] = [];
-    for (let entry = this.#shift(); entry; entry = this.#shift())
-      if (entry.seq <= this.#sentSeq) given.push(entry);
-    for (const entry of given) this.#remember(entry);
+    this.#spooling = true;
+    // Messages returned by a lost producer (seq ≤ sentSeq) stay in memory: the reader of the disk queue is past them.
+    const returned: OutboxEntry[] = [];
+    for (let entry = this.#shiftFromMemory(); entry; entry = this.#shiftFromMemory())
+      if (entry.seq <= this.#sentSeq) returned.push(entry);
+    for (const entry of returned) this.#pushToMemory(entry);
   }
 
-  #overflow(): void {
-    if (this.#disk) this.#toDisk(this.#disk);
+  #handleOverflow(): void {
+    if (this.#disk) this.#moveToDisk(this.#disk);
     else
-      while (this.#memoryBytes > this.#limits.memoryBytes) this.#events.dropped(this.#shift()!, 'kafka_away');
+      while (this.#memoryBytes > this.#limits.memoryBytes)
+        this.#events.dropped(this.#shiftFromMemory()!, 'kafka_away');
   }
 
-  #proceed(): void {
+  #afterSettled(): void {
     this.#sinceRelease += 1;
     if (this.#disk && (this.#sinceRelease >= this.#limits.releaseEvery || this.pending === 0)) {
       this.#sinceRelease = 0;
@@ -268,10 +275,11 @@ export class Outbox {
       this.#disk.release(oldest === undefined ? this.#sentSeq : Math.min(oldest - 1, this.#sentSeq));
     }
     this.fillWindow();
-    if (this.pending === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    if (this.pending === 0) for (const resolve of this.#drainWaiters.splice(0)) resolve();
   }
 }
 
+/** Estimated bytes in memory. */
 function cost(entry: OutboxEntry): number {
   return entry.value.length + OVERHEAD_BYTES;
 }

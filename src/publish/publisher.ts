@@ -11,23 +11,23 @@ import { BrokerConnection } from './broker-connection.ts';
 import { Outbox, type OutboxEntry } from './outbox.ts';
 import { Spool } from './spool.ts';
 
-/** A frame as the topic has it: everything but the stream's nominal interval. */
+/** An AuFrame as decoded from the topic: the schema has no field `interval`. */
 export type DeliveredFrame = Omit<AuFrame, 'interval'>;
 
 export interface PublisherEvents {
-  /** The broker has this frame; `at` is when it said so. */
+  /** The brokers have acknowledged this frame, at `at`. */
   acknowledged(frame: DeliveredFrame, at: Micros): void;
-  /** Events lost for good, by cause. */
+  /** Events were lost for good. `cause` is machine-readable, e.g. `spool_full`. */
   dropped(cameraId: string, count: number, cause: string): void;
-  /** The brokers went away or came back; while they are away, events wait. */
-  connection?(state: 'connected' | 'away', detail: string): void;
+  /** The connection was lost or restored. Meanwhile events wait. */
+  connection?(state: 'connected' | 'unreachable', detail: string): void;
 }
 
 export interface PublisherStats {
   readonly connected: boolean;
-  /** Events that no broker has acknowledged yet: in memory, in flight or in the spool. */
+  /** Events that are not acknowledged yet: in memory, in flight or in the spool. */
   readonly pending: number;
-  /** Those of them that are not yet in the producer's hands. */
+  /** Pending events that are not in flight: in memory or in the spool. */
   readonly waiting: number;
   /** New events go to the spool. */
   readonly spooling: boolean;
@@ -36,35 +36,42 @@ export interface PublisherStats {
   readonly dropped: number;
 }
 
-/** Events to topics. */
+/** Publishes events to Kafka topics, at least once and in order per face. */
 export interface Publisher {
-  /** Where consumers connect: host:port, comma-separated. */
+  /** host:port of the brokers, comma-separated. */
   readonly brokers: string;
   /** Never blocks: events wait in bounded memory, then in the spool. */
   frames(frames: readonly AuFrame[]): void;
   activations(activations: readonly AuActivation[]): void;
   status(status: CameraStatus): void;
   stats(): PublisherStats;
-  /** Resolves when everything handed over is acknowledged, or rejects after `timeoutMs`. */
+  /** Resolves when all events are acknowledged. Rejects with KAFKA_UNREACHABLE after `timeoutMs`. */
   flush(timeoutMs: number): Promise<void>;
-  /** Leaves at once: what is not acknowledged goes to the spool, or is lost and counted. */
+  /** Closes at once. Unacknowledged events go to the spool; without a spool they are lost and counted. */
   close(): Promise<void>;
 }
 
 const WINDOW = { windowMessages: 10_000, windowBytes: 16 * 1024 * 1024, releaseEvery: 256 };
-const PUBLISHED = ['AuFrame', 'AuActivation', 'CameraStatus'] as const satisfies readonly RecordName[];
-type Published = (typeof PUBLISHED)[number];
+const PUBLISHED_RECORDS = [
+  'AuFrame',
+  'AuActivation',
+  'CameraStatus',
+] as const satisfies readonly RecordName[];
+type PublishedRecord = (typeof PUBLISHED_RECORDS)[number];
 
 /**
- * Connects, sees to the topics and the schemas, and starts to deliver. Throws KAFKA_UNREACHABLE where no broker
- * answers in time, unless there is a spool: then events wait in it until one does.
+ * Registers the schemas, connects, creates missing topics and starts delivery. Throws KAFKA_UNREACHABLE if no broker
+ * answers in time, unless there is a spool: then events wait in it until a broker answers. Also throws KAFKA_REJECTED,
+ * REGISTRY_UNREACHABLE, REGISTRY_REJECTED and SPOOL_UNUSABLE.
  */
 export async function openPublisher(options: KafkaOptions, events: PublisherEvents): Promise<Publisher> {
   const headers = options.registry
-    ? await registerSchemas(options.registry, options.topicPrefix, PUBLISHED)
+    ? await registerSchemas(options.registry, options.topicPrefix, PUBLISHED_RECORDS)
     : undefined;
-  const losses = new Losses(events);
-  const spool = options.spool ? await Spool.open(options.spool, (key, cause) => losses.of(key, cause)) : null;
+  const losses = new LossCounter(events);
+  const spool = options.spool
+    ? await Spool.open(options.spool, (key, cause) => losses.add(key, cause))
+    : null;
   try {
     return await KafkaPublisher.open(options, events, headers, losses, spool);
   } catch (error) {
@@ -73,8 +80,8 @@ export async function openPublisher(options: KafkaOptions, events: PublisherEven
   }
 }
 
-/** Counts what is lost, and says so. */
-class Losses {
+/** Counts lost events and reports them. */
+class LossCounter {
   total = 0;
   readonly #events: PublisherEvents;
 
@@ -82,8 +89,8 @@ class Losses {
     this.#events = events;
   }
 
-  /** Keys are `cameraId` or `cameraId/trackId`. */
-  of(key: string, cause: string): void {
+  /** `key` is `cameraId` or `cameraId/trackId`. */
+  add(key: string, cause: string): void {
     this.total += 1;
     this.#events.dropped(key.split('/', 1)[0]!, 1, cause);
   }
@@ -92,22 +99,22 @@ class Losses {
 class KafkaPublisher implements Publisher {
   readonly #events: PublisherEvents;
   readonly #topics: Readonly<Record<RecordName, string>>;
-  readonly #encoders: Readonly<Record<Published, RecordEncoder>>;
-  readonly #losses: Losses;
+  readonly #encoders: Readonly<Record<PublishedRecord, RecordEncoder>>;
+  readonly #losses: LossCounter;
   readonly #spool: Spool | null;
   readonly #outbox: Outbox;
-  readonly #link: BrokerConnection;
+  readonly #connection: BrokerConnection;
   #acknowledged = 0;
 
   static async open(
     options: KafkaOptions,
     events: PublisherEvents,
     headers: ReadonlyMap<RecordName, Buffer> | undefined,
-    losses: Losses,
+    losses: LossCounter,
     spool: Spool | null,
   ): Promise<Publisher> {
     const publisher = new KafkaPublisher(options, events, headers, losses, spool);
-    await publisher.#link.open({ mayWait: spool !== null });
+    await publisher.#connection.open({ retryInBackground: spool !== null });
     return publisher;
   }
 
@@ -115,7 +122,7 @@ class KafkaPublisher implements Publisher {
     options: KafkaOptions,
     events: PublisherEvents,
     headers: ReadonlyMap<RecordName, Buffer> | undefined,
-    losses: Losses,
+    losses: LossCounter,
     spool: Spool | null,
   ) {
     this.#events = events;
@@ -123,35 +130,36 @@ class KafkaPublisher implements Publisher {
     this.#spool = spool;
     this.#topics = topicNames(options.topicPrefix);
     this.#encoders = Object.fromEntries(
-      PUBLISHED.map((record) => [record, new RecordEncoder(record, headers?.get(record))]),
-    ) as Record<Published, RecordEncoder>;
+      PUBLISHED_RECORDS.map((record) => [record, new RecordEncoder(record, headers?.get(record))]),
+    ) as Record<PublishedRecord, RecordEncoder>;
     this.#outbox = new Outbox(
       { ...WINDOW, memoryBytes: options.memoryMegabytes * 1024 * 1024 },
       {
-        send: (flight) => this.#link.send(flight),
+        send: (flight) => this.#connection.send(flight),
         delivered: (entry) => this.#delivered(entry),
-        dropped: (entry, cause) => losses.of(entry.key, cause),
+        dropped: (entry, cause) => losses.add(entry.key, cause),
       },
       spool,
     );
-    this.#link = new BrokerConnection(options, this.#outbox, (state, detail) =>
+    this.#connection = new BrokerConnection(options, this.#outbox, (state, detail) =>
       events.connection?.(state, detail),
     );
   }
 
   get brokers(): string {
-    return this.#link.brokers;
+    return this.#connection.brokers;
   }
 
   frames(frames: readonly AuFrame[]): void {
-    // What goes out at once comes back as it is when delivered; what has to wait is kept as bytes only.
-    const keep = this.#outbox.waiting === 0;
+    // A frame that is sent at once is kept for `acknowledged`. A frame that must wait is kept as bytes only, which takes
+    // less memory, and decoded again when it is acknowledged.
+    const keepFrame = this.#outbox.waiting === 0;
     this.#outbox.add(
       frames.map((frame) => ({
         topic: this.#topics.AuFrame,
         key: faceKey(frame),
         value: this.#encoders.AuFrame.encode(frame),
-        context: keep ? frame : undefined,
+        context: keepFrame ? frame : undefined,
       })),
     );
   }
@@ -173,7 +181,7 @@ class KafkaPublisher implements Publisher {
 
   stats(): PublisherStats {
     return {
-      connected: this.#link.connected,
+      connected: this.#connection.connected,
       pending: this.#outbox.pending,
       waiting: this.#outbox.waiting,
       spooling: this.#outbox.spooling,
@@ -185,35 +193,35 @@ class KafkaPublisher implements Publisher {
 
   async flush(timeoutMs: number): Promise<void> {
     if (await this.#outbox.drained(timeoutMs)) return;
-    const safe = this.#outbox.spooling ? '; they are safe in the spool' : '';
+    const spooled = this.#outbox.spooling ? '; they are in the spool' : '';
     throw new AustreamError(
       'KAFKA_UNREACHABLE',
-      `${this.#outbox.pending} events were not acknowledged within ${timeoutMs / 1000} s${safe}`,
+      `${this.#outbox.pending} events were not acknowledged within ${timeoutMs / 1000} s${spooled}`,
       { fix: 'check that the brokers run and can be reached' },
     );
   }
 
   async close(): Promise<void> {
     this.#outbox.close('closed_before_delivery');
-    await this.#link.close();
+    await this.#connection.close();
     await this.#spool?.close();
   }
 
   #delivered(entry: OutboxEntry): void {
     this.#acknowledged += 1;
     if (entry.topic !== this.#topics.AuFrame) return;
-    const frame = (entry.context as AuFrame | undefined) ?? this.#fromBytes(entry.value);
+    const frame = (entry.context as AuFrame | undefined) ?? this.#decodeFrame(entry.value);
     if (frame) this.#events.acknowledged(frame, Date.now() * 1000);
   }
 
-  /** Null for what an earlier process left in the spool with another schema: it is delivered as it is. */
-  #fromBytes(value: Buffer): DeliveredFrame | null {
+  /** Null for a spooled frame of an earlier process with another schema; such a frame is delivered unchanged. */
+  #decodeFrame(value: Buffer): DeliveredFrame | null {
     const { header } = this.#encoders.AuFrame;
     if (!value.subarray(0, header.length).equals(header)) return null;
     try {
       return recordType('AuFrame').fromBuffer(value.subarray(header.length)) as DeliveredFrame;
     } catch {
-      // A registry's ids are its own: the one before may have given this id to another schema.
+      // An earlier process may have used another registry, where the id belongs to another schema.
       return null;
     }
   }

@@ -13,32 +13,33 @@ import { crc32 } from 'node:zlib';
 import type { OutboxEntry } from './outbox.ts';
 
 /**
- * A spool's segment file: the magic, then records, each
+ * The format of the spool's segment files: the magic, then records, each
  *
  *   length u32 │ crc32 of the payload u32 │ payload: seq u48 │ topic length u8, topic │ key length u16, key │ value
  *
- * all big-endian. A record is whole or it does not count.
+ * All numbers are big-endian. A record that is cut short or fails its checksum ends the segment.
  */
 export const SEGMENT_MAGIC = Buffer.from('AUSPOOL1');
-const FRAME_BYTES = 8;
+/** Length and checksum in front of each payload. */
+const RECORD_HEADER_BYTES = 8;
 const CHUNK_BYTES = 256 * 1024;
-/** No record is longer: beyond this a length is damage. */
+/** A larger length is corruption. */
 const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024;
 
-/** A message as a record of a segment. */
+/** Encodes a message as a record of a segment. */
 export function encodeRecord({ seq, topic, key, value }: OutboxEntry): Buffer {
   const topicBytes = Buffer.byteLength(topic);
   const keyBytes = Buffer.byteLength(key);
   const length = 6 + 1 + topicBytes + 2 + keyBytes + value.length;
-  const record = Buffer.allocUnsafe(FRAME_BYTES + length);
-  let at = record.writeUIntBE(seq, FRAME_BYTES, 6);
+  const record = Buffer.allocUnsafe(RECORD_HEADER_BYTES + length);
+  let at = record.writeUIntBE(seq, RECORD_HEADER_BYTES, 6);
   at = record.writeUInt8(topicBytes, at);
   at += record.write(topic, at);
   at = record.writeUInt16BE(keyBytes, at);
   at += record.write(key, at);
   value.copy(record, at);
   record.writeUInt32BE(length, 0);
-  record.writeUInt32BE(crc32(record.subarray(FRAME_BYTES)), 4);
+  record.writeUInt32BE(crc32(record.subarray(RECORD_HEADER_BYTES)), 4);
   return record;
 }
 
@@ -59,8 +60,10 @@ export class SegmentWriter {
   readonly path: string;
   readonly #fd: number;
   #bytes = 0;
+  /** Bytes were written since the last fsync. */
   #dirty = true;
 
+  /** Throws if the file exists. */
   static create(path: string): SegmentWriter {
     const writer = new SegmentWriter(path, openSync(path, 'wx', 0o600));
     try {
@@ -82,7 +85,7 @@ export class SegmentWriter {
     return this.#bytes;
   }
 
-  /** All of it or nothing: what a full disk cut short is taken back before this throws. */
+  /** Writes all records or none: after a partial write (full disk) the file is truncated again before this throws. */
   append(records: Buffer): void {
     try {
       for (let at = 0; at < records.length; )
@@ -95,14 +98,14 @@ export class SegmentWriter {
     this.#dirty = true;
   }
 
-  /** Begins to force to the disk what was appended; nothing waits for it. */
+  /** Starts an fsync without waiting for it. */
   sync(): void {
     if (!this.#dirty) return;
     this.#dirty = false;
     fsync(this.#fd, () => {});
   }
 
-  /** Forces to the disk what was appended, and closes. */
+  /** Syncs to the disk and closes the file. */
   seal(): Promise<void> {
     return new Promise((resolve) =>
       fsync(this.#fd, () => {
@@ -122,37 +125,39 @@ export class SegmentWriter {
   }
 }
 
-/** Reads a segment's records in order, also while it grows. */
+/** Reads a segment's records in order, also while the segment grows. */
 export class SegmentReader {
   readonly #fd: number;
   #chunk: Buffer = Buffer.alloc(0);
-  /** Where `#chunk` begins in the file, and where in it the next record begins. */
+  /** Position of `#chunk` in the file. */
   #chunkStart = SEGMENT_MAGIC.length;
-  #at = 0;
+  /** Position of the next record in `#chunk`. */
+  #offset = 0;
 
   constructor(path: string) {
     this.#fd = openSync(path, 'r');
   }
 
-  /** Bytes from the file's start to the end of the last whole record read. */
+  /** Position in the file after the last record that was read. */
   get position(): number {
-    return this.#chunkStart + this.#at;
+    return this.#chunkStart + this.#offset;
   }
 
-  magicIsRight(): boolean {
+  hasMagic(): boolean {
     const magic = Buffer.alloc(SEGMENT_MAGIC.length);
     return readSync(this.#fd, magic, 0, magic.length, 0) === magic.length && magic.equals(SEGMENT_MAGIC);
   }
 
-  /** The next record; null where no further whole and undamaged one stands. */
+  /** The next record; null if the next one is missing, incomplete or corrupt. */
   next(): OutboxEntry | null {
-    if (!this.#fill(FRAME_BYTES)) return null;
-    const length = this.#chunk.readUInt32BE(this.#at);
-    if (length < 9 || length > MAX_PAYLOAD_BYTES || !this.#fill(FRAME_BYTES + length)) return null;
-    const start = this.#at + FRAME_BYTES;
+    if (!this.#ensureBytes(RECORD_HEADER_BYTES)) return null;
+    const length = this.#chunk.readUInt32BE(this.#offset);
+    if (length < 9 || length > MAX_PAYLOAD_BYTES || !this.#ensureBytes(RECORD_HEADER_BYTES + length))
+      return null;
+    const start = this.#offset + RECORD_HEADER_BYTES;
     const payload = this.#chunk.subarray(start, start + length);
-    if (crc32(payload) !== this.#chunk.readUInt32BE(this.#at + 4)) return null;
-    this.#at = start + length;
+    if (crc32(payload) !== this.#chunk.readUInt32BE(this.#offset + 4)) return null;
+    this.#offset = start + length;
     return decodePayload(payload);
   }
 
@@ -160,14 +165,14 @@ export class SegmentReader {
     closeSync(this.#fd);
   }
 
-  /** Sees that `bytes` of the next record are in the chunk. */
-  #fill(bytes: number): boolean {
-    if (this.#chunk.length - this.#at >= bytes) return true;
-    const rest = this.#chunk.subarray(this.#at);
+  /** Ensures that `bytes` bytes of the next record are in the chunk; false at the end of the file. */
+  #ensureBytes(bytes: number): boolean {
+    if (this.#chunk.length - this.#offset >= bytes) return true;
+    const rest = this.#chunk.subarray(this.#offset);
     const chunk = Buffer.allocUnsafe(Math.max(CHUNK_BYTES, bytes));
     rest.copy(chunk);
-    this.#chunkStart += this.#at;
-    this.#at = 0;
+    this.#chunkStart += this.#offset;
+    this.#offset = 0;
     let filled = rest.length;
     while (filled < chunk.length) {
       const read = readSync(this.#fd, chunk, filled, chunk.length - filled, this.#chunkStart + filled);
@@ -179,7 +184,7 @@ export class SegmentReader {
   }
 }
 
-/** One segment as the spool knows it. */
+/** A segment file in the spool's index. */
 export interface Segment {
   readonly path: string;
   lastSeq: number;
@@ -187,7 +192,10 @@ export interface Segment {
   bytes: number;
 }
 
-/** Reads a whole segment. `bytes` ends after the last whole record; `size` is the file's. Null: not a segment. */
+/**
+ * Reads a segment to its end; null if the file is not a segment. `bytes` is the end of the last complete record, `size`
+ * the size of the file, `waiting` the number of records after `afterSeq`.
+ */
 export function scanSegment(
   path: string,
   afterSeq: number,
@@ -196,9 +204,9 @@ export function scanSegment(
   const reader = new SegmentReader(path);
   try {
     const segment = { path, lastSeq: 0, records: 0, bytes: SEGMENT_MAGIC.length, size, waiting: 0 };
-    // A crash can come before even the magic is whole.
+    // A crash may have interrupted the write of the magic.
     if (size < SEGMENT_MAGIC.length) return { ...segment, bytes: 0 };
-    if (!reader.magicIsRight()) return null;
+    if (!reader.hasMagic()) return null;
     for (let record = reader.next(); record; record = reader.next()) {
       segment.lastSeq = record.seq;
       segment.records += 1;

@@ -17,48 +17,50 @@ import type { DiskBacklog, OutboxEntry } from './outbox.ts';
 import { encodeRecord, type Segment, SegmentReader, SegmentWriter, scanSegment } from './spool-segment.ts';
 
 const SEGMENT_NAME = /^\d{16}\.seg$/;
-/** Holds the seq up to which the broker has everything. */
-const NOTE = 'delivered';
+/** A file with the seq up to which all messages are acknowledged. */
+const CHECKPOINT_FILE = 'delivered';
 const MAX_SEGMENT_BYTES = 16 * 1024 * 1024;
-/** Lost events are told within a sixteenth of the bound. */
-const SEGMENTS = 16;
+/** A full spool drops one segment, so at most 1/16 of its size at once. */
+const MIN_SEGMENTS = 16;
 
-export type SpoolLoss = (key: string, cause: 'spool_full' | 'spool_corrupt' | 'disk_full') => void;
+/** Called for each lost message with its key; after corruption the key is `unknown`. */
+export type SpoolLossListener = (key: string, cause: 'spool_full' | 'spool_corrupt' | 'disk_full') => void;
 
 /**
- * Messages on disk, oldest first, in segment files of one folder.
+ * A bounded queue of messages on disk: segment files in one folder, oldest first.
  *
- * Durability: an appended message has been written to the operating system when `append` returns, so it
- * outlives this process however it ends; it is forced to the disk every `syncSeconds`, which is what a power cut
- * can cost. What the broker has is noted at most a second late: after a crash some messages are sent again.
+ * Durability: when `append` returns, the messages are written to the operating system and survive a crash of this
+ * process. They are synced to the disk every `syncSeconds`; a power cut can lose the messages of that time. The checkpoint
+ * of acknowledged messages is written on the same timer, so after a crash some messages are sent again.
  */
 export class Spool implements DiskBacklog {
   readonly #options: SpoolOptions;
-  readonly #lost: SpoolLoss;
+  readonly #onLoss: SpoolLossListener;
   readonly #lock: Server;
   readonly #segmentBytes: number;
   readonly #segments: Segment[] = [];
   readonly #timer: NodeJS.Timeout;
-  /** Of the newest segment; null where the next append begins a new one. */
+  /** Writer of the newest segment; null if the next append starts a new segment. */
   #writer: SegmentWriter | null = null;
   #reader: { segment: Segment; reader: SegmentReader } | null = null;
-  /** Segments that are complete but still being forced to the disk. */
+  /** Complete segments whose fsync is in progress. */
   readonly #sealing = new Set<Promise<void>>();
   #bytes = 0;
   #waiting = 0;
   #lastSeq = 0;
-  #released = 0;
-  /** What of it is on disk, and what of it was when this process began. */
-  #noted = 0;
-  #recovered = 0;
+  /** All messages up to here are acknowledged. */
+  #releasedSeq = 0;
+  /** The value of `#releasedSeq` in the checkpoint file, now and when this process started. */
+  #checkpointSeq = 0;
+  #recoveredSeq = 0;
 
-  /** Takes the folder over, cutting a torn last record. Throws SPOOL_UNUSABLE where that cannot be. */
-  static async open(options: SpoolOptions, lost: SpoolLoss): Promise<Spool> {
+  /** Locks the folder and reads its segments; a torn last record is cut off. Throws SPOOL_UNUSABLE. */
+  static async open(options: SpoolOptions, onLoss: SpoolLossListener): Promise<Spool> {
     try {
       mkdirSync(options.dir, { recursive: true });
       const lock = await lockFolder(options.dir);
       try {
-        return new Spool({ ...options, dir: realpathSync(options.dir) }, lost, lock);
+        return new Spool({ ...options, dir: realpathSync(options.dir) }, onLoss, lock);
       } catch (error) {
         lock.close();
         throw error;
@@ -69,20 +71,20 @@ export class Spool implements DiskBacklog {
         'SPOOL_UNUSABLE',
         `the spool ${options.dir} cannot be used: ${(cause as Error).message}`,
         {
-          fix: 'kafka.spool.dir must be a folder that this user may write to, for this process alone',
+          fix: 'set kafka.spool.dir to a folder that this user may write to and no other process uses',
           cause,
         },
       );
     }
   }
 
-  private constructor(options: SpoolOptions, lost: SpoolLoss, lock: Server) {
+  private constructor(options: SpoolOptions, onLoss: SpoolLossListener, lock: Server) {
     this.#options = options;
-    this.#lost = lost;
+    this.#onLoss = onLoss;
     this.#lock = lock;
     this.#segmentBytes = Math.min(
       MAX_SEGMENT_BYTES,
-      Math.floor((options.maxMegabytes * 1024 * 1024) / SEGMENTS),
+      Math.floor((options.maxMegabytes * 1024 * 1024) / MIN_SEGMENTS),
     );
     this.#recover();
     this.#timer = setInterval(() => this.#tick(), 1000 * (options.syncSeconds || 1)).unref();
@@ -113,14 +115,14 @@ export class Spool implements DiskBacklog {
       }
       const part = entries.slice(start, end);
       if (!this.#store(part, Buffer.concat(records), sentSeq))
-        for (const { key } of part) this.#lost(key, 'disk_full');
+        for (const { key } of part) this.#onLoss(key, 'disk_full');
       this.#lastSeq = part.at(-1)!.seq;
       if (room <= 0) this.#seal();
       start = end;
     }
     if (this.#options.syncSeconds === 0) this.#writer?.syncNow();
     while (this.#bytes > this.#options.maxMegabytes * 1024 * 1024 && this.#segments.length > 1)
-      this.#giveUpOldest(sentSeq, 'spool_full');
+      this.#dropOldest(sentSeq, 'spool_full');
   }
 
   next(sentSeq: number): OutboxEntry | null {
@@ -129,42 +131,42 @@ export class Spool implements DiskBacklog {
   }
 
   release(throughSeq: number): void {
-    this.#released = Math.max(this.#released, throughSeq);
-    while (this.#segments[0] && this.#segments[0].lastSeq <= this.#released) {
-      this.#readOut(this.#segments[0]);
+    this.#releasedSeq = Math.max(this.#releasedSeq, throughSeq);
+    while (this.#segments[0] && this.#segments[0].lastSeq <= this.#releasedSeq) {
+      this.#readToEnd(this.#segments[0]);
       this.#removeOldest();
-      this.#note();
+      this.#writeCheckpoint();
     }
   }
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    this.#leaveReader();
+    this.#closeReader();
     this.#seal();
     await Promise.all(this.#sealing);
-    this.#note();
+    this.#writeCheckpoint();
     await new Promise((resolve) => this.#lock.close(resolve));
   }
 
   #recover(): void {
     const { dir } = this.#options;
-    this.#released = this.#recovered = this.#noted = readNote(join(dir, NOTE));
+    this.#releasedSeq = this.#recoveredSeq = this.#checkpointSeq = readCheckpoint(join(dir, CHECKPOINT_FILE));
     const names = readdirSync(dir)
       .filter((name) => SEGMENT_NAME.test(name))
       .sort();
     for (const name of names) {
       const path = join(dir, name);
-      const scanned = scanSegment(path, this.#released);
+      const scanned = scanSegment(path, this.#releasedSeq);
       if (!scanned)
-        throw new AustreamError('SPOOL_UNUSABLE', `${path} is not a segment of this version's spool`, {
-          fix: 'deliver it with the version that wrote it, or move the file away',
+        throw new AustreamError('SPOOL_UNUSABLE', `${path} is not a spool segment of this version`, {
+          fix: 'deliver it with the version of austream that wrote it, or move the file away',
         });
       const { size, waiting, ...segment } = scanned;
       const torn = size > segment.bytes;
       if (torn) truncateSync(path, segment.bytes);
-      // A crash tears the newest segment's end only; a tear elsewhere is damage, and what followed it is gone.
-      if (torn && name !== names.at(-1)) this.#lost('unknown', 'spool_corrupt');
-      if (segment.records === 0 || segment.lastSeq <= this.#released) {
+      // A crash tears only the end of the newest segment. A tear elsewhere is corruption: the records after it are lost.
+      if (torn && name !== names.at(-1)) this.#onLoss('unknown', 'spool_corrupt');
+      if (segment.records === 0 || segment.lastSeq <= this.#releasedSeq) {
         rmSync(path);
         continue;
       }
@@ -172,39 +174,42 @@ export class Spool implements DiskBacklog {
       this.#bytes += segment.bytes;
       this.#waiting += waiting;
     }
-    this.#lastSeq = Math.max(this.#released, this.#segments.at(-1)?.lastSeq ?? 0);
+    this.#lastSeq = Math.max(this.#releasedSeq, this.#segments.at(-1)?.lastSeq ?? 0);
   }
 
-  /** The next message on disk, of whichever segment, that had not been delivered when this process began. */
+  /**
+   * The next message that was not acknowledged when this process started; null at the end, or at the end of `within` if
+   * the reader is in that segment.
+   */
   #read(within?: Segment): OutboxEntry | null {
     for (;;) {
       const segment = this.#reader?.segment ?? this.#segments[0];
       if (!segment || (within && segment !== within)) return null;
       this.#reader ??= { segment, reader: new SegmentReader(segment.path) };
       for (let entry = this.#reader.reader.next(); entry; entry = this.#reader.reader.next()) {
-        if (entry.seq <= this.#recovered) continue;
+        if (entry.seq <= this.#recoveredSeq) continue;
         this.#waiting -= 1;
         return entry;
       }
-      const following = this.#segments[this.#segments.indexOf(segment) + 1];
-      if (!following) return null;
-      this.#leaveReader();
-      this.#reader = { segment: following, reader: new SegmentReader(following.path) };
+      const nextSegment = this.#segments[this.#segments.indexOf(segment) + 1];
+      if (!nextSegment) return null;
+      this.#closeReader();
+      this.#reader = { segment: nextSegment, reader: new SegmentReader(nextSegment.path) };
     }
   }
 
-  /** Takes the reader past a segment that is about to go; tells of each message that goes with it. */
-  #readOut(segment: Segment, gone?: (entry: OutboxEntry) => void): void {
-    for (let entry = this.#read(segment); entry; entry = this.#read(segment)) gone?.(entry);
-    if (this.#reader?.segment === segment) this.#leaveReader();
+  /** Moves the reader past a segment that is about to be removed. `onSkipped` receives its unread messages. */
+  #readToEnd(segment: Segment, onSkipped?: (entry: OutboxEntry) => void): void {
+    for (let entry = this.#read(segment); entry; entry = this.#read(segment)) onSkipped?.(entry);
+    if (this.#reader?.segment === segment) this.#closeReader();
   }
 
-  #leaveReader(): void {
+  #closeReader(): void {
     this.#reader?.reader.close();
     this.#reader = null;
   }
 
-  /** Writes messages to the newest segment, making room on a full disk by giving up the oldest one. */
+  /** Writes messages to the newest segment. On a full disk the oldest segments are dropped. False: not written. */
   #store(entries: readonly OutboxEntry[], records: Buffer, sentSeq: number): boolean {
     for (;;) {
       try {
@@ -222,7 +227,7 @@ export class Spool implements DiskBacklog {
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if ((code !== 'ENOSPC' && code !== 'EDQUOT') || this.#segments.length < 2) return false;
-        this.#giveUpOldest(sentSeq, 'disk_full');
+        this.#dropOldest(sentSeq, 'disk_full');
         continue;
       }
       const segment = this.#segments.at(-1)!;
@@ -235,10 +240,10 @@ export class Spool implements DiskBacklog {
     }
   }
 
-  #giveUpOldest(sentSeq: number, cause: 'spool_full' | 'disk_full'): void {
-    this.#readOut(this.#segments[0]!, ({ seq, key }) => {
-      // What is in the producer's hands is not lost yet.
-      if (seq > sentSeq) this.#lost(key, cause);
+  #dropOldest(sentSeq: number, cause: 'spool_full' | 'disk_full'): void {
+    this.#readToEnd(this.#segments[0]!, ({ seq, key }) => {
+      // Messages in flight are not lost: the outbox still has them.
+      if (seq > sentSeq) this.#onLoss(key, cause);
     });
     this.#removeOldest();
   }
@@ -247,7 +252,7 @@ export class Spool implements DiskBacklog {
     const oldest = this.#segments.shift()!;
     if (this.#segments.length === 0) this.#seal();
     this.#bytes -= oldest.bytes;
-    // It may still be open, being forced to the disk: truncated, it gives its room back at once.
+    // The file may still be open for its fsync. Truncation frees the disk space at once.
     truncateSync(oldest.path);
     rmSync(oldest.path);
   }
@@ -261,23 +266,24 @@ export class Spool implements DiskBacklog {
 
   #tick(): void {
     this.#writer?.sync();
-    this.#note();
+    this.#writeCheckpoint();
   }
 
-  #note(): void {
-    if (this.#noted === this.#released) return;
-    const path = join(this.#options.dir, NOTE);
+  #writeCheckpoint(): void {
+    if (this.#checkpointSeq === this.#releasedSeq) return;
+    const path = join(this.#options.dir, CHECKPOINT_FILE);
     try {
-      writeFileSync(`${path}.new`, String(this.#released));
+      writeFileSync(`${path}.new`, String(this.#releasedSeq));
       renameSync(`${path}.new`, path);
-      this.#noted = this.#released;
+      this.#checkpointSeq = this.#releasedSeq;
     } catch {
-      // A full disk: the note stays older, which costs a few messages sent twice.
+      // On a full disk the checkpoint stays old: after a crash more messages are sent again.
     }
   }
 }
 
-function readNote(path: string): number {
+/** 0 if there is no checkpoint. */
+function readCheckpoint(path: string): number {
   try {
     return Number.parseInt(readFileSync(path, 'utf8'), 10) || 0;
   } catch {

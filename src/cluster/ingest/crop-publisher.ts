@@ -15,7 +15,7 @@ import { clusterTopicSpecs, clusterTopics } from '../topics.ts';
 export interface CropPublisherEvents {
   /** Crops are lost for good. */
   dropped(cameraId: string, crops: number, cause: string): void;
-  connection(state: 'connected' | 'away', detail: string): void;
+  connection(state: 'connected' | 'unreachable', detail: string): void;
 }
 
 /** Bounds what librdkafka holds in flight; the rest waits in the outbox, which can still drop it. */
@@ -67,7 +67,7 @@ export class CropPublisher {
       events.connection,
       clusterTopicSpecs(kafka),
     );
-    await link.open({ mayWait: false });
+    await link.open({ retryInBackground: false });
     const partitions = await withAdmin(kafka, async (admin) => {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
       return topics[0]!.partitions.length;
