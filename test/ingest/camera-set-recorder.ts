@@ -26,6 +26,7 @@ export class CameraSetRecorder {
         ingest: ingestOptions.parse({ maxClockErrorSeconds: 0, statusSeconds: 1, ...ingest }),
         detect: detectOptions.parse({}),
         entry: fileURLToPath(new URL(`children/${program}.ts`, import.meta.url)),
+        strict: true,
       },
       {
         faces: (faces) => void this.of(faces.cameraId).push({ ...faces, crops: [] }),

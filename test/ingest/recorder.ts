@@ -34,6 +34,7 @@ export class Recorder {
         ingest: ingestOptions.parse({ backoff: { firstSeconds: 0.2, maxSeconds: 1 }, ...ingest }),
         detect: detectOptions.parse({}),
         entry: fileURLToPath(new URL(`children/${options.child ?? 'plain'}.ts`, import.meta.url)),
+        strict: true,
       },
       {
         faces: (faces) => {

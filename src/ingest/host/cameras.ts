@@ -1,10 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
+import { Mutex } from 'async-mutex';
 import { cameraRedactor, splitCredentials } from '../../camera/credentials.ts';
 import type { CameraOptions } from '../../camera/options.ts';
 import { isLive } from '../../camera/source-url.ts';
 import type { CameraStatus } from '../../domain/camera-status.ts';
+import type { CameraEvents } from './camera-events.ts';
+import type { StopCause } from './camera-lifecycle.ts';
 import { Governor } from './governor.ts';
-import { type CameraEvents, CameraSupervisor, type SupervisorOptions } from './supervisor.ts';
+import { CameraSupervisor, type SupervisorOptions } from './supervisor.ts';
 
 /** One camera of the set as people may see it: nothing secret in it. */
 export interface ListedCamera {
@@ -23,13 +26,8 @@ export type CameraControl = Pick<CameraSet, 'add' | 'remove' | 'list'>;
 interface Entry {
   readonly camera: CameraOptions;
   readonly supervisor: CameraSupervisor;
+  /** The newest one. */
   status: CameraStatus | null;
-  /** Set when a file has been played, or could not be. */
-  over: boolean;
-  /** This machine has no room for it yet. */
-  refused: boolean;
-  /** It is being stopped, and not because it came to its end. */
-  leaving: boolean;
 }
 
 /** The cameras of this process. They come, go and change one by one; none of that touches the others. */
@@ -42,9 +40,9 @@ export class CameraSet {
   readonly #options: SupervisorOptions;
   readonly #events: CameraEvents;
   readonly #entries = new Map<string, Entry>();
-  /** What is being done with a camera; the next change of it waits. */
-  readonly #turns = new Map<string, Promise<unknown>>();
-  /** Newest epoch of cameras that were here: should one come back, its epochs go on above. */
+  /** One per camera id whose camera is being changed: changes of one camera run one after the other. */
+  readonly #mutexes = new Map<string, Mutex>();
+  /** Newest epoch of removed cameras: a camera that is added again numbers its epochs above. */
   readonly #lastEpochs = new Map<string, number>();
   readonly #governor: Governor;
   readonly #settled = Promise.withResolvers<void>();
@@ -53,18 +51,19 @@ export class CameraSet {
   constructor(options: SupervisorOptions, events: CameraEvents, behind: () => boolean = () => false) {
     this.#options = options;
     this.#events = events;
-    this.#governor = new Governor(options.ingest, behind, () => this.#takeIn());
+    this.#governor = new Governor(options.ingest, behind, () => this.#admitRefused());
     this.played = this.#settled.promise;
     this.played.catch(() => {});
   }
 
   /** Starts a camera, or restarts the one of this id if its options differ. Resolves when it was started. */
   add(camera: CameraOptions): Promise<CameraChange> {
-    return this.#inTurn(camera.id, async () => {
+    return this.#exclusively(camera.id, async () => {
       const present = this.#entries.get(camera.id);
       if (present && isDeepStrictEqual(present.camera, camera)) return 'unchanged';
+      const admitted = present !== undefined && present.supervisor.phase !== 'Refused';
       if (present) await this.#stop(present, 'changed');
-      this.#start(camera, present !== undefined && !present.refused);
+      this.#start(camera, admitted);
       return present ? 'changed' : 'added';
     });
   }
@@ -74,13 +73,13 @@ export class CameraSet {
    * `stopped`: it goes on elsewhere.
    */
   remove(id: string, cause: 'removed' | 'stopped' = 'removed'): Promise<boolean> {
-    return this.#inTurn(id, async () => {
+    return this.#exclusively(id, async () => {
       const present = this.#entries.get(id);
       if (!present) return false;
       await this.#stop(present, cause);
       this.#entries.delete(id);
       this.#governor.remove(id);
-      this.#look();
+      this.#settle();
       return true;
     });
   }
@@ -99,7 +98,7 @@ export class CameraSet {
     this.#governor.close();
     await Promise.all(
       [...this.#entries.keys()].map((id) =>
-        this.#inTurn(id, async () => {
+        this.#exclusively(id, async () => {
           const entry = this.#entries.get(id);
           if (entry) await this.#stop(entry, 'stopped');
         }),
@@ -107,8 +106,8 @@ export class CameraSet {
     );
   }
 
-  /** `hasPlace`: it is one of the running ones already. */
-  #start(camera: CameraOptions, hasPlace: boolean): void {
+  /** `admitted`: it replaces a camera that admission control let in. */
+  #start(camera: CameraOptions, admitted: boolean): void {
     const lastEpoch = this.#lastEpochs.get(camera.id);
     const supervisor = new CameraSupervisor(
       camera,
@@ -121,21 +120,20 @@ export class CameraSet {
         },
       },
     );
-    const entry: Entry = { camera, supervisor, status: null, over: false, refused: false, leaving: false };
+    const entry: Entry = { camera, supervisor, status: null };
     this.#entries.set(camera.id, entry);
     // One that was live may be a file now.
     if (!isLive(camera.url)) this.#governor.remove(camera.id);
-    if (hasPlace) this.#run(entry);
+    if (admitted) this.#run(entry);
     else this.#admit(entry);
     supervisor.done.then(
-      () => this.#over(entry),
-      (error: Error) => this.#over(entry, error),
+      () => this.#settle(),
+      (error: Error) => this.#settle(error),
     );
   }
 
   #admit(entry: Entry): void {
     const refusal = isLive(entry.camera.url) ? this.#governor.refusal() : null;
-    entry.refused = refusal !== null;
     if (refusal === null) this.#run(entry);
     else entry.supervisor.refuse(refusal);
   }
@@ -147,42 +145,31 @@ export class CameraSet {
   }
 
   /** First come, first served. */
-  #takeIn(): void {
-    for (const entry of this.#entries.values()) if (entry.refused && !entry.leaving) this.#admit(entry);
+  #admitRefused(): void {
+    for (const entry of this.#entries.values()) if (entry.supervisor.phase === 'Refused') this.#admit(entry);
   }
 
-  async #stop(entry: Entry, cause: 'stopped' | 'removed' | 'changed'): Promise<void> {
-    const { camera, supervisor } = entry;
-    entry.leaving = true;
+  async #stop({ camera, supervisor }: Entry, cause: StopCause): Promise<void> {
     await supervisor.stop(cause);
-    // One that is run elsewhere meanwhile, or begins again from nothing, gives the same event ids for the same frames.
+    // Not after `stopped`: another worker goes on with the camera, or a replay must give the same event ids.
     if (cause !== 'stopped') this.#lastEpochs.set(camera.id, supervisor.lastEpoch);
   }
 
-  #over(entry: Entry, error?: Error): void {
-    if (entry.leaving) return;
-    entry.over = true;
-    if (error && ![...this.#entries.values()].some(({ camera }) => isLive(camera.url)))
-      this.#settled.reject(error);
-    this.#look();
-  }
-
-  #look(): void {
+  /** Settles `played` where every camera is a file that has ended. `error`: one of them failed. */
+  #settle(error?: Error): void {
     const entries = [...this.#entries.values()];
-    if (entries.length > 0 && entries.every(({ over }) => over)) this.#settled.resolve();
+    if (error && !entries.some(({ camera }) => isLive(camera.url))) this.#settled.reject(error);
+    if (entries.length > 0 && entries.every(({ supervisor }) => supervisor.hasEnded)) this.#settled.resolve();
   }
 
-  #inTurn<T>(id: string, act: () => Promise<T>): Promise<T> {
-    const turn = (this.#turns.get(id) ?? Promise.resolve()).then(act);
-    const quiet = turn.then(
-      () => {},
-      () => {},
-    );
-    this.#turns.set(id, quiet);
-    void quiet.then(() => {
-      if (this.#turns.get(id) === quiet) this.#turns.delete(id);
-    });
-    return turn;
+  async #exclusively<T>(id: string, change: () => Promise<T>): Promise<T> {
+    const mutex = this.#mutexes.get(id) ?? new Mutex();
+    this.#mutexes.set(id, mutex);
+    try {
+      return await mutex.runExclusive(change);
+    } finally {
+      if (!mutex.isLocked() && this.#mutexes.get(id) === mutex) this.#mutexes.delete(id);
+    }
   }
 }
 

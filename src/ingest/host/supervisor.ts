@@ -4,82 +4,89 @@ import type { CameraOptions } from '../../camera/options.ts';
 import { withPassword } from '../../camera/secrets.ts';
 import { isLive } from '../../camera/source-url.ts';
 import type { DetectOptions } from '../../detect/options.ts';
-import type { CameraStatus } from '../../domain/camera-status.ts';
-import type { FrameFaces } from '../../domain/face.ts';
 import { AustreamError } from '../../errors.ts';
+import { log } from '../../log.ts';
 import type { IngestOptions } from '../options.ts';
 import type { ToHost } from '../protocol/messages.ts';
+import type { CameraEvents } from './camera-events.ts';
+import {
+  type CameraEvent,
+  type CameraEventType,
+  type CameraLifecycle,
+  type Effect,
+  ImpossibleEventError,
+  newLifecycle,
+  type Phase,
+  type StopCause,
+  transition,
+} from './camera-lifecycle.ts';
+import { FrameDelivery } from './frame-delivery.ts';
 import type { Governed } from './governor.ts';
 import { CameraObserver } from './observer.ts';
-import { CameraProcess, type ChildExit, describeExit } from './process.ts';
+import { CameraProcess, describeExit } from './process.ts';
 import { RestartPolicy } from './restart.ts';
 import type { Load } from './shedding.ts';
-import { startGate } from './start-gate.ts';
-import { CHECK_MS, Watchdog } from './watchdog.ts';
-
-export interface CameraEvents {
-  /** Live sources never wait for the promise; files do, so that no frame of theirs is lost. */
-  faces(faces: FrameFaces): void | Promise<void>;
-  /** A new epoch began, or the camera is gone for good: every track of `epoch` is over. */
-  epochEnded(cameraId: string, epoch: number): void | Promise<void>;
-  status(status: CameraStatus): void;
-}
+import { startSlots } from './start-slots.ts';
+import { CHECK_MS, isWatched, Watchdog } from './watchdog.ts';
 
 export interface SupervisorOptions {
   readonly ingest: IngestOptions;
   readonly detect: DetectOptions;
   /** The program of the camera child. */
   readonly entry?: string;
-  /** Epochs lie above: of a camera of this id that ran before. */
+  /** New epochs are numbered above this one, the last of an earlier camera of this id. */
   readonly lastEpoch?: number;
+  /** True throws on an event that the lifecycle holds impossible, for tests; otherwise it is logged and ignored. */
+  readonly strict?: boolean;
 }
 
 const ENTRY = fileURLToPath(new URL('../child/main.ts', import.meta.url));
 
-/** One camera: runs its child, restarts it as often as need be, and tells how it fares. */
+/**
+ * Runs one camera: starts its child process, restarts it with backoff, and publishes its status. What happens when is
+ * decided by the transition table of `camera-lifecycle.ts`; this class executes the effects.
+ */
 export class CameraSupervisor implements Governed {
   /**
-   * Resolves when a file has been played to its end, or the camera was stopped. Rejects when a file cannot be
-   * played; live cameras never reject, they are tried for ever.
+   * Resolves when a file was played to its end or the camera was stopped. Rejects with an AustreamError when a file
+   * cannot be played. Never rejects for a live camera: it is retried forever.
    */
   readonly done: Promise<void>;
   readonly #camera: CameraOptions;
   readonly #options: SupervisorOptions;
-  readonly #events: CameraEvents;
-  readonly #live: boolean;
   readonly #restart: RestartPolicy;
   readonly #observer: CameraObserver;
-  #share = 1;
+  readonly #delivery: FrameDelivery;
   readonly #settled = Promise.withResolvers<void>();
+  #lifecycle: CameraLifecycle;
+  /** Events that arrive while effects run; each event is processed completely before the next one. */
+  readonly #queue: CameraEvent[] = [];
+  #dispatching = false;
   #child: CameraProcess | null = null;
   #watchdog: Watchdog;
+  #share = 1;
   #lastEpoch: number;
-  /** The epoch of the frames last handed on, until it is ended. */
-  #openEpoch: number | null = null;
-  #failure: AustreamError | null = null;
-  #ended = false;
-  /** Why, when it was asked to stop. */
-  #stopping: 'stopped' | 'removed' | 'changed' | null = null;
   #checkTimer: NodeJS.Timeout | undefined;
-  #restartTimer: NodeJS.Timeout | undefined;
-  #leaveGate: () => void = () => {};
+  #retryTimer: NodeJS.Timeout | undefined;
+  #releaseStartSlot: (() => void) | null = null;
   #redact: (text: string) => string;
 
   constructor(camera: CameraOptions, options: SupervisorOptions, events: CameraEvents) {
+    const live = isLive(camera.url);
     this.#camera = camera;
     this.#options = options;
-    this.#events = events;
-    this.#live = isLive(camera.url);
-    this.#lastEpoch = options.lastEpoch ?? (this.#live ? 0 : -1);
+    this.#lifecycle = newLifecycle(live ? 'live' : 'file');
+    this.#lastEpoch = options.lastEpoch ?? (live ? 0 : -1);
     this.#redact = cameraRedactor(camera);
     this.#restart = new RestartPolicy(options.ingest.backoff);
     this.#observer = new CameraObserver(camera, options.ingest, (status) => events.status(status));
+    this.#delivery = new FrameDelivery(camera.id, live, events);
     this.#watchdog = this.#newWatchdog();
     this.done = this.#settled.promise;
     this.done.catch(() => {});
   }
 
-  /** The child's process id while there is one. */
+  /** Process id of the child, while there is one. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
@@ -89,9 +96,28 @@ export class CameraSupervisor implements Governed {
     return this.#lastEpoch;
   }
 
-  /** It is not to start: tells why, until it may. */
-  refuse(why: string): void {
-    this.#observer.enter('REFUSED', 'CAMERA_TOO_MANY', why);
+  get phase(): Phase {
+    return this.#lifecycle.phase;
+  }
+
+  /** True once a file was played to its end or failed; false where the camera was stopped. */
+  get hasEnded(): boolean {
+    return this.phase === 'Stopped' && this.#lifecycle.stopCause === null;
+  }
+
+  /** Publishes REFUSED; the camera may be started later. */
+  refuse(detail: string): void {
+    this.#dispatch({ type: 'refused', detail });
+  }
+
+  start(): void {
+    this.#dispatch({ type: 'start' });
+  }
+
+  /** Resolves when the child is gone and its last epoch was processed. */
+  async stop(cause: StopCause = 'stopped'): Promise<void> {
+    this.#dispatch({ type: 'stop', cause });
+    await this.done.catch(() => {});
   }
 
   takeLoad(now: number): Load | null {
@@ -102,164 +128,161 @@ export class CameraSupervisor implements Governed {
     return this.#observer.coresNeeded;
   }
 
-  /** From now on this part of the frames is analysed, 0…1. */
+  /** Sets the share of frames to analyse, 0…1. */
   pace(share: number): void {
     this.#share = share;
     if (this.#observer.pace(share)) this.#child?.pace(share);
   }
 
-  start(): void {
-    this.#checkTimer = setInterval(() => this.#check(), CHECK_MS);
-    const url = this.#redact(splitCredentials(this.#camera.url).url);
-    this.#observer.enter('CONNECTING', 'started', `connecting to ${url}`);
-    this.#connect();
-  }
-
-  /** Resolves when the child is gone. */
-  async stop(cause: 'stopped' | 'removed' | 'changed' = 'stopped'): Promise<void> {
-    if (this.#stopping === null) {
-      this.#stopping = cause;
-      clearTimeout(this.#restartTimer);
-      this.#leaveGate();
-      if (this.#child) this.#child.stop();
-      else this.#finish(cause, cause, null);
+  #dispatch(event: CameraEvent): void {
+    this.#queue.push(event);
+    if (this.#dispatching) return;
+    this.#dispatching = true;
+    try {
+      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) this.#apply(next);
+    } finally {
+      this.#dispatching = false;
     }
-    await this.done.catch(() => {});
   }
 
-  /** Starts a child as soon as others that start leave room. */
-  #connect(): void {
-    this.#leaveGate = startGate.pass(() => this.#spawn());
+  #apply(event: CameraEvent): void {
+    try {
+      const { state, effects } = transition(this.#lifecycle, event);
+      this.#lifecycle = state;
+      for (const effect of effects) this.#effects[effect](event);
+    } catch (error) {
+      if (this.#options.strict || !(error instanceof ImpossibleEventError)) throw error;
+      log.error({ cameraId: this.#camera.id, reason: error.message }, 'impossible camera event ignored');
+    }
   }
 
-  #spawn(): void {
-    this.#watchdog = this.#newWatchdog();
-    this.#failure = null;
-    this.#ended = false;
+  readonly #effects: Readonly<Record<Effect, (event: CameraEvent) => void>> = {
+    acquireStartSlot: () => void this.#acquireStartSlot(),
+    releaseStartSlot: () => {
+      this.#releaseStartSlot?.();
+      this.#releaseStartSlot = null;
+    },
+    spawnChild: () => this.#spawnChild(),
+    stopChild: () => this.#child?.stop(),
+    killChild: () => this.#child?.kill(),
+    forgetChild: () => {
+      this.#child = null;
+      clearInterval(this.#checkTimer);
+      this.#observer.gone();
+    },
+    noteProgress: () => this.#watchdog.progress(performance.now()),
+    sendThrottle: () => {
+      if (this.#share < 1) this.#child?.pace(this.#share);
+    },
+    recordResolved: (event) => this.#observer.resolved(payload(event, 'resolved').detail),
+    recordEpoch: (event) => {
+      const begin = payload(event, 'epoch');
+      this.#lastEpoch = begin.epoch;
+      this.#observer.epoch(begin);
+    },
+    recordReport: (event) => {
+      const report = payload(event, 'report');
+      this.#watchdog.report(performance.now(), report.decoded, report.rss);
+      this.#observer.report(report);
+    },
+    resetBackoff: () => this.#restart.succeeded(),
+    scheduleRetry: () => {
+      const wait = this.#restart.next(performance.now(), this.#failure.code === 'CAMERA_UNAUTHORIZED');
+      this.#retryTimer = setTimeout(() => this.#dispatch({ type: 'retryDue' }), wait);
+    },
+    cancelRetry: () => clearTimeout(this.#retryTimer),
+    endEpoch: () => void this.#delivery.endEpoch(),
+    flushEpoch: () => void this.#delivery.endEpoch().then(() => this.#dispatch({ type: 'flushed' })),
+    publishConnecting: () => {
+      const url = this.#redact(splitCredentials(this.#camera.url).url);
+      this.#observer.enter('CONNECTING', 'started', `connecting to ${url}`);
+    },
+    publishRefused: (event) =>
+      this.#observer.enter('REFUSED', 'CAMERA_TOO_MANY', payload(event, 'refused').detail),
+    publishStalled: () => this.#observer.enter('STALLED', this.#failure.code, this.#failure.message),
+    publishReconnecting: () => {
+      const { code, message, fix } = this.#failure;
+      this.#observer.failed(code, this.#redact(fix ? `${message} (${fix})` : message));
+    },
+    publishStopped: () => {
+      const { stopCause } = this.#lifecycle;
+      this.#observer.enter('STOPPED', stopCause!, stopCause!);
+    },
+    publishEnded: () => this.#observer.enter('STOPPED', 'CAMERA_ENDED', 'played to its end'),
+    publishFailed: () =>
+      this.#observer.enter('STOPPED', this.#failure.code, this.#redact(this.#failure.message)),
+    settle: () => this.#settled.resolve(),
+    settleWithFailure: () => this.#settled.reject(this.#failure),
+  };
+
+  /** The lifecycle has one wherever an effect needs it. */
+  get #failure(): AustreamError {
+    return this.#lifecycle.failure!;
+  }
+
+  async #acquireStartSlot(): Promise<void> {
+    const [, release] = await startSlots.acquire();
+    this.#releaseStartSlot = release;
+    this.#dispatch({ type: 'slotGranted' });
+  }
+
+  #spawnChild(): void {
     const { ingest, detect, entry } = this.#options;
     try {
       const camera = withPassword(this.#camera);
       this.#redact = cameraRedactor(camera);
-      this.#child = new CameraProcess(
+      const child = new CameraProcess(
         { type: 'start', camera, ingest, detect, lastEpoch: this.#lastEpoch },
         entry ?? ENTRY,
         {
-          message: (message) => this.#onMessage(message),
-          faces: (faces) => this.#onFaces(faces),
-          gone: (exit) => void this.#onGone(exit),
+          message: (message) => {
+            // IPC may deliver a message after the child's exit was processed.
+            if (child === this.#child) this.#onMessage(message);
+          },
+          faces: (faces) => this.#delivery.deliver(faces, this.#observer.frame(faces)),
+          gone: (exit) =>
+            this.#dispatch({
+              type: 'childGone',
+              failure: new AustreamError('CAMERA_PROCESS_DIED', this.#redact(describeExit(exit))),
+            }),
         },
       );
+      this.#child = child;
     } catch (error) {
-      // Not at once: `connect` must be through with the gate.
-      queueMicrotask(() => this.#retry(error as AustreamError));
+      this.#dispatch({ type: 'spawnFailed', failure: error as AustreamError });
+      return;
     }
+    this.#watchdog = this.#newWatchdog();
+    this.#checkTimer = setInterval(() => this.#check(), CHECK_MS);
   }
 
   #newWatchdog(): Watchdog {
-    return new Watchdog(this.#options.ingest, this.#live, performance.now());
+    return new Watchdog(this.#options.ingest, this.#lifecycle.source === 'live', performance.now());
   }
 
   #onMessage(message: ToHost): void {
-    const now = performance.now();
-    switch (message.type) {
-      case 'opening':
-        this.#leaveGate();
-        this.#watchdog.opening(now);
-        if (this.#share < 1) this.#child?.pace(this.#share);
-        break;
-      case 'resolved':
-        this.#observer.resolved(message.detail);
-        break;
-      case 'connected':
-        this.#watchdog.connected();
-        break;
-      case 'epoch':
-        this.#watchdog.epoch(now);
-        this.#restart.succeeded();
-        this.#lastEpoch = message.epoch;
-        this.#observer.epoch(message);
-        break;
-      case 'report':
-        this.#watchdog.report(now, message.decoded, message.rss);
-        this.#observer.report(message);
-        break;
-      case 'failed':
-        this.#failure = new AustreamError(
-          message.code,
-          message.message,
-          message.fix ? { fix: message.fix } : {},
-        );
-        break;
-      case 'ended':
-        this.#ended = true;
-        break;
+    if (message.type !== 'failed') this.#dispatch(message);
+    else {
+      const failure = new AustreamError(
+        message.code,
+        message.message,
+        message.fix ? { fix: message.fix } : {},
+      );
+      this.#dispatch({ type: 'failed', failure });
     }
-  }
-
-  async #onFaces(faces: FrameFaces): Promise<void> {
-    if (this.#openEpoch !== null && this.#openEpoch !== faces.epoch) {
-      const ended = this.#endEpoch();
-      if (!this.#live) await ended;
-    }
-    this.#openEpoch = faces.epoch;
-    const useful = this.#observer.frame(faces);
-    // Ends of tracks count however late they come.
-    const taken = this.#events.faces(useful ? faces : { ...faces, crops: [] });
-    if (!this.#live) await taken;
-    // Whoever takes the faces tells of its own failures; they must not end the cameras.
-    else if (taken) taken.catch(() => {});
-  }
-
-  /** Never rejects. Live cameras do not wait for it either: what is told next stands behind it in any case. */
-  async #endEpoch(): Promise<void> {
-    const epoch = this.#openEpoch;
-    this.#openEpoch = null;
-    if (epoch === null) return;
-    try {
-      await this.#events.epochEnded(this.#camera.id, epoch);
-    } catch {
-      // As with faces: a failure there is told of there, and the camera goes on.
-    }
-  }
-
-  async #onGone(exit: ChildExit): Promise<void> {
-    this.#child = null;
-    this.#observer.gone();
-    this.#leaveGate();
-    const ended = this.#endEpoch();
-    if (!this.#live || this.#stopping) await ended;
-    if (this.#stopping) return this.#finish(this.#stopping, this.#stopping, null);
-    if (this.#ended && !this.#live) return this.#finish('CAMERA_ENDED', 'played to its end', null);
-    this.#retry(this.#failure ?? new AustreamError('CAMERA_PROCESS_DIED', this.#redact(describeExit(exit))));
-  }
-
-  #retry(failure: AustreamError): void {
-    this.#leaveGate();
-    if (this.#stopping) this.#finish(this.#stopping, this.#stopping, null);
-    else if (!this.#live) this.#finish(failure.code, failure.message, failure);
-    else this.#tryAgain(failure);
-  }
-
-  #tryAgain(failure: AustreamError): void {
-    const wait = this.#restart.next(performance.now(), failure.code === 'CAMERA_UNAUTHORIZED');
-    const { code, message, fix } = failure;
-    this.#observer.failed(code, this.#redact(fix ? `${message} (${fix})` : message));
-    this.#restartTimer = setTimeout(() => this.#connect(), wait);
   }
 
   #check(): void {
-    if (this.#child === null || this.#stopping || this.#failure) return;
-    const verdict = this.#watchdog.check(performance.now());
+    if (!isWatched(this.phase)) return;
+    const verdict = this.#watchdog.check(performance.now(), this.phase);
     if (verdict === null) return;
-    if (verdict.code === 'CAMERA_STALLED') this.#observer.enter('STALLED', verdict.code, verdict.message);
-    this.#failure = new AustreamError(verdict.code, verdict.message);
-    this.#child.kill();
+    const failure = new AustreamError(verdict.code, verdict.message);
+    this.#dispatch({ type: verdict.code === 'CAMERA_STALLED' ? 'stalled' : 'unhealthy', failure });
   }
+}
 
-  #finish(cause: string, detail: string, error: AustreamError | null): void {
-    clearInterval(this.#checkTimer);
-    this.#observer.enter('STOPPED', cause, this.#redact(detail));
-    if (error) this.#settled.reject(error);
-    else this.#settled.resolve();
-  }
+/** The event as the type that triggers the effect. */
+function payload<T extends CameraEventType>(event: CameraEvent, type: T): Extract<CameraEvent, { type: T }> {
+  if (event.type !== type) throw new TypeError(`the effect needs the event ${type}, not ${event.type}`);
+  return event as Extract<CameraEvent, { type: T }>;
 }

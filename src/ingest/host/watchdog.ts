@@ -1,14 +1,23 @@
 import type { ErrorCode } from '../../errors.ts';
 import type { IngestOptions } from '../options.ts';
+import type { Phase } from './camera-lifecycle.ts';
 
-/** Node, the detector's weights and GStreamer's registry: on a busy machine that takes its time. */
+/** Time for Node, the detector's weights and GStreamer's registry to load on a busy machine. */
 const START_MS = 60_000;
-/** A child that gives no sign of life for this long hangs. */
+/** A child that sends nothing for this long hangs; it reports every `REPORT_MS`. */
 const HANG_MS = 10_000;
-/** How often it is to look. */
+/** Interval of the checks. */
 export const CHECK_MS = 250;
-/** A look that comes so late says that the host was held up: what came meanwhile has not been read yet. */
+/** A check this late means that the host was blocked: messages that arrived meanwhile are not read yet. */
 const LATE_MS = 4 * CHECK_MS;
+
+const WATCHED_PHASES = ['Starting', 'Connecting', 'Connected', 'Live', 'Ending'] as const;
+/** Phases in which a child must show progress or at least send heartbeats. */
+export type WatchedPhase = (typeof WATCHED_PHASES)[number];
+
+export function isWatched(phase: Phase): phase is WatchedPhase {
+  return (WATCHED_PHASES as readonly Phase[]).includes(phase);
+}
 
 export interface Verdict {
   readonly code: Extract<
@@ -19,65 +28,55 @@ export interface Verdict {
 }
 
 /**
- * Notices what no message tells of: a child that hangs, a camera that gives nothing. It counts decoded frames, not
- * bytes or connections. Pure: `now` is milliseconds of a steady clock; `check` is to be called every `CHECK_MS`.
+ * Detects what no message reports: a child that hangs, a camera without frames. Progress means decoded frames, not
+ * bytes or connections. One watchdog per child process. Pure: `now` is milliseconds of a monotonic clock.
  */
 export class Watchdog {
   readonly #options: Pick<IngestOptions, 'connectSeconds' | 'stallSeconds' | 'childMemoryMb'>;
-  readonly #live: boolean;
-  #phase: 'starting' | 'connecting' | 'playing' = 'starting';
-  #connected = false;
-  #aliveAt: number;
+  readonly #isLive: boolean;
+  #heartbeatAt: number;
   #progressAt: number;
   #checkedAt: number;
+  /** Frames decoded in the present epoch. */
   #decoded = 0;
+  /** Resident memory of the child, in bytes. */
   #rss = 0;
 
   constructor(
     options: Pick<IngestOptions, 'connectSeconds' | 'stallSeconds' | 'childMemoryMb'>,
-    live: boolean,
+    isLive: boolean,
     now: number,
   ) {
     this.#options = options;
-    this.#live = live;
-    this.#aliveAt = this.#progressAt = this.#checkedAt = now;
+    this.#isLive = isLive;
+    this.#heartbeatAt = this.#progressAt = this.#checkedAt = now;
   }
 
-  opening(now: number): void {
-    this.#phase = 'connecting';
-    this.#aliveAt = this.#progressAt = now;
-  }
-
-  /** The camera agreed to play. */
-  connected(): void {
-    this.#connected = true;
-  }
-
-  /** The first frame of an epoch was decoded. */
-  epoch(now: number): void {
-    this.#phase = 'playing';
-    this.#aliveAt = this.#progressAt = now;
+  /** The camera is being opened, or an epoch began: every timeout starts again. */
+  progress(now: number): void {
+    this.#heartbeatAt = this.#progressAt = now;
     this.#decoded = 0;
   }
 
+  /** `decoded`: frames of the present epoch. `rss`: bytes. */
   report(now: number, decoded: number, rss: number): void {
-    this.#aliveAt = now;
+    this.#heartbeatAt = now;
     if (decoded > this.#decoded) this.#progressAt = now;
     this.#decoded = decoded;
     this.#rss = rss;
   }
 
-  /** Null while all is well, and where the look came too late to tell: timers run before messages are read. */
-  check(now: number): Verdict | null {
+  /** Call it every `CHECK_MS`. Null while all is well, and after a late check: timers run before messages are read. */
+  check(now: number, phase: WatchedPhase): Verdict | null {
     const late = now - this.#checkedAt > LATE_MS;
     this.#checkedAt = now;
-    return late ? null : this.#judge(now);
+    return late ? null : this.#verdict(now, phase);
   }
 
-  #judge(now: number): Verdict | null {
+  #verdict(now: number, phase: WatchedPhase): Verdict | null {
     const { connectSeconds, stallSeconds, childMemoryMb } = this.#options;
-    const quiet = now - this.#progressAt;
-    if (this.#phase === 'starting' ? quiet > START_MS : now - this.#aliveAt > HANG_MS)
+    const sinceProgress = now - this.#progressAt;
+    if (phase === 'Starting' ? sinceProgress > START_MS : now - this.#heartbeatAt > HANG_MS)
       return { code: 'CAMERA_PROCESS_DIED', message: 'the camera process does not answer' };
     const megabytes = Math.round(this.#rss / 2 ** 20);
     if (megabytes > childMemoryMb)
@@ -85,13 +84,16 @@ export class Watchdog {
         code: 'CAMERA_PROCESS_DIED',
         message: `the camera process uses ${megabytes} MB, more than ingest.childMemoryMb`,
       };
-    // A file waits for its reader, and that may take long.
-    if (!this.#live) return null;
-    if (this.#phase === 'connecting' && quiet > connectSeconds * 1000)
-      return this.#connected
-        ? { code: 'CAMERA_NO_VIDEO', message: `connected, but no picture came within ${connectSeconds} s` }
-        : { code: 'CAMERA_UNREACHABLE', message: `the camera does not answer within ${connectSeconds} s` };
-    if (this.#phase === 'playing' && quiet > stallSeconds * 1000)
+    // A file makes progress as fast as its reader does, which may be slow.
+    if (!this.#isLive) return null;
+    if (phase === 'Connecting' && sinceProgress > connectSeconds * 1000)
+      return { code: 'CAMERA_UNREACHABLE', message: `the camera does not answer within ${connectSeconds} s` };
+    if (phase === 'Connected' && sinceProgress > connectSeconds * 1000)
+      return {
+        code: 'CAMERA_NO_VIDEO',
+        message: `connected, but no picture came within ${connectSeconds} s`,
+      };
+    if (phase === 'Live' && sinceProgress > stallSeconds * 1000)
       return { code: 'CAMERA_STALLED', message: `no picture for ${stallSeconds} s` };
     return null;
   }

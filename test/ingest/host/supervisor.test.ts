@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { startSlots } from '../../../src/ingest/host/start-slots.ts';
 import { Recorder } from '../recorder.ts';
 
 test('a live camera waits for no inference: not with its next epoch, nor to be told of and tried again when it died', async ({
@@ -36,4 +37,25 @@ test('a host that may open no further file goes on without its camera, and says 
     /^the camera process could not be started: spawn .* EMFILE/,
   );
   expect(await code).toBe(0);
+});
+
+test('a camera stopped while it waits for a start slot never starts, and its slot goes to the next one', async ({
+  onTestFinished,
+}) => {
+  const releases = await Promise.all(
+    Array.from({ length: startSlots.getValue() }, async () => (await startSlots.acquire())[1]),
+  );
+  const [stopped, next] = ['stopped', 'next'].map(
+    (id) => new Recorder({ url: 'rtsp://127.0.0.1:9/', id }, {}, { child: 'steady' }),
+  );
+  onTestFinished(() => next!.supervisor.stop());
+  await stopped!.supervisor.stop();
+  expect(stopped!.states).toEqual(['CONNECTING', 'STOPPED']);
+  expect(next!.supervisor.phase).toBe('Waiting');
+  releases[0]!();
+  await next!.frames(1);
+  for (const release of releases.slice(1)) release();
+  expect(stopped!.states).toEqual(['CONNECTING', 'STOPPED']);
+  expect(stopped!.supervisor.pid).toBeUndefined();
+  await next!.until('its slot to be released', () => startSlots.getValue() === releases.length);
 });

@@ -1,0 +1,11 @@
+import type { CameraStatus } from '../../domain/camera-status.ts';
+import type { FrameFaces } from '../../domain/face.ts';
+
+/** What one camera delivers to its host. */
+export interface CameraEvents {
+  /** Backpressure applies to files only: live sources do not wait for the promise. */
+  faces(faces: FrameFaces): void | Promise<void>;
+  /** A new epoch began, or the camera's process is gone: every track of `epoch` has ended. */
+  epochEnded(cameraId: string, epoch: number): void | Promise<void>;
+  status(status: CameraStatus): void;
+}

@@ -1,0 +1,47 @@
+import type { FrameFaces } from '../../domain/face.ts';
+import type { CameraEvents } from './camera-events.ts';
+
+/**
+ * Delivers one camera's frames and ends each epoch exactly once. Receivers report their own failures; a rejection
+ * never ends the camera.
+ */
+export class FrameDelivery {
+  readonly #cameraId: string;
+  readonly #isLive: boolean;
+  readonly #events: Pick<CameraEvents, 'faces' | 'epochEnded'>;
+  /** Epoch of the newest delivered frame, until it is ended. */
+  #openEpoch: number | null = null;
+
+  constructor(cameraId: string, isLive: boolean, events: Pick<CameraEvents, 'faces' | 'epochEnded'>) {
+    this.#cameraId = cameraId;
+    this.#isLive = isLive;
+    this.#events = events;
+  }
+
+  /**
+   * Delivers the next frame. `isFresh`: false drops its crops but keeps its ended tracks, which count at any age.
+   * A file's promise resolves when the receiver has processed the frame, and rejects as it does.
+   */
+  async deliver(faces: FrameFaces, isFresh: boolean): Promise<void> {
+    if (this.#openEpoch !== null && this.#openEpoch !== faces.epoch) {
+      const ended = this.endEpoch();
+      if (!this.#isLive) await ended;
+    }
+    this.#openEpoch = faces.epoch;
+    const delivered = this.#events.faces(isFresh ? faces : { ...faces, crops: [] });
+    if (!this.#isLive) await delivered;
+    else if (delivered) delivered.catch(() => {});
+  }
+
+  /** Ends the open epoch, if any. Resolves when the receiver has processed it; never rejects. */
+  async endEpoch(): Promise<void> {
+    const epoch = this.#openEpoch;
+    this.#openEpoch = null;
+    if (epoch === null) return;
+    try {
+      await this.#events.epochEnded(this.#cameraId, epoch);
+    } catch {
+      // The receiver reports its own failure.
+    }
+  }
+}
