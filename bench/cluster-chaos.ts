@@ -1,5 +1,5 @@
-// Ingest and infer workers on a real broker while random ones are killed, and the broker, too; then every event is
-// compared with what one undisturbed process makes of the same film.
+// Kills random ingest workers, infer workers and the broker while clips play, then compares every event with those that
+// one undisturbed process publishes for the same clip.
 // Run: node bench/cluster-chaos.ts [--minutes 10] [--seed 1] [--every 15] [--at-once 2] [--keep]
 
 import { writeFileSync } from 'node:fs';
@@ -11,12 +11,12 @@ import { KafkaBroker } from '../test/broker/kafka-broker.ts';
 import { Austream, DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';
 import {
   activationDifference,
+  comparableActivations,
   compareFrames,
-  essence,
-  Published,
+  EventCollector,
   readAll,
 } from '../test/e2e/cluster-events.ts';
-import { Workers } from '../test/e2e/cluster-workers.ts';
+import { WorkerProcesses } from '../test/e2e/cluster-workers.ts';
 import { randomOf } from './random.ts';
 
 const { values } = parseArgs({
@@ -40,54 +40,56 @@ const base = {
   infer: { threads: 1 },
   log: { level: 'debug' },
 };
-const alone = await undisturbed();
-say(`one process: ${alone.frames.length} frames, ${alone.activations.length} activations of the film`);
+const reference = await runOneProcess();
+say(
+  `one process: ${reference.frames.length} frames, ${reference.activations.length} activations in the clip`,
+);
 
-await using workers = new Workers(scratch, base);
+await using workers = new WorkerProcesses(scratch, base);
 await workers.start('infer');
 await Promise.all([workers.start('infer'), workers.start('ingest'), workers.start('ingest')]);
-await using published = new Published(broker.address, 'chaos.');
+await using published = new EventCollector(broker.address, 'chaos.');
 const cameras: string[] = [];
-const done: Record<string, number> = { infer: 0, ingest: 0, broker: 0, 'infer stopped': 0 };
+const faults: Record<string, number> = { infer: 0, ingest: 0, broker: 0, 'infer stopped': 0 };
 const end = Date.now() + Number(values.minutes) * 60_000;
-const feeding = feed();
+const adding = addCameras();
 while (Date.now() < end) {
   await sleep(Number(values.every) * 1000 * (0.5 + random()));
-  await disturb();
+  await injectFault();
 }
-await feeding;
-await published.complete(cameras.length * alone.frames.length, 180_000);
+await adding;
+await published.waitForFrames(cameras.length * reference.frames.length, 180_000);
 const found = await readAll(broker.address, 'chaos.');
 report();
 if (values.logs) {
   for (const kind of ['ingest', 'infer'] as const)
-    for (const worker of workers.of(kind))
+    for (const worker of workers.running(kind))
       workers.stderr += `=== ${kind} ${worker.process.pid}\n${worker.stderr}`;
   writeFileSync(values.logs, workers.stderr);
-  writeFileSync(`${values.logs}.json`, JSON.stringify({ alone: alone.frames, given: found.frames }));
+  writeFileSync(`${values.logs}.json`, JSON.stringify({ expected: reference.frames, actual: found.frames }));
 }
 await published[Symbol.asyncDispose]();
 await workers[Symbol.asyncDispose]();
 await broker.stop();
-process.exit(verdict() ? 0 : 1);
+process.exit(allEqual() ? 0 : 1);
 
-async function undisturbed() {
+async function runOneProcess() {
   const kafka = { brokers: [broker.address], topicPrefix: 'alone.' };
   const config = scratch.file('alone.yaml', { cameras: [{ id: 'alone', ...CLIP }], kafka });
   await using run = new Austream(['run', '-c', config, '--json']);
   if ((await run.exited) !== 0) throw new Error(run.stderr);
-  await using all = new Published(broker.address, 'alone.');
-  await all.complete(run.linesOfType('frame').length, 60_000);
+  await using all = new EventCollector(broker.address, 'alone.');
+  await all.waitForFrames(run.linesOfType('frame').length, 60_000);
   return all;
 }
 
-/** Keeps so many films playing. */
-async function feed(): Promise<void> {
+/** Adds cameras so that `--at-once` clips play at any time. */
+async function addCameras(): Promise<void> {
   const kafka = kafkaOptions.parse(base.kafka);
   while (Date.now() < end) {
-    const playing = cameras.filter((id) => framesOf(id).length < alone.frames.length);
+    const playing = cameras.filter((id) => framesOf(id).length < reference.frames.length);
     if (playing.length < Number(values['at-once'])) {
-      const id = `film${cameras.length}`;
+      const id = `clip${cameras.length}`;
       try {
         await writeCameras(kafka, new Map([[id, defineCamera({ id, ...CLIP })]]));
         cameras.push(id);
@@ -99,24 +101,24 @@ async function feed(): Promise<void> {
   }
 }
 
-async function disturb(): Promise<void> {
-  const what = random();
-  if (what < 0.1) {
-    done.broker! += 1;
+async function injectFault(): Promise<void> {
+  const draw = random();
+  if (draw < 0.1) {
+    faults.broker! += 1;
     say('kill -9 and restart of the broker');
     await broker.kill9();
     await sleep(random() * 4_000);
     await broker.restart();
-  } else if (what < 0.2) {
-    done['infer stopped']! += 1;
-    say('an infer worker is asked to end');
-    await workers.stop(workers.of('infer')[Math.floor(random() * 2)]!);
+  } else if (draw < 0.2) {
+    faults['infer stopped']! += 1;
+    say('SIGTERM to an infer worker');
+    await workers.stop(workers.running('infer')[Math.floor(random() * 2)]!);
     await workers.start('infer');
   } else {
-    const kind = what < 0.65 ? 'infer' : 'ingest';
-    done[kind]! += 1;
-    say(`kill -9 of ${kind}; ${published.frames.length} frames so far of ${cameras.length} films`);
-    await workers.kill(workers.of(kind)[Math.floor(random() * 2)]!);
+    const kind = draw < 0.65 ? 'infer' : 'ingest';
+    faults[kind]! += 1;
+    say(`kill -9 of ${kind}; ${published.frames.length} frames so far of ${cameras.length} clips`);
+    await workers.kill(workers.running(kind)[Math.floor(random() * 2)]!);
     await sleep(random() * 3_000);
     await workers.start(kind);
   }
@@ -126,45 +128,58 @@ function framesOf(id: string) {
   return published.frames.filter(({ cameraId }) => cameraId === id);
 }
 
-function verdictOf(id: string) {
+function compareCamera(id: string) {
   const activations = found.activations.filter(({ cameraId }) => cameraId === id);
   const frames = found.frames.filter(({ cameraId }) => cameraId === id);
   return {
-    ...compareFrames(alone.frames, frames),
-    activations: JSON.stringify(essence(activations)) === JSON.stringify(essence(alone.activations)),
-    activationDifference: activationDifference(alone.activations, activations),
+    ...compareFrames(reference.frames, frames),
+    activations:
+      JSON.stringify(comparableActivations(activations)) ===
+      JSON.stringify(comparableActivations(reference.activations)),
+    activationDifference: activationDifference(reference.activations, activations),
   };
 }
 
-function verdict(): boolean {
+function allEqual(): boolean {
   return cameras
-    .map(verdictOf)
+    .map(compareCamera)
     .every(
-      ({ missing, twice, foreign, outOfOrder, difference, activations, activationDifference: other }) =>
-        missing + twice + foreign + outOfOrder === 0 && difference < 1e-5 && activations && other < 1e-5,
+      ({
+        missing,
+        duplicates,
+        unexpected,
+        outOfOrder,
+        difference,
+        activations,
+        activationDifference: other,
+      }) =>
+        missing + duplicates + unexpected + outOfOrder === 0 &&
+        difference < 1e-5 &&
+        activations &&
+        other < 1e-5,
     );
 }
 
 function report(): void {
-  const all = cameras.map(verdictOf);
-  const sum = (key: 'missing' | 'twice' | 'foreign' | 'outOfOrder') =>
-    all.reduce((total, one) => total + one[key], 0);
+  const all = cameras.map(compareCamera);
+  const sum = (key: 'missing' | 'duplicates' | 'unexpected' | 'outOfOrder') =>
+    all.reduce((total, camera) => total + camera[key], 0);
   process.stdout.write(
     `${JSON.stringify(
       {
         seed: Number(values.seed),
         minutes: Number(values.minutes),
-        kills: done,
-        films: cameras.length,
+        faults,
+        clips: cameras.length,
         frames: found.frames.length,
         activations: found.activations.length,
-        framesThatKafkajsRead: published.frames.length,
+        framesReadByKafkajs: published.frames.length,
         missing: sum('missing'),
-        twice: sum('twice'),
-        foreign: sum('foreign'),
+        duplicates: sum('duplicates'),
+        unexpected: sum('unexpected'),
         outOfOrder: sum('outOfOrder'),
-        largestDifference: Math.max(...all.map((one) => one.difference)),
-        filmsWithOtherActivations: all.filter((one) => !one.activations).length,
+        largestDifference: Math.max(...all.map((camera) => camera.difference)),
+        clipsWithOtherActivations: all.filter((camera) => !camera.activations).length,
       },
       null,
       1,

@@ -1,14 +1,14 @@
-// What Kafka between ingest and inference costs: `austream run` beside `austream ingest` and `austream infer`, at the
-// same time, on the same simulated camera. Ratios of processor time per face crop, and of the lag from taking a frame
-// to a consumer's having its event.
+// The cost of Kafka between ingest and inference: `austream run` and the pair `austream ingest` + `austream infer` run at
+// the same time on the same simulated camera. Prints the ratios of processor time per face crop, and of the lag from the
+// arrival of a frame to the arrival of its event at a consumer.
 // Run: node bench/cluster-hop.ts [--seconds 60] [--fps 15]
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Simulator } from '../src/simulate/simulator.ts';
 import { KafkaBroker } from '../test/broker/kafka-broker.ts';
 import { DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';
-import { Published } from '../test/e2e/cluster-events.ts';
-import { Workers } from '../test/e2e/cluster-workers.ts';
+import { EventCollector } from '../test/e2e/cluster-events.ts';
+import { WorkerProcesses } from '../test/e2e/cluster-workers.ts';
 import { processorSeconds, quantile } from './processor-time.ts';
 
 const { values } = parseArgs({
@@ -24,13 +24,13 @@ const config = (topicPrefix: string) => ({
   cluster: { group: topicPrefix },
   infer: { threads: 1 },
 });
-await using one = new Workers(scratch, config('one.'));
-await using two = new Workers(scratch, config('two.'));
+await using one = new WorkerProcesses(scratch, config('one.'));
+await using two = new WorkerProcesses(scratch, config('two.'));
 const run = await one.start('run');
 const infer = await two.start('infer');
 const ingest = await two.start('ingest');
-await using direct = new Published(broker.address, 'one.');
-await using hopped = new Published(broker.address, 'two.');
+await using direct = new EventCollector(broker.address, 'one.');
+await using hopped = new EventCollector(broker.address, 'two.');
 await sleep(15_000);
 
 const processes = { run, ingest, infer };
@@ -43,7 +43,7 @@ const from = [direct.frames.length, hopped.frames.length] as const;
 await sleep(Number(values.seconds) * 1000);
 const after = used();
 const lags = [direct, hopped].map((published, index) =>
-  published.frames.map((frame, at) => published.at[at]! - frame.receivedAt / 1000).slice(from[index]),
+  published.frames.map((frame, at) => published.receivedAt[at]! - frame.receivedAt / 1000).slice(from[index]),
 );
 const perCrop = (name: keyof typeof processes, crops: number) =>
   ((after[name] - before[name]) / crops) * 1000;
@@ -63,7 +63,7 @@ for (const q of [0.5, 0.99]) {
     `lag p${q * 100}: run ${ms(a)} ms, through crops ${ms(b)} ms: +${ms(b - a)} ms, ${(b / a).toFixed(2)} ×`,
   );
 }
-await Promise.all([one, two, direct, hopped].map((some) => some[Symbol.asyncDispose]()));
+await Promise.all([one, two, direct, hopped].map((resource) => resource[Symbol.asyncDispose]()));
 await simulator.stop();
 await broker.stop();
 process.exit(0);

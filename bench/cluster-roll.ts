@@ -1,4 +1,5 @@
-// Every inference worker is replaced, one after another, while simulated cameras run: what consumers see of it.
+// Rolling restart: replaces every inference worker, one after another, while simulated cameras run. Prints what a
+// consumer sees of it: lost and duplicate events, the longest silence, the lag.
 // Run: node bench/cluster-roll.ts [--cameras 2] [--fps 10] [--workers 2]
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -7,8 +8,8 @@ import { trackKey } from '../src/domain/track-key.ts';
 import { Simulator } from '../src/simulate/simulator.ts';
 import { KafkaBroker } from '../test/broker/kafka-broker.ts';
 import { DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';
-import { Published } from '../test/e2e/cluster-events.ts';
-import { Workers } from '../test/e2e/cluster-workers.ts';
+import { EventCollector } from '../test/e2e/cluster-events.ts';
+import { WorkerProcesses } from '../test/e2e/cluster-workers.ts';
 import { quantile } from './processor-time.ts';
 
 const { values } = parseArgs({
@@ -21,7 +22,7 @@ const { values } = parseArgs({
 const broker = await KafkaBroker.start();
 const simulator = await Simulator.start({ sources: [DEMO_CLIP], cameras: Number(values.cameras) });
 using scratch = new Scratch();
-await using workers = new Workers(scratch, {
+await using workers = new WorkerProcesses(scratch, {
   cameras: simulator.urls.map((url, index) => ({ id: `cam${index}`, url, analysisFps: Number(values.fps) })),
   kafka: { brokers: [broker.address], topicPrefix: 'roll.', topics: { partitions: 6 } },
   cluster: { group: 'roll', sessionSeconds: 6 },
@@ -30,10 +31,10 @@ await using workers = new Workers(scratch, {
 });
 for (let n = 0; n < Number(values.workers); n += 1) await workers.start('infer');
 const ingest = await workers.start('ingest');
-await using published = new Published(broker.address, 'roll.');
+await using published = new EventCollector(broker.address, 'roll.');
 await sleep(40_000);
 const began = published.frames.length;
-for (const worker of [...workers.of('infer')]) {
+for (const worker of [...workers.running('infer')]) {
   console.error(`${Date.now()} stop`);
   const code = await workers.stop(worker);
   console.error(`${Date.now()} worker ended with ${code}; ${published.frames.length} frames so far`);
@@ -43,8 +44,8 @@ for (const worker of [...workers.of('infer')]) {
 }
 await sleep(15_000);
 await workers.stop(ingest);
-if (process.env.LOGS) for (const worker of workers.of('infer')) console.error(worker.stderr);
-await published.complete(0, 60_000);
+if (process.env.LOGS) for (const worker of workers.running('infer')) console.error(worker.stderr);
+await published.waitForFrames(0, 60_000);
 
 const crops = await countCrops();
 const ids = new Set(published.frames.map(({ eventId }) => eventId));
@@ -56,12 +57,12 @@ published.frames.forEach((frame, index) => {
   const last = newest.get(key);
   if (last && index >= began) {
     gaps.push((frame.captureTime - last.capture) / 1e6);
-    silences.push((published.at[index]! - last.at) / 1e3);
+    silences.push((published.receivedAt[index]! - last.at) / 1e3);
   }
-  newest.set(key, { capture: frame.captureTime, at: published.at[index]! });
+  newest.set(key, { capture: frame.captureTime, at: published.receivedAt[index]! });
 });
 const lags = published.frames
-  .map((frame, index) => published.at[index]! - frame.receivedAt / 1000)
+  .map((frame, index) => published.receivedAt[index]! - frame.receivedAt / 1000)
   .slice(began);
 console.log(
   JSON.stringify({
@@ -69,13 +70,13 @@ console.log(
     cropsOnTopic: crops.size,
     framesPublished: published.frames.length,
     lost: [...crops].filter((id) => !ids.has(id)).length,
-    twice: published.frames.length - ids.size,
+    duplicates: published.frames.length - ids.size,
     longestGapOfCaptureTimeSeconds: Math.max(...gaps),
     longestSilenceSeconds: Math.max(...silences),
     lagMs: { p50: Math.round(quantile(lags, 0.5)), max: Math.round(Math.max(...lags)) },
   }),
 );
-await Promise.all([workers, published].map((some) => some[Symbol.asyncDispose]()));
+await Promise.all([workers, published].map((resource) => resource[Symbol.asyncDispose]()));
 await simulator.stop();
 await broker.stop();
 process.exit(0);

@@ -10,8 +10,8 @@ import { inferOptions } from '../src/infer/options.ts';
 import { Simulator } from '../src/simulate/simulator.ts';
 import { KafkaBroker } from '../test/broker/kafka-broker.ts';
 import { DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';
-import { Published } from '../test/e2e/cluster-events.ts';
-import { Workers } from '../test/e2e/cluster-workers.ts';
+import { EventCollector } from '../test/e2e/cluster-events.ts';
+import { WorkerProcesses } from '../test/e2e/cluster-workers.ts';
 import { processorSeconds, quantile } from './processor-time.ts';
 import { measureCamera } from './scale/measure-camera.ts';
 import { measureHop } from './scale/measure-hop.ts';
@@ -168,7 +168,7 @@ async function runFor(cameras: number, fps: number, seconds: number) {
   const broker = await KafkaBroker.start();
   const simulator = await Simulator.start({ sources: [DEMO_CLIP], cameras });
   using scratch = new Scratch();
-  const workers = new Workers(scratch, {
+  const workers = new WorkerProcesses(scratch, {
     cameras: simulator.urls.map((url, index) => ({ id: `cam${index}`, url, analysisFps: fps })),
     kafka: { brokers: [broker.address], topicPrefix: 'scale.', topics: { partitions: 6 } },
     cluster: { group: 'scale' },
@@ -176,7 +176,7 @@ async function runFor(cameras: number, fps: number, seconds: number) {
   });
   const infer = (await workers.start('infer')).process.pid!;
   const ingest = (await workers.start('ingest')).process.pid!;
-  const published = new Published(broker.address, 'scale.');
+  const published = new EventCollector(broker.address, 'scale.');
   await sleep(20_000 + 1_000 * cameras);
   const used = () => ({
     ingest: processorSeconds(ingest),
@@ -187,7 +187,7 @@ async function runFor(cameras: number, fps: number, seconds: number) {
   await sleep(seconds * 1000);
   const [after, took] = [used(), (performance.now() - began) / 1000];
   const lags = published.frames
-    .map((frame, at) => published.at[at]! / 1e3 - frame.receivedAt / 1e6)
+    .map((frame, at) => published.receivedAt[at]! / 1e3 - frame.receivedAt / 1e6)
     .slice(from);
   const spent = (part: keyof typeof before) => after[part] - before[part];
   await Promise.all([workers[Symbol.asyncDispose](), published[Symbol.asyncDispose]()]);

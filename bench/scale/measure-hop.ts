@@ -5,7 +5,7 @@ import { clusterOptions } from '../../src/cluster/options.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
 import { KafkaBroker } from '../../test/broker/kafka-broker.ts';
 import { Scratch } from '../../test/e2e/austream.ts';
-import { Workers } from '../../test/e2e/cluster-workers.ts';
+import { WorkerProcesses } from '../../test/e2e/cluster-workers.ts';
 import { faceCrop, frameOf } from '../../test/infer/faces.ts';
 import { processorSeconds } from '../processor-time.ts';
 
@@ -42,7 +42,7 @@ export async function measureHop(): Promise<{ ingestCrop: number; inferCropWithM
   await crops.close();
 
   using scratch = new Scratch();
-  await using workers = new Workers(scratch, base);
+  await using workers = new WorkerProcesses(scratch, base);
   const worker = await workers.start('infer');
   const idle = processorSeconds(worker.process.pid!);
   const all = FACES * FRAMES;

@@ -14,8 +14,8 @@ import { kafkajsConnection } from '../../src/kafka/connection.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { Austream, DEMO_CLIP, Scratch } from '../e2e/austream.ts';
-import { Published } from '../e2e/cluster-events.ts';
-import { Workers } from '../e2e/cluster-workers.ts';
+import { EventCollector } from '../e2e/cluster-events.ts';
+import { WorkerProcesses } from '../e2e/cluster-workers.ts';
 import { ofKind } from './checks/index.ts';
 import { K8S, type Manifest, render, renderTogether } from './render.ts';
 
@@ -88,7 +88,7 @@ describe('the rights that kafka-strimzi gives', () => {
 
   it('suffice for cameras, ingest, inference and the lag that KEDA reads', async () => {
     using scratch = new Scratch();
-    await using workers = new Workers(scratch, {
+    await using workers = new WorkerProcesses(scratch, {
       cluster: { cameras: 'topic', sessionSeconds: 6 },
       infer: { threads: 1 },
     });
@@ -100,7 +100,7 @@ describe('the rights that kafka-strimzi gives', () => {
     const camera = defineCamera({ id: 'clip', url: `file://${DEMO_CLIP}`, analysisFps: 15 });
     await writeCameras(ingest, new Map([[camera.id, camera]]));
     expect(await readCameras(ingest, expect.unreachable)).toEqual([camera]);
-    await using published = new Published(broker.address, 'au.');
+    await using published = new EventCollector(broker.address, 'au.');
     await expect.poll(() => published.frames.length, { timeout: 60_000 }).toBeGreaterThan(60);
     const keda = new Kafka(kafkajsConnection(kafkaOptions.parse(as('austream-keda', broker)))).admin();
     await keda.connect();
@@ -108,7 +108,7 @@ describe('the rights that kafka-strimzi gives', () => {
     expect(offsets!.partitions.some(({ offset }) => Number(offset) > 0)).toBe(true);
     expect(await keda.fetchTopicOffsets('au.crops')).toHaveLength(PARTITIONS);
     await keda.disconnect();
-    const ended = [...workers.of('infer'), ...workers.of('ingest')];
+    const ended = [...workers.running('infer'), ...workers.running('ingest')];
     expect(await Promise.all(ended.map((worker) => workers.stop(worker)))).toEqual([0, 0]);
     expect(workers.stderr).not.toMatch(/authoriz|refuse/i);
   }, 180_000);
@@ -124,7 +124,7 @@ describe('the rights that kafka-strimzi gives', () => {
     expect(run.linesOfType('summary')).toMatchObject([{ dropped: 0 }]);
     const frames = run.linesOfType('frame').length;
     expect(frames).toBeGreaterThan(50);
-    await using published = new Published(broker.address, 'au.');
+    await using published = new EventCollector(broker.address, 'au.');
     const arrived = () => published.frames.filter(({ cameraId }) => cameraId === 'alone').length;
     await expect.poll(arrived, { timeout: 30_000 }).toBe(frames);
   }, 120_000);

@@ -4,12 +4,12 @@ import { RecordDecoder } from '../../src/records/decode.ts';
 import type { AuActivation, AuFrame } from '../../src/records/events.ts';
 import { readTopic } from '../broker/read-topic.ts';
 
-/** What a read_committed consumer finds on the topics of a prefix, in the order in which it comes. */
-export class Published {
+/** Collects the committed events of a topic prefix in the order in which a kafkajs consumer receives them. */
+export class EventCollector {
   readonly frames: AuFrame[] = [];
   readonly activations: AuActivation[] = [];
-  /** When this consumer got each frame (ms). */
-  readonly at: number[] = [];
+  /** When each of `frames` was received (ms). */
+  readonly receivedAt: number[] = [];
   readonly #stop = new AbortController();
   readonly #reading: Promise<void>;
 
@@ -26,15 +26,15 @@ export class Published {
     );
   }
 
-  /** Resolves when so many frames have come and nothing more has for a while; false when `timeoutMs` was over first. */
-  async complete(frames: number, timeoutMs: number): Promise<boolean> {
-    const until = Date.now() + timeoutMs;
+  /** Resolves with true when at least `frames` frames and then nothing for 2 s was received; with false after `timeoutMs`. */
+  async waitForFrames(frames: number, timeoutMs: number): Promise<boolean> {
+    const deadline = Date.now() + timeoutMs;
     for (let quiet = 0; quiet < 20; ) {
-      if (Date.now() > until) return false;
+      if (Date.now() > deadline) return false;
       const before = this.frames.length + this.activations.length;
       await sleep(100);
-      const still = before === this.frames.length + this.activations.length;
-      quiet = still && this.frames.length >= frames ? quiet + 1 : 0;
+      const unchanged = before === this.frames.length + this.activations.length;
+      quiet = unchanged && this.frames.length >= frames ? quiet + 1 : 0;
     }
     return true;
   }
@@ -45,15 +45,15 @@ export class Published {
   }
 
   async #read(events: AsyncIterable<ConsumedEvent>): Promise<void> {
-    // After an outage this consumer may be given again what it had: the same place is the same event.
-    const places = new Set<string>();
+    // kafkajs may deliver a message again after an outage. The same offset is the same message, no duplicate event.
+    const offsets = new Set<string>();
     for await (const event of events) {
-      const place = `${event.topic}/${event.partition}/${event.offset}`;
-      if (places.has(place)) continue;
-      places.add(place);
+      const offset = `${event.topic}/${event.partition}/${event.offset}`;
+      if (offsets.has(offset)) continue;
+      offsets.add(offset);
       if (event.record === 'AuFrame') {
         this.frames.push(event.value);
-        this.at.push(Date.now());
+        this.receivedAt.push(Date.now());
       }
       if (event.record === 'AuActivation') this.activations.push(event.value);
     }
@@ -74,49 +74,49 @@ export async function readAll(brokers: string, prefix: string) {
   return { frames, activations };
 }
 
-/** How the frames of one camera differ from those that another gave for the same film. */
+/** Compares the frames of one camera with those that another run published for the same clip. */
 export function compareFrames(
   expected: readonly AuFrame[],
-  given: readonly AuFrame[],
-): { missing: number; twice: number; foreign: number; outOfOrder: number; difference: number } {
+  actual: readonly AuFrame[],
+): { missing: number; duplicates: number; unexpected: number; outOfOrder: number; difference: number } {
   const idOf = ({ epoch, trackId, frame }: AuFrame) => `${epoch}/${trackId}/${frame}`;
-  const wanted = new Map(expected.map((frame) => [idOf(frame), frame]));
-  const found = new Map(given.map((frame) => [idOf(frame), frame]));
+  const expectedById = new Map(expected.map((frame) => [idOf(frame), frame]));
+  const actualById = new Map(actual.map((frame) => [idOf(frame), frame]));
   let difference = 0;
-  for (const [id, frame] of found) {
-    const other = wanted.get(id);
+  for (const [id, frame] of actualById) {
+    const other = expectedById.get(id);
     for (const [au, state] of Object.entries(frame.aus)) {
-      const wantedState = other?.aus[au as keyof AuFrame['aus']];
-      if (state === null || !wantedState) {
-        if (other && state !== wantedState) difference = Number.POSITIVE_INFINITY;
+      const expectedState = other?.aus[au as keyof AuFrame['aus']];
+      if (state === null || !expectedState) {
+        if (other && state !== expectedState) difference = Number.POSITIVE_INFINITY;
       } else
         difference = Math.max(
           difference,
-          Math.abs(state.raw - wantedState.raw),
-          Math.abs(state.p - wantedState.p),
+          Math.abs(state.raw - expectedState.raw),
+          Math.abs(state.p - expectedState.p),
         );
     }
   }
   const newest = new Map<string, number>();
   let outOfOrder = 0;
-  for (const { epoch, trackId, frame } of given) {
+  for (const { epoch, trackId, frame } of actual) {
     const track = `${epoch}/${trackId}`;
     if (frame <= (newest.get(track) ?? -1)) outOfOrder += 1;
     newest.set(track, frame);
   }
   return {
-    missing: [...wanted.keys()].filter((id) => !found.has(id)).length,
-    twice: given.length - found.size,
-    foreign: [...found.keys()].filter((id) => !wanted.has(id)).length,
+    missing: [...expectedById.keys()].filter((id) => !actualById.has(id)).length,
+    duplicates: actual.length - actualById.size,
+    unexpected: [...actualById.keys()].filter((id) => !expectedById.has(id)).length,
     outOfOrder,
     difference,
   };
 }
 
-export const SAME = { missing: 0, twice: 0, foreign: 0, outOfOrder: 0 };
+export const NO_DIFFERENCES = { missing: 0, duplicates: 0, unexpected: 0, outOfOrder: 0 };
 
-/** Activations without what differs from run to run: the camera's name, the moment of inference, the last digits. */
-export function essence(activations: readonly AuActivation[]) {
+/** Activations without the fields that differ between runs: camera id, time of inference, floats. */
+export function comparableActivations(activations: readonly AuActivation[]) {
   return activations
     .map(({ epoch, trackId, au, phase, onset, offset, apex, frames, end }) => ({
       id: `${epoch}/${trackId}/${au}/${onset}/${phase}`,
@@ -128,18 +128,18 @@ export function essence(activations: readonly AuActivation[]) {
     .sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** The largest difference of peaks and means. */
+/** The largest difference of any peak or mean; infinite if an activation is missing. */
 export function activationDifference(
   expected: readonly AuActivation[],
-  given: readonly AuActivation[],
+  actual: readonly AuActivation[],
 ): number {
   const idOf = ({ epoch, trackId, au, onset, phase }: AuActivation) =>
     `${epoch}/${trackId}/${au}/${onset}/${phase}`;
-  const found = new Map(given.map((activation) => [idOf(activation), activation]));
+  const actualById = new Map(actual.map((activation) => [idOf(activation), activation]));
   return Math.max(
     0,
     ...expected.map((activation) => {
-      const other = found.get(idOf(activation));
+      const other = actualById.get(idOf(activation));
       if (!other) return Number.POSITIVE_INFINITY;
       return Math.max(Math.abs(activation.peak - other.peak), Math.abs(activation.mean - other.mean));
     }),

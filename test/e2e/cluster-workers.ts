@@ -1,24 +1,24 @@
 import { Austream, type Scratch } from './austream.ts';
 
-export type Kind = 'ingest' | 'infer' | 'run';
+export type WorkerKind = 'ingest' | 'infer' | 'run';
 
-/** The worker processes of one cluster, as a platform would run them: whatever dies is started again. */
-export class Workers {
+/** The worker processes of one cluster. */
+export class WorkerProcesses {
   readonly #scratch: Scratch;
   readonly #base: object;
-  readonly #running: Record<Kind, Austream[]> = { ingest: [], infer: [], run: [] };
+  readonly #running: Record<WorkerKind, Austream[]> = { ingest: [], infer: [], run: [] };
   #configs = 0;
-  /** What workers that are gone had said. */
+  /** Standard error of all workers that have ended. */
   stderr = '';
 
-  /** `base`: the config that all of them share. */
+  /** `base`: the config that all workers share. */
   constructor(scratch: Scratch, base: object) {
     this.#scratch = scratch;
     this.#base = base;
   }
 
-  /** Starts a worker; resolves when it runs. */
-  async start(kind: Kind, extra: object = {}): Promise<Austream> {
+  /** Starts a worker; resolves when it logs `running`. */
+  async start(kind: WorkerKind, extra: object = {}): Promise<Austream> {
     const file = this.#scratch.file(`${kind}-${this.#configs++}.yaml`, { ...this.#base, ...extra });
     const worker = new Austream([kind, '-c', file, '--json'], { CAMERA_PASSWORD: 'unused' });
     this.#running[kind].push(worker);
@@ -26,20 +26,20 @@ export class Workers {
     return worker;
   }
 
-  of(kind: Kind): readonly Austream[] {
+  running(kind: WorkerKind): readonly Austream[] {
     return this.#running[kind];
   }
 
   async kill(worker: Austream): Promise<void> {
-    this.#forget(worker);
+    this.#remove(worker);
     worker.signal('SIGKILL');
     await worker.exited;
     this.stderr += worker.stderr;
   }
 
-  /** Asks it to end; resolves with its exit code. */
+  /** Stops a worker with SIGTERM; resolves with its exit code. */
   async stop(worker: Austream): Promise<number> {
-    this.#forget(worker);
+    this.#remove(worker);
     worker.signal('SIGTERM');
     const code = await worker.exited;
     this.stderr += worker.stderr;
@@ -51,8 +51,8 @@ export class Workers {
     await Promise.all(all.map((worker) => worker[Symbol.asyncDispose]()));
   }
 
-  #forget(worker: Austream): void {
+  #remove(worker: Austream): void {
     for (const kind of ['ingest', 'infer', 'run'] as const)
-      this.#running[kind] = this.#running[kind].filter((one) => one !== worker);
+      this.#running[kind] = this.#running[kind].filter((other) => other !== worker);
   }
 }

@@ -4,7 +4,7 @@ import { kafkaOptions } from '../../src/kafka/options.ts';
 import { MockBroker } from '../broker/mock-broker.ts';
 
 const TOPIC = 'au.crops';
-const PATIENT = { timeout: 40_000 };
+const TIMEOUT = { timeout: 40_000 };
 
 let broker: MockBroker;
 beforeAll(async () => {
@@ -12,39 +12,40 @@ beforeAll(async () => {
 });
 afterAll(() => broker.stop());
 
-/** A member of the group that notes the partitions that messages come from. */
+/** A member of the group that records the partitions from which messages arrive. */
 async function join() {
-  const heard = new Set<number>();
+  const received = new Set<number>();
   const reader = await GroupReader.open(
     kafkaOptions.parse({ brokers: broker.addresses }),
     { topic: TOPIC, group: 'readers', sessionSeconds: 6, from: 'end' },
     {
       assigned: () => {},
       revoked: async () => {},
-      message: ({ partition }) => void heard.add(partition),
+      message: ({ partition }) => void received.add(partition),
       caughtUp: () => {},
     },
   );
-  return { reader, heard };
+  return { reader, received };
 }
 
 describe('GroupReader', () => {
-  it('reads a partition that went while it was paused, when it comes back', async () => {
-    const stays = await join();
-    const owned = (count: number) => expect.poll(() => stays.reader.owned.size, PATIENT).toBe(count);
-    await owned(4);
-    stays.reader.pause();
-    const guest = await join();
-    await owned(2);
-    stays.reader.resume();
-    await guest.reader.close();
-    await owned(4);
+  it('reads a partition again that was revoked while it was paused', async () => {
+    const member = await join();
+    const ownsPartitions = (count: number) =>
+      expect.poll(() => member.reader.owned.size, TIMEOUT).toBe(count);
+    await ownsPartitions(4);
+    member.reader.pause();
+    const second = await join();
+    await ownsPartitions(2);
+    member.reader.resume();
+    await second.reader.close();
+    await ownsPartitions(4);
     await expect
       .poll(() => {
         for (const partition of [0, 1, 2, 3]) broker.send(TOPIC, partition, Buffer.from('crops'));
-        return stays.heard.size;
-      }, PATIENT)
+        return member.received.size;
+      }, TIMEOUT)
       .toBe(4);
-    await stays.reader.close();
+    await member.reader.close();
   });
 });

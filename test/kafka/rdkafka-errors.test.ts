@@ -32,7 +32,7 @@ beforeAll(async () => {
       'sasl.enabled.mechanisms': 'SCRAM-SHA-256',
       'listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config':
         'org.apache.kafka.common.security.scram.ScramLoginModule required;',
-      // Connections must show their credentials again this often.
+      // Connections must authenticate again after this time (KIP-368).
       'connections.max.reauth.ms': 4_000,
     },
   });
@@ -40,8 +40,8 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => broker?.stop());
 
-/** From now on anyone may look at the topic, and nobody do anything else with it. */
-async function protect(topic: string): Promise<void> {
+/** Denies everyone every operation on the topic except DESCRIBE. */
+async function denyAccess(topic: string): Promise<void> {
   const admin = kafka.admin();
   await admin.connect();
   await admin.createAcls({
@@ -60,15 +60,15 @@ async function protect(topic: string): Promise<void> {
   await admin.disconnect();
 }
 
-describe('a worker that the brokers refuse', () => {
-  it('fails where it may not publish, and says what it needs', async () => {
+describe('a worker that the brokers reject', () => {
+  it('fails if it may not publish, and says which rights it needs', async () => {
     const config = configSchema.parse({
       kafka: { brokers: [broker.address], topicPrefix: 'shut.', topics: { partitions: 1 } },
       cluster: { sessionSeconds: 6 },
       infer: { threads: 1 },
     });
     const worker = await openInferWorker(config);
-    await protect('shut.frames');
+    await denyAccess('shut.frames');
     const encoder = new RecordEncoder('FaceCropBatch');
     const batcher = new CropBatcher({ hop: 16, gapSeconds: 1 });
     const frames = Array.from({ length: 16 }, (_, frame) => frameOf([faceCrop({ frame, live: true })]));
@@ -89,19 +89,19 @@ describe('a worker that the brokers refuse', () => {
     }
   }, 180_000);
 
-  it('fails when its password is taken away while it runs', async () => {
+  it('fails when its user is removed while it runs', async () => {
     const options = kafkaOptions.parse({
       brokers: [broker.secured],
       sasl: { mechanism: 'SCRAM-SHA-256', ...USER },
     });
-    let begun = () => {};
+    let onAssigned = () => {};
     const assigned = new Promise<void>((resolve) => {
-      begun = resolve;
+      onAssigned = resolve;
     });
     const reader = await GroupReader.open(
       options,
       { topic: 'shut.crops', group: 'readers', sessionSeconds: 6, from: 'end' },
-      { assigned: begun, revoked: async () => {}, message: () => {}, caughtUp: () => {} },
+      { assigned: onAssigned, revoked: async () => {}, message: () => {}, caughtUp: () => {} },
     );
     await assigned;
     await broker.removeUser(USER.username);

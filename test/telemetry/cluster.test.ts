@@ -13,7 +13,7 @@ let broker: KafkaBroker;
 let receiver: OtlpReceiver;
 let cameras: Simulator;
 let scratch: Scratch;
-/** A worker of each kind. */
+/** One ingest and one infer worker. */
 let workers: Readonly<Record<'ingest' | 'infer', Austream>>;
 
 beforeAll(async () => {
@@ -29,7 +29,7 @@ beforeAll(async () => {
     cluster: { cameras: 'topic' },
     http: { port: 0 },
     infer: { threads: 1 },
-    // By arrival alone: what the clocks' difference is, is not looked at here.
+    // Never trust the camera's clock: this test uses arrival times only.
     ingest: { maxClockErrorSeconds: 0 },
   });
   const env = {
@@ -42,7 +42,7 @@ beforeAll(async () => {
   await Promise.all(Object.values(workers).map((worker) => worker.untilLogged('"msg":"running"')));
   const producer = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).producer();
   await producer.connect();
-  await producer.send({ topic: 'au.crops', messages: [{ key: 'lobby/1', value: 'no crops' }] });
+  await producer.send({ topic: 'au.crops', messages: [{ key: 'lobby/1', value: 'not a crop record' }] });
   await producer.disconnect();
   const camera = defineCamera({ id: 'lobby', url: cameras.urls[0]!, analysisFps: 10 });
   await writeCameras(kafkaOptions.parse(kafka), new Map([[camera.id, camera]]));
@@ -66,42 +66,43 @@ async function scrape(kind: keyof typeof workers): Promise<ReadonlyMap<string, n
   );
 }
 
-/** What gives a sample only where something special happened, or the host has it. */
-const OCCASIONAL = /^(austream_dropped_total|austream_infer_passed_over_total|hw_gpu_.*|target_info)$/;
-const everyday = (names: Iterable<string>) => [...names].filter((name) => !OCCASIONAL.test(name)).sort();
+/** Metrics that have a sample only after a special event, or only on some hosts. */
+const CONDITIONAL = /^(austream_dropped_total|austream_infer_passed_over_total|hw_gpu_.*|target_info)$/;
+const unconditional = (names: Iterable<string>) =>
+  [...names].filter((name) => !CONDITIONAL.test(name)).sort();
 
-describe.each(['ingest', 'infer'] as const)('a worker that runs %s', (kind) => {
-  test('has the metrics that docs/metrics.md says, with samples', async () => {
+describe.each(['ingest', 'infer'] as const)('an %s worker', (kind) => {
+  test('exports the metrics that docs/metrics.md lists, with samples', async () => {
     const seen = new Set<string>();
-    const look = async () => {
+    const exported = async () => {
       for (const sample of (await scrape(kind)).keys())
         seen.add(sample.replace(/\{.*/, '').replace(/_(bucket|sum|count)$/, ''));
-      return everyday(seen);
+      return unconditional(seen);
     };
-    const expected = everyday(documentedMetrics(kind));
+    const expected = unconditional(documentedMetrics(kind));
     expect(expected.length).toBeGreaterThan(8);
-    await expect.poll(look, { timeout: 60_000 }).toEqual(expected);
+    await expect.poll(exported, { timeout: 60_000 }).toEqual(expected);
   }, 90_000);
 
-  test('says whether it reaches Kafka', async () => {
+  test('reports whether it is connected to Kafka', async () => {
     expect((await scrape(kind)).get('austream_publish_connected')).toBe(1);
   });
 });
 
-test.each(RULE_FILES)('the alerts of %s ask for nothing that no worker of a cluster has', (file) => {
-  const there = new Set([...documentedMetrics('ingest'), ...documentedMetrics('infer')]);
-  const wanted = ruleQueries(file).flatMap((query) => query.match(METRIC) ?? []);
-  for (const name of wanted) expect(there, name).toContain(name.replace(/_(bucket|sum|count)$/, ''));
+test.each(RULE_FILES)('the alerts of %s query only metrics that a worker exports', (file) => {
+  const exported = new Set([...documentedMetrics('ingest'), ...documentedMetrics('infer')]);
+  const queried = ruleQueries(file).flatMap((query) => query.match(METRIC) ?? []);
+  for (const name of queried) expect(exported, name).toContain(name.replace(/_(bucket|sum|count)$/, ''));
 });
 
-test('nor do the panels', () => {
-  const there = new Set([...documentedMetrics('ingest'), ...documentedMetrics('infer')]);
-  const wanted = panelQueries().flatMap((query) => query.match(METRIC) ?? []);
-  expect(wanted.length).toBeGreaterThan(10);
-  for (const name of wanted) expect(there, name).toContain(name.replace(/_(bucket|sum|count)$/, ''));
+test('the panels query only metrics that a worker exports', () => {
+  const exported = new Set([...documentedMetrics('ingest'), ...documentedMetrics('infer')]);
+  const queried = panelQueries().flatMap((query) => query.match(METRIC) ?? []);
+  expect(queried.length).toBeGreaterThan(10);
+  for (const name of queried) expect(exported, name).toContain(name.replace(/_(bucket|sum|count)$/, ''));
 });
 
-test('events are acknowledged when they are on their topic, with their latency; crops that cannot be read are lost', async () => {
+test('committed events count as acknowledged, with their latency; undecodable crops count as dropped', async () => {
   const value = async (name: string) => (await scrape('infer')).get(name) ?? 0;
   await expect
     .poll(() => value('austream_events_acknowledged_total{camera="lobby"}'), { timeout: 60_000 })
@@ -114,7 +115,7 @@ test('events are acknowledged when they are on their topic, with their latency; 
   expect(after.get('austream_dropped_total{camera="unknown",cause="crop_undecodable"}')).toBe(1);
 }, 90_000);
 
-test('a frame that one worker ingests and another scores is one trace', async () => {
+test('a frame that one worker ingests and another scores has one trace', async () => {
   const complete = () =>
     [...Map.groupBy(receiver.spans, ({ traceId }) => traceId).values()].filter(
       (spans) => spans.some(({ name }) => name === 'frame') && spans.some(({ name }) => name === 'publish'),
@@ -130,7 +131,7 @@ test('a frame that one worker ingests and another scores is one trace', async ()
   );
 }, 90_000);
 
-test('both say when the brokers are away and when they are back', async () => {
+test('both report when the brokers go away and when they are back', async () => {
   const connected = async () =>
     Promise.all(
       (['ingest', 'infer'] as const).map(async (kind) =>

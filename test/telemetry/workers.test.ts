@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => receiver.stop());
 
-/** Telemetry as it is in a process of its own, while `work` goes on. */
+/** Runs `work` with its own telemetry, as if in a process of its own. */
 async function worker(work: () => void): Promise<void> {
   const telemetry = (await openTelemetry({ host: '127.0.0.1', port: null }))!;
   work();
@@ -29,7 +29,7 @@ const crop = (frame: number) => {
   return { ...faceCrop({ frame, live: true, at }), receivedAt: at + 5_000 };
 };
 
-test('the worker that scores adds to the trace that the camera’s worker began, frame by frame', async () => {
+test('an infer worker adds its spans to the traces that an ingest worker began', async () => {
   await worker(() => {
     for (let frame = 0; frame < FRAMES; frame++) {
       const analysed = { from: NOW + frame * 40_000 + 6_000, to: NOW + frame * 40_000 + 20_000 };
@@ -37,7 +37,7 @@ test('the worker that scores adds to the trace that the camera’s worker began,
       diagnostics.frame.publish({ faces, at: analysed.to + 1_000, scoredElsewhere: true });
     }
   });
-  const begun = receiver.spans.splice(0);
+  const ingestSpans = receiver.spans.splice(0);
   await worker(() => {
     for (let frame = 0; frame < FRAMES; frame++) {
       const from = NOW + frame * 40_000 + 100_000;
@@ -49,15 +49,15 @@ test('the worker that scores adds to the trace that the camera’s worker began,
       diagnostics.acknowledged.publish({ frame: scored, at: from + 50_000 });
     }
   });
-  const added = Map.groupBy(receiver.spans.splice(0), ({ traceId }) => traceId);
+  const inferTraces = Map.groupBy(receiver.spans.splice(0), ({ traceId }) => traceId);
 
-  const roots = begun.filter(({ name }) => name === 'frame');
-  // Half of them, by the sampler; both workers the same half.
+  const roots = ingestSpans.filter(({ name }) => name === 'frame');
+  // The sampler keeps half of the traces, the same half in both workers.
   expect(roots.length).toBeGreaterThan(FRAMES / 4);
   expect(roots.length).toBeLessThan((FRAMES * 3) / 4);
-  expect(new Set(added.keys())).toEqual(new Set(roots.map(({ traceId }) => traceId)));
+  expect(new Set(inferTraces.keys())).toEqual(new Set(roots.map(({ traceId }) => traceId)));
   for (const root of roots) {
-    const spans = added.get(root.traceId)!;
+    const spans = inferTraces.get(root.traceId)!;
     expect(spans.map(({ name }) => name)).toEqual([
       'crops',
       'infer.encode',
@@ -66,18 +66,18 @@ test('the worker that scores adds to the trace that the camera’s worker began,
       'publish',
     ]);
     expect(new Set(spans.map(({ parent }) => parent))).toEqual(new Set([root.spanId]));
-    // From the hand-over to the answer.
+    // From `published` to `acknowledged`.
     expect(spans.at(-1)!.end - spans.at(-1)!.start).toBe(19_000_000n);
     expect(spans.at(-1)!.attributes['austream.event.id']).toBe(
       `cam/0/1/${root.attributes['austream.frame']}`,
     );
   }
-  expect(begun.filter(({ name }) => name === 'detect')).toHaveLength(roots.length);
+  expect(ingestSpans.filter(({ name }) => name === 'detect')).toHaveLength(roots.length);
 });
 
-test('faces of one frame end apart, each once, also where the broker’s answer comes twice', async () => {
+test('each face of a frame has one publish span, even if it is acknowledged twice', async () => {
   await worker(() => {
-    // Half of the frames are sampled: some of these are.
+    // The sampler keeps about half of these frames.
     for (let frame = 1_000; frame < 1_000 + FRAMES; frame++) {
       const from = NOW + frame * 40_000 + 100_000;
       const faces = [1, 2].map((trackId) => ({ ...crop(frame), trackId }));

@@ -11,10 +11,10 @@ import type { FaceCropBatch } from '../../../src/records/events.ts';
 import { faceCrop, frameOf } from '../../infer/faces.ts';
 import { fakeModel } from '../../infer/fake-model.ts';
 
-/** Small, so that short stories fill windows. */
-const SIZE = 12;
+/** Rows of a window; small, so that short scenarios fill windows. */
+const WINDOW = 12;
 
-/** What is asked of a camera in one frame: which tracks show, which end, what else happens. */
+/** One analysed frame of a scenario: the tracks in it, whether one ends, whether the epoch changes before it. */
 const step = fc.record({
   tracks: fc.oneof(
     { weight: 6, arbitrary: fc.constant<number[]>([1, 2]) },
@@ -31,36 +31,39 @@ const step = fc.record({
 });
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-/** The same story told twice: to one stage, as `run` does it, and as records of one partition. */
-function tell(steps: readonly Step[], hop: number) {
+/** The same scenario twice: as frames for one stage, as in `austream run`, and as the records of one partition. */
+function buildScenario(steps: readonly Step[], hop: number) {
   const frames: (FrameFaces | { epochEnded: number })[] = [];
   const records: FaceCropBatch[] = [];
   const options = { hop, gapSeconds: 1 };
   let batcher = new CropBatcher(options);
   let epoch = 1;
   let frame = 0;
-  let gone = new Map<number, number>();
+  /** How often each track has ended: it comes back under a new id. */
+  let ended = new Map<number, number>();
   let epochBegan = 0;
-  for (const { tracks, ends, skip, shade, unreliable, epoch: happens } of steps) {
-    // A file is played again by another worker: all that was sent of it comes once more.
-    if (happens === 'repeated') records.push(...records.slice(epochBegan));
-    else if (happens) {
+  for (const { tracks, ends, skip, shade, unreliable, epoch: epochChange } of steps) {
+    // Another worker plays a file again: all its records of this epoch are repeated.
+    if (epochChange === 'repeated') records.push(...records.slice(epochBegan));
+    else if (epochChange) {
       frames.push({ epochEnded: epoch });
-      // A worker that is killed takes along what it had gathered; here it had just handed everything over.
+      // A killed worker loses its incomplete records; here it had just flushed them.
       records.push(
-        ...(happens === 'ended' ? batcher.endEpoch('cam') : batcher.flushOlderThan(Number.POSITIVE_INFINITY)),
+        ...(epochChange === 'ended'
+          ? batcher.endEpoch('cam')
+          : batcher.flushOlderThan(Number.POSITIVE_INFINITY)),
       );
       batcher = new CropBatcher(options);
       epochBegan = records.length;
       epoch += 1;
       frame = 0;
-      gone = new Map();
+      ended = new Map();
     }
     frame += skip;
-    const ids = tracks.map((track) => track + 3 * (gone.get(track) ?? 0));
+    const ids = tracks.map((track) => track + 3 * (ended.get(track) ?? 0));
     const crops = ids.map((trackId) => faceCrop({ frame, trackId, epoch, shade, unreliable }));
     const faces = frameOf(crops, ends ? [ids[0]!] : []);
-    if (ends) gone.set(tracks[0]!, (gone.get(tracks[0]!) ?? 0) + 1);
+    if (ends) ended.set(tracks[0]!, (ended.get(tracks[0]!) ?? 0) + 1);
     frames.push(faces);
     records.push(...batcher.push(faces, 0));
   }
@@ -69,14 +72,14 @@ function tell(steps: readonly Step[], hop: number) {
   return { frames, records };
 }
 
-async function undisturbed(
-  frames: ReturnType<typeof tell>['frames'],
+async function runInOneProcess(
+  frames: ReturnType<typeof buildScenario>['frames'],
   options: ReturnType<typeof inferOptions.parse>,
 ) {
   const events: { frames: AuFrame[]; activations: AuActivation[] } = { frames: [], activations: [] };
-  const stage = new InferStage(fakeModel(SIZE, options.hop), options, {
-    frames: (some) => void events.frames.push(...some),
-    activations: (some) => void events.activations.push(...some),
+  const stage = new InferStage(fakeModel(WINDOW, options.hop), options, {
+    frames: (frames) => void events.frames.push(...frames),
+    activations: (activations) => void events.activations.push(...activations),
     dropped: () => {},
   });
   for (const frame of frames)
@@ -85,18 +88,18 @@ async function undisturbed(
   return events;
 }
 
-/** Works through the records; at each of `deaths` the owner is lost with all that it has not committed. */
-async function disturbed(
+/** Processes the records; at each of `crashes` the owner dies and a new one starts from what is committed. */
+async function runWithCrashes(
   records: readonly FaceCropBatch[],
   options: ReturnType<typeof inferOptions.parse>,
-  deaths: readonly { after: number; commitEvery: number }[],
+  crashes: readonly { after: number; commitEvery: number }[],
 ) {
   const log = { frames: [] as AuFrame[], activations: [] as AuActivation[] };
   const states = new Map<string, Buffer>();
   let committed: number | null = null;
-  let encodedAgain = 0;
-  for (const { after, commitEvery } of [...deaths, { after: Number.POSITIVE_INFINITY, commitEvery: 3 }]) {
-    const model = fakeModel(SIZE, options.hop);
+  let encoded = 0;
+  for (const { after, commitEvery } of [...crashes, { after: Number.POSITIVE_INFINITY, commitEvery: 3 }]) {
+    const model = fakeModel(WINDOW, options.hop);
     const partition = new PartitionInference(model, {
       infer: options,
       states: new Map([...states].map(([key, value]) => [key, decodeState(value)!])),
@@ -118,7 +121,7 @@ async function disturbed(
     for (let offset = partition.start ?? 0; offset < records.length && taken < after; offset += 1) {
       partition.process(offset, records[offset]!, 0);
       taken += 1;
-      // Let the stage run for a while, as far as it comes.
+      // Let the stage score some of the crops.
       for (let turn = 0; turn < offset % 7; turn += 1) await new Promise((resolve) => setImmediate(resolve));
       if (taken % commitEvery === 0) commit();
     }
@@ -126,9 +129,9 @@ async function disturbed(
       await settled(partition);
       commit();
     }
-    encodedAgain += model.encoded;
+    encoded += model.encoded;
   }
-  return { ...log, states, committed, encoded: encodedAgain };
+  return { ...log, states, committed, encoded };
 }
 
 async function settled(partition: PartitionInference) {
@@ -136,39 +139,39 @@ async function settled(partition: PartitionInference) {
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-function withoutClock<T extends { inferredAt: number }>(events: readonly T[]) {
+function withoutInferredAt<T extends { inferredAt: number }>(events: readonly T[]) {
   return events.map(({ inferredAt: _, ...event }) => event);
 }
 
 describe('PartitionInference', () => {
-  it('gives what one process gives, each event once and in order, whenever its owners die', async () => {
-    const death = fc.record({
+  it('publishes what one process publishes, each event once and in order, whenever its owners crash', async () => {
+    const crash = fc.record({
       after: fc.integer({ min: 1, max: 60 }),
       commitEvery: fc.integer({ min: 1, max: 9 }),
     });
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 20, maxLength: 150 }),
-        fc.constantFrom(1, 5, SIZE),
+        fc.constantFrom(1, 5, WINDOW),
         fc.constantFrom('causal' as const, 'centered' as const, 'off' as const),
-        fc.array(death, { maxLength: 6 }),
-        async (steps, hop, mode, deaths) => {
+        fc.array(crash, { maxLength: 6 }),
+        async (steps, hop, mode, crashes) => {
           const options = inferOptions.parse({
             hop,
             smoothing: { mode, kernel: 11, sigma: 1.5 },
             activations: { minSeconds: 0.1, release: 0.9 },
             batch: { max: 7, deadlineMs: 0 },
           });
-          const story = tell(steps, hop);
-          const expected = await undisturbed(story.frames, options);
-          const given = await disturbed(story.records, options, deaths);
+          const scenario = buildScenario(steps, hop);
+          const expected = await runInOneProcess(scenario.frames, options);
+          const actual = await runWithCrashes(scenario.records, options, crashes);
           const byTrack = (events: readonly AuFrame[]) =>
-            Map.groupBy(withoutClock(events), (event) => `${event.epoch}/${event.trackId}`);
-          expect(byTrack(given.frames)).toEqual(byTrack(expected.frames));
+            Map.groupBy(withoutInferredAt(events), (event) => `${event.epoch}/${event.trackId}`);
+          expect(byTrack(actual.frames)).toEqual(byTrack(expected.frames));
           const byId = (events: readonly AuActivation[]) =>
-            withoutClock(events).toSorted((a, b) => (a.eventId < b.eventId ? -1 : 1));
-          expect(byId(given.activations)).toEqual(byId(expected.activations));
-          expect(given.committed).toBe(story.records.length);
+            withoutInferredAt(events).toSorted((a, b) => (a.eventId < b.eventId ? -1 : 1));
+          expect(byId(actual.activations)).toEqual(byId(expected.activations));
+          expect(actual.committed).toBe(scenario.records.length);
         },
       ),
       { numRuns: 150 },

@@ -22,18 +22,18 @@ import { fakeModel } from '../../infer/fake-model.ts';
 
 const HOP = 4;
 const SCHEMA_ID = 7;
-const PATIENT = { timeout: 40_000 };
+const TIMEOUT = { timeout: 40_000 };
 const topics = inferTopics('au.');
 const { crops, state: inferState } = topics;
 
 let broker: MockBroker;
 let registry: Server;
-/** What the registry says to the next who ask; then it has the schema. */
-let answers: number[] = [];
+/** Status codes of the registry's next answers; after them it returns the schema. */
+let statuses: number[] = [];
 beforeAll(async () => {
   broker = await MockBroker.start([...Object.values(topicNames('au.')), inferState]);
   registry = createServer((_, response) => {
-    const status = answers.shift() ?? 200;
+    const status = statuses.shift() ?? 200;
     const body = status === 200 ? { schema: schemaText('FaceCropBatch') } : { message: 'not now' };
     response.writeHead(status).end(JSON.stringify(body));
   }).listen(0, '127.0.0.1');
@@ -53,10 +53,10 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** The owner of the partition that has the crops, in a group of its own. */
-async function own(group: string) {
+/** A worker in a group of its own: it owns every partition of the crops. */
+async function startWorker(group: string) {
   const kafka = kafkaOptions.parse({ brokers: broker.addresses });
-  const heard = { frames: [] as AuFrame[], passedOver: [] as string[], failures: [] as unknown[] };
+  const observed = { frames: [] as AuFrame[], skipped: [] as string[], failures: [] as unknown[] };
   const owners = new Map<number, PartitionOwner>();
   const states = await TableReader.open(kafka, inferState);
   closers.push(() => states.close());
@@ -88,10 +88,10 @@ async function own(group: string) {
           partition,
           { ...options, reader },
           {
-            committed: (frames) => void heard.frames.push(...frames),
-            skipped: (cause) => void heard.passedOver.push(cause),
+            committed: (frames) => void observed.frames.push(...frames),
+            skipped: (cause) => void observed.skipped.push(cause),
             expired: () => {},
-            failed: (error) => void heard.failures.push(error),
+            failed: (error) => void observed.failures.push(error),
           },
         );
         owners.set(partition, owner);
@@ -105,24 +105,24 @@ async function own(group: string) {
     await Promise.all([...owners.values()].map((owner) => owner.close()));
     await reader.close();
   });
-  return { reader, ...heard };
+  return { reader, ...observed };
 }
 
 describe('PartitionOwner', () => {
-  it('fails where the registry refuses, and passes nothing over', async () => {
-    answers = Array.from({ length: 1_000 }, () => 401);
-    const { reader, failures, passedOver } = await own('refused');
-    await expect.poll(() => failures.length + passedOver.length, PATIENT).toBeGreaterThan(0);
-    expect(passedOver).toEqual([]);
+  it('fails if the registry rejects it, and skips nothing', async () => {
+    statuses = Array.from({ length: 1_000 }, () => 401);
+    const { reader, failures, skipped } = await startWorker('refused');
+    await expect.poll(() => failures.length + skipped.length, TIMEOUT).toBeGreaterThan(0);
+    expect(skipped).toEqual([]);
     expect(failures[0]).toMatchObject({ code: 'REGISTRY_REJECTED' });
     expect(await reader.committed(0)).toBeNull();
   });
 
-  it('keeps crops until a registry that is away tells their schema', async () => {
-    answers = [503, 503, 503];
-    const { frames, passedOver, failures } = await own('patient');
-    await expect.poll(() => frames.length + passedOver.length, PATIENT).toBe(HOP);
-    expect({ passedOver, failures }).toEqual({ passedOver: [], failures: [] });
-    expect(answers).toEqual([]);
+  it('keeps crops until a registry that was away returns their schema', async () => {
+    statuses = [503, 503, 503];
+    const { frames, skipped, failures } = await startWorker('waiting');
+    await expect.poll(() => frames.length + skipped.length, TIMEOUT).toBe(HOP);
+    expect({ skipped, failures }).toEqual({ skipped: [], failures: [] });
+    expect(statuses).toEqual([]);
   });
 });

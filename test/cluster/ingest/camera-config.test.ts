@@ -13,8 +13,8 @@ import {
 const dir = mkdtempSync(join(tmpdir(), 'austream-secrets-'));
 afterAll(() => rmSync(dir, { recursive: true }));
 
-describe('a camera of the topic', () => {
-  it('keeps references, and gets its secrets on the host that runs it', () => {
+describe('a camera on the topic', () => {
+  it('keeps references to secrets, which the host that runs it resolves', () => {
     writeFileSync(join(dir, 'password'), 'p@ss:w/rd\n');
     vi.stubEnv('CAMERA_USER', 'viewer');
     const camera = defineCamera({
@@ -42,11 +42,11 @@ describe('a camera of the topic', () => {
     { url: 'rtsp://10.0.0.7/user=viewer_password=hunter2_channel=1' },
     { url: 'rtsp://10.0.0.7/?pwd=${NAME}hunter2' },
     { 'password:hunter2': null },
-  ])('is refused with a password by value: %o', (wrong) => {
-    const given = { id: 'lobby', url: 'rtsp://10.0.0.7/', ...wrong };
-    expect(() => defineCamera(given)).toThrow(expect.objectContaining({ code: 'ARGUMENT_INVALID' }));
-    // The message must not show what it complains of.
-    expect(() => defineCamera(given)).not.toThrow(/hunter2|a@b/);
+  ])('is rejected with a password in plain text: %o', (wrong) => {
+    const input = { id: 'lobby', url: 'rtsp://10.0.0.7/', ...wrong };
+    expect(() => defineCamera(input)).toThrow(expect.objectContaining({ code: 'ARGUMENT_INVALID' }));
+    // The message must not quote the password.
+    expect(() => defineCamera(input)).not.toThrow(/hunter2|a@b/);
   });
 
   it.each([
@@ -54,7 +54,7 @@ describe('a camera of the topic', () => {
     'rtsp://viewer:${file:/run/secrets/camera}@10.0.0.7/',
     'rtsp://10.0.0.7/?user=viewer&pwd=${CAMERA_PASSWORD}',
     'rtsp://10.0.0.7/user=viewer_password=${CAMERA_PASSWORD}_channel=1',
-  ])('may refer to a password within its URL, and is shown as it is: %s', (url) => {
+  ])('may have a reference to a password in its URL, and is shown unchanged: %s', (url) => {
     const camera = defineCamera({ id: 'lobby', url });
     expect(camera.url).toBe(url);
     expect(redactedCamera(camera)).toEqual(camera);
@@ -63,9 +63,9 @@ describe('a camera of the topic', () => {
   it.each([
     { url: 'rtsp://viewer:hunter2@10.0.0.7/', password: 'x1' },
     { url: 'rtsp://10.0.0.7/?user=viewer&pwd=hunter2' },
-  ])('that others wrote with a password by value is shown without it: %o', (given) => {
+  ])('that others wrote with a password in plain text is shown redacted: %o', (record) => {
     const shown = JSON.stringify(
-      redactedCamera(decodeCamera(Buffer.from(JSON.stringify({ id: 'a', ...given })))),
+      redactedCamera(decodeCamera(Buffer.from(JSON.stringify({ id: 'a', ...record })))),
     );
     expect(shown).not.toMatch(/hunter2|x1/);
     expect(shown).toContain('10.0.0.7');
@@ -74,19 +74,19 @@ describe('a camera of the topic', () => {
   it.each([
     ['{"id": "a", "url": "rtsp://h/", "password": hunter2}', 'its record is not JSON'],
     ['{"id": "a", "url": "hunter2"}', /^its record is not a valid camera: url: must begin with/],
-  ])('that cannot be read is told of and not shown: %s', (record, message) => {
+  ])('that cannot be read is reported without being quoted: %s', (record, message) => {
     expect(() => decodeCamera(Buffer.from(record))).toThrow(message);
     expect(() => decodeCamera(Buffer.from(record))).not.toThrow(/hunter2/);
   });
 
-  it('cannot run with a password that the URL cannot hold as it is', () => {
+  it('cannot run with a password that is not percent-encoded in its URL', () => {
     vi.stubEnv('CAMERA_PASSWORD', 'hun/ter2');
     const camera = defineCamera({ id: 'lobby', url: 'rtsp://viewer:${CAMERA_PASSWORD}@10.0.0.7/' });
     expect(() => resolveCamera(camera)).toThrow(/^camera lobby, url: write \/ \? # of its password as %2F/);
     vi.unstubAllEnvs();
   });
 
-  it('cannot run where a secret is missing, and names it', () => {
+  it('cannot run if a secret is missing, and names the secret', () => {
     const camera = defineCamera({ id: 'lobby', url: 'rtsp://h/', password: '${NOWHERE_SET}' });
     expect(() => resolveCamera(camera)).toThrow(
       'camera lobby, password: ${NOWHERE_SET} is not set on this host',

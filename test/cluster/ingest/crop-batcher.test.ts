@@ -8,30 +8,30 @@ const framesOf = (records: readonly FaceCropBatch[]) =>
   records.filter(({ crops }) => crops.length > 0).map(({ crops }) => crops.map(({ frame }) => frame));
 
 describe('CropBatcher', () => {
-  it('tells that an epoch has begun, cuts at hops, tells every end', () => {
+  it('marks the start of an epoch, cuts at hops, marks the end of every track', () => {
     const batcher = new CropBatcher({ hop: 4, gapSeconds: 1 });
     const records: FaceCropBatch[] = [];
     for (let frame = 0; frame < 10; frame += 1)
       records.push(...batcher.push(frameOf([faceCrop({ frame }), faceCrop({ frame, trackId: 2 })]), frame));
     records.push(...batcher.push(frameOf([faceCrop({ frame: 10 })], [2]), 10), ...batcher.endEpoch('cam'));
     expect(records[0]).toMatchObject({ trackId: 0, crops: [], ended: false });
-    const of = (id: number) => records.filter(({ trackId }) => trackId === id);
-    expect(framesOf(of(1))).toEqual([
+    const recordsOf = (id: number) => records.filter(({ trackId }) => trackId === id);
+    expect(framesOf(recordsOf(1))).toEqual([
       [0, 1, 2, 3],
       [4, 5, 6, 7],
       [8, 9, 10],
     ]);
-    expect(framesOf(of(2))).toEqual([
+    expect(framesOf(recordsOf(2))).toEqual([
       [0, 1, 2, 3],
       [4, 5, 6, 7],
       [8, 9],
     ]);
-    expect(of(1).at(-1)).toMatchObject({ ended: true, epochEnded: true });
-    expect(of(2).at(-1)).toMatchObject({ ended: true, epochEnded: false });
+    expect(recordsOf(1).at(-1)).toMatchObject({ ended: true, epochEnded: true });
+    expect(recordsOf(2).at(-1)).toMatchObject({ ended: true, epochEnded: false });
     expect(batcher.endEpoch('cam')).toEqual([]);
   });
 
-  it('hands crops on that have waited long, and the rest of their hop as soon as it is there', () => {
+  it('flushes crops that have waited too long, and the rest of their hop as soon as it is complete', () => {
     const batcher = new CropBatcher({ hop: 4, gapSeconds: 1 });
     for (let frame = 0; frame < 3; frame += 1) batcher.push(frameOf([faceCrop({ frame })]), 100 * frame);
     expect(batcher.flushOlderThan(0)).toEqual([]);
@@ -40,7 +40,7 @@ describe('CropBatcher', () => {
     expect(framesOf(batcher.push(frameOf([faceCrop({ frame: 3 })]), 300))).toEqual([[3]]);
   });
 
-  it('cuts where a hole starts a new window', () => {
+  it('cuts where a gap starts a new window', () => {
     const batcher = new CropBatcher({ hop: 4, gapSeconds: 1 });
     const frames = [0, 1, 2, 40, 41, 42, 43];
     const records = frames.flatMap((frame) => batcher.push(frameOf([faceCrop({ frame })]), 0));
@@ -57,7 +57,7 @@ describe('CropBatcher', () => {
     expect(framesOf(records)).toEqual([[0, 1, 2, 3]]);
   });
 
-  it('keeps records within what a broker takes', () => {
+  it('keeps records below the size that brokers accept', () => {
     const batcher = new CropBatcher({ hop: 64, gapSeconds: 1 });
     const records = Array.from({ length: 64 }, (_, frame) =>
       batcher.push(frameOf([faceCrop({ frame })]), 0),
