@@ -4,12 +4,12 @@ import type { AuFrame } from './domain/event.ts';
 import type { FaceStamp, FrameFaces } from './domain/face.ts';
 import type { Micros } from './domain/frame.ts';
 
-/** A moment on the host's clock, finer than Date.now(). */
+/** The time on the host clock, finer than Date.now(). */
 export function nowMicros(): Micros {
   return Math.round((performance.timeOrigin + performance.now()) * 1_000);
 }
 
-/** A typed diagnostics channel: publishing costs one check while nobody listens. */
+/** A typed channel of `node:diagnostics_channel`. Without subscribers, publishing costs one check. */
 export class DiagnosticsChannel<T extends object> {
   readonly #channel: Channel;
 
@@ -17,7 +17,7 @@ export class DiagnosticsChannel<T extends object> {
     this.#channel = channel(name);
   }
 
-  /** Whether anybody listens: what costs something to say is not worth saying otherwise. */
+  /** Check this before building an expensive message. */
   get hasSubscribers(): boolean {
     return this.#channel.hasSubscribers;
   }
@@ -26,23 +26,23 @@ export class DiagnosticsChannel<T extends object> {
     this.#channel.publish(message);
   }
 
-  /** Gives back what ends the subscription. */
+  /** Returns a function that unsubscribes. */
   subscribe(listener: (message: T) => void): () => void {
-    const hear = (message: unknown) => listener(message as T);
-    this.#channel.subscribe(hear);
-    return () => this.#channel.unsubscribe(hear);
+    const onMessage = (message: unknown) => listener(message as T);
+    this.#channel.subscribe(onMessage);
+    return () => this.#channel.unsubscribe(onMessage);
   }
 }
 
-/** How full the queues of a process are, and whether it reaches Kafka, for whoever asks. */
+/** Queue lengths of a process and the state of its Kafka connection, read by gauges. */
 export interface ProcessGauges {
-  /** Crops that wait for the model, where there is one. */
+  /** Crops that wait for the model; absent in a process without one. */
   readonly queuedCrops?: number;
   readonly publisher: {
     readonly connected: boolean;
-    /** What was handed over and no broker has acknowledged yet. */
+    /** Events handed to the publisher that no broker has acknowledged. */
     readonly pending: number;
-    /** Bytes on disk, where events can wait there. */
+    /** Bytes of the spool on disk; absent without a spool. */
     readonly spoolBytes?: number;
   };
 }
@@ -54,23 +54,23 @@ export interface TimeSpan {
 }
 
 /**
- * What the stages say about themselves, to whoever listens (`node:diagnostics_channel`, so that an APM agent can,
- * too). They know nothing of the listener; `telemetry.ts` makes metrics and traces of it.
+ * Channels on which the stages report what they do. Stages do not know their subscribers: `src/telemetry` makes metrics
+ * and traces of the messages, and an APM agent can subscribe by channel name.
  */
 export const diagnostics = {
-  /** The host has one analysed frame of a camera with its crops. */
+  /** The host process received one analysed frame of a camera with its crops. */
   frame: new DiagnosticsChannel<{
     readonly faces: FrameFaces;
     readonly at: Micros;
-    /** Another process scores them. */
+    /** Another process scores the crops. */
     readonly scoredElsewhere?: boolean;
   }>('austream:ingest:frame'),
   status: new DiagnosticsChannel<CameraStatus>('austream:ingest:status'),
-  /** The frame encoder has run over a batch of crops. */
+  /** The frame encoder ran over a batch of crops. `longestWaitMs`: the longest time one of them was queued. */
   encoded: new DiagnosticsChannel<
     TimeSpan & { readonly faces: readonly FaceStamp[]; readonly longestWaitMs: number }
   >('austream:infer:encoded'),
-  /** The window encoders have run over windows, whose newest frames are `faces`. */
+  /** The window encoders scored windows; `faces` are the scored frames. */
   scored: new DiagnosticsChannel<
     TimeSpan & { readonly faces: readonly FaceStamp[]; readonly windows: number }
   >('austream:infer:scored'),
@@ -78,15 +78,15 @@ export const diagnostics = {
   published: new DiagnosticsChannel<{ readonly frames: readonly AuFrame[]; readonly at: Micros }>(
     'austream:publish:handed',
   ),
-  /** The broker has a frame. */
+  /** A broker acknowledged a frame. */
   acknowledged: new DiagnosticsChannel<{ readonly frame: Omit<AuFrame, 'interval'>; readonly at: Micros }>(
     'austream:publish:acknowledged',
   ),
-  /** Lost for good, after the camera: crops or events. */
+  /** Crops or events were lost for good after detection. */
   lost: new DiagnosticsChannel<{ readonly cameraId: string; readonly count: number; readonly cause: string }>(
     'austream:lost',
   ),
-  /** An inference worker had no need of these crops: they came again, or from an epoch that is over. */
+  /** An inference worker skipped crops: `late` (already scored) or `old_epoch` (the epoch has ended). */
   skipped: new DiagnosticsChannel<{
     readonly cameraId: string;
     readonly count: number;

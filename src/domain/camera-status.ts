@@ -2,13 +2,13 @@ import type { Micros } from './frame.ts';
 import type { Gap } from './gap.ts';
 
 /**
- * CONNECTING: no frame yet. LIVE: frames arrive. STALLED: frames ceased. RECONNECTING: the next try is due, whatever
- * the cause, a rejected password included. REFUSED: this machine has no room for one more camera. STOPPED: on purpose,
- * or a file is over.
+ * CONNECTING: no frame yet. LIVE: frames arrive. STALLED: frames stopped arriving. RECONNECTING: waits for the next
+ * attempt, after any failure, a rejected password included. REFUSED: admission control found no capacity for one more
+ * camera. STOPPED: on purpose, or a file has ended.
  */
 export type CameraState = 'CONNECTING' | 'LIVE' | 'STALLED' | 'RECONNECTING' | 'REFUSED' | 'STOPPED';
 
-/** What topic `au.cameras` carries: the newest record per camera is its present state. */
+/** Record of topic `au.cameras` (compacted): the newest record per camera is its current state. */
 export interface CameraStatus {
   readonly cameraId: string;
   readonly at: Micros;
@@ -16,9 +16,9 @@ export interface CameraStatus {
   /** When this state began. */
   readonly since: Micros;
   readonly previous: CameraState | null;
-  /** Machine-readable cause of the newest transition: an error code, or what happened. */
+  /** Machine-readable cause of the newest transition: an error code or an event name. */
   readonly cause: string;
-  /** One sentence for a person, free of credentials. */
+  /** One sentence for people; credentials are redacted. */
   readonly detail: string;
   readonly epoch: number | null;
   readonly restarts: number;
@@ -27,18 +27,18 @@ export interface CameraStatus {
   readonly codec: string | null;
   /** Analysed frames per second over the last report interval. */
   readonly fps: number | null;
-  /** Most frames a second that are analysed now: what the config allows, or less while the machine is overloaded. */
+  /** Upper limit of analysed frames per second: the config's, or less under load shedding. */
   readonly analysisFps: number | null;
-  /** Age of the newest frame, counted from the decoder, when its faces reached the host process. */
+  /** Milliseconds from the decoder's output of the newest frame until its faces reached the host process. */
   readonly lagMs: number | null;
-  /** How far the camera's own clock is ahead of this host's, the way of the packets included; null: not known. */
+  /** Camera clock minus host clock, network delay included; null: unknown. */
   readonly clockErrorMs: number | null;
   /**
-   * By how many parts in a million the clock behind `captureTime` (arrival: the one that paces the camera's stream) is
-   * faster than this host's; null until an epoch has lasted for a while.
+   * Drift of the clock behind `captureTime` (arrival: the clock that paces the camera's stream) against the host clock,
+   * in parts per million, positive if it runs faster; null until an epoch has lasted long enough to measure it.
    */
   readonly driftPpm: number | null;
-  /** Frames not analysed since the epoch began, by cause; `analysis_fps` are those that the config thins out. */
+  /** Frames dropped before analysis since the epoch began, by cause; `analysis_fps`: decimated as configured. */
   readonly drops: Readonly<Record<string, number>>;
   readonly gap: Gap | null;
 }

@@ -2,29 +2,29 @@ import type { Box, CropQuality } from './face.ts';
 import type { ClockSource, FrameStamp, Micros } from './frame.ts';
 import type { AuName } from './scores.ts';
 
-/** Which weights gave a score. */
+/** Identifies the weights behind a score. */
 export interface ModelStamp {
   readonly name: string;
   readonly version: string;
   readonly sha256: string;
-  /** False for randomly initialised weights: their scores mean nothing. */
+  /** False: random weights, whose scores are meaningless. */
   readonly trained: boolean;
 }
 
 export interface AuState {
-  /** The ensemble's score of this frame, 0…1. */
+  /** The ensemble's sigmoid score of this frame, 0…1. */
   readonly raw: number;
-  /** The causally smoothed score, 0…1. */
+  /** The smoothed score, 0…1. */
   readonly p: number;
   /** `p` ≥ the AU's threshold. */
   readonly active: boolean;
-  /** What the model's own evaluation says this AU's score is worth: 0 chance … 1 perfect; null: unknown. */
+  /** How reliable the AU's score is in the model's evaluation: 0 chance … 1 perfect; null: unknown. */
   readonly reliability: number | null;
 }
 
-/** One face at one instant: what topic `au.frames` carries. */
+/** One face in one frame: record of topic `au.frames`. */
 export interface AuFrame extends FrameStamp {
-  /** `cameraId/epoch/trackId/frame`: the same for a redelivery. */
+  /** `cameraId/epoch/trackId/frame`: deterministic, so that a consumer can drop a redelivery. */
   readonly eventId: string;
   readonly trackId: number;
   readonly inferredAt: Micros;
@@ -32,28 +32,21 @@ export interface AuFrame extends FrameStamp {
   readonly quality: CropQuality;
   readonly warmup: boolean;
   readonly model: ModelStamp;
-  /** Null where the face is unreliable. */
+  /** Null if the face is unreliable. */
   readonly aus: Readonly<Record<AuName, AuState | null>>;
 }
 
 export type ActivationPhase = 'ONSET' | 'OFFSET';
 
-/** Why an activation ended. */
-export type ActivationEnd =
-  | 'below_threshold'
-  | 'track_ended'
-  | 'gap'
-  | 'unreliable'
-  | 'epoch_ended'
-  | 'stopped';
+/** Why an activation ended. The Avro enum also has `stopped`, which is reserved and never produced. */
+export type ActivationEnd = 'below_threshold' | 'track_ended' | 'gap' | 'unreliable' | 'epoch_ended';
 
 /**
- * One AU of one face from its onset to its offset: what topic `au.activations` carries. The ONSET record comes
- * as soon as the AU has been active for the minimum duration; the OFFSET record of the same `activationId`
- * completes it.
+ * One AU of one face from onset to offset: record of topic `au.activations`. The ONSET record is emitted once the AU has
+ * been active for the minimum duration; the OFFSET record with the same `activationId` completes it.
  */
 export interface AuActivation {
-  /** `activationId/phase`: the same for a redelivery. */
+  /** `activationId/phase`: deterministic, so that a consumer can drop a redelivery. */
   readonly eventId: string;
   /** `cameraId/epoch/trackId/au/onsetFrame`. */
   readonly activationId: string;
@@ -63,20 +56,21 @@ export interface AuActivation {
   readonly trackId: number;
   readonly au: AuName;
   readonly clockSource: ClockSource;
-  /** First frame at or above the onset threshold, in capture time. */
+  /** Capture time of the first frame at or above the threshold. */
   readonly onset: Micros;
-  /** The highest smoothed score so far, and when it was. */
+  /** Capture time of `peak`. */
   readonly apex: Micros;
+  /** Highest smoothed score so far. */
   readonly peak: number;
-  /** Mean smoothed score from onset until now. */
+  /** Mean smoothed score since the onset. */
   readonly mean: number;
-  /** Frames from onset until now. */
+  /** Frames since the onset. */
   readonly frames: number;
-  /** Null while it lasts. */
+  /** Capture time; null in an ONSET record. */
   readonly offset: Micros | null;
-  /** From onset to offset, or until now. */
+  /** From onset to offset, or to the newest frame. */
   readonly duration: Micros;
-  /** Null while it lasts. */
+  /** Null in an ONSET record. */
   readonly end: ActivationEnd | null;
   readonly reliability: number | null;
   readonly inferredAt: Micros;

@@ -1,11 +1,11 @@
 import type { FrameStamp, Micros } from './frame.ts';
 
-/** Edge of a face crop in pixels; both members of the ensemble read 112×112 RGB. */
+/** Edge length of a face crop in pixels; both members of the ensemble take 112×112 RGB. */
 export const CROP_SIZE = 112;
 /** Bytes of one crop: 112×112×3, RGB, row-major, interleaved. */
 export const CROP_BYTES = CROP_SIZE * CROP_SIZE * 3;
 
-/** Pixels of the source frame, origin top left; may reach past the frame's edge. */
+/** Rectangle in pixels of the source frame, origin top left; may extend beyond the frame. */
 export interface Box {
   readonly x: number;
   readonly y: number;
@@ -18,7 +18,7 @@ export interface Point {
   readonly y: number;
 }
 
-/** BlazeFace's six keypoints in source pixels; right and left are the subject's own. */
+/** BlazeFace's six keypoints in source pixels; right and left are the subject's. */
 export interface FaceKeypoints {
   readonly rightEye: Point;
   readonly leftEye: Point;
@@ -28,7 +28,7 @@ export interface FaceKeypoints {
   readonly leftEar: Point;
 }
 
-/** One face followed through frames. `trackId` is unique within (cameraId, epoch), counting from 1. */
+/** One face tracked through frames. `trackId` is unique within (cameraId, epoch), counting from 1. */
 export interface FaceTrack {
   readonly trackId: number;
   readonly box: Box;
@@ -37,19 +37,19 @@ export interface FaceTrack {
   readonly score: number;
 }
 
-/** Why a face's scores cannot be trusted; such a face is published with null scores. */
+/** Why a face is unreliable; it is published with null scores. */
 export type UnreliableReason = 'too_small' | 'too_turned' | 'too_blurred' | 'corrupt_video';
 
-/** What is known of a crop's fitness, each part measured, `score` their product-like summary in 0…1. */
+/** Measured quality of a crop; `score` combines the measurements, 0…1. */
 export interface CropQuality {
   readonly score: number;
   /** Box height in source pixels. */
   readonly faceHeight: number;
-  /** 0 (no detail) … 1 (crisp), from the crop's own gradients. */
+  /** 0 (blurred) … 1 (sharp), from the crop's gradients. */
   readonly sharpness: number;
-  /** Degrees, positive to the subject's left; an estimate from the keypoints. */
+  /** Degrees, positive to the subject's left; estimated from the keypoints. */
   readonly yaw: number;
-  /** Degrees, positive up; an estimate from the keypoints. */
+  /** Degrees, positive up; estimated from the keypoints. */
   readonly pitch: number;
   /** Degrees in the image plane, clockwise. */
   readonly roll: number;
@@ -58,23 +58,23 @@ export interface CropQuality {
   readonly unreliable: UnreliableReason | null;
 }
 
-/** One aligned face of one frame. */
+/** One aligned face crop of one frame. */
 export interface FaceCrop extends FrameStamp {
   readonly trackId: number;
   readonly box: Box;
   readonly quality: CropQuality;
-  /** `CROP_BYTES` bytes, RGB. */
+  /** `CROP_BYTES` bytes, (112, 112, 3), RGB. */
   readonly pixels: Uint8Array;
 }
 
-/** All that one analysed frame gives: its crops, and the tracks that ended with it. */
+/** The result of one analysed frame: its crops, and the tracks that ended with it. */
 export interface FrameFaces extends FrameStamp {
   readonly crops: readonly FaceCrop[];
-  /** Tracks of this epoch that are over; no crop of theirs follows. */
+  /** Tracks of this epoch that ended; no crop of them follows. */
   readonly endedTracks: readonly number[];
-  /** When the camera child looked for faces in it. */
+  /** When face detection ran in the camera child. */
   readonly analysed?: { readonly from: Micros; readonly to: Micros };
 }
 
-/** A crop as events know it: everything but the pixels. */
+/** A crop without its pixels. */
 export type FaceStamp = Omit<FaceCrop, 'pixels'>;

@@ -1,10 +1,11 @@
-/** What a person is told about one Action Unit (Ekman, Friesen & Hager, FACS 2002). */
+/** Description of one Action Unit for people (Ekman, Friesen & Hager, FACS 2002). */
 export interface ActionUnit {
   readonly name: string;
   readonly muscle: string;
   readonly region: 'brow' | 'eye' | 'mouth';
 }
 
+/** By AU number. */
 export const ACTION_UNIT_FACTS: Readonly<Record<number, ActionUnit>> = {
   1: { name: 'Inner brow raiser', muscle: 'frontalis, medial part', region: 'brow' },
   2: { name: 'Outer brow raiser', muscle: 'frontalis, lateral part', region: 'brow' },

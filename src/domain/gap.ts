@@ -1,6 +1,6 @@
 import type { Micros } from './frame.ts';
 
-/** A hole in a camera's data. */
+/** A stretch of a camera's stream without frames. */
 export interface Gap {
   readonly from: Micros;
   readonly to: Micros;
@@ -8,10 +8,10 @@ export interface Gap {
   readonly framesLost: number | null;
 }
 
-/** Distances of frames jitter, and one frame may be lost: nothing shorter than so many of them is a hole. */
+/** Minimum gap in frame intervals: frame times jitter, and one lost frame is no gap. */
 const MIN_GAP_INTERVALS = 2.5;
 
-/** Frames of a stream whose nominal distance is `interval` have a hole between them when they are further apart. */
+/** Two frames further apart than this have a gap between them. `seconds`: the configured minimum. */
 export function gapThreshold(seconds: number, interval: Micros): Micros {
   return Math.max(seconds * 1e6, MIN_GAP_INTERVALS * interval);
 }

@@ -21,9 +21,9 @@ export const AU_NAMES = [
 ] as const;
 export type AuName = (typeof AU_NAMES)[number];
 
-/** Frame embeddings of the newest frames of one track, ready for the window encoder. */
+/** The window of one track's frame embeddings, input of the window encoders. */
 export interface CropWindow {
-  /** The newest crops, oldest first, whose scores this window shall give (at most `hop`). */
+  /** The newest crops, oldest first, to be scored with this window (at most `hop`). */
   readonly faces: readonly FaceStamp[];
   /** (256, D) row-major: one embedding per frame, edge-padded on the left while fewer exist. */
   readonly embeddings: Float32Array;
@@ -35,11 +35,11 @@ export interface CropWindow {
 export interface AuScores {
   readonly face: FaceStamp;
   readonly warmup: boolean;
-  /** (12); null where the face is unreliable. */
+  /** (12); null if the face is unreliable. */
   readonly raw: Float32Array | null;
 }
 
 export interface SmoothedScores extends AuScores {
-  /** (12); null exactly where `raw` is. */
+  /** (12); null if and only if `raw` is null. */
   readonly smoothed: Float32Array | null;
 }

@@ -10,14 +10,14 @@ export function trackKey({ cameraId, epoch, trackId }: TrackKey): string {
   return `${cameraId}/${epoch}/${trackId}`;
 }
 
-/** The inverse of `trackKey`; null where the text is not the key of a track. */
+/** The inverse of `trackKey`; null if `key` has fewer than three parts. */
 export function parseTrackKey(key: string): TrackKey | null {
   const [cameraId, epoch, trackId] = key.split('/');
   if (cameraId === undefined || epoch === undefined || trackId === undefined) return null;
   return { cameraId, epoch: Number(epoch), trackId: Number(trackId) };
 }
 
-/** `cameraId/trackId`: the Kafka key of every record of one face, so that they share a partition. */
+/** `cameraId/trackId`: the Kafka key of every record of one face, so that all go to one partition. */
 export function faceKey({ cameraId, trackId }: Pick<TrackKey, 'cameraId' | 'trackId'>): string {
   return `${cameraId}/${trackId}`;
 }

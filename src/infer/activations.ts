@@ -4,83 +4,94 @@ import { AU_NAMES, type AuName } from '../domain/scores.ts';
 import { trackKey } from '../domain/track-key.ts';
 import type { InferOptions } from './options.ts';
 
-/** One AU that is up: plain data, for it may outlive a process. */
+/**
+ * An activation between onset and offset. Plain data: the cluster's state topic stores it as JSON, so field names are
+ * part of that format.
+ */
 export interface OpenActivation {
+  /** The onset frame. */
   readonly first: Pick<AuFrame, 'cameraId' | 'epoch' | 'trackId' | 'frame' | 'captureTime' | 'clockSource'>;
   readonly reliability: number | null;
+  /** The newest frame. */
   last: EventOrigin;
+  /** Capture time of `peak`. */
   apex: Micros;
+  /** Highest smoothed score. */
   peak: number;
+  /** Sum of the smoothed scores of `frames` frames. */
   sum: number;
   frames: number;
+  /** ONSET was emitted. */
   announced: boolean;
 }
 
 type EventOrigin = Pick<AuFrame, 'captureTime' | 'inferredAt' | 'model'>;
 
-/** The AUs of one track that are up between two frames. */
+/** The open activations of one track. */
 export type ActivationState = readonly (readonly [AuName, OpenActivation])[];
 
 /**
- * Turns the smoothed scores of one track into activations with hysteresis: an AU rises when its score reaches its
- * threshold, is announced (ONSET) once it has lasted `minSeconds`, and ends (OFFSET) when the score falls below
- * `release` × threshold. Frames without scores change nothing; `end` closes what a lost track leaves open.
+ * Turns the smoothed scores of one track into activations, with hysteresis: an activation opens when the score reaches
+ * the AU's threshold, is emitted (ONSET) once it has lasted `minSeconds`, and closes (OFFSET) when the score falls below
+ * `release` × threshold. Frames without scores change nothing.
  */
 export class ActivationTracker {
   readonly #options: InferOptions['activations'];
   readonly #thresholds: Float32Array;
   readonly #open: Map<AuName, OpenActivation>;
 
-  /** `thresholds`: (12), in the order of ACTION_UNITS. `state` goes on from where another tracker was. */
+  /** `thresholds`: (12), in the order of ACTION_UNITS. `state`: resumes another tracker. */
   constructor(options: InferOptions['activations'], thresholds: Float32Array, state: ActivationState = []) {
     this.#options = options;
     this.#thresholds = thresholds;
-    this.#open = new Map(state.map(([au, rise]) => [au, { ...rise }]));
+    this.#open = new Map(state.map(([au, activation]) => [au, { ...activation }]));
   }
 
-  /** All that later frames depend on. */
+  /** Everything that later frames depend on. */
   state(): ActivationState {
-    return [...this.#open].map(([au, rise]) => [au, { ...rise }]);
+    return [...this.#open].map(([au, activation]) => [au, { ...activation }]);
   }
 
+  /** Adds the next frame. Returns the ONSET and OFFSET events due. */
   push(frame: AuFrame): AuActivation[] {
-    const out: AuActivation[] = [];
+    const events: AuActivation[] = [];
     AU_NAMES.forEach((au, index) => {
       const state = frame.aus[au];
       if (!state) return;
-      const rise = this.#open.get(au);
+      const activation = this.#open.get(au);
       const threshold = this.#thresholds[index]!;
-      if (rise && state.p < threshold * this.#options.release) {
+      if (activation && state.p < threshold * this.#options.release) {
         this.#open.delete(au);
-        if (rise.announced) out.push(activationEvent(au, rise, 'OFFSET', frame, 'below_threshold'));
-      } else if (rise || state.p >= threshold) {
-        out.push(...this.#extend(au, rise, frame, state.p));
+        if (activation.announced)
+          events.push(activationEvent(au, activation, 'OFFSET', frame, 'below_threshold'));
+      } else if (activation || state.p >= threshold) {
+        events.push(...this.#extend(au, activation, frame, state.p));
       }
     });
-    return out;
+    return events;
   }
 
-  /** Closes every open activation at the last frame it was seen in. */
+  /** Closes every open activation at its last frame, for a track that ended or a gap. */
   end(reason: ActivationEnd): AuActivation[] {
-    const open = [...this.#open].filter(([, rise]) => rise.announced);
+    const open = [...this.#open].filter(([, activation]) => activation.announced);
     this.#open.clear();
-    return open.map(([au, rise]) => activationEvent(au, rise, 'OFFSET', rise.last, reason));
+    return open.map(([au, activation]) => activationEvent(au, activation, 'OFFSET', activation.last, reason));
   }
 
-  #extend(au: AuName, known: OpenActivation | undefined, frame: AuFrame, p: number): AuActivation[] {
-    const rise = known ?? openActivation(au, frame, p);
-    if (!known) this.#open.set(au, rise);
-    if (p > rise.peak) {
-      rise.peak = p;
-      rise.apex = frame.captureTime;
+  #extend(au: AuName, existing: OpenActivation | undefined, frame: AuFrame, p: number): AuActivation[] {
+    const activation = existing ?? openActivation(au, frame, p);
+    if (!existing) this.#open.set(au, activation);
+    if (p > activation.peak) {
+      activation.peak = p;
+      activation.apex = frame.captureTime;
     }
-    rise.last = eventOrigin(frame);
-    rise.sum += p;
-    rise.frames += 1;
-    const lasted = frame.captureTime - rise.first.captureTime;
-    if (rise.announced || lasted < this.#options.minSeconds * 1e6) return [];
-    rise.announced = true;
-    return [activationEvent(au, rise, 'ONSET', frame, null)];
+    activation.last = eventOrigin(frame);
+    activation.sum += p;
+    activation.frames += 1;
+    const lasted = frame.captureTime - activation.first.captureTime;
+    if (activation.announced || lasted < this.#options.minSeconds * 1e6) return [];
+    activation.announced = true;
+    return [activationEvent(au, activation, 'ONSET', frame, null)];
   }
 }
 
@@ -104,12 +115,12 @@ function eventOrigin({ captureTime, inferredAt, model }: AuFrame): EventOrigin {
 
 function activationEvent(
   au: AuName,
-  rise: OpenActivation,
+  activation: OpenActivation,
   phase: ActivationPhase,
   at: EventOrigin,
   end: ActivationEnd | null,
 ): AuActivation {
-  const { first } = rise;
+  const { first } = activation;
   const activationId = `${trackKey(first)}/${au}/${first.frame}`;
   return {
     eventId: `${activationId}/${phase}`,
@@ -121,14 +132,14 @@ function activationEvent(
     au,
     clockSource: first.clockSource,
     onset: first.captureTime,
-    apex: rise.apex,
-    peak: rise.peak,
-    mean: rise.sum / rise.frames,
-    frames: rise.frames,
+    apex: activation.apex,
+    peak: activation.peak,
+    mean: activation.sum / activation.frames,
+    frames: activation.frames,
     offset: phase === 'OFFSET' ? at.captureTime : null,
     duration: at.captureTime - first.captureTime,
     end,
-    reliability: rise.reliability,
+    reliability: activation.reliability,
     inferredAt: at.inferredAt,
     model: at.model,
   };

@@ -1,13 +1,25 @@
 import type { FaceCrop } from '../domain/face.ts';
 
 /** One entry of the queue in front of the model: a crop, or a barrier that runs only after every crop before it. */
-export type QueueItem =
-  | { readonly kind: 'crop'; readonly crop: FaceCrop; readonly since: number }
-  | { readonly kind: 'barrier'; readonly run: () => void | Promise<void>; readonly urgent: boolean };
+export type QueueItem = QueuedCrop | QueuedBarrier;
+
+export interface QueuedCrop {
+  readonly kind: 'crop';
+  readonly crop: FaceCrop;
+  /** `performance.now()` when the crop was queued. */
+  readonly queuedAt: number;
+}
+
+export interface QueuedBarrier {
+  readonly kind: 'barrier';
+  readonly run: () => void | Promise<void>;
+  /** Someone waits for it: the next batch does not wait for more crops. */
+  readonly urgent: boolean;
+}
 
 /**
- * Crops of all cameras on their way to the model: first in, first out, bounded. A batch is due when `max` crops
- * wait, when the oldest has waited `deadlineMs`, when a barrier is first, or when an urgent barrier is queued.
+ * Bounded first-in, first-out queue of the crops of all cameras in front of the model. A batch is due when `max` crops
+ * are queued, when the oldest crop has waited `deadlineMs`, when a barrier is first, or when an urgent barrier is queued.
  */
 export class InferenceQueue {
   readonly #capacity: number;
@@ -16,6 +28,7 @@ export class InferenceQueue {
   #liveCropCount = 0;
   #urgentBarriers = 0;
 
+  /** `capacity`: crops. */
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
@@ -24,7 +37,7 @@ export class InferenceQueue {
     return this.#cropCount;
   }
 
-  /** Those among them that no camera could give again. */
+  /** Crops of live sources. */
   get liveCropCount(): number {
     return this.#liveCropCount;
   }
@@ -33,7 +46,7 @@ export class InferenceQueue {
     return this.#cropCount >= this.#capacity;
   }
 
-  /** Files fill no more than half: the rest is for cameras, which cannot wait. */
+  /** Half full. Files wait from here on: the other half is reserved for live sources, which cannot wait. */
   get nearlyFull(): boolean {
     return 2 * this.#cropCount >= this.#capacity;
   }
@@ -46,32 +59,35 @@ export class InferenceQueue {
     this.#items.push(item);
     if (item.kind === 'crop') this.#cropCount += 1;
     else if (item.urgent) this.#urgentBarriers += 1;
-    if (isLive(item)) this.#liveCropCount += 1;
+    if (isLiveCrop(item)) this.#liveCropCount += 1;
   }
 
-  /** Drops the oldest crop of the live camera that has most of them waiting, so that no camera starves another. */
+  /**
+   * Drops the oldest crop of the live camera with the most queued crops, so that no camera starves another. Returns
+   * null if no live crop is queued.
+   */
   dropOldest(): FaceCrop | null {
     const counts = new Map<string, number>();
     for (const item of this.#items)
-      if (isLive(item)) counts.set(item.crop.cameraId, (counts.get(item.crop.cameraId) ?? 0) + 1);
+      if (isLiveCrop(item)) counts.set(item.crop.cameraId, (counts.get(item.crop.cameraId) ?? 0) + 1);
     const [busiest] = [...counts].sort(([, a], [, b]) => b - a);
-    const at = this.#items.findIndex((item) => isLive(item) && item.crop.cameraId === busiest?.[0]);
-    if (at < 0) return null;
-    const [gone] = this.#items.splice(at, 1);
+    const index = this.#items.findIndex((item) => isLiveCrop(item) && item.crop.cameraId === busiest?.[0]);
+    if (index < 0) return null;
+    const [dropped] = this.#items.splice(index, 1);
     this.#cropCount -= 1;
     this.#liveCropCount -= 1;
-    return gone?.kind === 'crop' ? gone.crop : null;
+    return dropped?.kind === 'crop' ? dropped.crop : null;
   }
 
-  /** Milliseconds until a batch is due (0: now), or null while there is nothing to wait for. */
+  /** Milliseconds until a batch is due (0: now), or null if the queue is empty. */
   msUntilDue(max: number, deadlineMs: number, now: number): number | null {
     if (this.#urgentBarriers > 0 || this.#cropCount >= max) return 0;
     const first = this.#items[0];
     if (!first) return null;
-    return first.kind === 'barrier' ? 0 : Math.max(0, first.since + deadlineMs - now);
+    return first.kind === 'barrier' ? 0 : Math.max(0, first.queuedAt + deadlineMs - now);
   }
 
-  /** The next items, with at most `max` crops among them. */
+  /** Removes and returns the next items, with at most `max` crops among them. */
   takeBatch(max: number): QueueItem[] {
     let crops = 0;
     let end = 0;
@@ -79,14 +95,14 @@ export class InferenceQueue {
       if (this.#items[end]!.kind === 'crop' && crops === max) break;
       if (this.#items[end]!.kind === 'crop') crops += 1;
     }
-    const taken = this.#items.splice(0, end);
+    const batch = this.#items.splice(0, end);
     this.#cropCount -= crops;
-    this.#liveCropCount -= taken.filter(isLive).length;
-    this.#urgentBarriers -= taken.filter((item) => item.kind === 'barrier' && item.urgent).length;
-    return taken;
+    this.#liveCropCount -= batch.filter(isLiveCrop).length;
+    this.#urgentBarriers -= batch.filter((item) => item.kind === 'barrier' && item.urgent).length;
+    return batch;
   }
 }
 
-function isLive(item: QueueItem): item is Extract<QueueItem, { kind: 'crop' }> {
+function isLiveCrop(item: QueueItem): item is QueuedCrop {
   return item.kind === 'crop' && item.crop.clockSource !== 'file';
 }

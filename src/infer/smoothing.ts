@@ -5,47 +5,48 @@ import type { InferOptions } from './options.ts';
 
 export type SmoothingOptions = InferOptions['smoothing'] & { readonly sigma: number };
 
-/** The model's σ where the config has none. */
+/** The config's smoothing with its σ, or the model's σ for the mode if the config has none. */
 export function effectiveSmoothing(
-  { sigma: own }: Pick<AuModel, 'sigma'>,
-  { mode, kernel, sigma = own[mode === 'centered' ? mode : 'causal'] }: InferOptions['smoothing'],
+  { sigma: modelSigma }: Pick<AuModel, 'sigma'>,
+  { mode, kernel, sigma = modelSigma[mode === 'centered' ? mode : 'causal'] }: InferOptions['smoothing'],
 ): SmoothingOptions {
   return { mode, kernel, sigma };
 }
 
 type FrameTime = Pick<FaceStamp, 'captureTime' | 'interval'>;
 
-/** What the filter needs of a frame: when it was, and its (12) scores or null. */
+/** One input sample of the filter: a frame's time and its raw scores, (12) or null. */
 export interface SmoothingSample extends FrameTime {
   readonly raw: Float32Array | null;
 }
 
-/** A smoother between two frames. */
+/** Serializable state of a smoother between two frames. */
 export interface SmootherState {
   readonly samples: readonly SmoothingSample[];
   readonly pending: readonly AuScores[];
 }
 
 /**
- * Gaussian smoothing of one track's scores within one epoch (Vu et al. 2023, section 3.4: 51 taps, σ from a grid search):
+ * Gaussian smoothing of one track's scores within one epoch (Vu et al. 2023, section 3.4; kernel of 51 taps, σ = 3
+ * frames, found by grid search):
  *
  *   s_t = Σ_k w_k x_k / Σ_k w_k,   w_k = exp(−d_k² / 2σ²)
  *
- * d_k is the distance in capture time, in nominal frames, so that dropped frames do not bend the filter; at a
- * constant rate it is the index form. The sum runs over the frames that exist within ⌊kernel / 2⌋ frames: of the
- * past (`causal`), or of both sides (`centered`, which gives a frame only when its future is known). Frames without
- * scores pass through without any and weigh nothing.
+ * d_k is the distance in capture time, in frame intervals, so that dropped frames do not distort the filter; at a
+ * constant frame rate d_k = k. The sum covers the samples within ⌊kernel / 2⌋ frames: the past half, k = 0 … 25
+ * (`causal`, no delay), or both sides, k = −25 … 25 (`centered`, delayed until those frames are known). Frames without
+ * scores have no weight and stay without scores.
  */
 export class ScoreSmoother {
   readonly #mode: SmoothingOptions['mode'];
   readonly #halfKernel: number;
   readonly #sigma: number;
-  /** Newest frames, oldest first; as many as the filter can still reach. */
+  /** Samples within the kernel of a frame that is pending or still to come, oldest first. */
   #samples: SmoothingSample[] = [];
-  /** Frames that have not been given out: their future is not known yet. */
+  /** Frames that wait for later samples of the centered kernel, oldest first. */
   #pending: AuScores[] = [];
 
-  /** `state` goes on from where another smoother with the same options was. */
+  /** `state`: resumes another smoother with the same options. */
   constructor(options: SmoothingOptions, state?: SmootherState) {
     this.#mode = options.mode;
     this.#halfKernel = Math.floor(options.kernel / 2);
@@ -56,12 +57,12 @@ export class ScoreSmoother {
     }
   }
 
-  /** All that later frames depend on. */
+  /** Everything that later frames depend on. */
   state(): SmootherState {
     return { samples: [...this.#samples], pending: [...this.#pending] };
   }
 
-  /** Takes the next frame; gives the frames that are now final, in order. */
+  /** Adds the next frame. Returns the frames whose smoothed scores are final, in order. */
   push(scores: AuScores): SmoothedScores[] {
     if (this.#mode === 'off') return [{ ...scores, smoothed: scores.raw }];
     const { captureTime, interval } = scores.face;
@@ -78,38 +79,40 @@ export class ScoreSmoother {
     return ready;
   }
 
-  /** The track is over: gives what still waited for its future. */
+  /** Ends the track. Returns the pending frames, smoothed with the samples that exist. */
   end(): SmoothedScores[] {
-    const rest = this.#pending.map((scores) => this.#smooth(scores));
+    const remaining = this.#pending.map((scores) => this.#smooth(scores));
     this.#samples = [];
     this.#pending = [];
-    return rest;
+    return remaining;
   }
 
-  #smooth(at: AuScores): SmoothedScores {
-    if (!at.raw) return { ...at, smoothed: null };
+  #smooth(frame: AuScores): SmoothedScores {
+    if (!frame.raw) return { ...frame, smoothed: null };
     const sum = new Float64Array(AU_COUNT);
-    let total = 0;
-    for (const tap of this.#samples) {
-      const d = framesBetween(at.face, tap);
-      if (!tap.raw || Math.round(Math.abs(d)) > this.#halfKernel || (this.#mode === 'causal' && d > 0))
+    let weightSum = 0;
+    for (const sample of this.#samples) {
+      const d = framesBetween(frame.face, sample);
+      if (!sample.raw || Math.round(Math.abs(d)) > this.#halfKernel || (this.#mode === 'causal' && d > 0))
         continue;
       const weight = Math.exp(-(d * d) / (2 * this.#sigma * this.#sigma));
-      total += weight;
-      for (let au = 0; au < AU_COUNT; au += 1) sum[au]! += weight * tap.raw[au]!;
+      weightSum += weight;
+      for (let au = 0; au < AU_COUNT; au += 1) sum[au]! += weight * sample.raw[au]!;
     }
-    return { ...at, smoothed: Float32Array.from(sum, (value) => value / total) };
+    return { ...frame, smoothed: Float32Array.from(sum, (value) => value / weightSum) };
   }
 
-  /** Drops what no frame to come can reach. */
+  /** Drops the samples that no pending or later frame can reach. */
   #prune(): void {
-    const oldest = this.#pending[0]?.face ?? this.#samples.at(-1)!;
-    const gone = this.#samples.findIndex((tap) => Math.round(framesBetween(tap, oldest)) <= this.#halfKernel);
-    this.#samples.splice(0, gone);
+    const oldestPending = this.#pending[0]?.face ?? this.#samples.at(-1)!;
+    const firstInReach = this.#samples.findIndex(
+      (sample) => Math.round(framesBetween(sample, oldestPending)) <= this.#halfKernel,
+    );
+    this.#samples.splice(0, firstInReach);
   }
 }
 
-/** From `a` to `b` in nominal frames; negative when `b` is older. */
+/** Distance in capture time from `a` to `b`, in frame intervals of `b`; negative if `b` is older. */
 function framesBetween(a: FrameTime, b: FrameTime): number {
   return (b.captureTime - a.captureTime) / b.interval;
 }

@@ -10,40 +10,41 @@ import type { InferOptions } from './options.ts';
 import { effectiveSmoothing, ScoreSmoother, type SmootherState } from './smoothing.ts';
 import { TrackWindow } from './window.ts';
 
-/** A hop that waits for the window encoder. */
+/** The frames of one track that are scored together: up to `hop` new ones, fewer before a break. */
 export interface Hop {
   readonly track: TrackInference;
   readonly faces: readonly FaceStamp[];
-  /** (256, D); null where no face of the hop nor any before it was reliable. */
+  /** The window that ends with these frames, (256, D); null if the window holds no reliable frame yet. */
   readonly embeddings: Float32Array | null;
+  /** Fewer than 256 real frames in the window. */
   readonly warmup: boolean;
-  /** Set when this is the last hop before a break. */
+  /** Why the window ends with this hop; null if it continues. */
   readonly endReason: ActivationEnd | null;
 }
 
-/** What one scored hop gives. */
+/** The events of one scored hop. */
 export interface HopEvents {
   readonly frames: AuFrame[];
   readonly activations: AuActivation[];
 }
 
-/** (12) The model's thresholds where the config has no others. */
+/** (12), in the order of ACTION_UNITS: the config's thresholds, else the model's own. */
 export function effectiveThresholds(model: AuModel, options: InferOptions): Float32Array {
   return model.thresholds.map((own, au) => options.thresholds[AU_NAMES[au]!] ?? own);
 }
 
 /**
- * A track between two hops, without its window: that is made again from the crops. Small enough to travel with the
- * events of each hop.
+ * Serializable state of a track between two hops, about 3 kB. The window is not part of it: another process refills it
+ * from the crops.
  */
 export interface TrackState {
-  /** Newest frame that was scored; -1 before the first one. */
+  /** Frame number; -1 before the first scored frame. */
   readonly lastScoredFrame: number;
   readonly smoother: SmootherState;
   readonly activations: ActivationState;
 }
 
-/** Window, smoothing and activations of one face track. No window and no filter ever spans a break. */
+/** Window, smoothing and activations of one face track. Neither the window nor the smoothing spans a break (gap). */
 export class TrackInference {
   readonly id: TrackKey;
   readonly #model: AuModel;
@@ -55,10 +56,10 @@ export class TrackInference {
   #lastCaptureTime: Micros | null = null;
   #lastReliableTime: Micros | null = null;
   #lastScoredFrame: number;
-  /** Frames up to this one were scored elsewhere: they only fill the window. */
+  /** Frames up to this one were scored by another process: they only refill the window. */
   readonly #restoredUpTo: number;
 
-  /** `state` goes on from where this track was elsewhere: first come the frames of its window once more. */
+  /** `state`: resumes a track of another process; the frames of its window are appended again first. */
   constructor(id: TrackKey, model: AuModel, options: InferOptions, state?: TrackState) {
     this.id = id;
     this.#lastScoredFrame = this.#restoredUpTo = state?.lastScoredFrame ?? -1;
@@ -70,7 +71,7 @@ export class TrackInference {
     this.#smoother = new ScoreSmoother(effectiveSmoothing(model, options.smoothing), state?.smoother);
   }
 
-  /** As of the newest hop that was finished. */
+  /** The state after the newest finished hop. */
   state(): TrackState {
     return {
       lastScoredFrame: this.#lastScoredFrame,
@@ -79,12 +80,12 @@ export class TrackInference {
     };
   }
 
-  /** Takes the track's next face with its embedding (null: unreliable); gives the hops that are now due. */
+  /** Appends the track's next face with its embedding, (D) or null if unreliable. Returns the hops that are due. */
   append(face: FaceStamp, embedding: Float32Array | null): Hop[] {
     const due: Hop[] = [];
-    const hole = gapThreshold(this.#options.gapSeconds, face.interval);
-    if (this.#lastReliableTime !== null && face.captureTime - this.#lastReliableTime > hole) {
-      due.push(this.#takeHop(face.captureTime - this.#lastCaptureTime! > hole ? 'gap' : 'unreliable'));
+    const threshold = gapThreshold(this.#options.gapSeconds, face.interval);
+    if (this.#lastReliableTime !== null && face.captureTime - this.#lastReliableTime > threshold) {
+      due.push(this.#takeHop(face.captureTime - this.#lastCaptureTime! > threshold ? 'gap' : 'unreliable'));
       this.#window = this.#newWindow();
       this.#lastReliableTime = null;
     }
@@ -96,30 +97,30 @@ export class TrackInference {
     return due;
   }
 
-  /** The track is over: the hop of what is left. */
+  /** Ends the track. Returns the hop of its remaining frames, which may be none. */
   end(reason: ActivationEnd): Hop {
     return this.#takeHop(reason);
   }
 
-  /** `scores`: (hop, 12) of the newest frames of the hop's window. */
+  /** Turns a hop's scores into events. `scores`: (hop, 12), of the newest frames of the hop's window, or null. */
   finish(hop: Hop, scores: Float32Array | null, inferredAt: Micros): HopEvents {
     const frames: AuFrame[] = [];
     const activations: AuActivation[] = [];
     this.#lastScoredFrame = hop.faces.at(-1)?.frame ?? this.#lastScoredFrame;
-    const publish = (smoothed: SmoothedScores) => {
+    const emit = (smoothed: SmoothedScores) => {
       const frame = this.#toEvent(smoothed, inferredAt);
       frames.push(frame);
       activations.push(...this.#activations.push(frame));
     };
     hop.faces.forEach((face, index) => {
       const row = this.#model.hop - hop.faces.length + index;
-      const trusted = scores !== null && face.quality.unreliable === null;
-      const raw = trusted ? scores.slice(row * AU_COUNT, (row + 1) * AU_COUNT) : null;
-      const next: AuScores = { face, warmup: hop.warmup, raw };
-      this.#smoother.push(next).forEach(publish);
+      const reliable = scores !== null && face.quality.unreliable === null;
+      const raw = reliable ? scores.slice(row * AU_COUNT, (row + 1) * AU_COUNT) : null;
+      const scored: AuScores = { face, warmup: hop.warmup, raw };
+      this.#smoother.push(scored).forEach(emit);
     });
     if (hop.endReason) {
-      this.#smoother.end().forEach(publish);
+      this.#smoother.end().forEach(emit);
       activations.push(...this.#activations.end(hop.endReason));
     }
     return { frames, activations };

@@ -2,14 +2,14 @@ import type { FaceStamp } from '../domain/face.ts';
 import type { CropWindow } from '../domain/scores.ts';
 
 /**
- * The newest embeddings of one track: `size` (256) of them, D numbers each, in a ring, and the faces that wait for
- * the next hop. Each crop is embedded once; a window is a copy of what is here.
+ * Sliding window of one track: a ring buffer of its newest `size` (256) embeddings of D floats, and the faces pending
+ * for the next hop. Each crop is embedded once; windows are copied from the ring buffer.
  */
 export class TrackWindow {
   readonly #size: number;
   readonly #embeddingSize: number;
   readonly #ring: Float32Array;
-  /** Frames ever taken; the newest stands at (count − 1) mod size. */
+  /** Embeddings ever appended; the newest is at row (frameCount − 1) mod size. */
   #frameCount = 0;
   #pending: FaceStamp[] = [];
 
@@ -19,31 +19,31 @@ export class TrackWindow {
     this.#ring = new Float32Array(size * embeddingSize);
   }
 
+  /** Faces pending for the next hop. */
   get pendingCount(): number {
     return this.#pending.length;
   }
 
-  /** Without an embedding (an unreliable crop) the newest one is held, or nothing where there is none yet. */
+  /**
+   * Appends a face with its embedding (D). For an unreliable crop, `embedding` is null and the previous embedding is
+   * repeated; before the first embedding the window stays empty.
+   */
   append(face: FaceStamp, embedding: Float32Array | null): void {
     this.#pending.push(face);
     this.refill(embedding);
   }
 
-  /** As `append`, for a face whose scores were given out before this window was made. */
+  /** Appends an embedding of a face that is already scored, to refill a restored window. */
   refill(embedding: Float32Array | null): void {
     if (embedding === null && this.#frameCount === 0) return;
-    const at = this.#frameCount % this.#size;
-    if (embedding) this.#ring.set(embedding, at * this.#embeddingSize);
-    else
-      this.#ring.copyWithin(
-        at * this.#embeddingSize,
-        this.#ringOffset(this.#frameCount - 1),
-        this.#ringOffset(this.#frameCount - 1) + this.#embeddingSize,
-      );
+    const next = this.#ringOffset(this.#frameCount);
+    const previous = this.#ringOffset(this.#frameCount - 1);
+    if (embedding) this.#ring.set(embedding, next);
+    else this.#ring.copyWithin(next, previous, previous + this.#embeddingSize);
     this.#frameCount += 1;
   }
 
-  /** The faces waiting, which wait no longer, and the window that scores them: null where no embedding exists yet. */
+  /** Removes and returns the pending faces, with the window (256, D) that scores them; null while it is empty. */
   takeHop(): { faces: readonly FaceStamp[]; window: CropWindow | null } {
     const faces = this.#pending;
     this.#pending = [];
@@ -51,13 +51,14 @@ export class TrackWindow {
     const real = Math.min(this.#frameCount, this.#size);
     const embeddings = new Float32Array(this.#size * this.#embeddingSize);
     for (let row = 0; row < this.#size; row += 1) {
-      // While fewer than `size` exist, the oldest one stands for those before it.
+      // Edge padding: while fewer than `size` embeddings exist, the oldest one is repeated on the left.
       const from = this.#ringOffset(this.#frameCount - real + Math.max(0, row - (this.#size - real)));
       embeddings.set(this.#ring.subarray(from, from + this.#embeddingSize), row * this.#embeddingSize);
     }
     return { faces, window: { faces, embeddings, warmup: real < this.#size } };
   }
 
+  /** Offset of the embedding appended as number `frame` in the ring buffer. */
   #ringOffset(frame: number): number {
     return (frame % this.#size) * this.#embeddingSize;
   }

@@ -31,6 +31,12 @@ describe('records', () => {
     );
   });
 
+  test('keep the reserved activation end `stopped`, which is no longer produced', () => {
+    const [activation] = fc.sample(anyActivation, 1);
+    const reserved = { ...activation!, end: 'stopped' as const };
+    expect(decode('AuActivation', new RecordEncoder('AuActivation').encode(reserved))).toEqual(reserved);
+  });
+
   test('of any length follow each other without touching', () => {
     const batch = (size: number) => ({
       ...{

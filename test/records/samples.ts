@@ -84,7 +84,6 @@ export const anyActivation: fc.Arbitrary<AuActivation> = fc.record({
       'gap' as const,
       'unreliable' as const,
       'epoch_ended' as const,
-      'stopped' as const,
     ),
   ),
   reliability: orNull(score),

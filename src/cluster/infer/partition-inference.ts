@@ -3,8 +3,9 @@ import type { ActivationEnd, AuActivation, AuFrame } from '../../domain/event.ts
 import type { FaceCrop } from '../../domain/face.ts';
 import { parseTrackKey, type TrackKey, trackKey } from '../../domain/track-key.ts';
 import type { AuModel } from '../../infer/engine/index.ts';
+import type { ScoredHop } from '../../infer/hop-scorer.ts';
 import type { InferOptions } from '../../infer/options.ts';
-import { InferStage, type ScoredHop } from '../../infer/stage.ts';
+import { InferStage } from '../../infer/stage.ts';
 import type { FaceCropBatch } from '../../records/events.ts';
 import { fromCropRecord, NO_TRACK } from '../crop-record.ts';
 import { CommitWatermark } from './commit-watermark.ts';

@@ -3,7 +3,7 @@ import { AustreamError } from '../../errors.ts';
 import { log } from '../../log.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../model/architecture.ts';
 import type { Weights } from '../model/ops.ts';
-import type { InferOptions } from '../options.ts';
+import { type InferOptions, PAPER_SIGMA_FRAMES } from '../options.ts';
 import { Checkpoint } from '../weights/checkpoint.ts';
 import { readManifest } from '../weights/manifest.ts';
 import { engineCandidates } from './candidates.ts';
@@ -21,9 +21,6 @@ export type ModelOptions = Pick<
   InferOptions,
   'model' | 'hop' | 'engine' | 'device' | 'precision' | 'threads'
 >;
-
-/** Vu et al. 2023, section 3.4. */
-const PAPER_SIGMA = 3;
 
 /**
  * Opens a model on the engine that options and host allow, and says which and why in one log line.
@@ -52,7 +49,7 @@ export async function openModel(
     stamp: { name, version, sha256: checkpoint.sha256, trained },
     choice,
     thresholds: perAu(manifest.thresholds) ?? new Float32Array(AU_COUNT).fill(0.5),
-    sigma: manifest.smoothing ?? { causal: PAPER_SIGMA, centered: PAPER_SIGMA },
+    sigma: manifest.smoothing ?? { causal: PAPER_SIGMA_FRAMES, centered: PAPER_SIGMA_FRAMES },
     reliability: perAu(manifest.reliability),
     embeddingSize: embeddingSize(manifest.architecture),
     windowSize: WINDOW_SIZE,

@@ -36,7 +36,7 @@ export class RestartPolicy {
     const exhausted = this.#recent.length >= budgetPerHour;
     this.#recent.push(now);
     if (exhausted || (rejected && this.#backoff.attempts > 0))
-      return this.#backoff.atMost(Math.max(maxSeconds, exhaustedSeconds) * 1000);
+      return this.#backoff.nextWithin(Math.max(maxSeconds, exhaustedSeconds) * 1000);
     return this.#backoff.next();
   }
 
