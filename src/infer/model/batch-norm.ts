@@ -1,9 +1,13 @@
 import type { ConvOptions, Parameters, Shape } from './ops.ts';
 
-/** ε of every batch norm (timm's, PyTorch's default). */
+/** ε of every batch norm: the default of PyTorch and timm. */
 const EPSILON = 1e-5;
 
-/** Weight and bias of a convolution with its batch norm folded in; `bias` is undefined where there is none. */
+/**
+ * Batch norm folding: weight (out, in / groups, kh, kw) and bias (out) of a convolution with the batch norm that follows
+ * it folded in, as at inference y = γ (x − mean) / √(variance + ε) + β is linear. `bias` is undefined if the convolution
+ * has neither a bias nor a batch norm. Throws MODEL_INVALID if a parameter is missing or has another shape.
+ */
 export function foldedConvParameters(
   parameters: Parameters,
   name: string,

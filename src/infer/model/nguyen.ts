@@ -4,7 +4,7 @@ import type { Ops } from './ops.ts';
 import { decoderBlock, encoderBlock, sliceNewest } from './transformer.ts';
 
 /**
- * The three-branch member after Nguyen et al. 2022: pooled features (b, w, c) of a window's frames → logits
+ * Three-branch Transformer of Nguyen et al. 2022: pooled backbone features (b, w, c) of a window → logits
  * (b, newest, 12) of its newest frames.
  */
 export function nguyenWindow<T>(
@@ -19,7 +19,7 @@ export function nguyenWindow<T>(
     ops.linear(sliceNewest(ops, x, newest), `${name}.heads.${branch}`, AU_COUNT); // b newest 12
   const fused = nguyen.outputMode === 'fused';
 
-  // Branch 3 attends to every position of branch 1, so branch 1 alone can stop at the newest ones.
+  // Fused, branch 3 attends to every position of branch 1. Only without fusion does branch 1 need just the newest.
   const first = seq2seq(ops, features, features, `${name}.branch1`, nguyen, fused ? window : newest);
   if (!fused) return head(0, first);
 
@@ -33,8 +33,8 @@ export function nguyenWindow<T>(
 }
 
 /**
- * Encoder-decoder Transformer, pre-norm, causal decoder: source and target (b, w, c) → (b, newest, c). A position is
- * the frame's index over the window's length, times learnable frequencies.
+ * Pre-norm encoder-decoder Transformer with a causal decoder: source and target (b, w, c) → (b, newest, c). Positional
+ * encoding: frame index / window length, times learnable frequencies (c).
  */
 function seq2seq<T>(
   ops: Ops<T>,

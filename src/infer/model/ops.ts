@@ -1,110 +1,106 @@
 /**
- * The operators in which every architecture of austream is written, once. An interpreter gives `T` its meaning:
- * a name and a shape where a graph is emitted (engine/onnx), a live tensor where it runs at once (engine/tfjs), a
- * bare shape where parameters are only counted (`parameters.ts`).
+ * The operators in which every architecture is written once. An interpreter defines `T`: the name and shape of a graph
+ * value (engine/onnx emits a graph), a tensor (engine/tfjs runs eagerly), or only a shape (`parameter-manifest.ts`).
  *
  * Two kinds of value:
- *   images  (n, h, w, c): made by `image` and `conv`; each interpreter lays them out in memory as it likes,
- *           so only the operators under "images" and the elementwise ones take them;
- *   rows    any other shape, row-major.
- * n is the batch; its size is `BATCH` (-1) where it is not known until the graph runs.
+ *   image   logical shape (n, h, w, c), made by `image` and `conv`. The memory layout is the interpreter's (NHWC or
+ *           NCHW), so only the image operators and the elementwise ones accept it.
+ *   tensor  any other shape, row-major.
+ * n is the batch dimension; its size is `BATCH` (-1) while it is unknown.
  *
- * Parameters are named, never passed: `linear(x, 'head', 12)` reads `head.weight` and `head.bias`. Names and layouts
- * are PyTorch's: convolutions (out, in / groups, kh, kw), linear layers (out, in).
+ * Operators take parameters by name: `linear(x, 'head', 12)` reads `head.weight` and `head.bias`. Names and layouts are
+ * PyTorch's: convolutions (out, in / groups, kh, kw), linear layers (out, in).
  */
 
-/** Size of a dimension that is known only when the graph runs; always the first one. */
+/** Dynamic dimension: its size is known only when the graph runs. Always the first dimension. */
 export const BATCH = -1;
 
 export type Shape = readonly number[];
 
 /**
- * `same`: TensorFlow's; the output is ceil(input / stride) and the odd pixel of padding goes right and below.
- * A number: that many pixels on each side (PyTorch's).
+ * `same`: TensorFlow's SAME; the output size is ceil(input / stride), and an odd pixel of padding goes right and below.
+ * A number: pixels on each side, as in PyTorch.
  */
 export type Padding = 'same' | number;
 
 export interface ConvOptions {
   /** Output channels. */
   readonly out: number;
-  /** Edge of the square kernel. */
+  /** Edge length of the square kernel. */
   readonly kernel: number;
   /** Default 1. */
   readonly stride?: number;
-  /** Default 1; as many as input channels is a depthwise convolution. */
+  /** Default 1. Equal to the input channels: a depthwise convolution. */
   readonly groups?: number;
   /** Default (kernel - 1) / 2. */
   readonly padding?: Padding;
-  /** Reads `<name>.bias`. Default: only where there is no batch norm. */
+  /** Reads `<name>.bias`. Default: true without a batch norm, else false. */
   readonly bias?: boolean;
-  /** Name of the batch norm that follows; its statistics are folded into the convolution. */
+  /** Parameter name of the batch norm that follows; it is folded into the convolution. */
   readonly batchNorm?: string;
 }
 
 export interface Ops<T> {
-  /** Logical shape: images are (n, h, w, c) whatever their memory looks like. */
+  /** Logical shape: (n, h, w, c) for images, whatever their memory layout. */
   shape(x: T): Shape;
 
-  // Parameters and constants, as rows.
-  /** The parameter of this name; the interpreter checks that it has this shape. */
+  // Parameters and constants, as tensors.
+  /** The parameter of this name. Throws if it has another shape. */
   parameter(name: string, shape: Shape): T;
   constant(values: ArrayLike<number>, shape: Shape): T;
 
   // Images.
-  /** Rows of pixels (n, h, w, c), bytes or floats → image with each channel scaled, then shifted. */
+  /** Pixel tensor (n, h, w, c), bytes or floats → image, each channel x · scale + shift. */
   image(pixels: T, scale: readonly number[], shift: readonly number[]): T;
   conv(x: T, name: string, options: ConvOptions): T;
-  /** Without padding; what does not fill a window is left out. */
+  /** Max pooling without padding; incomplete windows at the edge are dropped. */
   maxPool(x: T, size: number, stride: number): T;
-  /** Mean over h and w: (n, h, w, c) → (n, 1, 1, c). */
+  /** Global average pooling: (n, h, w, c) → (n, 1, 1, c). */
   pool(x: T): T;
-  /** Appends zero channels until there are `channels`. */
+  /** Appends zero channels up to `channels`: (n, h, w, c) → (n, h, w, channels). */
   padChannels(x: T, channels: number): T;
-  /** (n, h, w, c) → rows (n, h·w, c), position (0, 0) first, then along w. */
+  /** Image (n, h, w, c) → token tensor (n, h·w, c), in row-major order of (h, w). */
   tokens(x: T): T;
 
-  // Elementwise, on images and rows; one argument may broadcast to the other.
+  // Elementwise, on images and tensors, with NumPy's broadcasting.
   add(a: T, b: T): T;
   mul(a: T, b: T): T;
   relu(x: T): T;
-  /** The exact one, by the error function. */
+  /** Exact GELU (error function), not the tanh approximation. */
   gelu(x: T): T;
   sigmoid(x: T): T;
 
-  // Rows.
+  // Tensors.
   /**
-   * x · weightᵀ + bias over the last dimension. `part` takes only the outputs from … to - 1 of the `out` that the
-   * parameters have: q without k and v of a joint projection.
+   * x · weightᵀ + bias over the last dimension: (…, in) → (…, out). `part` computes only outputs from … to − 1, for
+   * example q without k and v of a joint projection.
    */
   linear(x: T, name: string, out: number, part?: readonly [from: number, to: number]): T;
-  /** Over the last dimension, ε 1e-5, with `<name>.weight` and `<name>.bias`. */
+  /** Layer norm over the last dimension, ε = 1e-5, with `<name>.weight` and `<name>.bias`. */
   layerNorm(x: T, name: string): T;
   /**
-   * softmax(q·kᵀ / √(d / heads))·v per head. q (n, i, d), k and v (n, j, d) → (n, i, d).
-   * `causal`: position p of q sees positions ≤ p + (j - i) of k, so that q may be the newest i of j positions.
+   * Multi-head attention, softmax(q·kᵀ / √(d / heads))·v per head: q (n, i, d), k and v (n, j, d) → (n, i, d).
+   * `causal`: position p of q attends to positions ≤ p + (j − i) of k; q may be the newest i of j positions.
    */
   attention(q: T, k: T, v: T, heads: number, causal?: boolean): T;
-  /** Mean over one dimension, which goes. */
+  /** Mean over one dimension, which is removed. */
   mean(x: T, axis: number): T;
   concat(xs: readonly T[], axis: number): T;
-  /** Positions from … to - 1 of one dimension. */
+  /** Positions from … to − 1 of one dimension. */
   slice(x: T, axis: number, from: number, to: number): T;
-  /** Zeros before and after along one dimension. */
+  /** Zero padding before and after along one dimension. */
   pad(x: T, axis: number, before: number, after: number): T;
-  /** One dimension may be BATCH: whatever is left. */
+  /** At most one dimension is BATCH (-1): inferred from the element count. */
   reshape(x: T, shape: Shape): T;
 }
 
-/** Named parameters, as every interpreter reads them. */
+/** Named parameters of a model. */
 export interface Parameters {
-  /**
-   * Values in fp32, row-major. Throws AustreamError MODEL_INVALID where the parameter is missing or has another
-   * shape.
-   */
+  /** Values in fp32, row-major. Throws MODEL_INVALID if the parameter is missing or has another shape. */
   read(name: string, shape: Shape): Float32Array;
 }
 
-/** Parameters that are known by a sum: equal sums mean equal values. */
+/** Parameters identified by a checksum: equal checksums mean equal values. */
 export interface Weights extends Parameters {
   readonly sha256: string;
 }

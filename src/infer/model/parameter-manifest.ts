@@ -4,15 +4,18 @@ import { frameEncoder, windowEncoder } from './ensemble.ts';
 import type { ConvOptions, Ops, Shape } from './ops.ts';
 import * as shapes from './shapes.ts';
 
-/** What a description reads and costs, found by following it with shapes alone. */
+/** Parameters and cost of an architecture, found by shape inference without weights. */
 export interface ParameterManifest {
-  /** Every parameter's shape by name, in the order of use. */
+  /** Shape by parameter name, in order of use. */
   readonly parameters: ReadonlyMap<string, Shape>;
-  /** Multiply-accumulates of one item of the batch. */
+  /** Multiply-accumulate operations for a batch of one. */
   readonly macs: number;
 }
 
-/** All parameters of a model, and what a crop (frame) and a hop (window) cost. */
+/**
+ * All parameters of a model with their shapes and learnable count, and separately those of the frame encoder (one crop)
+ * and the window encoder (one hop).
+ */
 export function parameterManifest(
   net: Architecture,
   newest = WINDOW_SIZE,
@@ -28,18 +31,19 @@ export function parameterManifest(
   );
   const parameters = new Map([...frame.parameters, ...window.parameters]);
   const count = [...parameters]
-    .filter(([name]) => !name.includes('.running_')) // statistics, not learnt
+    .filter(([name]) => !name.includes('.running_')) // batch norm statistics, not learnable
     .reduce((sum, [, shape]) => sum + shapes.elementCount(shape), 0);
   return { parameters, count, frame, window };
 }
 
-/** Follows a description; its inputs are shapes whose batch is 1. */
+/** Runs `describe` on shapes with a batch of one. Throws RangeError if shapes do not fit. */
 export function traceParameters(describe: (ops: Ops<Shape>) => unknown): ParameterManifest {
   const ops = new ShapeInference();
   describe(ops);
   return { parameters: ops.parameters, macs: ops.macs };
 }
 
+/** Interprets operators on shapes alone; records parameters and counts multiply-accumulates. */
 class ShapeInference implements Ops<Shape> {
   readonly parameters = new Map<string, Shape>();
   macs = 0;
@@ -48,9 +52,9 @@ class ShapeInference implements Ops<Shape> {
     return x;
   }
   parameter(name: string, shape: Shape): Shape {
-    const known = this.parameters.get(name);
-    if (known && known.join() !== shape.join())
-      throw new RangeError(`${name} is read as [${known}] and as [${shape}]`);
+    const existing = this.parameters.get(name);
+    if (existing && existing.join() !== shape.join())
+      throw new RangeError(`parameter ${name} is used with shapes [${existing}] and [${shape}]`);
     this.parameters.set(name, shape);
     return shape;
   }
@@ -125,7 +129,7 @@ class ShapeInference implements Ops<Shape> {
     return shapes.withDimension(x, axis, x[axis]! + before + after);
   }
   reshape(x: Shape, shape: Shape): Shape {
-    const known = shape.reduce((product, size) => (size === -1 ? product : product * size), 1);
-    return shape.map((size) => (size === -1 ? shapes.elementCount(x) / known : size));
+    const stated = shape.reduce((product, size) => (size === -1 ? product : product * size), 1);
+    return shape.map((size) => (size === -1 ? shapes.elementCount(x) / stated : size));
   }
 }

@@ -2,8 +2,8 @@ import type { RegNetOptions } from './architecture.ts';
 import type { Ops } from './ops.ts';
 
 /**
- * RegNetY (Radosavovic et al. 2020) without its head: image (n, 112, 112, 3) → (n, 4, 4, widths.at(-1)).
- * Parameter names under `name` are timm's.
+ * RegNetY backbone (Radosavovic et al. 2020) without its head: image (n, 112, 112, 3) → (n, 4, 4, widths.at(-1)).
+ * Parameter names below `name` are timm's.
  */
 export function regnet<T>(ops: Ops<T>, image: T, name: string, net: RegNetOptions): T {
   let x = ops.relu(convBn(ops, image, `${name}.stem`, { out: net.stem, kernel: 3, stride: 2 }));
@@ -18,7 +18,10 @@ export function regnet<T>(ops: Ops<T>, image: T, name: string, net: RegNetOption
   return x;
 }
 
-/** 1×1 → grouped 3×3 → squeeze-and-excitation → 1×1, ReLU after the add; a projection where the shape changes. */
+/**
+ * Y block: (n, h, w, c) → (n, h / stride, w / stride, out). 1×1 → grouped 3×3 → squeeze-and-excitation → 1×1, residual
+ * add, ReLU; the shortcut is a 1×1 projection if the shape changes.
+ */
 function regnetYBlock<T>(
   ops: Ops<T>,
   x: T,
@@ -34,6 +37,7 @@ function regnetYBlock<T>(
   return ops.relu(ops.add(y, same ? x : convBn(ops, x, `${name}.downsample`, { out, kernel: 1, stride })));
 }
 
+/** Squeeze-and-excitation (Hu et al. 2018): (n, h, w, c) → the same shape, channels reweighted. */
 function squeezeExcite<T>(ops: Ops<T>, x: T, name: string, squeezed: number): T {
   const out = ops.shape(x)[3] as number;
   const hidden = ops.relu(ops.conv(ops.pool(x), `${name}.fc1`, { out: squeezed, kernel: 1 }));
@@ -49,9 +53,9 @@ function convBn<T>(
   return ops.conv(x, `${name}.conv`, { ...options, batchNorm: `${name}.bn` });
 }
 
-/** Python's round, by which timm sizes the squeeze: 12.5 → 12, 13.5 → 14. */
+/** Python's `round`, with which timm computes the squeeze width: 12.5 → 12, 13.5 → 14. */
 function roundHalfToEven(x: number): number {
-  const below = Math.floor(x);
-  if (x - below !== 0.5) return Math.round(x);
-  return below % 2 === 0 ? below : below + 1;
+  const floor = Math.floor(x);
+  if (x - floor !== 0.5) return Math.round(x);
+  return floor % 2 === 0 ? floor : floor + 1;
 }

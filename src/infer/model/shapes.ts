@@ -1,19 +1,19 @@
 import type { ConvOptions, Shape } from './ops.ts';
 
-/** (n, h, w, c) → the shape after a convolution. */
+/** Output shape (n, h', w', out) of a convolution over (n, h, w, c). Throws RangeError if groups do not divide. */
 export function convShape(shape: Shape, options: ConvOptions): Shape {
   const [n, h, w, c] = imageShape(shape);
   const groups = options.groups ?? 1;
   if (c % groups !== 0 || options.out % groups !== 0)
-    throw new RangeError(`${groups} groups divide neither ${c} channels into ${options.out}`);
-  const after = (size: number) => {
-    const [before, behind] = convPadding(size, options);
-    return Math.floor((size + before + behind - options.kernel) / (options.stride ?? 1)) + 1;
+    throw new RangeError(`${groups} groups must divide ${c} input and ${options.out} output channels`);
+  const outputSize = (size: number) => {
+    const [before, after] = convPadding(size, options);
+    return Math.floor((size + before + after - options.kernel) / (options.stride ?? 1)) + 1;
   };
-  return [n, after(h), after(w), options.out];
+  return [n, outputSize(h), outputSize(w), options.out];
 }
 
-/** Pixels of padding before and after a dimension of this size. */
+/** Padding in pixels before and after a dimension of `size` pixels. */
 export function convPadding(size: number, { kernel, stride = 1, padding }: ConvOptions): [number, number] {
   if (padding !== 'same') {
     const each = padding ?? Math.floor((kernel - 1) / 2);
@@ -23,17 +23,18 @@ export function convPadding(size: number, { kernel, stride = 1, padding }: ConvO
   return [Math.floor(total / 2), Math.ceil(total / 2)];
 }
 
-/** Shape of a convolution's weight: (out, in / groups, kh, kw). */
+/** Weight shape (out, in / groups, kh, kw) of a convolution over `shape` (n, h, w, c). */
 export function kernelShape(shape: Shape, { out, kernel, groups = 1 }: ConvOptions): Shape {
   return [out, imageShape(shape)[3] / groups, kernel, kernel];
 }
 
+/** Output shape of max pooling without padding over (n, h, w, c). */
 export function maxPoolShape(shape: Shape, size: number, stride: number): Shape {
   const [n, h, w, c] = imageShape(shape);
   return [n, Math.floor((h - size) / stride) + 1, Math.floor((w - size) / stride) + 1, c];
 }
 
-/** NumPy's broadcasting; an unknown batch stays unknown. */
+/** NumPy's broadcasting; a BATCH dimension stays BATCH. Throws RangeError if the shapes do not broadcast. */
 export function broadcastShape(a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, axis) => {
@@ -44,11 +45,12 @@ export function broadcastShape(a: Shape, b: Shape): Shape {
   });
 }
 
+/** Throws RangeError if the shapes differ in another dimension than `axis`. */
 export function concatShape(shapes: readonly Shape[], axis: number): Shape {
   const [first = []] = shapes;
   for (const shape of shapes)
     if (shape.length !== first.length || shape.some((size, a) => a !== axis && size !== first[a]))
-      throw new RangeError(`[${first}] and [${shape}] cannot be joined along dimension ${axis}`);
+      throw new RangeError(`[${first}] and [${shape}] cannot be concatenated along dimension ${axis}`);
   return withDimension(
     first,
     axis,
@@ -56,23 +58,23 @@ export function concatShape(shapes: readonly Shape[], axis: number): Shape {
   );
 }
 
-/** q (n, i, d), k and v (n, j, d) → (n, i, d). */
+/** q (n, i, d), k and v (n, j, d) → (n, i, d). Throws RangeError if the shapes or heads do not fit. */
 export function attentionShape(q: Shape, k: Shape, v: Shape, heads: number, causal: boolean): Shape {
   const [, i = 0, d = 0] = q;
   if (q.length !== 3 || k.join() !== v.join() || k[2] !== d || d % heads !== 0 || (causal && i > (k[1] ?? 0)))
-    throw new RangeError(`no attention of ${heads} heads between [${q}], [${k}] and [${v}]`);
+    throw new RangeError(`attention with ${heads} heads does not fit q [${q}], k [${k}], v [${v}]`);
   return q;
 }
 
-/** The shape with one dimension of another size. */
+/** The shape with the size of dimension `axis` replaced. */
 export function withDimension(shape: Shape, axis: number, size: number): Shape {
   if (axis < 0 || axis >= shape.length) throw new RangeError(`[${shape}] has no dimension ${axis}`);
-  return shape.map((old, a) => (a === axis ? size : old));
+  return shape.map((current, a) => (a === axis ? size : current));
 }
 
 export function sliceShape(shape: Shape, axis: number, from: number, to: number): Shape {
   if (from < 0 || to <= from || to > (shape[axis] ?? 0))
-    throw new RangeError(`[${shape}] has no positions ${from} … ${to} along dimension ${axis}`);
+    throw new RangeError(`[${shape}] cannot be sliced ${from} … ${to} along dimension ${axis}`);
   return withDimension(shape, axis, to - from);
 }
 
@@ -81,6 +83,6 @@ export function elementCount(shape: Shape): number {
 }
 
 function imageShape(shape: Shape): readonly [number, number, number, number] {
-  if (shape.length !== 4) throw new RangeError(`an image has four dimensions, not [${shape}]`);
+  if (shape.length !== 4) throw new RangeError(`an image needs shape (n, h, w, c), got [${shape}]`);
   return shape as unknown as readonly [number, number, number, number];
 }

@@ -7,8 +7,8 @@ export interface BlockOptions {
 }
 
 /**
- * Pre-norm encoder block: x + attention(norm x), then x + fc2(act(fc1(norm x))). x (n, s, d) → (n, s, d), or
- * (n, newest, d) where only the newest positions of the result are wanted.
+ * Pre-norm encoder block: x + attention(norm x), then x + fc2(act(fc1(norm x))). (n, s, d) → (n, newest, d), computing
+ * only the newest positions; default all.
  */
 export function encoderBlock<T>(
   ops: Ops<T>,
@@ -22,7 +22,10 @@ export function encoderBlock<T>(
   return feedForward(ops, y, name, 'norm2', mlp, act);
 }
 
-/** Pre-norm decoder block: causal self-attention, cross-attention to `memory` (n, m, d), feed-forward. */
+/**
+ * Pre-norm decoder block: causal self-attention, cross-attention to `memory` (n, m, d), feed-forward. (n, s, d) →
+ * (n, newest, d).
+ */
 export function decoderBlock<T>(
   ops: Ops<T>,
   x: T,
@@ -35,12 +38,12 @@ export function decoderBlock<T>(
   let y = selfAttention(ops, x, name, heads, true, newest);
   const q = ops.linear(ops.layerNorm(y, `${name}.norm2`), `${name}.cross.q`, d);
   const kv = ops.linear(memory, `${name}.cross.kv`, 2 * d);
-  const seen = ops.attention(q, ops.slice(kv, 2, 0, d), ops.slice(kv, 2, d, 2 * d), heads);
-  y = ops.add(y, ops.linear(seen, `${name}.cross.proj`, d));
+  const attended = ops.attention(q, ops.slice(kv, 2, 0, d), ops.slice(kv, 2, d, 2 * d), heads);
+  y = ops.add(y, ops.linear(attended, `${name}.cross.proj`, d));
   return feedForward(ops, y, name, 'norm3', mlp, 'relu');
 }
 
-/** The newest positions of (n, s, d). */
+/** (n, s, d) → its newest positions (n, newest, d). */
 export function sliceNewest<T>(ops: Ops<T>, x: T, newest: number): T {
   const s = sequenceLength(ops, x);
   return newest === s ? x : ops.slice(x, 1, s - newest, s);
@@ -66,8 +69,8 @@ function selfAttention<T>(
     q = ops.linear(sliceNewest(ops, normed, newest), `${name}.attn.qkv`, 3 * d, [0, d]);
     kv = ops.linear(normed, `${name}.attn.qkv`, 3 * d, [d, 3 * d]);
   }
-  const seen = ops.attention(q, ops.slice(kv, 2, 0, d), ops.slice(kv, 2, d, 2 * d), heads, causal);
-  return ops.add(sliceNewest(ops, x, newest), ops.linear(seen, `${name}.attn.proj`, d));
+  const attended = ops.attention(q, ops.slice(kv, 2, 0, d), ops.slice(kv, 2, d, 2 * d), heads, causal);
+  return ops.add(sliceNewest(ops, x, newest), ops.linear(attended, `${name}.attn.proj`, d));
 }
 
 function feedForward<T>(ops: Ops<T>, x: T, name: string, norm: string, mlp: number, act: 'gelu' | 'relu'): T {
