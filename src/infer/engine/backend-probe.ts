@@ -4,17 +4,20 @@ import { dirname, join } from 'node:path';
 
 const require = createRequire(import.meta.url);
 
-/** What of this host decides which engine a model runs on. */
+/** The GPU and the inference backends found on this host. */
 export interface AvailableBackends {
   readonly nvidiaGpu: boolean;
-  /** ONNX Runtime's CUDA provider, which its install script fetches where asked to. */
+  /** ONNX Runtime's CUDA execution provider; its install script downloads it on request. */
   readonly onnxCuda: boolean;
+  /** ONNX Runtime's TensorRT execution provider. */
   readonly onnxTensorrt: boolean;
-  /** @tensorflow/tfjs-node-gpu, @tensorflow/tfjs-node. */
+  /** Package @tensorflow/tfjs-node-gpu. */
   readonly tfjsNodeGpu: boolean;
+  /** Package @tensorflow/tfjs-node. */
   readonly tfjsNode: boolean;
 }
 
+/** Looks for device files, shared libraries and packages; loads none of them. */
 export function probeBackends(): AvailableBackends {
   return {
     nvidiaGpu: existsSync('/dev/nvidiactl') || existsSync('/dev/dxg'),

@@ -16,26 +16,26 @@ import { TfjsEngine } from './tfjs/engine.ts';
 
 export type { AuModel, EngineChoice } from './model.ts';
 
-/** What of the inference options decides how a model is opened. */
+/** The inference options that decide how a model is opened. */
 export type ModelOptions = Pick<
   InferOptions,
   'model' | 'hop' | 'engine' | 'device' | 'precision' | 'threads'
 >;
 
 /**
- * Opens a model on the engine that options and host allow, and says which and why in one log line.
+ * Opens a model on the first engine candidate that works, and logs which one and why.
  *
- * Throws MODEL_NOT_FOUND or MODEL_INVALID where weights are missing or not what model.json says, ENGINE_UNAVAILABLE
- * where the host has no such engine or device. Nothing stays open then.
+ * Throws MODEL_NOT_FOUND or MODEL_INVALID if weights are missing or contradict model.json, ENGINE_UNAVAILABLE if the host
+ * lacks the engine or device. On an error nothing stays open.
  */
 export async function openModel(
   options: ModelOptions,
   progress: Progress | undefined = terminalProgress(),
 ): Promise<AuModel> {
   const manifest = readManifest(options.model);
-  const choices = engineCandidates(options);
+  const candidates = engineCandidates(options);
   const checkpoint = await Checkpoint.open(manifest);
-  const { engine, choice } = await openFirstCandidate(choices, (choice) =>
+  const { engine, choice } = await openFirstCandidate(candidates, (choice) =>
     openEngine(manifest.architecture, checkpoint, choice, options, progress),
   ).catch((error) => {
     checkpoint.close();
@@ -44,7 +44,7 @@ export async function openModel(
   const { name, version, trained } = manifest;
   const { engine: kind, device, precision, why } = choice;
   log.info({ model: `${name} ${version}`, engine: kind, device, precision, why }, 'model loaded');
-  if (!trained) log.warn({ model: name }, 'the weights are random: scores mean nothing');
+  if (!trained) log.warn({ model: name }, 'the weights are random: scores are meaningless');
   return {
     stamp: { name, version, sha256: checkpoint.sha256, trained },
     choice,
@@ -64,30 +64,31 @@ export async function openModel(
   };
 }
 
+/** Falls back to the next candidate if one fails to open. Throws ENGINE_UNAVAILABLE if the last one fails. */
 async function openFirstCandidate(
-  choices: readonly EngineChoice[],
+  candidates: readonly EngineChoice[],
   open: (choice: EngineChoice) => Promise<Engine>,
 ): Promise<{ engine: Engine; choice: EngineChoice }> {
-  for (const [index, choice] of choices.entries()) {
+  for (const [index, choice] of candidates.entries()) {
     try {
       return { engine: await open(choice), choice };
     } catch (cause) {
-      // Weights that are bad on one engine are bad on all.
+      // MODEL_INVALID: bad weights fail on every engine.
       if (cause instanceof AustreamError) throw cause;
       const { engine, device } = choice;
-      const message = `${engine} on ${device} does not work here: ${(cause as Error).message}`;
-      if (index === choices.length - 1)
+      const message = `${engine} on ${device} failed to open: ${(cause as Error).message}`;
+      if (index === candidates.length - 1)
         throw new AustreamError('ENGINE_UNAVAILABLE', message, {
-          fix: 'use engine: auto and device: auto; austream doctor shows what this host has',
+          fix: 'use engine: auto and device: auto; run austream doctor to see the backends of this host',
           cause,
         });
       log.warn(message);
     }
   }
-  throw new Error('no engine to choose from');
+  throw new Error('no engine candidates');
 }
 
-/** Opens one engine, without looking for another where it fails. */
+/** Opens one engine, without fallback. */
 export function openEngine(
   net: Architecture,
   weights: Weights,

@@ -1,6 +1,6 @@
 import type { Shape } from '../model/ops.ts';
 
-/** Rows from … to - 1 of a matrix with `width` columns; a view. */
+/** Rows from … to − 1 of a row-major matrix with `width` columns; a view. */
 export function sliceRows(
   matrix: Float32Array,
   width: number,
@@ -12,7 +12,7 @@ export function sliceRows(
 /** (rows, columns) → (columns, rows). */
 export function transpose(matrix: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(matrix.length);
-  // In tiles, so that both matrices' lines stay in the processor's cache.
+  // Tiled, so that the cache lines of both matrices stay in the CPU cache.
   for (let top = 0; top < rows; top += CACHE_TILE)
     for (let column = 0; column < columns; column++)
       for (let row = top; row < Math.min(rows, top + CACHE_TILE); row++)
@@ -21,8 +21,8 @@ export function transpose(matrix: Float32Array, rows: number, columns: number): 
 }
 
 /**
- * (1, i, j) to add before a softmax: what the newest i of j positions may not see is pushed out of it. A finite
- * number, because half precision has no larger one and -∞ - -∞ is no number.
+ * Additive causal attention mask (1, i, j): 0 where the newest i of j positions may attend, −10,000 elsewhere. Finite,
+ * because fp16 ends at 65,504 and −∞ − (−∞) is NaN.
  */
 export function causalMask(i: number, j: number): Float32Array {
   const mask = new Float32Array(i * j);
@@ -31,8 +31,8 @@ export function causalMask(i: number, j: number): Float32Array {
 }
 
 /**
- * A linear layer's weight (out, in) → 8-bit integers (in, out), symmetric, one scale per output. Steps of 1/64 rather
- * than 1/127 of the largest weight: kernels without VNNI add pairs of products in 16 bits and would saturate.
+ * Symmetric int8 quantization of a linear layer's weight (out, in) → values (in, out) and one scale per output channel.
+ * Values span ±64, not ±127: kernels without AVX-512 VNNI add pairs of products in 16 bits and would saturate.
  */
 export function quantizeInt8(
   weight: Float32Array,
@@ -43,8 +43,8 @@ export function quantizeInt8(
   const scales = new Float32Array(out);
   for (let o = 0; o < out; o++) {
     const row = weight.subarray(o * inputs, (o + 1) * inputs);
-    const largest = row.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
-    const scale = largest / INT8_LEVELS || 1;
+    const maxAbs = row.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
+    const scale = maxAbs / INT8_LEVELS || 1;
     scales[o] = scale;
     for (let i = 0; i < inputs; i++) values[i * out + o] = Math.round(row[i]! / scale);
   }
@@ -52,32 +52,37 @@ export function quantizeInt8(
 }
 
 /**
- * How many neighbouring groups of a convolution make one of 16 channels: ONNX Runtime's fast convolution wants whole
- * vectors of channels, and the zeros between joined groups cost less than the slow one.
+ * Number of adjacent groups of a grouped convolution to merge into one of 16 channels, else 1. ONNX Runtime's NCHWc
+ * convolution needs whole blocks of 16 channels; the zeros between merged groups cost less than its fallback.
  */
 export function mergeableGroups([out = 0, each = 0]: Shape, groups: number): number {
-  const joined = CHANNEL_BLOCK / each;
-  const fits = groups > 1 && each > 1 && out / groups === each && Number.isInteger(joined);
-  return fits && groups % joined === 0 ? joined : 1;
+  const merged = CHANNEL_BLOCK / each;
+  const fits = groups > 1 && each > 1 && out / groups === each && Number.isInteger(merged);
+  return fits && groups % merged === 0 ? merged : 1;
 }
 
-/** The weight (out, in / groups, kh, kw) for `joined` groups at a time: theirs on the diagonal, zeros elsewhere. */
+/**
+ * Block-diagonal weight (out, merged · in / groups, kh, kw) of a convolution whose groups are merged `merged` at a time,
+ * from (out, in / groups, kh, kw).
+ */
 export function mergeGroups(
   weight: Float32Array,
   [out = 0, each = 0, height = 0, width = 0]: Shape,
   groups: number,
-  joined: number,
+  merged: number,
 ): Float32Array {
-  if (joined === 1) return weight;
+  if (merged === 1) return weight;
   const size = each * height * width;
-  const wide = new Float32Array(weight.length * joined);
+  const wide = new Float32Array(weight.length * merged);
   for (let o = 0; o < out; o++) {
-    const place = Math.floor(o / (out / groups)) % joined;
-    wide.set(weight.subarray(o * size, (o + 1) * size), (o * joined + place) * size);
+    const block = Math.floor(o / (out / groups)) % merged;
+    wide.set(weight.subarray(o * size, (o + 1) * size), (o * merged + block) * size);
   }
   return wide;
 }
 
+/** Channels per block of ONNX Runtime's NCHWc layout with AVX-512. */
 const CHANNEL_BLOCK = 16;
 const INT8_LEVELS = 64;
+/** Rows per tile. */
 const CACHE_TILE = 32;

@@ -3,19 +3,19 @@ import { type Architecture, embeddingSize, WINDOW_SIZE } from '../model/architec
 import { uniform } from '../weights/random-weights.ts';
 import type { Engine } from './model.ts';
 
-/** What a model costs on one engine of one host. Times are medians, in milliseconds. */
+/** Speed of a model on one engine of this host. Times are medians, in milliseconds. */
 export interface Measurement {
-  /** One run of the frame encoder, by its batch's size (crops). */
+  /** One run of the frame encoder by batch size (crops). */
   readonly batches: readonly BatchTime[];
-  /** What `infer.batch` should be here. */
+  /** The recommended `infer.batch`. */
   readonly batch: { readonly max: number; readonly deadlineMs: number };
-  /** Crops embedded a second, in batches of `batch.max`. */
+  /** Throughput of the frame encoder in crops per second, in batches of `batch.max`. */
   readonly framesPerSecond: number;
-  /** One hop of one face: `hop` crops embedded, the window's newest frames scored. */
+  /** One hop of one face: `hop` crops embedded, the newest `hop` frames of the window scored. */
   readonly hopMs: number;
-  /** Processor time of a hop, all threads together: what a machine full of faces needs. */
+  /** CPU time of a hop, all threads together; bounds how many faces a machine can process. */
   readonly hopCpuMs: number;
-  /** The same scores without what is kept: 256 crops embedded, the whole window scored. */
+  /** The same scores without incremental inference: 256 crops embedded, the whole window scored. */
   readonly fullMs: number;
 }
 
@@ -26,22 +26,22 @@ export interface BatchTime {
 
 const EMBED_BATCH = 64;
 const BATCH_SIZES = [1, 4, 16, 64, 256];
-/** Share of the best throughput that is as good as the best. */
+/** Share of the best throughput from which a batch size is good enough. */
 const NEAR_BEST_SHARE = 0.9;
 
 const throughput = ({ crops, ms }: BatchTime): number => crops / ms;
 
 /**
- * The smallest batch that gives nearly the throughput of the best, and for its deadline the time that it runs: crops
- * wait for one run to end anyway, so company that takes no longer than a run to come is worth it, and more is lag.
+ * The smallest batch within 10 % of the best throughput, and as its deadline the time of one run: crops wait for the
+ * running batch anyway, so waiting that long for more crops adds little lag.
  */
 export function recommendBatch(batches: readonly BatchTime[]): Measurement['batch'] {
   const best = Math.max(...batches.map(throughput));
-  const { crops, ms } = batches.find((one) => throughput(one) >= NEAR_BEST_SHARE * best)!;
+  const { crops, ms } = batches.find((batch) => throughput(batch) >= NEAR_BEST_SHARE * best)!;
   return { max: crops, deadlineMs: Math.ceil(ms) };
 }
 
-/** Runs each kind of work for about `seconds`, at least three times. */
+/** Runs each workload for about `seconds`, at least three times. */
 export async function measureEngine(
   engine: Engine,
   net: Architecture,
@@ -58,15 +58,15 @@ export async function measureEngine(
       engine.encode(pixels.subarray(0, crops * CROP_BYTES), crops),
     );
     batches.push({ crops, ms: wall });
-    // Larger ones only take memory.
+    // Past the best throughput, larger batches only take memory.
     if (throughput(batches.at(-1)!) < NEAR_BEST_SHARE * Math.max(...batches.map(throughput))) break;
   }
   const batch = recommendBatch(batches);
-  const each = await medianCost(seconds, async () => {
+  const hopCost = await medianCost(seconds, async () => {
     await embed(engine, pixels, hop);
     await engine.scoreNewest(window, 1);
   });
-  const full = await medianCost(seconds, async () => {
+  const fullCost = await medianCost(seconds, async () => {
     await embed(engine, pixels, WINDOW_SIZE);
     await engine.score(window, 1);
   });
@@ -75,9 +75,9 @@ export async function measureEngine(
     batches,
     batch,
     framesPerSecond: (1_000 * batch.max) / ms,
-    hopMs: each.wall,
-    hopCpuMs: each.cpu,
-    fullMs: full.wall,
+    hopMs: hopCost.wall,
+    hopCpuMs: hopCost.cpu,
+    fullMs: fullCost.wall,
   };
 }
 
@@ -88,7 +88,7 @@ async function embed(engine: Engine, pixels: Uint8Array, count: number): Promise
   }
 }
 
-/** The first run, which pays for memory and code that later ones find ready, is left out. */
+/** Median wall-clock and CPU time in ms. The first run is a warm-up and does not count. */
 async function medianCost(
   seconds: number,
   work: () => Promise<unknown>,
@@ -105,6 +105,6 @@ async function medianCost(
     const { user, system } = process.cpuUsage(before);
     cpu.push((user + system) / 1_000);
   }
-  const middle = (times: number[]) => times.sort((a, b) => a - b)[times.length >> 1]!;
-  return { wall: middle(wall), cpu: middle(cpu) };
+  const medianOf = (times: number[]) => times.sort((a, b) => a - b)[times.length >> 1]!;
+  return { wall: medianOf(wall), cpu: medianOf(cpu) };
 }

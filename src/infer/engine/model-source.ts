@@ -4,25 +4,25 @@ import { Checkpoint } from '../weights/checkpoint.ts';
 import { type Manifest, readManifest } from '../weights/manifest.ts';
 import { randomWeights } from '../weights/random-weights.ts';
 
-/** An architecture with weights: a model's folder, or a preset with weights by formula. */
+/** An architecture with weights: of a model folder, or a preset with random weights. */
 export interface ModelSource {
   readonly name: string;
   readonly net: Architecture;
   readonly weights: Weights;
-  /** Null where the weights are a formula's. */
+  /** Null for random weights. */
   readonly manifest: Manifest | null;
-  /** Null where the weights are a formula's. */
+  /** Null for random weights. */
   readonly checkpoint: Checkpoint | null;
   close(): void;
 }
 
-/** Which model: a folder (default: the one that ships) or a preset's name. */
+/** Selects a model: a folder (default: the model that ships), or a preset with random weights. */
 export interface ModelSelector {
   readonly folder?: string | undefined;
   readonly preset?: PresetName | undefined;
 }
 
-/** Throws MODEL_NOT_FOUND or MODEL_INVALID. */
+/** Opens the architecture and weights, without an engine. Throws MODEL_NOT_FOUND or MODEL_INVALID. */
 export async function openModelSource({ folder, preset: name }: ModelSelector): Promise<ModelSource> {
   if (name !== undefined)
     return {

@@ -1,13 +1,13 @@
 import type { Progress } from './model.ts';
 
-/** One line on standard error, rewritten at every percent; undefined, so nothing, where that is no terminal. */
+/** A progress line on standard error, updated at every percent; undefined if `stream` is not a terminal. */
 export function terminalProgress(stream: NodeJS.WriteStream = process.stderr): Progress | undefined {
   if (!stream.isTTY) return undefined;
   let shown = '';
-  return (what, done, of) => {
-    const line = `${what} ${Math.floor((100 * done) / of)} %`;
+  return (task, done, total) => {
+    const line = `${task} ${Math.floor((100 * done) / total)} %`;
     if (line === shown) return;
     shown = line;
-    stream.write(`\r${line}${done >= of ? '\n' : ''}`);
+    stream.write(`\r${line}${done >= total ? '\n' : ''}`);
   };
 }

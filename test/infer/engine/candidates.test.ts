@@ -17,7 +17,7 @@ const names = (...given: Parameters<typeof engineCandidates>) =>
 describe('engine: auto', () => {
   it('is ONNX Runtime on the processor where there is no GPU', () => {
     expect(names(auto, bare)).toEqual(['onnx cpu fp32']);
-    expect(engineCandidates(auto, bare)[0]!.why).toBe('no NVIDIA GPU is here');
+    expect(engineCandidates(auto, bare)[0]!.why).toBe('no NVIDIA GPU found');
   });
   it('is CUDA in half precision where GPU and provider are here, with the processor to fall back on', () => {
     expect(names(auto, { ...bare, nvidiaGpu: true, onnxCuda: true })).toEqual([
@@ -53,8 +53,8 @@ describe('engine: tfjs', () => {
 
 describe('what the host lacks', () => {
   it.each([
-    [{ ...auto, device: 'cuda' }, /CUDA provider/],
-    [{ ...auto, device: 'tensorrt' }, /TensorRT provider/],
+    [{ ...auto, device: 'cuda' }, /CUDA execution provider/],
+    [{ ...auto, device: 'tensorrt' }, /TensorRT execution provider/],
     [{ ...auto, engine: 'tfjs', device: 'cuda' }, /tfjs-node-gpu/],
     [{ ...auto, engine: 'tfjs', device: 'webgpu' }, /webgpu in TensorFlow/],
     [{ ...auto, engine: 'tfjs', precision: 'fp16' }, /fp16 in TensorFlow/],

@@ -96,7 +96,7 @@ describe('the model that ships', () => {
       engine: 'onnx',
       device: 'cpu',
       precision: 'fp32',
-      why: 'no NVIDIA GPU is here',
+      why: 'no NVIDIA GPU found',
     });
     expect(model.thresholds.length).toBe(AU_COUNT);
     expect(model.reliability!.every((worth) => worth >= 0 && worth <= 1)).toBe(true);

@@ -8,8 +8,8 @@ import { emitModelGraph, type GraphKind, graphName } from './model-graphs.ts';
 import type { GraphPrecision } from './ops.ts';
 
 /**
- * Writes all graphs of a model: the frame encoder, the window encoder for a hop's newest frames and for whole windows.
- * Without `out` they go to the cache, where a process that runs the model finds them.
+ * Builds all graphs of a model: the frame encoder, and the window encoder for the newest `hop` frames and for whole
+ * windows. Writes them to the folder `out`, or to the graph cache, where a process that runs the model finds them.
  *
  * @returns the paths of the .onnx files
  */

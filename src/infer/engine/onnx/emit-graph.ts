@@ -6,18 +6,18 @@ import { type GraphPrecision, OnnxOps, type Value } from './ops.ts';
 
 export interface GraphOptions<Inputs extends string> {
   readonly name: string;
-  /** Each input's type and shape; the first dimension may be BATCH. */
+  /** Element type and shape of each input; the first dimension may be BATCH. */
   readonly inputs: Readonly<Record<Inputs, { readonly element: 'uint8' | 'float'; readonly shape: Shape }>>;
   readonly parameters: Parameters;
   readonly precision?: GraphPrecision;
-  /** Default: in the graph's own file. */
+  /** Where constants are stored. Default: inline in the .onnx file. */
   readonly initializers?: Initializers;
-  /** Written into the file for people who inspect it. */
+  /** Metadata properties of the .onnx file. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /**
- * Emits the ONNX graph of a description. Its outputs are fp32 whatever the precision.
+ * Emits the ONNX graph of an architecture written over `Ops`. Outputs are fp32 in every precision.
  *
  * @returns the bytes of an .onnx file
  */

@@ -14,7 +14,7 @@ export interface OnnxEngineOptions extends SessionOptions {
   readonly progress?: Progress | undefined;
 }
 
-/** A model in ONNX Runtime: one session per graph, opened when first asked for and built where no cache has it. */
+/** A model on ONNX Runtime: one session per graph, opened on first use; graphs not in the cache are built. */
 export class OnnxEngine implements Engine {
   readonly #net: Architecture;
   readonly #weights: Weights;
@@ -29,7 +29,7 @@ export class OnnxEngine implements Engine {
     this.#cache = new GraphCache(graphCacheKey(net, weights, options.precision));
   }
 
-  /** What a hop needs is loaded when this resolves. The weights must stay open as long as the engine. */
+  /** Loads the graphs that a hop needs. `weights` must stay open as long as the engine. */
   static async open(net: Architecture, weights: Weights, options: OnnxEngineOptions): Promise<OnnxEngine> {
     const engine = new OnnxEngine(net, weights, options);
     try {
@@ -67,7 +67,8 @@ export class OnnxEngine implements Engine {
     const session = await this.#session({ newest });
     const shape = [n, WINDOW_SIZE, embeddingSize(this.#net)];
     const { scores } = await session.run({ windows: { data: windows, shape } });
-    if (scores!.data.length !== n * newest * AU_COUNT) throw new Error('the graph is not the one expected');
+    if (scores!.data.length !== n * newest * AU_COUNT)
+      throw new Error(`graph ${graphName({ newest })} returned ${scores!.data.length} scores`);
     return scores!.data;
   }
 

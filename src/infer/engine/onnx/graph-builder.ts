@@ -10,11 +10,11 @@ import {
   type TensorProto,
 } from './onnx-proto.ts';
 
-/** Nodes and constants of a graph that grows; equal constants are kept once. */
+/** Collects the nodes and initializers (constants) of an ONNX graph; equal constants are stored once. */
 export class GraphBuilder {
   readonly nodes: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
-  /** Type of the numbers in which the graph computes. */
+  /** Floating-point type in which the graph computes. */
   readonly element: 'float' | 'float16';
   readonly #initializerStore: Initializers;
   readonly #namesByKey = new Map<string, string>();
@@ -47,7 +47,7 @@ export class GraphBuilder {
     return this.node('Cast', [x], { to: ELEMENT[to] }, '', output);
   }
 
-  /** A constant in the type in which the graph computes. `name` and `shape` tell constants apart. */
+  /** A constant in the graph's floating-point type. `name` and `shape` identify it. */
   floats(name: string, shape: Shape, values: () => Float32Array): string {
     const half = this.element === 'float16';
     return this.initializer(name, this.element, shape, () =>
@@ -55,15 +55,17 @@ export class GraphBuilder {
     );
   }
 
+  /** A one-dimensional int64 constant, such as axes, shapes and pads. */
   integers(values: readonly number[]): string {
     const data = () => bytes(BigInt64Array.from(values, BigInt));
     return this.initializer(`int64.${values.join()}`, 'int64', [values.length], data);
   }
 
+  /** A constant of any type. `key` and `dims` identify it; `data` is called at most once. Returns its name. */
   initializer(key: string, element: Element, dims: Shape, data: () => Uint8Array): string {
     const full = `${key} [${dims}]`;
-    const known = this.#namesByKey.get(full);
-    if (known) return known;
+    const existing = this.#namesByKey.get(full);
+    if (existing) return existing;
     const name = key.length < 100 ? full : `constant ${this.#namesByKey.size}`;
     this.#namesByKey.set(full, name);
     this.initializers.push(this.#initializerStore.add(name, element, dims, data()));
@@ -71,7 +73,7 @@ export class GraphBuilder {
   }
 }
 
-/** The memory of a typed array. */
+/** The bytes of a typed array; a view. */
 export function bytes(values: ArrayBufferView): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

@@ -8,29 +8,29 @@ import type { Weights } from '../../model/ops.ts';
 import { ExternalInitializers } from './initializers.ts';
 import type { GraphPrecision } from './ops.ts';
 
-/** Part of every cached graph's place: raise it when emitted graphs change. */
+/** Version of the graph emitter, part of the cache key: increase it when emitted graphs change. */
 const EMITTER_VERSION = 3;
 
-/** Everything that decides the content of a model's graphs. */
+/** Everything that determines the content of a model's graphs. */
 export function graphCacheKey(net: Architecture, weights: Weights, precision: GraphPrecision): unknown {
   return [weights.sha256, net, precision];
 }
 
 /**
- * Emitted graphs on the disk, by what they were made from: XDG's cache folder, or one that goes with the process where
- * that cannot be written. A graph is `<name>.onnx` with its weights in `<name>.bin`.
+ * Disk cache of emitted graphs, in `$XDG_CACHE_HOME/austream/graphs/<hash of the cache key>`, or in a temporary folder if
+ * that is not writable. A graph is `<name>.onnx` with its weights in `<name>.bin`.
  */
 export class GraphCache {
   readonly folder: string;
   readonly #temporary: boolean;
 
-  /** `origin`: everything that decides the graphs' content. */
-  constructor(origin: unknown) {
+  /** `cacheKey`: everything that determines the graphs' content, as JSON. */
+  constructor(cacheKey: unknown) {
     const root = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-    const key = createHash('sha256')
-      .update(JSON.stringify([EMITTER_VERSION, origin]))
+    const hash = createHash('sha256')
+      .update(JSON.stringify([EMITTER_VERSION, cacheKey]))
       .digest('hex');
-    const folder = join(root, 'austream', 'graphs', key.slice(0, 32));
+    const folder = join(root, 'austream', 'graphs', hash.slice(0, 32));
     try {
       mkdirSync(folder, { recursive: true });
       this.folder = folder;
@@ -40,26 +40,27 @@ export class GraphCache {
       this.#temporary = true;
       log.warn(
         { folder, cause: (error as NodeJS.ErrnoException).code },
-        'the cache folder cannot be written: graphs are built anew at each start; set XDG_CACHE_HOME',
+        'the graph cache is not writable: graphs are rebuilt at each start; set XDG_CACHE_HOME',
       );
     }
   }
 
-  /** The path of a graph, which `emit` makes where it is not there yet. */
+  /** Path of the graph's .onnx file. Calls `emit` if the graph is not cached yet. */
   graph(name: string, emit: (initializers: ExternalInitializers) => Uint8Array): string {
     const file = join(this.folder, `${name}.onnx`);
     if (!existsSync(file)) writeGraph(this.folder, name, emit);
     return file;
   }
 
+  /** Removes the folder if it is temporary. */
   close(): void {
     if (this.#temporary) rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
 /**
- * Writes `<name>.onnx` and `<name>.bin`. Both appear whole, the graph last, so that a process that dies on the way
- * leaves nothing that another would take for a graph.
+ * Writes `<name>.onnx` and `<name>.bin` atomically: both are renamed into place complete, the .onnx file last, so that a
+ * process that dies in between leaves no partial graph.
  */
 export function writeGraph(
   folder: string,

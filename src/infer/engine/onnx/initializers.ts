@@ -3,22 +3,22 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ELEMENT, type Element, type TensorProto, tensor } from './onnx-proto.ts';
 
-/** Where a graph's constants go. */
+/** Stores a graph's initializers (constants). */
 export interface Initializers {
   add(name: string, element: Element, dims: readonly number[], data: Uint8Array): TensorProto;
 }
 
-/** All in the graph's own file: for graphs far below protobuf's 2 GB. */
+/** Stores constants inline in the .onnx file, which protobuf limits to 2 GB. */
 export const inlineInitializers: Initializers = { add: tensor };
 
-/** Below this a tensor stays in the graph, where shape inference can see it. */
+/** Smaller tensors stay inline, where ONNX's shape inference can read them. */
 const EXTERNAL_MIN_BYTES = 1024;
-/** ONNX Runtime maps external data into memory; whole pages map best. */
+/** Alignment of external data, which ONNX Runtime maps into memory by page. */
 const PAGE_BYTES = 4096;
 
 /**
- * Large tensors go to a file beside the graph, written as they come, so that a model of any size is built in little
- * memory and only its pages that are read are loaded.
+ * Stores large tensors as ONNX external data in a file beside the graph, written one by one, so that building a model of
+ * any size takes little memory.
  */
 export class ExternalInitializers implements Initializers {
   readonly #file: string;
@@ -49,7 +49,7 @@ export class ExternalInitializers implements Initializers {
     };
   }
 
-  /** Returns the file's sha256. */
+  /** Returns the sha256 of the file. */
   close(): string {
     closeSync(this.#handle);
     return this.#hash.digest('hex');

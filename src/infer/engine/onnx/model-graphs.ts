@@ -9,14 +9,17 @@ import { emitGraph } from './emit-graph.ts';
 import type { Initializers } from './initializers.ts';
 import type { GraphPrecision } from './ops.ts';
 
-/** The frame encoder, or the window encoder for its newest frames. */
+/** The frame encoder, or the window encoder that scores the newest `newest` frames. */
 export type GraphKind = 'frame' | { readonly newest: number };
 
 export function graphName(kind: GraphKind): string {
   return kind === 'frame' ? 'frame' : `window-${kind.newest}`;
 }
 
-/** Emits one of a model's graphs: `crops` → `embeddings`, or `windows` → `scores`. */
+/**
+ * Emits one graph of a model: crops (n, 112, 112, 3) → embeddings (n, D), or windows (n, 256, D) → scores
+ * (n, newest, 12). Returns the bytes of the .onnx file.
+ */
 export function emitModelGraph(
   kind: GraphKind,
   net: Architecture,
@@ -43,13 +46,15 @@ export function emitModelGraph(
   );
 }
 
+/** Bytes of the graph's parameters in fp32: the total of its progress. */
 function parameterBytes(kind: GraphKind, net: Architecture): number {
   const { frame, window } = parameterManifest(net);
   const { parameters } = kind === 'frame' ? frame : window;
   return [...parameters.values()].reduce((sum, shape) => sum + 4 * elementCount(shape), 0);
 }
 
-function withProgress(parameters: Parameters, of: number, what: string, progress?: Progress): Parameters {
+/** Reports each parameter's bytes when it is first read. */
+function withProgress(parameters: Parameters, total: number, task: string, progress?: Progress): Parameters {
   if (!progress) return parameters;
   const seen = new Set<string>();
   let done = 0;
@@ -58,7 +63,7 @@ function withProgress(parameters: Parameters, of: number, what: string, progress
       const values = parameters.read(name, shape);
       if (!seen.has(name)) done += values.byteLength;
       seen.add(name);
-      progress(what, done, of);
+      progress(task, done, total);
       return values;
     },
   };

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import protobuf from 'protobufjs';
 import { elementCount } from '../../model/shapes.ts';
 
-/** ONNX's numbers for element types. */
+/** TensorProto.DataType of ONNX. */
 export const ELEMENT = { float: 1, uint8: 2, int8: 3, int64: 7, float16: 10 } as const;
 export type Element = keyof typeof ELEMENT;
 const ELEMENT_BYTES: Record<Element, number> = { float: 4, uint8: 1, int8: 1, int64: 8, float16: 2 };
@@ -45,7 +45,7 @@ const schema = protobuf.parse(readFileSync(new URL('onnx.proto', import.meta.url
   keepCase: true,
 }).root;
 
-/** A number is an integer attribute. */
+/** A plain number is an INT attribute. */
 export type AttributeValue = number | readonly number[] | { readonly float: number };
 
 export function attribute(name: string, value: AttributeValue): object {
@@ -54,7 +54,7 @@ export function attribute(name: string, value: AttributeValue): object {
   return { name, ints: value, type: 7 };
 }
 
-/** A tensor whose bytes stand in the graph's own file. */
+/** A tensor with inline data. Throws RangeError if `data` does not fit `dims`. */
 export function tensor(
   name: string,
   element: Element,
@@ -62,11 +62,11 @@ export function tensor(
   data: Uint8Array,
 ): TensorProto {
   if (data.length !== elementCount(dims) * ELEMENT_BYTES[element])
-    throw new RangeError(`${name} [${dims}] of ${element} cannot be ${data.length} bytes long`);
+    throw new RangeError(`${name} [${dims}] of ${element} has ${data.length} bytes`);
   return { name, dims, data_type: ELEMENT[element], raw_data: data };
 }
 
-/** The bytes of an ONNX file. Operators of opset 20, and of ONNX Runtime's own domain com.microsoft. */
+/** The bytes of an .onnx file: IR version 9, opset 20, and ONNX Runtime's contrib operators (com.microsoft). */
 export function encodeModel(graph: Graph): Uint8Array {
   const type = schema.lookupType('onnx.ModelProto');
   const info = ({ name, element, shape }: ValueInfo) => ({

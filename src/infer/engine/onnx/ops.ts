@@ -5,7 +5,7 @@ import { causalMask, mergeableGroups, mergeGroups, quantizeInt8, sliceRows, tran
 import { bytes, type GraphBuilder } from './graph-builder.ts';
 import type { Element } from './onnx-proto.ts';
 
-/** A value of the graph: images are (n, c, h, w) in the graph, though `shape` is the logical (n, h, w, c). */
+/** A value of the graph. Images are NCHW in the graph; `shape` is the logical (n, h, w, c). */
 export interface Value {
   readonly name: string;
   readonly shape: Shape;
@@ -13,12 +13,12 @@ export interface Value {
 }
 
 /**
- * fp32: all in single precision. fp16: all in half precision, but for inputs and outputs. int8: linear layers in
- * 8-bit integers, weights quantised per output, activations as they come; the rest fp32 (CPU only).
+ * fp32: single precision. fp16: half precision, except inputs and outputs. int8 (CPU only): dynamic quantization of
+ * linear layers, weights per output channel, activations at run time; everything else fp32.
  */
 export type GraphPrecision = 'fp32' | 'fp16' | 'int8';
 
-/** Emits ONNX: each operator appends nodes and initialisers, and answers with a value's name and shape. */
+/** Emits ONNX: each operator appends nodes and initializers, and returns the name and shape of its output. */
 export class OnnxOps implements Ops<Value> {
   readonly #graph: GraphBuilder;
   readonly #parameters: Parameters;
@@ -49,9 +49,8 @@ export class OnnxOps implements Ops<Value> {
   }
 
   image(pixels: Value, scale: readonly number[], shift: readonly number[]): Value {
-    // Bytes are turned to (n, c, h, w) before they become floats: a quarter of the memory, and a factor for each
-    // channel is then one for each plane. In fp32 whatever the graph's precision: bytes times fine scales would lose
-    // bits in half precision.
+    // Transpose NHWC to NCHW while the values are bytes, a quarter of the memory. Scale and shift in fp32 in every
+    // precision: fp16 would round bytes times small scales.
     const perChannel = (values: readonly number[]) =>
       this.#graph.initializer(`fp32.planes.${values.join()}`, 'float', [values.length, 1, 1], () =>
         bytes(Float32Array.from(values)),
@@ -68,11 +67,11 @@ export class OnnxOps implements Ops<Value> {
     const kernel = shapes.kernelShape(x.shape, options);
     const { weight, bias } = foldedConvParameters(this.#parameters, name, kernel, options);
     const groups = options.groups ?? 1;
-    const joined = mergeableGroups(kernel, groups);
-    const grown = shapes.withDimension(kernel, 1, kernel[1]! * joined);
+    const merged = mergeableGroups(kernel, groups);
+    const mergedKernel = shapes.withDimension(kernel, 1, kernel[1]! * merged);
     const inputs = [
       x.name,
-      this.#graph.floats(`${name}.weight`, grown, () => mergeGroups(weight, kernel, groups, joined)),
+      this.#graph.floats(`${name}.weight`, mergedKernel, () => mergeGroups(weight, kernel, groups, merged)),
     ];
     if (bias) inputs.push(this.#graph.floats(`${name}.bias`, [options.out], () => bias));
     const [top, bottom] = shapes.convPadding(x.shape[1]!, options);
@@ -82,7 +81,7 @@ export class OnnxOps implements Ops<Value> {
       kernel_shape: [options.kernel, options.kernel],
       strides: [stride, stride],
       pads: [top, left, bottom, right],
-      group: groups / joined,
+      group: groups / merged,
     });
     return { name: y, shape: shapes.convShape(x.shape, options), isImage: true };
   }
@@ -104,8 +103,8 @@ export class OnnxOps implements Ops<Value> {
   }
   tokens(x: Value): Value {
     const [n = 0, h = 0, w = 0, c = 0] = x.shape;
-    const last = this.#graph.node('Transpose', [x.name], { perm: [0, 2, 3, 1] });
-    return this.#tensor(this.#graph.node('Reshape', [last, this.#graph.integers([0, h * w, c])]), [
+    const nhwc = this.#graph.node('Transpose', [x.name], { perm: [0, 2, 3, 1] });
+    return this.#tensor(this.#graph.node('Reshape', [nhwc, this.#graph.integers([0, h * w, c])]), [
       n,
       h * w,
       c,
@@ -156,7 +155,7 @@ export class OnnxOps implements Ops<Value> {
   attention(q: Value, k: Value, v: Value, heads: number, causal = false): Value {
     const shape = shapes.attentionShape(q.shape, k.shape, v.shape, heads, causal);
     const inputs = [q.name, k.name, v.name];
-    // bias, key_padding_mask: none
+    // Inputs 3 and 4, bias and key_padding_mask, are absent.
     if (causal) inputs.push('', '', this.#causalMask(q.shape[1]!, k.shape[1]!));
     return this.#tensor(
       this.#graph.node('MultiHeadAttention', inputs, { num_heads: heads }, 'com.microsoft'),
@@ -201,10 +200,10 @@ export class OnnxOps implements Ops<Value> {
     return this.#tensor(this.#graph.node('Reshape', [x.name, this.#graph.integers(shape)]), shape);
   }
 
-  /** A graph's input as the operators take it. */
+  /** A graph input in the graph's floating-point type. */
   input(name: string, element: Element, shape: Shape): Value {
-    const known = element === 'uint8' || element === this.#graph.element;
-    return this.#tensor(known ? name : this.#graph.cast(name, 'float16'), shape);
+    const usable = element === 'uint8' || element === this.#graph.element;
+    return this.#tensor(usable ? name : this.#graph.cast(name, 'float16'), shape);
   }
 
   #tensor(name: string, shape: Shape): Value {
@@ -212,7 +211,8 @@ export class OnnxOps implements Ops<Value> {
   }
 
   #elementwise(type: 'Add' | 'Mul', a: Value, b: Value): Value {
-    if (a.isImage !== b.isImage) throw new TypeError(`${type} of an image and rows`);
+    if (a.isImage !== b.isImage)
+      throw new TypeError(`${type} of an image and a tensor: their memory layouts differ`);
     const shape = shapes.broadcastShape(a.shape, b.shape);
     return { name: this.#graph.node(type, [a.name, b.name]), shape, isImage: a.isImage };
   }

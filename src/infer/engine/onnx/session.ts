@@ -1,28 +1,29 @@
 import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 
-/** Where ONNX Runtime runs a graph. */
+/** The execution provider that runs a graph. */
 export type OnnxDevice = 'cpu' | 'cuda' | 'tensorrt' | 'webgpu';
 
 export interface SessionOptions {
   /** Default cpu. */
   readonly device?: OnnxDevice;
-  /** Threads of one operator; 0, the default, takes one per core. */
+  /** Threads of one operator (intra-op); 0, the default: one per core. */
   readonly threads?: number;
 }
 
-/** What a graph is fed: bytes or floats, row-major. */
+/** Input tensor: uint8 or float32, row-major. */
 export interface SessionInput {
   readonly data: Uint8Array | Float32Array;
   readonly shape: readonly number[];
 }
 
+/** Output tensor, row-major. */
 export interface SessionOutput {
   readonly data: Float32Array;
   readonly shape: readonly number[];
 }
 
-/** A graph loaded into ONNX Runtime. Runs may overlap; each returns its own memory. */
+/** A graph loaded by ONNX Runtime. Runs may overlap; each returns its own memory. */
 export class OnnxSession {
   readonly #session: ort.InferenceSession;
 
@@ -69,7 +70,7 @@ function inferenceSessionOptions({
   device = 'cpu',
   threads = 0,
 }: SessionOptions): ort.InferenceSession.SessionOptions {
-  // TensorRT leaves to CUDA what it cannot do, and CUDA to the processor.
+  // Operators that an execution provider does not support fall back to the next one.
   const providers =
     device === 'tensorrt' ? ['tensorrt', 'cuda', 'cpu'] : device === 'cpu' ? ['cpu'] : [device, 'cpu'];
   return {
@@ -79,10 +80,10 @@ function inferenceSessionOptions({
     intraOpNumThreads: threads || availableParallelism(),
     interOpNumThreads: 1,
     logSeverityLevel: 3,
-    // Threads look for the next operator's work for 0.2 ms before they sleep, and not at all between runs: without
-    // end, they take the processor from everything else; never, and waking them costs a third of a window's time.
-    // Attention's weights are often nearly nothing. Numbers below 1e-38 cost a processor many times what others do, and
-    // change no score; as zero they also count in the JavaScript of the thread that opens the first session.
+    // Idle threads spin 0.2 ms for the next operator, then sleep, and do not spin between runs. Endless spinning starves
+    // other processes; no spinning adds a third to a window's time.
+    // Denormals (below 1e-38), frequent in attention weights, are many times slower and change no score, so they are
+    // flushed to zero. This also applies to JavaScript on the thread that opens the first session.
     extra: {
       session: {
         force_spinning_stop: '1',

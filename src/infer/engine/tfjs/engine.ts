@@ -13,10 +13,7 @@ export interface TfjsEngineOptions {
   readonly hop: number;
 }
 
-/**
- * A model in TensorFlow.js, run eagerly. Its backends compute on the calling thread: a call returns when it is done,
- * and nothing else in the process goes on meanwhile.
- */
+/** A model on TensorFlow.js, run eagerly. Its backends compute synchronously and block the calling thread. */
 export class TfjsEngine implements Engine {
   readonly #tf: Tensorflow;
   readonly #ops: TfjsOps;
@@ -30,7 +27,7 @@ export class TfjsEngine implements Engine {
     this.#hop = hop;
   }
 
-  /** All parameters that a hop needs are in the backend's memory when this resolves. */
+  /** Loads the parameters that a hop needs into the backend's memory. */
   static async open(net: Architecture, weights: Weights, options: TfjsEngineOptions): Promise<TfjsEngine> {
     const tf = await loadTensorflow(options.backend, options.threads);
     const engine = new TfjsEngine(tf, net, weights, options.hop);

@@ -2,18 +2,19 @@ import type { ConvOptions, Shape } from '../../model/ops.ts';
 import { convPadding } from '../../model/shapes.ts';
 
 /**
- * PyTorch's convolution weight (out, in / groups, kh, kw) → TensorFlow's (kh, kw, in, out). TensorFlow.js has no
- * grouped convolution: the groups stand on the diagonal of a dense one, with zeros elsewhere.
+ * PyTorch's convolution weight (out, in / groups, kh, kw) → TensorFlow's (kh, kw, in, out). TensorFlow.js has no grouped
+ * convolution: groups become a block-diagonal dense kernel.
  */
 export function denseKernel(weight: Float32Array, shape: Shape, groups: number): Float32Array {
   const [out = 0, each = 0, height = 0, width = 0] = shape;
   const dense = new Float32Array(height * width * each * groups * out);
   const outEach = out / groups;
-  let from = 0;
+  let source = 0;
   for (let o = 0; o < out; o++) {
     const first = Math.floor(o / outEach) * each;
     for (let i = first; i < first + each; i++)
-      for (let at = 0; at < height * width; at++) dense[(at * each * groups + i) * out + o] = weight[from++]!;
+      for (let at = 0; at < height * width; at++)
+        dense[(at * each * groups + i) * out + o] = weight[source++]!;
   }
   return dense;
 }
@@ -27,7 +28,7 @@ export function depthwiseKernel(weight: Float32Array, shape: Shape): Float32Arra
   return kernel;
 }
 
-/** TensorFlow's name for a convolution's padding, or the pixels to pad by before a `valid` one. */
+/** TensorFlow's padding of a convolution over (n, h, w, c), or explicit padding in pixels for a `valid` one. */
 export function tfPadding(
   shape: Shape,
   options: ConvOptions,

@@ -6,11 +6,11 @@ import { causalMask, sliceRows, transpose } from '../matrix.ts';
 import type { Tensorflow } from './backend.ts';
 import { denseKernel, depthwiseKernel, tfPadding } from './kernels.ts';
 
-/** Runs a description at once on TensorFlow.js. Images are (n, h, w, c), as TensorFlow has them. */
+/** Runs operators eagerly on TensorFlow.js. Images are NHWC, TensorFlow's layout. */
 export class TfjsOps implements Ops<Tensor> {
   readonly #tf: Tensorflow;
   readonly #parameters: Parameters;
-  /** Parameters and constants in the backend's memory, made at the first run. */
+  /** Parameters and constants in the backend's memory, created on first use. */
   readonly #cache = new Map<string, Tensor>();
 
   constructor(tf: Tensorflow, parameters: Parameters) {
@@ -18,7 +18,7 @@ export class TfjsOps implements Ops<Tensor> {
     this.#parameters = parameters;
   }
 
-  /** Gives the parameters' memory back. */
+  /** Frees the memory of parameters and constants. */
   dispose(): void {
     for (const tensor of this.#cache.values()) tensor.dispose();
     this.#cache.clear();
@@ -134,8 +134,8 @@ export class TfjsOps implements Ops<Tensor> {
         scores,
         this.#cached('causal', [1, i, j], () => causalMask(i, j)),
       );
-    const seen = tf.matMul(tf.softmax(scores) as Tensor3D, split(v, j));
-    return tf.reshape(tf.transpose(tf.reshape(seen, [n, heads, i, each]), [0, 2, 1, 3]), [n, i, d]);
+    const attended = tf.matMul(tf.softmax(scores) as Tensor3D, split(v, j));
+    return tf.reshape(tf.transpose(tf.reshape(attended, [n, heads, i, each]), [0, 2, 1, 3]), [n, i, d]);
   }
   mean(x: Tensor, axis: number): Tensor {
     return this.#tf.mean(x, axis);
