@@ -3,12 +3,12 @@ import { cameraOptions } from '../src/camera/options.ts';
 import { detectOptions } from '../src/detect/options.ts';
 import { CameraSupervisor } from '../src/ingest/host/supervisor.ts';
 import { ingestOptions } from '../src/ingest/options.ts';
-import { processorSeconds } from './processor-time.ts';
+import { cpuSeconds } from './cpu-time.ts';
 
 /** Start-up time that is not measured. */
 const SETTLE_SECONDS = 4;
 /** Entry file of a camera child that decodes and sends frames but runs no face detection. */
-export const NO_DETECTION_CHILD = fileURLToPath(new URL('ingest-blind.ts', import.meta.url));
+export const NO_DETECTION_CHILD = fileURLToPath(new URL('ingest-without-detection.ts', import.meta.url));
 
 const sleep = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
@@ -20,9 +20,9 @@ export async function cpuShare(
 ): Promise<number> {
   await sleep(SETTLE_SECONDS);
   await onStart();
-  const before = processorSeconds(pid);
+  const before = cpuSeconds(pid);
   await sleep(seconds);
-  return (processorSeconds(pid) - before) / seconds;
+  return (cpuSeconds(pid) - before) / seconds;
 }
 
 /** Runs a camera child (`entry`: another entry file) on a stream: its CPU share, analysed frames and face crops. */

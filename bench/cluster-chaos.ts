@@ -17,7 +17,7 @@ import {
   readAll,
 } from '../test/e2e/cluster-events.ts';
 import { WorkerProcesses } from '../test/e2e/cluster-workers.ts';
-import { randomOf } from './random.ts';
+import { seededRandom } from './random.ts';
 
 const { values } = parseArgs({
   options: {
@@ -28,7 +28,7 @@ const { values } = parseArgs({
     logs: { type: 'string' },
   },
 });
-const random = randomOf(Number(values.seed));
+const random = seededRandom(Number(values.seed));
 const CLIP = { url: `file://${DEMO_CLIP}`, analysisFps: 15 };
 const say = (text: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 

@@ -9,7 +9,7 @@ import { KafkaBroker } from '../test/broker/kafka-broker.ts';
 import { DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';
 import { EventCollector } from '../test/e2e/cluster-events.ts';
 import { WorkerProcesses } from '../test/e2e/cluster-workers.ts';
-import { processorSeconds, quantile } from './processor-time.ts';
+import { cpuSeconds, quantile } from './cpu-time.ts';
 
 const { values } = parseArgs({
   options: { seconds: { type: 'string', default: '60' }, fps: { type: 'string', default: '15' } },
@@ -36,7 +36,7 @@ await sleep(15_000);
 const processes = { run, ingest, infer };
 const used = () =>
   Object.fromEntries(
-    Object.entries(processes).map(([name, { process }]) => [name, processorSeconds(process.pid!)]),
+    Object.entries(processes).map(([name, { process }]) => [name, cpuSeconds(process.pid!)]),
   ) as Record<keyof typeof processes, number>;
 const before = used();
 const from = [direct.frames.length, hopped.frames.length] as const;

@@ -10,7 +10,7 @@ import { KafkaBroker } from '../test/broker/kafka-broker.ts';
 import { DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';
 import { EventCollector } from '../test/e2e/cluster-events.ts';
 import { WorkerProcesses } from '../test/e2e/cluster-workers.ts';
-import { quantile } from './processor-time.ts';
+import { quantile } from './cpu-time.ts';
 
 const { values } = parseArgs({
   options: {

@@ -1,13 +1,13 @@
 /**
- * Chaos on many cameras for a long time; prints what happened, what must not have happened, and whether this process
- * grew.
+ * Injects random faults into many cameras for a long time. Prints the faults, violated invariants, and the memory growth
+ * of this process. Exits with 1 on a violation or a slow recovery.
  *
  *     node bench/ingest-chaos.ts [cameras] [seconds] [seed] [fps]
  */
 import { runChaos } from '../test/ingest/chaos.ts';
 
-/** A camera whose source is there again must be back after so many seconds. */
-const SLOWEST_RETURN = 15;
+/** Longest time that a camera may take to recover once its source is back, seconds. */
+const MAX_RECOVERY_SECONDS = 15;
 
 const [cameras = 8, seconds = 600, seed = 1, fps = 25] = process.argv.slice(2).map(Number);
 const sizes: number[] = [];
@@ -15,7 +15,7 @@ const sampler = setInterval(() => sizes.push(process.memoryUsage.rss() / 2 ** 20
 const result = await runChaos({ cameras, seconds, seed, fps, log: (line) => console.error(line) });
 clearInterval(sampler);
 
-/** Least-squares slope of the second half, in MB a minute. What a run records of its frames grows as well. */
+/** Least-squares slope over the second half of samples taken every 5 s, MB per minute. Includes the frames that the run records. */
 function slope(values: readonly number[]): number {
   const half = values.slice(values.length >> 1);
   const middle = (half.length - 1) / 2;
@@ -33,4 +33,4 @@ console.log(
     rssSlopeMbPerMinute: Math.round(slope(sizes) * 10) / 10,
   }),
 );
-process.exit(result.violations.length > 0 || result.slowestReturn > SLOWEST_RETURN ? 1 : 0);
+process.exit(result.violations.length > 0 || result.slowestReturn > MAX_RECOVERY_SECONDS ? 1 : 0);

@@ -1,9 +1,9 @@
 /**
- * CPU of one camera child at 1080p25 with one face, as a ratio to gst-launch-1.0 decoding the same stream to a
- * fakesink. Both run for the same time, one after the other, in turns; the camera simulator runs beside both.
+ * CPU of one camera child at 1080p25 with one face, as a ratio to gst-launch-1.0 decoding the same stream to a fakesink.
+ * Both run alternately for the same time, with the camera simulator running.
  *
- * A camera child on an overloaded machine analyses fewer frames, so what detection costs is counted by the frames that
- * were analysed, and told for a stream whose every frame is.
+ * On an overloaded machine a camera child analyses fewer frames. The cost of detection is therefore measured per analysed
+ * frame and extrapolated to a stream of which every frame is analysed.
  *
  *   node bench/ingest.ts [rounds] [seconds]
  */
@@ -17,7 +17,7 @@ const ROUNDS = Number(process.argv[2] ?? 2);
 const SECONDS = Number(process.argv[3] ?? 20);
 const clip = fileURLToPath(new URL('../models/demo/clip.mp4', import.meta.url));
 
-async function bare(url: string): Promise<number> {
+async function gstLaunch(url: string): Promise<number> {
   const launch = `rtspsrc location=${url} protocols=tcp ! application/x-rtp,media=video ! decodebin ! fakesink sync=false`;
   const gst = spawn('gst-launch-1.0', ['-q', ...launch.split(' ')], { stdio: 'ignore' });
   try {
@@ -31,23 +31,23 @@ const percent = (share: number) => `${(share * 100).toFixed(1)} % of a core`;
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 const simulator = await Simulator.start({ sources: [clip], size: [1920, 1080], fps: FPS });
-const bares: number[] = [];
-const blinds: number[] = [];
+const gstLoads: number[] = [];
+const withoutDetection: number[] = [];
 const children: number[] = [];
 for (let round = 0; round < ROUNDS; round++) {
-  const gst = await bare(simulator.urls[0]!);
-  const blind = await measureCameraChild(simulator.urls[0]!, SECONDS, NO_DETECTION_CHILD);
+  const gst = await gstLaunch(simulator.urls[0]!);
+  const baseline = await measureCameraChild(simulator.urls[0]!, SECONDS, NO_DETECTION_CHILD);
   const { cpu: used, frames, crops } = await measureCameraChild(simulator.urls[0]!, SECONDS);
   const analysed = frames / (FPS * SECONDS);
-  const whole = blind.cpu + (used - blind.cpu) / analysed;
-  bares.push(gst);
-  blinds.push(blind.cpu);
-  children.push(whole);
+  const extrapolated = baseline.cpu + (used - baseline.cpu) / analysed;
+  gstLoads.push(gst);
+  withoutDetection.push(baseline.cpu);
+  children.push(extrapolated);
   console.log(
-    `round ${round + 1}: gst-launch ${percent(gst)}, child without detection ${percent(blind.cpu)}, camera child ${percent(used)} with ${crops} crops of ${frames} frames (${(100 * analysed).toFixed(0)} %), ${percent(whole)} with all`,
+    `round ${round + 1}: gst-launch ${percent(gst)}, child without detection ${percent(baseline.cpu)}, camera child ${percent(used)} with ${crops} crops of ${frames} frames (${(100 * analysed).toFixed(0)} %), ${percent(extrapolated)} if all were analysed`,
   );
 }
 await simulator.stop();
-const ratio = (loads: readonly number[]) => (mean(loads) / mean(bares)).toFixed(2);
-console.log(`child without detection / gst-launch: ${ratio(blinds)}`);
+const ratio = (loads: readonly number[]) => (mean(loads) / mean(gstLoads)).toFixed(2);
+console.log(`child without detection / gst-launch: ${ratio(withoutDetection)}`);
 console.log(`camera child / gst-launch: ${ratio(children)}`);

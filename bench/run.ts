@@ -1,6 +1,6 @@
 /**
- * One 640×360 camera at 25 frames a second through the whole pipeline to the embedded broker, for a minute: how many of
- * the frames that show the face become events, and how long from capture to the broker's acknowledgement.
+ * One 640×360 camera at 25 frames a second through the whole pipeline to the embedded broker, for a minute: the share of
+ * frames with the face that become events, and the lag from capture to the broker's acknowledgement.
  *
  *     node bench/run.ts [seconds]
  */

@@ -1,7 +1,7 @@
 // Predicts lag and cost of clusters from measured service times (bench/scale/times.json).
-//   node bench/scale.ts [table SPEED]  the sizing table, for devices SPEED (1) times as fast as one core here
-//   node bench/scale.ts measure        measures the stages' service times here, one thread, and writes them down
-//   node bench/scale.ts check          real runs at 1, 2, 4 and 8 simulated cameras beside the prediction for each
+//   node bench/scale.ts [table SPEED]  prints the sizing table, for devices SPEED (default 1) times as fast as one core
+//   node bench/scale.ts measure        measures the stages' service times on this machine and writes times.json
+//   node bench/scale.ts check          compares predictions with real runs of 1, 2, 4 and 8 simulated cameras
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CROP_BYTES } from '../src/domain/face.ts';
@@ -12,7 +12,7 @@ import { KafkaBroker } from '../test/broker/kafka-broker.ts';
 import { DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';
 import { EventCollector } from '../test/e2e/cluster-events.ts';
 import { WorkerProcesses } from '../test/e2e/cluster-workers.ts';
-import { processorSeconds, quantile } from './processor-time.ts';
+import { cpuSeconds, quantile } from './cpu-time.ts';
 import { measureCamera } from './scale/measure-camera.ts';
 import { measureHop } from './scale/measure-hop.ts';
 import { simulate } from './scale/simulate.ts';
@@ -38,7 +38,7 @@ else if (process.argv[2] === 'check') await check();
 else table(Number(process.argv[3] ?? 1));
 process.exit(0);
 
-/** For each number of cameras the fewest workers whose busiest one stays below 70 %. */
+/** Prints for each number of cameras the smallest number of workers for which the busiest stays below 70 %. */
 function table(speed: number): void {
   console.log(
     '| cameras | ingest workers of 8 cores | inference devices | partitions | Kafka MB/s | transactions/s | busiest ingest, device, its process | lag p50, p99 ms |',
@@ -60,7 +60,7 @@ function table(speed: number): void {
         ...d,
         ingestWorkers: grow(d.ingestWorkers, found.ingest),
         inferWorkers,
-        // Several partitions a worker even out what hashing leaves uneven.
+        // Several partitions per worker even out the load that hashing spreads unevenly.
         partitions: Math.max(6, inferWorkers * 3),
       };
       found = fits(d);
@@ -83,7 +83,7 @@ function faster(t: ServiceTimes, speed: number): ServiceTimes {
   };
 }
 
-/** Processor time of the two encoders by the size of their batches: a straight line through two points. */
+/** Fits the CPU time of both encoders by batch size with a line through two points. */
 async function measure(): Promise<void> {
   const model = await openModel(inferOptions.parse({ threads: 1 }));
   const window = model.windowSize * model.embeddingSize;
@@ -120,8 +120,8 @@ async function measure(): Promise<void> {
 }
 
 /**
- * A real ingest and a real inference worker at 1, 2, 4 and 8 simulated cameras. The run with one camera gives the
- * service times of this film; what the simulation makes of them is set beside the other runs.
+ * Runs a real ingest worker and a real inference worker with 1, 2, 4 and 8 simulated cameras. The run with one camera
+ * calibrates the service times for this clip; the other runs are compared with the simulation.
  */
 async function check(): Promise<void> {
   const fps = Number(process.argv[3] ?? 4);
@@ -133,7 +133,7 @@ async function check(): Promise<void> {
     if (cameras === 1) t = { ...t, ...calibrated(real, t) };
     const d: Deployment = {
       ...DEFAULTS,
-      // A machine short of time sheds frames: what counts is the rate that it kept up.
+      // Under load austream sheds frames: predict for the rate that was achieved.
       fps: real.cropRate / cameras,
       cameras,
       cameraFps: fps,
@@ -152,7 +152,7 @@ async function check(): Promise<void> {
 
 type RealRun = Awaited<ReturnType<typeof runFor>>;
 
-/** All that a camera child does counts as work per analysed frame of this film. */
+/** Counts all work of a camera child as work per analysed frame of this clip. */
 function calibrated(real: RealRun, t: ServiceTimes): Partial<ServiceTimes> {
   const model = t.encodeCrop + t.scoreWindow / DEFAULTS.hop;
   return {
@@ -178,14 +178,14 @@ async function runFor(cameras: number, fps: number, seconds: number) {
   const ingest = (await workers.start('ingest')).process.pid!;
   const published = new EventCollector(broker.address, 'scale.');
   await sleep(20_000 + 1_000 * cameras);
-  const used = () => ({
-    ingest: processorSeconds(ingest),
-    cameras: processorSeconds(ingest, true) - processorSeconds(ingest),
-    infer: processorSeconds(infer),
+  const cpu = () => ({
+    ingest: cpuSeconds(ingest),
+    cameras: cpuSeconds(ingest, true) - cpuSeconds(ingest),
+    infer: cpuSeconds(infer),
   });
-  const [from, before, began] = [published.frames.length, used(), performance.now()];
+  const [from, before, start] = [published.frames.length, cpu(), performance.now()];
   await sleep(seconds * 1000);
-  const [after, took] = [used(), (performance.now() - began) / 1000];
+  const [after, elapsed] = [cpu(), (performance.now() - start) / 1000];
   const lags = published.frames
     .map((frame, at) => published.receivedAt[at]! / 1e3 - frame.receivedAt / 1e6)
     .slice(from);
@@ -194,11 +194,11 @@ async function runFor(cameras: number, fps: number, seconds: number) {
   await simulator.stop();
   await broker.stop();
   return {
-    processors: (spent('ingest') + spent('cameras') + spent('infer')) / took,
+    processors: (spent('ingest') + spent('cameras') + spent('infer')) / elapsed,
     childPerCrop: spent('cameras') / lags.length,
     ingestPerCrop: spent('ingest') / lags.length,
     inferPerCrop: spent('infer') / lags.length,
-    cropRate: lags.length / took,
+    cropRate: lags.length / elapsed,
     p50: quantile(lags, 0.5),
     p99: quantile(lags, 0.99),
   };

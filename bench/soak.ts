@@ -1,10 +1,11 @@
 /**
- * The whole pipeline for a long time while cameras come and go every minute: does anything grow?
+ * Soak test: the whole pipeline for a long time, with cameras added and removed every minute. Prints the growth of memory,
+ * files, handles, threads and child processes.
  *
  *     node bench/soak.ts [cameras, two or more] [minutes]
  *
- * Each minute one camera leaves, the one that left before comes back, and one is changed; the first one stays as it is.
- * Then the process is measured, when the rest of the minute has passed and everything is as it was a minute ago.
+ * Each minute one camera is removed, the one removed before is added again, and one is changed; the first camera is never
+ * touched. The process is measured at the end of the minute, when the number of cameras is the same as a minute ago.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -29,7 +30,7 @@ interface Sample {
   readonly threads: number;
   readonly children: number;
   readonly childrenMb: number;
-  /** Of the camera that stays. */
+  /** Resident memory of the first camera's process. */
   readonly oldestMb: number;
 }
 
@@ -55,13 +56,13 @@ function sample(minute: number): Sample {
   };
 }
 
-/** Least-squares slope over the second half, a minute. */
-function slope(samples: readonly Sample[], of: keyof Sample): number {
+/** Least-squares slope of a field over the second half of the samples, per minute. */
+function slope(samples: readonly Sample[], field: keyof Sample): number {
   const half = samples.slice(samples.length >> 1);
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const x = mean(half.map(({ minute }) => minute));
-  const y = mean(half.map((one) => one[of]));
-  const top = half.reduce((sum, one) => sum + (one.minute - x) * (one[of] - y), 0);
+  const y = mean(half.map((sample) => sample[field]));
+  const top = half.reduce((sum, sample) => sum + (sample.minute - x) * (sample[field] - y), 0);
   return Math.round((top / half.reduce((sum, { minute }) => sum + (minute - x) ** 2, 0)) * 100) / 100;
 }
 
@@ -73,7 +74,7 @@ let events = 0;
 const gaps: string[] = [];
 const config = configSchema.parse({
   cameras: simulator.urls.map((_, index) => camera(index, 10)),
-  // Not the embedded one, which keeps what it was given in this process.
+  // Not the embedded broker: it would keep the events in this process's memory.
   kafka: { brokers: [broker.address] },
   infer: { threads: 1 },
 });
@@ -86,12 +87,12 @@ const pipeline = await openPipeline(config, {
   },
 });
 const samples: Sample[] = [];
-let gone: number | null = null;
+let removed: number | null = null;
 for (let minute = 0; minute <= minutes; minute++) {
   if (minute > 0) {
-    if (gone !== null) await pipeline.cameras.add(camera(gone, 10));
-    gone = 1 + (minute % (count - 1));
-    await pipeline.cameras.remove(`cam${gone}`);
+    if (removed !== null) await pipeline.cameras.add(camera(removed, 10));
+    removed = 1 + (minute % (count - 1));
+    await pipeline.cameras.remove(`cam${removed}`);
     await pipeline.cameras.add(camera(1 + ((minute + 1) % (count - 1)), minute % 2 ? 9 : 10));
   }
   await sleep(60);
@@ -105,12 +106,12 @@ await broker.stop();
 const steady = samples.slice(1);
 const rows = (
   ['rssMb', 'heapMb', 'files', 'handles', 'threads', 'children', 'childrenMb', 'oldestMb'] as const
-).map((of) => ({
-  of,
-  first: steady[0]![of],
-  last: steady.at(-1)![of],
-  most: Math.max(...steady.map((one) => one[of])),
-  slopePerMinute: slope(steady, of),
+).map((field) => ({
+  field,
+  first: steady[0]![field],
+  last: steady.at(-1)![field],
+  max: Math.max(...steady.map((sample) => sample[field])),
+  slopePerMinute: slope(steady, field),
 }));
 console.log(JSON.stringify({ cameras: count, minutes, states, summary, gaps, rows }, null, 1));
 process.exit(0);

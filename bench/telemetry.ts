@@ -1,6 +1,6 @@
 /**
- * What telemetry costs: CPU time per analysed frame of its listeners (metrics and traces at the default sampling, no
- * receiver), against CPU time per frame of a whole run of the demo's clip (camera process included).
+ * The cost of telemetry: CPU time per analysed frame of the subscribers (metrics and traces with default sampling, without
+ * a receiver), compared with the CPU time per frame of a whole run of the demo clip, including the camera process.
  * Usage: node bench/telemetry.ts
  */
 import { execFileSync } from 'node:child_process';
@@ -16,8 +16,8 @@ import { faceCrop, frameOf } from '../test/infer/faces.ts';
 const FRAMES = 100_000;
 const BATCH = 8;
 
-/** Says what the stages say of `FRAMES` frames with a face each, in batches of `BATCH`. */
-function say(from: number): void {
+/** Publishes the stages' diagnostics for `FRAMES` frames with one face each, in batches of `BATCH`. */
+function publishDiagnostics(from: number): void {
   for (let frame = from; frame < from + FRAMES; frame += BATCH) {
     const at = Date.now() * 1_000;
     const crops = Array.from({ length: BATCH }, (_, n) => ({ ...CROP, frame: frame + n, captureTime: at }));
@@ -45,12 +45,12 @@ function cpuMicros(work: () => void): number {
   return (user + system) / FRAMES;
 }
 
-say(0);
-const silent = cpuMicros(() => say(FRAMES));
+publishDiagnostics(0);
+const unsubscribed = cpuMicros(() => publishDiagnostics(FRAMES));
 process.env.OTEL_EXPORTER_OTLP_ENDPOINT = 'http://127.0.0.1:9';
 const telemetry = (await openTelemetry({ host: '127.0.0.1', port: 0 }))!;
-say(2 * FRAMES);
-const heard = cpuMicros(() => say(3 * FRAMES));
+publishDiagnostics(2 * FRAMES);
+const subscribed = cpuMicros(() => publishDiagnostics(3 * FRAMES));
 await telemetry.close();
 
 const folder = mkdtempSync(join(tmpdir(), 'austream-bench-'));
@@ -71,13 +71,13 @@ const seconds = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
 const run = (seconds * 1e6) / framesIn;
 
 console.table({
-  'nobody listens': {
-    'CPU µs per frame': silent.toFixed(1),
-    'share of a run': `${((100 * silent) / run).toFixed(2)} %`,
+  'no subscribers': {
+    'CPU µs per frame': unsubscribed.toFixed(1),
+    'share of a run': `${((100 * unsubscribed) / run).toFixed(2)} %`,
   },
   telemetry: {
-    'CPU µs per frame': heard.toFixed(1),
-    'share of a run': `${((100 * heard) / run).toFixed(2)} %`,
+    'CPU µs per frame': subscribed.toFixed(1),
+    'share of a run': `${((100 * subscribed) / run).toFixed(2)} %`,
   },
   'run, 1 face': { 'CPU µs per frame': run.toFixed(0), 'share of a run': '100 %' },
 });

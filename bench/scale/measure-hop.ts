@@ -7,14 +7,14 @@ import { KafkaBroker } from '../../test/broker/kafka-broker.ts';
 import { Scratch } from '../../test/e2e/austream.ts';
 import { WorkerProcesses } from '../../test/e2e/cluster-workers.ts';
 import { faceCrop, frameOf } from '../../test/infer/faces.ts';
-import { processorSeconds } from '../processor-time.ts';
+import { cpuSeconds } from '../cpu-time.ts';
 
 const FACES = 16;
 const FRAMES = 256;
 
 /**
- * Processor seconds per crop of handing crops to Kafka, and of an inference worker's taking a backlog of them from
- * there to events, its model included.
+ * CPU seconds per crop of producing crops to Kafka, and of an inference worker that processes a backlog of them into
+ * events, its model included.
  */
 export async function measureHop(): Promise<{ ingestCrop: number; inferCropWithModel: number }> {
   const broker = await KafkaBroker.start();
@@ -44,11 +44,11 @@ export async function measureHop(): Promise<{ ingestCrop: number; inferCropWithM
   using scratch = new Scratch();
   await using workers = new WorkerProcesses(scratch, base);
   const worker = await workers.start('infer');
-  const idle = processorSeconds(worker.process.pid!);
-  const all = FACES * FRAMES;
-  while (worker.linesOfType('frame').length < all) await sleep(200);
-  const spent = processorSeconds(worker.process.pid!) - idle;
+  const idle = cpuSeconds(worker.process.pid!);
+  const total = FACES * FRAMES;
+  while (worker.linesOfType('frame').length < total) await sleep(200);
+  const spent = cpuSeconds(worker.process.pid!) - idle;
   await workers[Symbol.asyncDispose]();
   await broker.stop();
-  return { ingestCrop: (user + system) / 1e6 / all, inferCropWithModel: spent / all };
+  return { ingestCrop: (user + system) / 1e6 / total, inferCropWithModel: spent / total };
 }

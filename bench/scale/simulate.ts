@@ -1,41 +1,41 @@
-import { randomOf } from '../random.ts';
-import { Agenda } from './agenda.ts';
+import { seededRandom } from '../random.ts';
+import { EventQueue } from './event-queue.ts';
 import { CROP_RECORD_BYTES, type Deployment, EVENT_BYTES, type ServiceTimes } from './times.ts';
 
 export interface Prediction {
-  /** From capture to an event's being readable, over all frames of the busiest workers (seconds). */
+  /** From capture until the event is readable, over all frames of the busiest workers, seconds. */
   readonly lag: { readonly p50: number; readonly p99: number };
-  /** Share of its cores that the busiest ingest worker uses, and of its device that the busiest inference worker uses. */
+  /** Utilisation of the busiest ingest worker's cores, and of the busiest inference worker's device, 0…1. */
   readonly ingestLoad: number;
   readonly deviceLoad: number;
-  /** Of the process that feeds that device; its own work is done by one thread. */
+  /** Utilisation of the single thread that feeds that device, 0…1. */
   readonly hostLoad: number;
-  /** Processor seconds a second, of all workers together. */
+  /** CPU cores used by all workers together. */
   readonly processors: number;
   readonly kafkaMegabytes: number;
   readonly transactions: number;
-  /** Faces of the busiest inference worker ÷ an even share. */
+  /** Faces of the busiest inference worker, relative to an even share. */
   readonly imbalance: number;
 }
 
 const SECONDS = 60;
-const WINDOWS_AT_ONCE = 8;
+const WINDOWS_PER_RUN = 8;
 
 /**
- * Discrete events of the busiest ingest worker and the busiest inference worker: workers share nothing but Kafka, so
- * the others do better. A face gives a record every `hop` frames; records wait for the device, for company in a
- * batch, and for their partition's next transaction.
+ * Discrete-event simulation of the busiest ingest worker and the busiest inference worker. Workers share only Kafka, so
+ * all others have less lag. A face produces a record every `hop` frames; records wait for the device, for a full batch,
+ * and for their partition's next transaction.
  */
 export function simulate(d: Deployment, t: ServiceTimes, seed = 1): Prediction {
-  const random = randomOf(seed);
+  const random = seededRandom(seed);
   const faces = Math.round(d.cameras * d.facesPerCamera);
   const perPartition = spread(faces, d.partitions, random);
   const perWorker = Array.from({ length: d.inferWorkers }, () => [] as number[]);
   for (const [partition, count] of perPartition.entries()) perWorker[partition % d.inferWorkers]!.push(count);
   const busiest = perWorker.reduce((a, b) => (sum(b) > sum(a) ? b : a));
-  // `austream cameras add` fills partitions evenly; faces go where their hash sends them.
-  const camerasHere = Math.ceil(d.cameras / d.ingestWorkers);
-  const ingest = simulateIngest(camerasHere, d, t, random);
+  // `austream cameras add` fills partitions evenly; faces are spread by their hash.
+  const camerasPerWorker = Math.ceil(d.cameras / d.ingestWorkers);
+  const ingest = simulateIngest(camerasPerWorker, d, t, random);
   const infer = simulateInfer(busiest, ingest.delays, d, t, random);
   const cropRate = faces * d.fps;
   const cameraWork = d.cameras * (d.cameraFps * t.decode + d.fps * t.analyse);
@@ -53,7 +53,7 @@ export function simulate(d: Deployment, t: ServiceTimes, seed = 1): Prediction {
   };
 }
 
-/** Frames of one worker's cameras on its cores, first come first served; how long each is under way. */
+/** Processes the frames of one worker's cameras on its cores, first come, first served. Returns the delay of each. */
 function simulateIngest(cameras: number, d: Deployment, t: ServiceTimes, random: () => number) {
   const work =
     t.decode * (d.cameraFps / d.fps) + t.analyse + d.facesPerCamera * (t.analyseFace + t.ingestCrop);
@@ -65,7 +65,7 @@ function simulateIngest(cameras: number, d: Deployment, t: ServiceTimes, random:
   const delays = arrivals.map((at) => {
     const core = cores.indexOf(Math.min(...cores));
     const begin = Math.max(at, cores[core]!);
-    // Pictures differ: half of the work is as it is on average, the other half as it comes.
+    // Work differs between frames: half of it is constant, the other half exponentially distributed.
     cores[core] = begin + work * (0.5 + 0.5 * -Math.log(1 - random()));
     return cores[core]! - at;
   });
@@ -87,12 +87,12 @@ function simulateInfer(
   random: () => number,
 ) {
   const period = d.hop / d.fps;
-  const agenda = new Agenda<Arrival>();
+  const events = new EventQueue<Arrival>();
   faces.forEach((count, partition) => {
     for (let face = 0; face < count; face += 1)
       for (let captured = random() * period; captured < SECONDS; captured += period) {
         const delay = ingestDelays[Math.floor(random() * ingestDelays.length)] ?? 0;
-        agenda.add({ at: captured + delay + t.produce, captured, partition });
+        events.add({ at: captured + delay + t.produce, captured, partition });
       }
   });
   const lags: number[] = [];
@@ -100,26 +100,26 @@ function simulateInfer(
   let free = 0;
   let busy = 0;
   let crops = 0;
-  for (let first = agenda.next(); first; first = agenda.next()) {
+  for (let first = events.pop(); first; first = events.pop()) {
     const batch = [first];
-    // While the device is busy others come; a small batch waits for company, but not for long.
+    // A batch starts when the device is free and the batch is full or its deadline has passed.
     const begin = () =>
       Math.max(free, batch.length * d.hop >= d.batchMax ? batch.at(-1)!.at : first.at + d.batchDeadline);
-    while (batch.length * d.hop < d.batchMax && (agenda.peek()?.at ?? Number.POSITIVE_INFINITY) <= begin())
-      batch.push(agenda.next()!);
+    while (batch.length * d.hop < d.batchMax && (events.peek()?.at ?? Number.POSITIVE_INFINITY) <= begin())
+      batch.push(events.pop()!);
     const n = batch.length * d.hop;
     const windows = batch.length;
     const service =
       t.encodeRun * Math.ceil(n / d.batchMax) +
       t.encodeCrop * n +
-      t.scoreRun * Math.ceil(windows / WINDOWS_AT_ONCE) +
+      t.scoreRun * Math.ceil(windows / WINDOWS_PER_RUN) +
       t.scoreWindow * windows;
     free = begin() + service;
     busy += service;
     crops += n;
     for (const { captured, partition } of batch) {
       const next = transactions[partition]!;
-      // It goes along with the transaction that has not begun yet.
+      // Joins the partition's next transaction unless that has already begun.
       if (free > next.begin) {
         next.begin = Math.max(free, next.end, next.begin + d.commitEvery);
         next.end = next.begin + t.transaction;
@@ -138,10 +138,10 @@ function simulateInfer(
   };
 }
 
-/** So many things thrown into so many boxes, as a hash of their keys does it. */
-function spread(things: number, boxes: number, random: () => number): number[] {
-  const counts = new Array<number>(boxes).fill(0);
-  for (let thing = 0; thing < things; thing += 1) counts[Math.floor(random() * boxes)]! += 1;
+/** Number of keys in each partition, distributed at random as by their hash. */
+function spread(keys: number, partitions: number, random: () => number): number[] {
+  const counts = new Array<number>(partitions).fill(0);
+  for (let key = 0; key < keys; key += 1) counts[Math.floor(random() * partitions)]! += 1;
   return counts;
 }
 

@@ -1,24 +1,24 @@
 /**
- * How long each stage works, in processor seconds of one core, measured by `node bench/scale.ts measure` and
- * `node bench/cluster-hop.ts`; see bench/RESULTS.md for where and when.
+ * Service times of the stages, in CPU seconds of one core, measured with `node bench/scale.ts measure` and
+ * `node bench/cluster-hop.ts` (bench/RESULTS.md names machine and date).
  */
 export interface ServiceTimes {
-  /** Camera child: taking one stream in, per decoded frame. */
+  /** Camera child: receiving and decoding a stream, per decoded frame. */
   readonly decode: number;
-  /** Camera child: finding, following and cutting out, per analysed frame, and per face in it. */
+  /** Camera child: detection, tracking and cropping, per analysed frame, and per face in it. */
   readonly analyse: number;
   readonly analyseFace: number;
-  /** Ingest host: gathering, encoding and producing, per crop. */
+  /** Ingest host: batching, encoding and producing, per crop. */
   readonly ingestCrop: number;
-  /** Inference host: consuming, decoding, publishing, per crop; beside the device, where that is a GPU. */
+  /** Inference host: consuming, decoding and publishing, per crop, without the model. */
   readonly inferCrop: number;
-  /** Frame encoder: seconds of the device per run, and per crop in it. */
+  /** Frame encoder: device seconds per run, and per crop in it. */
   readonly encodeRun: number;
   readonly encodeCrop: number;
-  /** Window encoders: per run, and per window in it. */
+  /** Window encoders: device seconds per run, and per window in it. */
   readonly scoreRun: number;
   readonly scoreWindow: number;
-  /** From handing a record to Kafka to a consumer's having it, and from beginning a transaction to its end. */
+  /** Delay from producing a record until a consumer has it, and duration of a transaction. */
   readonly produce: number;
   readonly transaction: number;
 }
@@ -26,13 +26,13 @@ export interface ServiceTimes {
 export interface Deployment {
   readonly cameras: number;
   readonly facesPerCamera: number;
-  /** Frames a second that cameras send, and that are analysed. */
+  /** Frames per second sent by a camera, and analysed. */
   readonly cameraFps: number;
   readonly fps: number;
   readonly hop: number;
   readonly ingestWorkers: number;
   readonly ingestCores: number;
-  /** One device each. */
+  /** One device per worker. */
   readonly inferWorkers: number;
   readonly partitions: number;
   readonly batchMax: number;
@@ -40,7 +40,7 @@ export interface Deployment {
   readonly commitEvery: number;
 }
 
-/** 112×112 RGB and what a record adds, per crop (bytes). */
+/** 112×112 RGB plus the record's overhead, bytes per crop. */
 export const CROP_RECORD_BYTES = 37_632 + 90;
-/** An AuFrame with its share of state and activations, compressed (bytes). */
+/** An AuFrame with its share of state and activations, compressed, bytes. */
 export const EVENT_BYTES = 450;

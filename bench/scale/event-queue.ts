@@ -1,5 +1,5 @@
-/** Events by their time: a binary heap. */
-export class Agenda<T extends { readonly at: number }> {
+/** Priority queue of events, earliest first: a binary heap. */
+export class EventQueue<T extends { readonly at: number }> {
   readonly #heap: T[] = [];
 
   peek(): T | undefined {
@@ -8,31 +8,31 @@ export class Agenda<T extends { readonly at: number }> {
 
   add(event: T): void {
     const heap = this.#heap;
-    let at = heap.push(event) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
+    let index = heap.push(event) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
       if (heap[parent]!.at <= event.at) break;
-      heap[at] = heap[parent]!;
-      at = parent;
+      heap[index] = heap[parent]!;
+      index = parent;
     }
-    heap[at] = event;
+    heap[index] = event;
   }
 
-  next(): T | undefined {
+  pop(): T | undefined {
     const heap = this.#heap;
     const first = heap[0];
     const last = heap.pop();
     if (last === undefined || heap.length === 0) return first;
-    let at = 0;
+    let index = 0;
     for (;;) {
-      let child = 2 * at + 1;
+      let child = 2 * index + 1;
       if (child >= heap.length) break;
       if (child + 1 < heap.length && heap[child + 1]!.at < heap[child]!.at) child += 1;
       if (heap[child]!.at >= last.at) break;
-      heap[at] = heap[child]!;
-      at = child;
+      heap[index] = heap[child]!;
+      index = child;
     }
-    heap[at] = last;
+    heap[index] = last;
     return first;
   }
 }
