@@ -1,24 +1,25 @@
-/** A rule of Avro's schema resolution that a change would break, where, and for whom. */
+/** A change that breaks a rule of Avro's schema resolution. */
 export interface Violation {
   readonly rule: Rule;
-  /** Path of the place within the schema, e.g. `AuFrame.box.x`. */
+  /** Path in the schema, e.g. `AuFrame.box.x`. */
   readonly path: string;
   readonly detail: string;
 }
 
 export const RULES = {
-  RECORD_RENAMED: 'a named type keeps its name',
-  TYPE_CHANGED: 'a type changes only where each version reads the other',
-  FIELD_ADDED_WITHOUT_DEFAULT: 'a new field has a default, for records written before it',
-  FIELD_REMOVED_WITHOUT_DEFAULT: 'a field that goes had a default, for readers that still expect it',
-  DEFAULT_REMOVED: 'a default stays: older releases may lack the field',
+  RECORD_RENAMED: 'a named type must keep its name',
+  TYPE_CHANGED: 'a type must not change',
+  FIELD_ADDED_WITHOUT_DEFAULT: 'a new field needs a default, for records that were written without it',
+  FIELD_REMOVED_WITHOUT_DEFAULT: 'only a field with a default may be removed: older readers still expect it',
+  DEFAULT_REMOVED: 'a default must not be removed: older records may lack the field',
   ENUM_SYMBOL_ADDED_WITHOUT_DEFAULT:
-    'an enum that grows had a default, for readers that do not know the symbol',
-  ENUM_SYMBOL_REMOVED_WITHOUT_DEFAULT: 'an enum that shrinks has a default, for records that hold the symbol',
-  UNION_BRANCH_ADDED: 'a union does not grow: older readers cannot read the new branch',
-  UNION_BRANCH_REMOVED: 'a union does not shrink: newer readers could not read the old branch',
-  FIXED_SIZE_CHANGED: 'a fixed keeps its size',
-  LOGICAL_TYPE_CHANGED: 'a logical type stays: the bytes would be read, with another meaning',
+    'only an enum with a default may get a symbol: older readers do not know it',
+  ENUM_SYMBOL_REMOVED_WITHOUT_DEFAULT:
+    'only an enum with a default may lose a symbol: older records contain it',
+  UNION_BRANCH_ADDED: 'a union must not get a branch: older readers cannot read it',
+  UNION_BRANCH_REMOVED: 'a union must not lose a branch: newer readers cannot read records that contain it',
+  FIXED_SIZE_CHANGED: 'a fixed must keep its size',
+  LOGICAL_TYPE_CHANGED: 'a logical type must not change: the same bytes would get another meaning',
 } as const;
 export type Rule = keyof typeof RULES;
 
@@ -36,7 +37,7 @@ interface Definition {
 }
 export type AvroSchema = string | Definition | readonly AvroSchema[];
 
-/** Every rule that stands between a released schema and a newer one being compatible in both directions (FULL). */
+/** Every violation of compatibility in both directions (FULL) between a released schema and a newer one. */
 export function violations(released: AvroSchema, newer: AvroSchema): Violation[] {
   return new Comparison(released, newer).run();
 }
@@ -45,8 +46,8 @@ class Comparison {
   readonly #released: Names;
   readonly #newer: Names;
   readonly #roots: readonly [AvroSchema, AvroSchema];
-  readonly #found: Violation[] = [];
-  readonly #seen = new Set<string>();
+  readonly #violations: Violation[] = [];
+  readonly #compared = new Set<string>();
 
   constructor(released: AvroSchema, newer: AvroSchema) {
     this.#roots = [released, newer];
@@ -56,7 +57,7 @@ class Comparison {
 
   run(): Violation[] {
     this.#compare(this.#roots[0], this.#roots[1], this.#released.label(this.#roots[0]));
-    return this.#found;
+    return this.#violations;
   }
 
   #compare(oldSchema: AvroSchema, newSchema: AvroSchema, path: string): void {
@@ -82,9 +83,9 @@ class Comparison {
       return;
     }
     if (a.name !== undefined) {
-      // Each pair of named types is compared once: a type may hold itself.
-      if (this.#seen.has(a.name)) return;
-      this.#seen.add(a.name);
+      // Named types are compared once, because types may be recursive.
+      if (this.#compared.has(a.name)) return;
+      this.#compared.add(a.name);
     }
     if (a.type === 'record') this.#records(a, b, path);
     else if (a.type === 'enum') this.#enums(a, b, path);
@@ -95,19 +96,21 @@ class Comparison {
   }
 
   #records(older: Definition, newer: Definition, path: string): void {
-    const before = new Map(older.fields!.map((field) => [field.name, field]));
-    const after = new Map(newer.fields!.map((field) => [field.name, field]));
-    for (const [name, field] of after) {
-      const was = before.get(name);
-      const place = `${path}.${name}`;
-      if (was) {
-        this.#compare(was.type, field.type, place);
-        if ('default' in was && !('default' in field)) this.#report('DEFAULT_REMOVED', place, 'it had one');
-      } else if (!('default' in field)) this.#report('FIELD_ADDED_WITHOUT_DEFAULT', place, 'it has none');
+    const oldFields = new Map(older.fields!.map((field) => [field.name, field]));
+    const newFields = new Map(newer.fields!.map((field) => [field.name, field]));
+    for (const [name, field] of newFields) {
+      const oldField = oldFields.get(name);
+      const fieldPath = `${path}.${name}`;
+      if (oldField) {
+        this.#compare(oldField.type, field.type, fieldPath);
+        if ('default' in oldField && !('default' in field))
+          this.#report('DEFAULT_REMOVED', fieldPath, 'the old field has one');
+      } else if (!('default' in field))
+        this.#report('FIELD_ADDED_WITHOUT_DEFAULT', fieldPath, 'the new field has none');
     }
-    for (const [name, field] of before)
-      if (!after.has(name) && !('default' in field))
-        this.#report('FIELD_REMOVED_WITHOUT_DEFAULT', `${path}.${name}`, 'it had none');
+    for (const [name, field] of oldFields)
+      if (!newFields.has(name) && !('default' in field))
+        this.#report('FIELD_REMOVED_WITHOUT_DEFAULT', `${path}.${name}`, 'the old field has none');
   }
 
   #enums(older: Definition, newer: Definition, path: string): void {
@@ -118,27 +121,27 @@ class Comparison {
     if (removed.length > 0 && newer.default === undefined)
       this.#report('ENUM_SYMBOL_REMOVED_WITHOUT_DEFAULT', path, removed.join(', '));
     if (older.default !== undefined && newer.default === undefined)
-      this.#report('DEFAULT_REMOVED', path, 'the enum had one');
+      this.#report('DEFAULT_REMOVED', path, 'the old enum has one');
   }
 
   #unions(older: readonly AvroSchema[], newer: readonly AvroSchema[], path: string): void {
-    const before = new Map(older.map((branch) => [this.#released.label(branch), branch]));
-    const after = new Map(newer.map((branch) => [this.#newer.label(branch), branch]));
-    for (const [label, branch] of after) {
-      const was = before.get(label);
-      if (was === undefined) this.#report('UNION_BRANCH_ADDED', path, label);
-      else this.#compare(was, branch, path);
+    const oldBranches = new Map(older.map((branch) => [this.#released.label(branch), branch]));
+    const newBranches = new Map(newer.map((branch) => [this.#newer.label(branch), branch]));
+    for (const [label, branch] of newBranches) {
+      const oldBranch = oldBranches.get(label);
+      if (oldBranch === undefined) this.#report('UNION_BRANCH_ADDED', path, label);
+      else this.#compare(oldBranch, branch, path);
     }
-    for (const label of before.keys())
-      if (!after.has(label)) this.#report('UNION_BRANCH_REMOVED', path, label);
+    for (const label of oldBranches.keys())
+      if (!newBranches.has(label)) this.#report('UNION_BRANCH_REMOVED', path, label);
   }
 
   #report(rule: Rule, path: string, detail: string): void {
-    this.#found.push({ rule, path, detail });
+    this.#violations.push({ rule, path, detail });
   }
 }
 
-/** The named types of one schema. */
+/** The named types of a schema. */
 class Names {
   readonly #types = new Map<string, Definition>();
 
@@ -146,12 +149,12 @@ class Names {
     this.#collect(schema);
   }
 
-  /** A reference's definition; anything else as it is. */
+  /** The definition that a type name refers to; any other schema unchanged. */
   resolve(schema: AvroSchema): AvroSchema {
     return (typeof schema === 'string' && this.#types.get(schema)) || schema;
   }
 
-  /** What tells the branches of a union apart: a named type's name, otherwise the type. */
+  /** Identifies a branch of a union: the name of a named type, otherwise the type. */
   label(schema: AvroSchema): string {
     const resolved = this.resolve(schema);
     if (Array.isArray(resolved)) return 'union';

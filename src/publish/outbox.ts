@@ -13,7 +13,7 @@ export interface OutboxEntry {
 }
 
 /** A queue on disk: appended and read in order, released when the brokers have acknowledged. `Spool` implements it. */
-export interface DiskBacklog {
+export interface DiskQueue {
   /** Messages that `next` has not returned yet. */
   readonly waiting: number;
   /** The newest seq ever appended, also by an earlier process. */
@@ -65,7 +65,7 @@ const PROBE_MESSAGES = 64;
 export class Outbox {
   readonly #limits: OutboxLimits;
   readonly #events: OutboxEvents;
-  readonly #disk: DiskBacklog | null;
+  readonly #disk: DiskQueue | null;
   readonly #memory = new Fifo<OutboxEntry>();
   /** In order of sending. Settled messages are removed when they reach the front. */
   #inFlight = new Fifo<InFlightMessage>();
@@ -88,7 +88,7 @@ export class Outbox {
   /** Resolvers of `drained`. */
   readonly #drainWaiters: (() => void)[] = [];
 
-  constructor(limits: OutboxLimits, events: OutboxEvents, disk: DiskBacklog | null) {
+  constructor(limits: OutboxLimits, events: OutboxEvents, disk: DiskQueue | null) {
     this.#limits = limits;
     this.#events = events;
     this.#disk = disk;
@@ -248,7 +248,7 @@ export class Outbox {
   }
 
   /** Writes all messages to disk that are neither acknowledged nor there yet, and empties the memory queue. */
-  #moveToDisk(disk: DiskBacklog): void {
+  #moveToDisk(disk: DiskQueue): void {
     const isUnsaved = (entry: OutboxEntry) => entry.seq > this.#diskSeq;
     disk.append([...this.#unsettled(), ...this.#memory].filter(isUnsaved), this.#sentSeq);
     this.#diskSeq = this.#lastSeq;

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { AustreamError } from '../errors.ts';
 import type { SpoolOptions } from '../kafka/options.ts';
 import { lockFolder } from './folder-lock.ts';
-import type { DiskBacklog, OutboxEntry } from './outbox.ts';
+import type { DiskQueue, OutboxEntry } from './outbox.ts';
 import { encodeRecord, type Segment, SegmentReader, SegmentWriter, scanSegment } from './spool-segment.ts';
 
 const SEGMENT_NAME = /^\d{16}\.seg$/;
@@ -33,7 +33,7 @@ export type SpoolLossListener = (key: string, cause: 'spool_full' | 'spool_corru
  * process. They are synced to the disk every `syncSeconds`; a power cut can lose the messages of that time. The checkpoint
  * of acknowledged messages is written on the same timer, so after a crash some messages are sent again.
  */
-export class Spool implements DiskBacklog {
+export class Spool implements DiskQueue {
   readonly #options: SpoolOptions;
   readonly #onLoss: SpoolLossListener;
   readonly #lock: Server;
