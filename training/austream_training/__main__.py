@@ -1,4 +1,4 @@
-"""Every step of making weights as one command: python -m austream_training <command> --help."""
+"""Command line of the training: python -m austream_training <command> --help."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def annotate(a: argparse.Namespace) -> None:
         print(f"left out, no face or a smaller one: {', '.join(notes['files'][~usable])}")
     notes = {k: v if k == "names" else v[usable] for k, v in notes.items()} | {"train_only": np.array(a.train_only)}
     names, bias = list(notes["names"]), None
-    for _ in range(2):  # the second round knows how the two landmark definitions differ
+    for _ in range(2):  # the second round corrects for the difference of the two landmark definitions
         fits = [
             portraits.fit(kit, points, portraits.kit_weights(kit, names, shapes), bias)
             for points, shapes in zip(notes["points"], notes["shapes"])
@@ -67,7 +67,7 @@ def train_frames(a: argparse.Namespace) -> None:
     model = frames.FrameModel()
     if a.init:
         model.edge.load_state_dict(exporting.load(a.init).state_dict())
-        frames.suspend_time(model.edge)
+        frames.disable_temporal(model.edge)
     rest = 1 - a.real
     shares = {"portraits-train": a.real, "stills-train": rest * 0.55, "sparse-train": rest * 0.38, "clips-train": rest * 0.07}
     found = {n: [s / n for s in a.set if (s / n / "labels.npy").is_file()] for n in shares}
@@ -107,7 +107,7 @@ def cache(a: argparse.Namespace) -> None:
 def train_windows(a: argparse.Namespace) -> None:
     from . import report, windows
 
-    model = windows.train_apart(a.run, a.out, a.threads, a.seed, seconds=a.minutes * 60, lr=a.lr, beta=a.beta, stray=a.stray, init=a.init)
+    model = windows.train_members(a.run, a.out, a.threads, a.seed, seconds=a.minutes * 60, lr=a.lr, beta=a.beta, stray=a.stray, init=a.init)
     source = a.run / "embeddings"
     for s in (windows.EmbeddingSet(source, n) for n in ("clips-val", "stills-val", "portraits-val")):
         for member, p in windows.predict(model, s).items():

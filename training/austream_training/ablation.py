@@ -1,8 +1,8 @@
-"""What the paper's parts are worth on the synthetic set, at a scale that a CPU affords: a small head on the frame
-encoder's cached, pooled features, trained from several seeds, read frame by frame on held-out people's clips.
+"""Ablation of the paper's parts on the synthetic set, small enough for a CPU: a small head on the frame encoder's
+cached, pooled features, trained from several seeds and evaluated per frame on clips of held-out people.
 
-Robin Hood smoothing, 5-fold averaging over people and smoothing over time are measured here; the members and their
-ensemble are measured as they are shipped (report.py).
+Covers Robin Hood label smoothing, 5-fold averaging over people and temporal smoothing. report.py evaluates the shipped
+members and their ensemble.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BETAS = (0.0, 0.1, 0.25, 0.5, 1.0)
 
 
 class Pooled:
-    """Pooled features (N, C), classes (N, 12), whether these are exact, and people (N,) of one or more cached sets."""
+    """Of one or more cached sets: pooled features (N, C), active AUs (N, 12), whether a label is exact (N, 12), people (N,)."""
 
     def __init__(self, folder: Path, *names: str):
         load = lambda kind: [np.load(folder / f"{n}-{kind}.npy", mmap_mode="r") for n in names]  # noqa: E731
@@ -33,7 +33,7 @@ class Pooled:
 
 
 def fit(train: Pooled, rows: np.ndarray, beta: float, seed: int, epochs: int = 6, gamma: float = 2.0) -> nn.Module:
-    """Focal loss on hard labels with Robin Hood smoothing, AdamW, one cosine."""
+    """Trains a head: focal loss on hard labels with Robin Hood smoothing, AdamW, one cosine cycle."""
     torch.manual_seed(seed)
     head = nn.Sequential(nn.Linear(train.x.shape[1], 128), nn.ReLU(), nn.Dropout(0.2), nn.Linear(128, 12))
     y = torch.from_numpy(train.active[rows].astype(np.float32))
@@ -58,7 +58,8 @@ def read(head: nn.Module, s: Pooled) -> np.ndarray:
 
 
 def run(embeddings: Path, seeds: int = 3, k: int = 5) -> dict[str, list[float]]:
-    """Row → macro-F1 at 0.5 on the test people's clips, one per seed. β of the later rows is chosen on validation."""
+    """Row → macro-F1 at threshold 0.5 on clips of the test people, one per seed. Later rows use the β that is best on
+    validation."""
     train, val, test = (Pooled(embeddings, *n) for n in (("0/stills-train-augmented", "0/sparse-train-augmented"), ("clips-val",), ("clips-test",)))
     whole, out, chosen = np.arange(len(train.x)), {}, {}
     f1 = lambda s, p: float(metrics.f1(s.active & s.known, (p >= 0.5) & s.known).mean())  # noqa: E731

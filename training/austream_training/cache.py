@@ -1,4 +1,4 @@
-"""Runs a trained frame encoder once over data sets and keeps its embeddings for the window stage."""
+"""Caches the embeddings of data sets by a trained frame encoder, as input of the window stage."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 import torch
 
 from . import checkpoint
-from .crops import CropSet, draw_view, normalised, shaken
+from .crops import CropSet, draw_view, normalise, jitter_view
 from .edge import EdgeModel
 from .frames import FrameModel
 from .precision import mixed
 
 
 def load_average(model: FrameModel, file: Path) -> None:
-    """Loads the averaged weights of a frame run's checkpoint."""
+    """Loads the moving average of the weights from a frame run's checkpoint."""
     saved = torch.load(file, weights_only=True)
     prefix = "module."
     model.load_state_dict({k.removeprefix(prefix): v for k, v in saved["average"].items() if k.startswith(prefix)})
@@ -23,8 +23,8 @@ def load_average(model: FrameModel, file: Path) -> None:
 
 @torch.no_grad()
 def mean(runs: list[Path], out: Path) -> None:
-    """A frame run whose averaged weights are the mean of other runs' (Wortsman et al. 2022, "Model soups"); the runs
-    have to stem from the same weights."""
+    """Writes a frame run whose weights are the mean of other runs' averaged weights (Wortsman et al. 2022, "Model soups").
+    The runs must have started from the same weights."""
     found = [torch.load(run / "last.pt", weights_only=True)["average"] for run in runs]
     whole = {k: torch.stack([f[k] for f in found]).mean(0) if v.is_floating_point() else v for k, v in found[0].items()}
     out.mkdir(parents=True, exist_ok=True)
@@ -34,16 +34,18 @@ def mean(runs: list[Path], out: Path) -> None:
 @torch.no_grad()
 def embeddings(model: EdgeModel, crops: np.ndarray) -> np.ndarray:
     """(n, 112, 112, 3) → (n, d + c) float16."""
-    x = torch.from_numpy(normalised(crops)).to(memory_format=torch.channels_last)
+    x = torch.from_numpy(normalise(crops)).to(memory_format=torch.channels_last)
     with mixed():
         e = model.encode(x)
     return e.half().numpy()
 
 
 def write(model: FrameModel, folder: Path, out: Path, repeats: int = 0, track: int = 1, share: float = 1.0, seed: int = 5, batch: int = 128) -> None:
-    """`repeats` 0: every crop as it is; otherwise each that many times, augmented, as `<name>-augmented`; `track`
-    crops in a row are then one face's and share an augmentation but for a little shaking. `share`: how many heads of
-    the set, evenly spread."""
+    """Writes embeddings, labels, weights and groups of a set to `out`.
+
+    `repeats` 0: every crop unaugmented. Otherwise every crop that many times, augmented, under `<name>-augmented`.
+    `track`: this many consecutive crops belong to one face and share an augmentation, apart from keypoint jitter.
+    `share`: the fraction of the set's heads to use, evenly spaced."""
     model.eval().to(memory_format=torch.channels_last)
     s, rng = CropSet(folder), np.random.default_rng(seed)
     heads = np.split(np.arange(len(s)), np.flatnonzero(np.diff(s.groups)) + 1)
@@ -56,7 +58,7 @@ def write(model: FrameModel, folder: Path, out: Path, repeats: int = 0, track: i
             crops = []
             for n, i in enumerate(index, start=k):
                 view = draw_view(rng) if n % track == 0 else view
-                crops.append(s.augmented(int(i), rng, shaken(view, rng) if track > 1 else view)[0])
+                crops.append(s.augmented(int(i), rng, jitter_view(view, rng) if track > 1 else view)[0])
             e.append(embeddings(model.edge, np.stack(crops)))
         else:
             e.append(embeddings(model.edge, s.centre(index)))

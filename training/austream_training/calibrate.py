@@ -1,9 +1,9 @@
-"""Calibration folded into the weights: afterwards 0.5 is every AU's own threshold.
+"""Calibration folded into the weights: afterwards the best threshold of every AU is 0.5.
 
-One shift of each AU's logits, the same for both members, puts the ensemble's best F1 on validation people's clips at 0.5.
-The F1 of a detector with calibrated probabilities peaks at a threshold of F1/2, so that the scores of weak AUs become a
-little larger than probabilities. Logits are not scaled: it made no score more right, and saturated ones follow real faces
-less far (REPORT.md).
+One shift per AU, the same for both members' logits, moves the ensemble's best F1 on validation people's clips to 0.5. The
+F1 of calibrated probabilities peaks at a threshold of F1/2, so scores of weak AUs become a little larger than
+probabilities. Logits are not scaled: scaling improved no score, and saturated logits follow real faces less
+(REPORT.md).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ GRID = np.arange(-2, 2.51, 0.1)
 
 
 def shifted(members: list[np.ndarray], shift: np.ndarray | float) -> np.ndarray:
-    """The ensemble's scores (N, 12) once the logits of its members' scores, (N, 12) each, are shifted."""
+    """The ensemble's scores (N, 12) after shifting the logits of its members' scores, (N, 12) each."""
     return _ensemble(_logits(members), shift)
 
 
 def best_shift(members: list[np.ndarray], intensity: np.ndarray) -> np.ndarray:
-    """The shift (A,) of the members' logits at which the F1 of the ensemble is highest at 0.5; of near-equal ones (within
-    0.005) the smallest. Intensities (N, A) are nan where not known."""
+    """The shift (A,) of the members' logits that maximises the ensemble's F1 at 0.5; among near-equal shifts (within
+    0.005) the smallest. Intensities (N, A) are nan where unknown."""
     truth, known, logits = intensity >= labels.ACTIVE, ~np.isnan(intensity), _logits(members)
     table = np.array([metrics.f1(truth, (_ensemble(logits, shift) >= 0.5) & known) for shift in GRID])
     good = table >= table.max(0) - 0.005

@@ -1,4 +1,4 @@
-"""The checkpoint of a run, `last.pt`: whole, or as it was when the run is cut off while it writes."""
+"""Atomic checkpoint of a run, `last.pt`: an interrupted write leaves the previous one intact."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The networks: RegNetY and the two window encoders of the paper's ensemble, and the sizes of the `edge` preset.
 
-Parameter names of the backbone are timm's RegNet names. Both members share the backbone, so it runs once a crop.
+Parameter names of the backbone are timm's RegNet names. Both members share the backbone, so it runs once per crop.
 Sizes: EDGE below; shapes: b windows, f frames, n crops, t 16 tokens, c backbone width, d ViViT width.
 """
 
@@ -81,7 +81,7 @@ class RegNet(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention; one projection for q, k, v of self-attention, q and kv apart for cross-attention."""
+    """Multi-head attention. Self-attention has one qkv projection; cross-attention has separate q and kv projections."""
 
     def __init__(self, d: int, heads: int, cross: bool = False):
         super().__init__()
@@ -210,7 +210,7 @@ class EdgeModel(nn.Module):
         c = sizes["widths"][-1]
         self.backbone = RegNet(sizes["stem"], sizes["depths"], sizes["widths"], sizes["groupWidth"])
         self.vivit, self.nguyen = ViViT(c, **sizes["vivit"]), Nguyen(c, **sizes["nguyen"])
-        self.sigma = {"causal": 3.0, "centered": 3.0}  # frames, of the smoothing that suits its scores; the paper's until searched
+        self.sigma = {"causal": 3.0, "centered": 3.0}  # best smoothing of its scores, in frames; the paper's until calibrated
 
     def encode(self, x: Tensor) -> Tensor:
         f = self.backbone(x).flatten(2).transpose(1, 2)

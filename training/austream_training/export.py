@@ -1,4 +1,4 @@
-"""A trained ensemble as the product loads it: weights.safetensors (fp16) and model.json beside it."""
+"""Exports a trained ensemble in the product's format: weights.safetensors (fp16) and model.json."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .synthetic.aus import NAMES
 def write(
     model: EdgeModel, out: Path, version: str, metrics: dict, reliability: np.ndarray, thresholds: np.ndarray, training: dict
 ) -> Path:
-    """Batch-norm statistics stay apart, under timm's names; whoever loads may fold them. Raises ValueError where
-    a weight is not finite or leaves fp16's range."""
+    """Batch-norm statistics are stored under timm's names and are not folded. Raises ValueError when a weight is not
+    finite or exceeds fp16's range."""
     notes = {
         "thresholds": dict(zip(NAMES, np.round(thresholds, 3).tolist())),
         "smoothing": model.sigma,
@@ -32,9 +32,9 @@ def write(
 
 
 def write_paper(run: Path, out: Path, name: str, version: str) -> Path:
-    """The members that `table2` left in `run` (regnet-vit, nguyen, or one of them) as one model, in fp32: their mean is
-    the ensemble; with the σ that the row `smoothing` found, if it ran. Raises FileNotFoundError where neither was trained,
-    ValueError where the product cannot load them."""
+    """Exports the members that `table2` trained in `run` (regnet-vit, nguyen, or one of them) as one fp32 model, whose
+    score is their mean. Uses the σ that row `smoothing` found, if it ran. Raises FileNotFoundError when neither was
+    trained, ValueError when the product cannot load them."""
     members = {m: torch.load(f, map_location="cpu", weights_only=True) for m in ("regnet-vit", "nguyen") if (f := run / m / "last.pt").is_file()}
     if not members:
         raise FileNotFoundError(f"{run} has neither regnet-vit/last.pt nor nguyen/last.pt: run `table2 --row regnet-vit` first")
@@ -79,7 +79,7 @@ def _folder(out: Path, name: str, version: str, preset: str, architecture: dict,
 
 
 def load(folder: Path) -> EdgeModel:
-    """The exported weights as fp32, checked against their sha256. Raises ValueError where they differ."""
+    """The exported weights as fp32, checked against their sha256. Raises ValueError when they differ."""
     manifest = json.loads((folder / "model.json").read_text())
     (entry,) = manifest["weights"]
     if digest(folder / entry["file"]) != entry["sha256"]:

@@ -1,5 +1,5 @@
-"""Figures on real faces never trained on, as the product would score them: courses of clips against the landmark
-model's reading, smiles on held-out photographs, and differences between skin tones."""
+"""Evaluation on real faces outside the training data, scored as by the product: clips against the landmark model's
+estimates, smiles on held-out photographs, and differences between skin tones."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from . import metrics, real, smoothing
-from .crops import CANVAS, SIZE, CropSet, normalised
+from .crops import CANVAS, SIZE, CropSet, normalise
 from .edge import EdgeModel
-from .report import embed, figures, headline, scores, some, streamed
+from .report import embed, figures, headline, scores, sample_indices, stream_scores
 from .synthetic import head
 from .synthetic.aus import NAMES
 from .synthetic.generate import SIZES
@@ -23,14 +23,14 @@ SMILING, NOT_SMILING = 0.5, 0.2  # of the landmark model's mouthSmile
 
 @torch.no_grad()
 def read(model: EdgeModel, clip: real.RealClip) -> np.ndarray:
-    """Causally smoothed scores (T, 12), streamed."""
-    e = torch.cat([model.encode(torch.from_numpy(normalised(clip.crops[k : k + 128]))) for k in range(0, len(clip.crops), 128)])
+    """Streamed, causally smoothed scores (T, 12) of a clip."""
+    e = torch.cat([model.encode(torch.from_numpy(normalise(clip.crops[k : k + 128]))) for k in range(0, len(clip.crops), 128)])
     return smoothing.smooth(scores(model, e, moving=True, clip=len(e))["ensemble"], model.sigma["causal"])
 
 
 def brows(points: np.ndarray) -> dict[str, np.ndarray]:
-    """What the landmarks (T, 478, 2) themselves say of the brows, in eye distances: how high the inner and the outer
-    ends are above the eyes, how near the eyes and each other the inner ends are. Nodding moves all of them too."""
+    """Brow measurements from landmarks (T, 478, 2), in eye distances: height of the inner and the outer ends above the
+    eyes, and closeness of the inner ends to the eyes and to each other. Nodding changes all of them as well."""
     line = points[:, 263] - points[:, 33]
     wide = np.linalg.norm(line, axis=1)
     up = np.stack([line[:, 1], -line[:, 0]], 1) / wide[:, None] ** 2
@@ -42,8 +42,8 @@ def brows(points: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def courses(p: np.ndarray, clip: real.RealClip) -> str:
-    """Markdown: per AU the correlation with the landmark model's blendshapes and, for the brows, with its landmarks;
-    and the ranges. Correlation means little where the other side hardly moves (less than 0.2, landmarks 0.05)."""
+    """Markdown: per AU the correlation with the landmark model's blendshapes, and for the brows with its landmarks, and
+    the ranges. A correlation is meaningless when the reference hardly moves (less than 0.2; landmarks 0.05)."""
     r, own = metrics.correlation(p, clip.teacher), brows(clip.points)
     lines = ["| AU | r | score | landmark model | r, brow landmarks |", "|---|---|---|---|---|"]
     for k, name in enumerate(NAMES):
@@ -56,8 +56,8 @@ def courses(p: np.ndarray, clip: real.RealClip) -> str:
 
 @torch.no_grad()
 def photographs(model: EdgeModel, photos: real.RealClip) -> dict[str, float]:
-    """AUC of AU6, AU12 and AU25 between smiling and unsmiling photographs, and how they sit around 0.5."""
-    e = model.encode(torch.from_numpy(normalised(photos.crops)))
+    """AUC of AU6, AU12 and AU25 between smiling and unsmiling photographs, and their scores relative to 0.5."""
+    e = model.encode(torch.from_numpy(normalise(photos.crops)))
     p = scores(model, e, moving=False)["ensemble"]
     smile = np.mean([photos.shapes[:, photos.names.index(f"mouthSmile{s}")] for s in ("Left", "Right")], 0)
     keep = (smile >= SMILING) | (smile <= NOT_SMILING)
@@ -82,9 +82,9 @@ def tone(photo: np.ndarray, points: np.ndarray) -> float:
 
 
 def by_group(model: EdgeModel, stills: CropSet, groups: dict[int, str], most: int = 640) -> str:
-    """Markdown: macro-F1 and mean AUC on animated portraits of held-out people, by the group each person is in."""
+    """Markdown: macro-F1 and mean AUC on animated portraits of held-out people, by group of people."""
     index = np.flatnonzero(np.isin(stills.groups, list(groups)))
-    index = index[some(len(index), most)]
+    index = index[sample_indices(len(index), most)]
     p = scores(model, embed(model, stills, index), moving=False)["ensemble"]
     names = np.array([groups[g] for g in stills.groups[index]])
     lines = ["| group | people | crops | macro-F1 | mean AUC |", "|---|---|---|---|---|"]
@@ -95,7 +95,7 @@ def by_group(model: EdgeModel, stills: CropSet, groups: dict[int, str], most: in
 
 
 def by_size(model: EdgeModel, stills: CropSet) -> str:
-    """Markdown: macro-F1 and mean AUC of the same moments from further and further away (`generate.SIZES`)."""
+    """Markdown: macro-F1 and mean AUC of the same moments at decreasing face sizes (`generate.SIZES`)."""
     p = scores(model, embed(model, stills), moving=False)["ensemble"]
     lines = ["| aligned crop, pixels | between the eyes | crops | macro-F1 | mean AUC |", "|---|---|---|---|---|"]
     eyes = np.diff(head.TEMPLATE[:2, 0])[0] / SIZE
@@ -105,28 +105,28 @@ def by_size(model: EdgeModel, stills: CropSet) -> str:
     return "\n".join(lines)
 
 
-def when_fair(model: EdgeModel, folder: Path, most: int = 480) -> str:
+def fair_table(model: EdgeModel, folder: Path, most: int = 480) -> str:
     """Markdown: F1 and AUC per AU on the clips and stills of a fair set (generate.py)."""
     clips, stills = CropSet(folder / "clips-test"), CropSet(folder / "stills-test")
-    index = some(len(stills), most)
+    index = sample_indices(len(stills), most)
     still = scores(model, embed(model, stills, index), moving=False)["ensemble"]
-    columns = [row for y, p in ((clips.truth, streamed(model, clips)), (stills.truth[index], still)) for row in (figures(y, p)["f1"], figures(y, p)["auc"])]
+    columns = [row for y, p in ((clips.truth, stream_scores(model, clips)), (stills.truth[index], still)) for row in (figures(y, p)["f1"], figures(y, p)["auc"])]
     heads = [len(set(s.groups)) for s in (clips, stills)]
     lines = [f"| AU | {heads[0]} clips f1 | clips auc | stills of {heads[1]} heads f1 | stills auc |", "|---|---|---|---|---|"]
     lines += [f"| {name} | " + " | ".join(f"{c[k]:.3f}" for c in columns) + " |" for k, name in enumerate(NAMES)]
     return "\n".join([*lines, "| macro | " + " | ".join(f"{np.mean(c):.3f}" for c in columns) + " |"])
 
 
-def thirds(tones: dict[int, float]) -> dict[int, str]:
-    """Person → lightest, middle or darkest third by tone, in that order."""
+def tone_terciles(tones: dict[int, float]) -> dict[int, str]:
+    """Person → lightest, middle or darkest tercile by skin tone."""
     low, high = np.quantile(list(tones.values()), [1 / 3, 2 / 3])
     third = {k: "lightest" if t > high else "middle" if t > low else "darkest" for k, t in tones.items()}
     return dict(sorted(third.items(), key=lambda item: -tones[item[0]]))
 
 
 def sexes(table: Path, files: np.ndarray, people: np.ndarray) -> dict[int, str]:
-    """Person → women or men, as `table` says: a CSV with `bioguide` (a photo's file name without .jpg) and `gender`
-    (F or M). People whom it does not name are left out."""
+    """Person → women or men, from `table`: a CSV with `bioguide` (a photo's file name without .jpg) and `gender` (F or M).
+    People that are not in the table are omitted."""
     with table.open() as f:
         known = {row["bioguide"]: row["gender"] for row in csv.DictReader(f)}
     words = {"F": "women", "M": "men"}

@@ -1,8 +1,8 @@
-"""Stage one: everything of the ensemble that sees one frame learns from single crops: the backbone, the ViViT's
-spatial encoder and head, the Nguyen member's branches and fusion. What sees time is the identity meanwhile.
+"""Stage one: trains the per-frame layers of the ensemble on single crops: the backbone, the ViViT's spatial encoder and
+head, the Nguyen member's branches and fusion. The temporal layers are the identity meanwhile.
 
-The rest learns afterwards on cached embeddings (windows.py): on a CPU this costs a fraction of training through 256
-frames at once, and batches of unrelated faces teach more than windows of one face.
+Stage two trains the temporal layers on cached embeddings (windows.py). On a CPU this costs a fraction of end-to-end
+training on 256 frames, and batches of unrelated faces teach more than windows of one face.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from . import checkpoint, labels, metrics, processes
-from .crops import CropSet, normalised
+from .crops import CropSet, normalise
 from .edge import EDGE, EdgeModel
 from .losses import branched, sigmoid_focal
 from .precision import mixed
 
 
 class FrameModel(nn.Module):
-    """The ensemble at a window of one frame, with landmarks as an auxiliary task: where lips, lids and brows are is
-    most of what AUs are read from."""
+    """The ensemble with a window of one frame, and landmarks as an auxiliary task: AUs show mostly in the positions of
+    lips, lids and brows."""
 
     def __init__(self):
         super().__init__()
         self.edge = EdgeModel()
-        suspend_time(self.edge)
+        disable_temporal(self.edge)
         self.drop, self.marks = nn.Dropout(0.1), nn.Linear(EDGE["widths"][-1] * 16, 136)
         nn.init.normal_(self.marks.weight, std=0.002)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor], torch.Tensor]:
-        """(n, 3, 112, 112) → logits (n, 12) of the ViViT, of the Nguyen member and of its branches, and landmarks
-        (n, 136) in −1…1."""
+        """(n, 3, 112, 112) → logits (n, 12) of the ViViT, the Nguyen member and its branches, and landmarks (n, 136) in
+        −1…1."""
         m = self.edge
         f = m.backbone(x).float().flatten(2).transpose(1, 2)
         first = m.vivit.head(m.vivit.temporal_norm(m.vivit.encode(self.drop(f))))
@@ -46,9 +46,9 @@ class FrameModel(nn.Module):
 
 
 @torch.no_grad()
-def suspend_time(model: EdgeModel) -> None:
-    """Makes every temporal block the identity, which residual blocks are with their last layers at zero, and keeps
-    them out of training. `learn_time` ends it."""
+def disable_temporal(model: EdgeModel) -> None:
+    """Makes every temporal block the identity, by zeroing the last layers of its residual branches, and freezes it until
+    `train_temporal_only`."""
     for part in _temporal(model):
         for block in part:
             for name in ("attn", "cross"):
@@ -63,17 +63,17 @@ def suspend_time(model: EdgeModel) -> None:
 
 
 @torch.no_grad()
-def give_time(model: EdgeModel, other: EdgeModel) -> None:
-    """Takes over what in `other` sees time."""
+def copy_temporal(model: EdgeModel, other: EdgeModel) -> None:
+    """Copies the temporal layers of `other`."""
     for mine, theirs in zip(_temporal(model), _temporal(other)):
         mine.load_state_dict(theirs.state_dict())
     for mine, theirs in zip(_positions(model), _positions(other)):
         mine.copy_(theirs)
 
 
-def learn_time(model: EdgeModel) -> None:
-    """Only what sees time learns, from the identity on: what sees one frame stays as unrelated faces and photographs
-    taught it. Left free, it forgets real faces over some hundred synthetic clips (REPORT.md)."""
+def train_temporal_only(model: EdgeModel) -> None:
+    """Freezes the per-frame layers and trains the temporal ones, which start as the identity. Unfrozen per-frame layers
+    would forget real faces over a few hundred synthetic clips (REPORT.md)."""
     model.requires_grad_(False)
     for part in [*_temporal(model), *_positions(model)]:
         part.requires_grad_(True)
@@ -101,8 +101,8 @@ class _Stream(IterableDataset):
 
 
 class Mixture:
-    """Draws batches of augmented crops from several sets, in fixed shares; real photos so that faces without
-    and with a smile come equally often."""
+    """Draws batches of augmented crops from several sets in fixed shares. Real photos are balanced by the intensity of
+    their smile."""
 
     def __init__(self, sets: list[CropSet], shares: list[float], seed: int):
         self.sets, self.seed, self.rng = sets, seed, np.random.default_rng(seed)
@@ -114,13 +114,13 @@ class Mixture:
                 count = np.bincount(level, minlength=6)
                 odds = 1.0 / np.sqrt(count[level]) / np.sqrt(count[level]) ** 0.5
                 self.odds.append(odds / odds.sum())
-            else:  # rare AUs come up to a few times as often as they were drawn
+            else:  # oversamples crops with rare AUs up to a few times
                 active = s.labels >= labels.ACTIVE
                 odds = 0.4 + np.minimum((active * 0.12 / np.maximum(active.mean(0), 0.02)).max(1), 3.0)
                 self.odds.append(odds / odds.sum())
 
         self.edges = [np.cumsum(o)[:-1] for o in self.odds]
-        self.weight = labels.rarity(np.concatenate([s.labels for s in sets if not s.real]))
+        self.weight = labels.rarity_weights(np.concatenate([s.labels for s in sets if not s.real]))
 
     def batch(self, size: int) -> tuple[torch.Tensor, ...]:
         """Crops (n, 3, 112, 112), soft targets (n, 12), trust (n, 12), landmarks (n, 136)."""
@@ -134,7 +134,7 @@ class Mixture:
             y.append(s.labels[i])
             w.append(s.weights[i] * self.weight)
         return (
-            torch.from_numpy(normalised(np.stack(x))),
+            torch.from_numpy(normalise(np.stack(x))),
             torch.from_numpy(labels.targets(np.stack(y))),
             torch.from_numpy(np.stack(w).astype(np.float32)),
             torch.from_numpy(np.stack(m)),
@@ -146,7 +146,7 @@ def scores(model: FrameModel, crops: CropSet, index: np.ndarray, batch: int = 12
     model.eval()
     out = []
     for k in range(0, len(index), batch):
-        x = torch.from_numpy(normalised(crops.centre(index[k : k + batch])))
+        x = torch.from_numpy(normalise(crops.centre(index[k : k + batch])))
         with mixed():
             first, fused, *_ = model(x.to(memory_format=torch.channels_last))
         out.append(((torch.sigmoid(first.float()) + torch.sigmoid(fused.float())) / 2).numpy())
@@ -171,17 +171,17 @@ def train(
     gamma: float = 0.0, every: int = 500, budget: float = 1e9, marks_weight: float = 1.0, workers: int = 1, sync: int = 10,
     compiled: bool = False,
 ) -> None:
-    """AdamW with one cosine; resumes from out/last.pt; stops at `steps` or after `budget` seconds, whichever the
-    schedule's clock says first: progress is the larger of the two shares, so that the cosine always ends.
+    """Trains with AdamW and one cosine cycle; resumes from out/last.pt. Stops after `steps` steps or `budget` seconds,
+    whichever comes first: progress is the larger share of the two, so the cosine always completes.
 
-    Under torchrun each process draws its own batches, and every `sync` steps their weights are averaged (local SGD):
-    on shared CPU cores far fewer stalls than averaging gradients at every step. `compiled`: by torch.compile, which wants a
-    C++ compiler and takes minutes to begin."""
+    Under torchrun each process draws its own batches, and weights are averaged every `sync` steps (local SGD), which
+    stalls far less on shared CPU cores than averaging gradients at every step. `compiled`: uses torch.compile, which
+    needs a C++ compiler and takes minutes to start."""
     rank, world, _ = processes.join("cpu")
     out.mkdir(parents=True, exist_ok=True)
     model.to(memory_format=torch.channels_last)
     forward = torch.compile(model) if compiled else model
-    optimizer = torch.optim.AdamW(groups_of(model), lr=lr)
+    optimizer = torch.optim.AdamW(parameter_groups(model), lr=lr)
     average = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998**sync), use_buffers=True
     )
@@ -226,7 +226,7 @@ def train(
 
 @torch.no_grad()
 def _average(model: nn.Module, share: float, world: int) -> float:
-    """Averages weights, statistics and the clock over the processes."""
+    """Averages weights, batch-norm statistics and progress over all processes."""
     if world == 1:
         return share
     values = [t for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()]
@@ -238,8 +238,8 @@ def _average(model: nn.Module, share: float, world: int) -> float:
     return float(flat[-1])
 
 
-def groups_of(model: nn.Module) -> list[dict]:
-    """Parameter groups of what is to learn: matrices decay, vectors do not."""
+def parameter_groups(model: nn.Module) -> list[dict]:
+    """Optimizer groups of the trainable parameters: weight decay on matrices, none on vectors."""
     learned = [p for p in model.parameters() if p.requires_grad]
     return [{"params": [p for p in learned if p.ndim > 1], "weight_decay": 0.05}, {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0}]
 

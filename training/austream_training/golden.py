@@ -1,9 +1,9 @@
-"""Golden numbers for the product's tests: what PyTorch and timm compute with weights that both sides make by formula.
+"""Golden numbers for the product's tests: outputs of PyTorch and timm with weights that both sides compute by formula.
 
     python -m austream_training.golden ../test/fixtures/model [NAME…]      (after new weights: shipped)
 
-`spread` and `uniform` are src/infer/weights/random-weights.ts to the bit. For every layer group a sample of its output
-is kept, so that a failing test says where the two implementations part.
+`spread` and `uniform` match src/infer/weights/random-weights.ts bit for bit. A sample of each layer group's output is
+stored, so a failing test shows where the two implementations diverge.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def spread(name: str, shape: tuple[int, ...]) -> tuple[float, float]:
 
 
 def fill(module: nn.Module, prefix: str) -> nn.Module:
-    """Gives every parameter its formula's values, under the name that it has in the whole model."""
+    """Fills every parameter with its formula's values, seeded by its name in the whole model."""
     for name, tensor in module.state_dict().items():
         if not name.endswith("num_batches_tracked"):
             scale, shift = spread(prefix + name, tuple(tensor.shape))
@@ -64,13 +64,13 @@ def fill(module: nn.Module, prefix: str) -> nn.Module:
 
 
 def crops(name: str, n: int) -> Tensor:
-    """Bytes (n, 112, 112, 3): noise over a ramp, as the tests make them."""
+    """Bytes (n, 112, 112, 3): noise over a ramp, the same as in the product's tests."""
     noise = uniform(name, n * 112 * 112 * 3).reshape(n, 112, 112, 3) * 60
     ramp = np.arange(112)[:, None] + np.arange(112)[None]
     return torch.from_numpy(np.floor(noise + 60 + ramp[None, :, :, None] * 0.6).astype(np.uint8))
 
 
-def normalised(pixels: Tensor) -> Tensor:
+def normalise(pixels: Tensor) -> Tensor:
     return ((pixels.float() / 255 - MEAN) / STD).permute(0, 3, 1, 2)
 
 
@@ -83,7 +83,7 @@ def sample(x: Tensor) -> dict:
 
 
 class Taps:
-    """Outputs of modules by the product's names; a convolution's is that of its batch norm, which is folded into it."""
+    """Outputs of modules by the product's names. A convolution's output is that of its batch norm, which the product folds."""
 
     def __init__(self) -> None:
         self.found: dict[str, dict] = {}
@@ -96,7 +96,7 @@ class Taps:
 
 
 BACKBONE_TAPS = r"(stem|s\d\.b\d\.(conv3|downsample))\.conv$|s\d\.b1\.se\.fc2$"
-TIMM_TAPS = BACKBONE_TAPS.replace("stem|", "")  # timm's batch norms end with their ReLU where one follows
+TIMM_TAPS = BACKBONE_TAPS.replace("stem|", "")  # timm's batch norms include a ReLU that follows
 FRAME_TAPS = r"^vivit\.(embed|spatial_norm|spatial\.\d+\.(attn\.proj|fc2))$"
 WINDOW_TAPS = (
     r"^vivit\.(temporal_norm|head|temporal\.\d+\.(attn\.proj|fc2))$"
@@ -105,17 +105,17 @@ WINDOW_TAPS = (
 
 
 def regnety() -> dict:
-    """timm's own regnety_004 with its head; the product's backbone must compute its features."""
+    """timm's regnety_004 with its head: the reference for the product's backbone."""
     model = timm.create_model("regnety_004", pretrained=False)
     fill(model, "backbone.")
     taps = Taps()
     taps.on(model, "backbone.", TIMM_TAPS)
-    features = model.forward_features(normalised(crops("crops", 2)))
+    features = model.forward_features(normalise(crops("crops", 2)))
     return {"parameters": sum(p.numel() for p in model.parameters()), "features": sample(features), "taps": taps.found}
 
 
 def members(preset: str) -> dict[str, nn.Module]:
-    """A preset's parts by the beginning of their names; the paper's members have a backbone each."""
+    """A preset's modules by name prefix; the paper's members have one backbone each."""
     if preset == "edge":
         net = RegNet(EDGE["stem"], EDGE["depths"], EDGE["widths"], EDGE["groupWidth"])
         c = EDGE["widths"][-1]
@@ -130,14 +130,15 @@ def members(preset: str) -> dict[str, nn.Module]:
 
 
 def ensemble(preset: str) -> dict:
-    """Every layer group of a preset with formula weights: two crops embedded, one window of formula embeddings scored."""
+    """Outputs of every layer group of a preset with formula weights: two crops encoded, one window of formula embeddings
+    scored."""
     parts = members(preset)
     counts = {prefix: sum(p.numel() for p in part.parameters()) for prefix, part in parts.items()}
     taps = Taps()
     for prefix, part in parts.items():
         fill(part, prefix)
         taps.on(part, prefix, f"{BACKBONE_TAPS}|{FRAME_TAPS}|{WINDOW_TAPS}")
-    pixels = normalised(crops("crops", 2))
+    pixels = normalise(crops("crops", 2))
     backbone = lambda of: parts[of if of in parts else "backbone."](pixels).flatten(2).transpose(1, 2)  # noqa: E731
     vivit, nguyen = parts["vivit."], parts["nguyen."]
     embeddings = torch.cat([vivit.encode(backbone("vivit.backbone.")), backbone("nguyen.backbone.").mean(1)], 1)
@@ -160,9 +161,9 @@ def ensemble(preset: str) -> dict:
 
 
 def shipped(folder: Path) -> dict:
-    """The weights that ship: 12 different crops, and their embeddings, over and over, as a window."""
+    """Outputs of the shipped weights: 12 crops, and a window that repeats their embeddings."""
     model = load(folder)
-    embeddings = model.encode(normalised(crops("shipped", 12)))
+    embeddings = model.encode(normalise(crops("shipped", 12)))
     scores = model.score(embeddings[torch.arange(256) % 12][None])
     manifest = json.loads((folder / "model.json").read_text())
     return {"sha256": manifest["weights"][0]["sha256"], "embeddings": sample(embeddings), "scores": scores[0, -16:].flatten().tolist()}

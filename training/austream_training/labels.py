@@ -1,4 +1,4 @@
-"""Intensities, targets and classes: one meaning of 'active' for data, training and reports."""
+"""AU intensities, soft targets and classes: one definition of 'active' for data, training and reports."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ def targets(intensity: np.ndarray) -> np.ndarray:
 
 
 def truth(intensity: np.ndarray, trust: np.ndarray, real: bool) -> np.ndarray:
-    """What figures are held against: intensities (N, 12), nan where the label is not exact or nobody can see it. Of
-    photographs (`real`), all of the landmark model's."""
+    """Reference intensities (N, 12) for evaluation; nan where the label is not exact or the AU is hidden. For photographs
+    (`real`): all labels of the landmark model."""
     return intensity if real else np.where(trust == 1, intensity, np.nan)
 
 
-def rarity(intensity: np.ndarray) -> np.ndarray:
-    """Loss weight per AU (12,): rare AUs weigh more, active or not alike, so that scores stay probabilities."""
+def rarity_weights(intensity: np.ndarray) -> np.ndarray:
+    """Loss weight per AU (12,): larger for rare AUs, equal for active and inactive labels, so that scores stay
+    probabilities."""
     common = (intensity >= ACTIVE).mean(0)
     return np.clip(np.sqrt(common.mean() / np.maximum(common, 1e-3)), 0.7, 2.0).astype(np.float32)

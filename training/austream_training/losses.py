@@ -30,7 +30,7 @@ def robin_hood(target: Tensor, frequency: Tensor, beta: float) -> Tensor:
 
 
 def frequencies(labels: np.ndarray) -> np.ndarray:
-    """Share of positives per AU (12,) of 0/1 labels (N, 12), over those that are coded (not −1)."""
+    """Share of positives per AU (12,) of 0/1 labels (N, 12), over coded ones (not −1)."""
     return ((labels > 0.5).sum(0) / np.maximum((labels >= 0).sum(0), 1)).astype(np.float32)
 
 

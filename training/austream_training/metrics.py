@@ -1,4 +1,4 @@
-"""Figures of a report, per AU: F1 pooled over frames, ROC AUC, average precision, calibration, correlation."""
+"""Metrics per AU: F1 pooled over frames, ROC AUC, average precision, calibration error, correlation."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 
 def f1(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """(N, A) booleans → (A,), 0 where neither holds a positive (scikit-learn's zero_division=0)."""
+    """F1 of (N, A) booleans → (A,); 0 when neither contains a positive (scikit-learn's zero_division=0)."""
     hit = (truth & predicted).sum(0)
     total = truth.sum(0) + predicted.sum(0)
     return np.where(total > 0, 2 * hit / np.maximum(total, 1), 0.0)
 
 
 def macro_f1(labels: np.ndarray, score: np.ndarray, threshold: float = 0.5) -> float:
-    """Mean F1 over the AUs that labels (N, 12) of 0, 1 and −1 (not coded) hold, pooled over frames."""
+    """Mean over the coded AUs of the F1 pooled over frames; labels (N, 12) are 0, 1 or −1 (not coded)."""
     each = [f1(l[c, None] > 0, s[c, None] >= threshold)[0] for l, s in zip(labels.T, score.T) if (c := l >= 0).any()]
     return float(np.mean(each))
 
 
 def interval(truth: np.ndarray, predicted: np.ndarray, subject: np.ndarray, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the macro-F1 of (N, A) booleans when subjects (N,) are drawn anew with replacement: frames of
-    one face err together, so that thousands of them may be worth a few."""
+    """95 % bootstrap interval of the macro-F1 of (N, A) booleans, resampled over subjects (N,): errors on frames of one face
+    are correlated, so thousands of frames may carry the information of a few."""
     _, index = np.unique(subject, return_inverse=True)
     hit, total = (np.zeros((index.max() + 1, truth.shape[1])) for _ in range(2))
     np.add.at(hit, index, truth & predicted)
@@ -58,7 +58,7 @@ def calibration_error(truth: np.ndarray, score: np.ndarray, bins: int = 15) -> n
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Pearson's r per column, nan where one side is constant."""
+    """Pearson's r per column, nan when one side is constant."""
     with np.errstate(invalid="ignore", divide="ignore"):
         a, b = a - a.mean(0), b - b.mean(0)
         return (a * b).sum(0) / np.sqrt((a**2).sum(0) * (b**2).sum(0))

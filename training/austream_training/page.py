@@ -1,4 +1,4 @@
-"""Writes training/REPORT.md and its plots: every figure of the default weights, from measurements made here."""
+"""Writes training/REPORT.md and its plots: measures all metrics of the default weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PLOTTED = ("au01", "au02", "au04", "au06", "au12", "au25", "au26")
 
 
 def write(model_folder: Path, sets: Path, fair: Path, embeddings: Path, photos: real.RealClip, clips: dict[str, real.RealClip], tones: dict[int, float], sexes: dict[int, str], out: Path) -> None:
-    """`fair`: the set of well-placed cameras; `embeddings`: what `cache` wrote, for the ablation. → out/REPORT.md and out/report/*.png."""
+    """`fair`: the set of well-placed cameras; `embeddings`: the output of `cache`, for the ablation. → out/REPORT.md and out/report/*.png."""
     manifest = json.loads((model_folder / "model.json").read_text())
     model, test = export.load(model_folder), manifest["metrics"]["test"]
     pictures = out / "report"
@@ -49,7 +49,7 @@ def write(model_folder: Path, sets: Path, fair: Path, embeddings: Path, photos: 
         "Measured at a small scale: one hidden layer of 128 on the frame encoder's cached, pooled features, trained for six epochs with the focal "
         "loss (γ 2) on hard labels, three seeds a row, read frame by frame on the held-out clips.",
         ablation.table(ablation.run(embeddings)),
-        (pictures / "remarks.md").read_text().strip(),  # written by whoever read the figures
+        (pictures / "remarks.md").read_text().strip(),  # hand-written remarks
         "## Calibration",
         f"{calibrate.__doc__.splitlines()[0]} Mean expected calibration error: clips {np.mean(test['clips/ensemble+causal']['ece']):.3f}, "
         f"stills {np.mean(test['stills']['ece']):.3f}.",
@@ -59,7 +59,7 @@ def write(model_folder: Path, sets: Path, fair: Path, embeddings: Path, photos: 
         "## A well-placed camera",
         "The tables above are of every camera that the generator knows: dark, blurred and noisy ones, faces turned away or covered by hands. Here are other "
         "clips and stills of held-out heads that are near, sharp, evenly lit, seldom turned by more than 30°, with nothing before them but glasses:",
-        field.when_fair(model, fair),
+        field.fair_table(model, fair),
         "## Face size",
         "The same moments of held-out heads as cameras see them from further and further away: how large a face was before it was scaled up to the "
         "crop's 112 pixels. Blur, noise, light and compression are as everywhere else.",
@@ -67,7 +67,7 @@ def write(model_folder: Path, sets: Path, fair: Path, embeddings: Path, photos: 
         "## Skin tone",
         "Animated portraits of held-out people, in thirds by the individual typology angle of their photograph's cheeks (light and lens of the "
         "photograph included).",
-        field.by_group(model, CropSet(sets / "stills-test"), field.thirds(tones)),
+        field.by_group(model, CropSet(sets / "stills-test"), field.tone_terciles(tones)),
         "## Sex",
         "The same, by what the public record (unitedstates/congress-legislators, CC0) says of them." if sexes else "No table of the people's sex was given: no figure.",
         *([field.by_group(model, CropSet(sets / "stills-test"), sexes)] if sexes else []),
@@ -88,8 +88,8 @@ def write(model_folder: Path, sets: Path, fair: Path, embeddings: Path, photos: 
 
 
 def pose_table(model, stills: CropSet, most: int = 320) -> str:
-    """Markdown: macro-F1 by how far the head is turned, read off the landmarks: the nose's place between the eyes."""
-    index = report.some(len(stills), most)
+    """Markdown: macro-F1 by yaw, estimated from landmarks as the nose's position between the eyes."""
+    index = report.sample_indices(len(stills), most)
     marks = stills.marks[index]
     eyes = marks[:, [36, 45], 0]
     turned = np.abs((marks[:, 30, 0] - eyes.mean(1)) / np.maximum(np.abs(np.diff(eyes, axis=1))[:, 0], 1))

@@ -1,4 +1,4 @@
-"""The paper's own recipe (Vu et al. 2023, sections 3–4) for those who have Aff-Wild2, one command per row of Table 2.
+"""The paper's training recipe (Vu et al. 2023, sections 3–4) for Aff-Wild2, one command per row of Table 2.
 
 Whole 256-frame sequences through RegNetY-400MF, stem and first block frozen; sigmoid focal loss on Robin Hood
 smoothed labels; SGD from 0.9 with cosine annealing and warm restarts; horizontal flip and colour jitter.
@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from . import checkpoint, losses, metrics, processes, schedules, smoothing
-from .crops import normalised
+from .crops import normalise
 from .data.abaw import Video, windows
 from .edge import Nguyen, RegNet, ViViT
 from .precision import mixed
@@ -34,7 +34,7 @@ class Recipe:
     member: str = "regnet-vit"  # or nguyen
     preset: str = "paper-compact"
     window: int = 256
-    batch: int = 4  # windows of a step, shared among all processes
+    batch: int = 4  # windows per step over all processes
     epochs: int = 20
     lr: float = 0.9
     momentum: float = 0.9
@@ -44,17 +44,17 @@ class Recipe:
     gamma: float = 2.0
     beta: float = 0.1  # Robin Hood smoothing
     branch_weight: float = 0.3  # c of the Nguyen loss
-    clip: float = 1.0  # gradient norm; the paper names none, and lr 0.9 needs one
+    clip: float = 1.0  # maximum gradient norm; the paper gives none, but lr 0.9 needs one
     seed: int = 0
 
 
 class Member(nn.Module):
-    """Crops (b, f, 3, 112, 112) → logits (b, f, 12), and branch logits where the member has branches."""
+    """Crops (b, f, 3, 112, 112) → logits (b, f, 12), and branch logits if the member has branches."""
 
     def __init__(self, recipe: Recipe, pretrained: Path | None = None):
         super().__init__()
         self.backbone = RegNet(**BACKBONE)
-        if pretrained:  # timm's or torchvision-exported ImageNet weights under timm's names
+        if pretrained:  # ImageNet weights under timm's names
             state = torch.load(pretrained, map_location="cpu", weights_only=True)
             self.backbone.load_state_dict({k: v for k, v in state.items() if not k.startswith("head.")})
         c = BACKBONE["widths"][-1]
@@ -67,7 +67,7 @@ class Member(nn.Module):
 
     def train(self, mode: bool = True) -> "Member":
         super().train(mode)
-        self.backbone.stem.eval()  # frozen means its statistics too
+        self.backbone.stem.eval()  # also freezes batch-norm statistics
         self.backbone.s1.eval()
         return self
 
@@ -90,12 +90,12 @@ def load_window(video: Video, index: np.ndarray, rng: np.random.Generator | None
 
 
 def mask(index: np.ndarray) -> np.ndarray:
-    """True for the first of every repeated frame: padding teaches nothing."""
+    """False for repeated frames, which are padding and do not count in the loss."""
     return np.r_[True, np.diff(index) > 0]
 
 
 class _Epoch(Dataset):
-    """The windows of one epoch in the order they are learned, each augmented by its own seed."""
+    """The windows of one epoch in training order, each augmented with its own seed."""
 
     def __init__(self, items: list[tuple[Video, np.ndarray]], order: np.ndarray, seed: list[int]):
         self.items, self.order, self.seed = items, order, seed
@@ -104,19 +104,21 @@ class _Epoch(Dataset):
         return len(self.order)
 
     def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Network input (n, 3, 112, 112), labels (n, 12), and which entries teach: not padding, and coded."""
+        """Network input (n, 3, 112, 112), labels (n, 12), and a mask (n, 12) of labels that are coded and not padding."""
         video, w = self.items[self.order[i]]
         crops = load_window(video, w, np.random.default_rng([*self.seed, i]))
         y = video.labels[w].astype(np.float32)
-        return normalised(crops), y, mask(w)[:, None] & (y >= 0)
+        return normalise(crops), y, mask(w)[:, None] & (y >= 0)
 
 
 def train(
     recipe: Recipe, videos: list[Video], out: Path, pretrained: Path | None = None, log=None, device: str | None = None, workers: int = 0
 ) -> Member:
-    """Trains one member; a run that was cut off goes on at its last finished epoch. Under torchrun the windows of a
-    step are shared among the processes, gradients are averaged (DistributedDataParallel) and, on GPUs, batch
-    statistics are those of the whole step. `workers` read pictures ahead, per process."""
+    """Trains one member; an interrupted run resumes after its last finished epoch.
+
+    Under torchrun the windows of a step are split over the processes, gradients are averaged
+    (DistributedDataParallel), and on GPUs batch-norm statistics are synchronized. `workers`: data loading processes
+    per process."""
     rank, world, device = processes.join(device)
     if recipe.batch % world:
         raise ValueError(f"a batch of {recipe.batch} windows cannot be shared by {world} processes: choose a multiple")
@@ -172,7 +174,7 @@ def train(
 
 @torch.no_grad()
 def predict(model: Member, videos: list[Video], window: int = 256) -> list[np.ndarray]:
-    """Sigmoid scores (N, 12) per video; under torchrun each process scores some of the videos."""
+    """Sigmoid scores (N, 12) per video; under torchrun the videos are split over the processes."""
     model.eval()
     rank, world, _ = processes.join(str(next(model.parameters()).device))
     device, out = next(model.parameters()).device, {}
@@ -180,17 +182,17 @@ def predict(model: Member, videos: list[Video], window: int = 256) -> list[np.nd
         v = videos[k]
         out[k] = np.zeros((len(v.frames), 12), np.float32)
         for w in windows(v, window):
-            x = torch.from_numpy(normalised(load_window(v, w, None)))[None].to(device)
+            x = torch.from_numpy(normalise(load_window(v, w, None)))[None].to(device)
             out[k][w[mask(w)]] = torch.sigmoid(model(x)[0][0].float()).cpu().numpy()[mask(w)]
     every = processes.gather(out, world)
     return [every[k] for k in range(len(videos))]
 
 
 def macro_f1(videos: list[Video], scores: list[np.ndarray]) -> float:
-    """Pooled over frames, threshold 0.5, mean of the AUs that are coded: of all 12 it is the challenge's figure."""
+    """Macro-F1 at threshold 0.5, pooled over frames, over coded AUs; with all 12 coded it is the challenge's metric."""
     return metrics.macro_f1(np.concatenate([v.labels for v in videos]), np.concatenate(scores))
 
 
 def grid(videos: list[Video], scores: list[np.ndarray], causal: bool) -> dict[tuple[float, int], float]:
-    """Macro-F1 for each σ and kernel of the search behind the paper's σ 3, 51 taps."""
+    """Macro-F1 for each σ and kernel length of the grid in which the paper found σ 3, 51 taps."""
     return smoothing.search([v.labels for v in videos], scores, (1, 2, 3, 5, 8), (13, 25, 51, 101), causal)

@@ -1,4 +1,4 @@
-"""The report's pictures, from measured runs only."""
+"""Plots of the report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .synthetic.aus import NAMES
 
 
 def courses(time: np.ndarray, scores: np.ndarray, reference: np.ndarray, aus: tuple[str, ...], title: str, file: Path) -> None:
-    """Predicted against reference over time, one row per AU. scores, reference (T, 12)."""
+    """Predicted and reference scores over time, one row per AU; both (T, 12)."""
     figure, axes = plt.subplots(len(aus), 1, figsize=(8, 0.9 * len(aus)), sharex=True, squeeze=False)
     for ax, name in zip(axes[:, 0], aus):
         k = NAMES.index(name)
@@ -32,7 +32,7 @@ def courses(time: np.ndarray, scores: np.ndarray, reference: np.ndarray, aus: tu
 
 
 def calibration(intensity: np.ndarray, scores: np.ndarray, title: str, file: Path, bins: int = 10) -> None:
-    """Share of active frames against the score, one line per AU; intensities that are nan do not count."""
+    """Calibration plot: share of active frames against score, one line per AU; nan intensities are ignored."""
     truth = intensity >= labels.ACTIVE
     figure, ax = plt.subplots(figsize=(4.5, 4.2))
     edges = np.linspace(0, 1, bins + 1)

@@ -1,4 +1,4 @@
-"""Where this process stands among those that torchrun started (RANK, WORLD_SIZE, LOCAL_RANK)."""
+"""Distributed training: rank, world size and device of this process, from torchrun's environment variables."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch.distributed as dist
 
 
 def join(device: str | None = None) -> tuple[int, int, str]:
-    """→ rank, number of processes, device: the given one, else this process's GPU, else the CPU. Joins the others,
-    once."""
+    """Joins the process group if there are several processes. Returns rank, world size and device (by default this
+    process's GPU, else the CPU)."""
     rank, world, local = (int(os.environ.get(k, d)) for k, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
     device = device or (f"cuda:{local}" if torch.cuda.is_available() else "cpu")
     if device.startswith("cuda"):
@@ -21,7 +21,7 @@ def join(device: str | None = None) -> tuple[int, int, str]:
 
 
 def gather(own: dict, world: int) -> dict:
-    """Everybody's entries, on every process."""
+    """Merges the entries of all processes, on every process."""
     if world == 1:
         return own
     parts: list = [None] * world

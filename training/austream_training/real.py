@@ -1,7 +1,7 @@
-"""Clips and photographs of real people as the product sees them: found by BlazeFace, aligned by a face mesh, with
-the landmark model's reading of the same frame beside it.
+"""Clips and photographs of real people as the product sees them: detected by BlazeFace and aligned by a face mesh, with
+the landmark model's estimates for the same frames.
 
-Both come from MediaPipe's face_landmarker.task. Here they measure; training never sees these clips.
+Both come from MediaPipe's face_landmarker.task. They are for evaluation only: these clips are not training data.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .synthetic import head, portraits, weak
 
 @dataclass
 class RealClip:
-    crops: np.ndarray  # (T, 112, 112, 3) uint8, the frames in which a face was found
+    crops: np.ndarray  # (T, 112, 112, 3) uint8, of the frames with a face
     frames: np.ndarray  # (T,) frame numbers
     fps: float
     teacher: np.ndarray  # (T, 12) the landmark model's intensities (weak.py)
@@ -29,7 +29,7 @@ class RealClip:
 
 
 class Finder:
-    """The largest face of a picture: where BlazeFace finds it, the landmark model reads its mesh and blendshapes."""
+    """Finds the largest face of a picture with BlazeFace; the landmark model estimates its mesh and blendshapes."""
 
     def __init__(self, task: Path):
         import mediapipe as mp
@@ -56,7 +56,7 @@ class Finder:
         return np.array([b.origin_x, b.origin_y, b.width, b.height], float)
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]] | None:
-        """RGB picture → aligned crop, landmarks (478, 2), blendshapes (52,) and their names; None without a face."""
+        """RGB picture → aligned crop, landmarks (478, 2), blendshapes (52,) and their names; None when there is no face."""
         box = self._detect(image)
         if box is None:
             return None
@@ -76,7 +76,8 @@ class Finder:
 
 
 def align(image: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-    """The product's crop: a similarity from four keypoints to the template, smoothed before it shrinks."""
+    """Aligned crop as in the product: a similarity from four keypoints to the template, low-pass filtered before
+    downscaling."""
     move = head.similarity(keypoints, head.TEMPLATE)
     scale = float(np.hypot(*move[0, :2]))
     if scale < 0.7:
@@ -85,8 +86,8 @@ def align(image: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
 
 
 def write_crops(file: Path, folder: Path, finder: Finder) -> int:
-    """Aligned crops of a video's largest face as `00001.jpg` …, frames from 1, none where no face is found: what the
-    readers in data/ expect. → how many."""
+    """Writes aligned crops of a video's largest face as `00001.jpg` …, numbered by frame from 1, in the format of the readers
+    in data/; frames without a face are omitted. Returns the number of crops."""
     folder.mkdir(parents=True, exist_ok=True)
     clip = read([file], finder)
     for t, crop in zip(clip.frames, clip.crops):

@@ -1,4 +1,4 @@
-"""Measures an ensemble on held-out people, writes it for the product, and draws the report's tables and plots."""
+"""Evaluates an ensemble on held-out people, exports it for the product, and writes the report's tables and plots."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from . import calibrate as calibration
 from . import export as exporting
 from . import labels, metrics, smoothing
-from .crops import CropSet, normalised
+from .crops import CropSet, normalise
 from .edge import MEMBERS, EdgeModel
 from .synthetic.aus import NAMES
 
@@ -19,27 +19,28 @@ WINDOW = 256
 SIGMAS = (1.0, 2.0, 3.0, 5.0)  # frames
 
 
-def some(total: int, most: int | None) -> np.ndarray:
-    """Evenly spaced indices; a still costs a whole window, so that reports take a sample of them."""
+def sample_indices(total: int, most: int | None) -> np.ndarray:
+    """At most `most` evenly spaced indices: a still costs a whole window, so reports use a sample of them."""
     return np.arange(total) if most is None or most >= total else np.linspace(0, total - 1, most).astype(int)
 
 
 @torch.no_grad()
 def embed(model: EdgeModel, crops: CropSet, index: np.ndarray | None = None, batch: int = 128) -> torch.Tensor:
-    """(N, d + c) in fp32, from unaugmented crops: the product's own way."""
+    """Embeddings (N, d + c) in fp32 of unaugmented crops, as in the product."""
     index = np.arange(len(crops)) if index is None else index
     return torch.cat(
-        [model.encode(torch.from_numpy(normalised(crops.centre(index[k : k + batch])))) for k in range(0, len(index), batch)]
+        [model.encode(torch.from_numpy(normalise(crops.centre(index[k : k + batch])))) for k in range(0, len(index), batch)]
     )
 
 
 @torch.no_grad()
 def scores(model: EdgeModel, embeddings: torch.Tensor, moving: bool, hop: int = 16, clip: int = WINDOW) -> dict[str, np.ndarray]:
-    """Each member's and the ensemble's sigmoid scores (N, 12) as the product publishes them. Clips of `clip` frames in
-    a row: every `hop` frames the window of the newest 256, edge-padded on the left, gives its newest scores. Stills: one
-    frame, edge-padded."""
+    """Sigmoid scores (N, 12) of each member and of the ensemble, as the product publishes them.
+
+    Clips of `clip` consecutive frames: every `hop` frames the window of the newest 256 frames, edge-padded on the left,
+    gives the scores of its newest frames. Stills: one frame, edge-padded."""
     d, n = model.vivit.embed.out_features, len(embeddings)
-    windows, fresh = [], []  # first frame of the clip and last of the window; how many scores are new
+    windows, fresh = [], []  # (first frame of the clip, last frame of the window); number of new scores
     for start in range(0, n, clip if moving else 1):
         stop = min(start + clip, n) if moving else start + 1
         ends = [*range(start + hop, stop, hop), stop]
@@ -55,7 +56,7 @@ def scores(model: EdgeModel, embeddings: torch.Tensor, moving: bool, hop: int = 
 
 
 def figures(intensity: np.ndarray, p: np.ndarray, thresholds: np.ndarray | float = 0.5) -> dict[str, list[float]]:
-    """Per AU, over the frames whose intensity (N, 12) is not nan."""
+    """Metrics per AU over frames whose intensity (N, 12) is not nan."""
     thresholds, out = np.broadcast_to(thresholds, 12), []
     for k in range(12):
         known = ~np.isnan(intensity[:, k])
@@ -78,27 +79,28 @@ def smoothed(p: np.ndarray, sigma: float, causal: bool) -> np.ndarray:
     return np.concatenate([smoothing.smooth(p[k : k + WINDOW], sigma, causal=causal) for k in range(0, len(p), WINDOW)])
 
 
-def streamed(model: EdgeModel, clips: CropSet) -> np.ndarray:
-    """The ensemble's scores (N, 12) of clips as the product publishes them: streamed, causally smoothed."""
+def stream_scores(model: EdgeModel, clips: CropSet) -> np.ndarray:
+    """The ensemble's scores (N, 12) of clips as the product publishes them: streamed and causally smoothed."""
     return smoothed(scores(model, embed(model, clips), moving=True)["ensemble"], model.sigma["causal"], True)
 
 
 def by_sigma(truth: np.ndarray, raw: np.ndarray, causal: bool = True) -> dict[float, float]:
-    """Macro-F1 at 0.5 of clips' streamed scores (N, 12) by the σ of their smoothing."""
+    """σ of smoothing → macro-F1 at 0.5 of the clips' streamed scores (N, 12)."""
     coded, clips = np.where(np.isnan(truth), -1, truth >= labels.ACTIVE), len(raw) // WINDOW
     found = smoothing.search(np.split(coded, clips), np.split(raw, clips), SIGMAS, (smoothing.KERNEL,), causal)
     return {sigma: f1 for (sigma, _), f1 in found.items()}
 
 
 def validation(model: EdgeModel, sets: list[Path]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Of the validation people's clips of all sets: each member's scores (N, 12), streamed, and the truth (N, 12)."""
+    """On the validation people's clips of all sets: each member's streamed scores (N, 12), and the reference (N, 12)."""
     clips = [CropSet(folder / "clips-val") for folder in sets]
     parts = [scores(model, embed(model, s), moving=True) for s in clips]
     return [np.concatenate([p[name] for p in parts]) for name in MEMBERS], np.concatenate([s.truth for s in clips])
 
 
 def calibrate(model: EdgeModel, members: list[np.ndarray], truth: np.ndarray) -> None:
-    """Folds into the model what `validation` says: where 0.5 has to lie, then σ, causal and centred, of SIGMAS."""
+    """Calibrates the model on the result of `validation`: folds in the logit shifts, then selects σ (causal, centred)
+    from SIGMAS."""
     shift = calibration.best_shift(members, truth)
     calibration.fold(model, shift)
     raw = calibration.shifted(members, shift)
@@ -108,8 +110,9 @@ def calibrate(model: EdgeModel, members: list[np.ndarray], truth: np.ndarray) ->
 
 
 def evaluate(model: EdgeModel, folder: Path, split: str, thresholds: np.ndarray | float = 0.5, stills: int = 480) -> dict:
-    """Table 2's rows on clips as they are streamed (the model's σ, 51 taps) or by whole windows, which know what comes; and the
-    ensemble on stills and on photographs (weak truth). Members are measured at 0.5, rows that end in `@` at the model's own thresholds."""
+    """Rows of Table 2 on clips, either streamed (the model's σ, 51 taps) or by whole windows, which see future frames; and
+    the ensemble on stills and on photographs (weak labels). Threshold 0.5; rows that end in `@` use the model's
+    thresholds."""
     out: dict = {}
     clips = CropSet(folder / f"clips-{split}")
     embedded = embed(model, clips)
@@ -125,16 +128,18 @@ def evaluate(model: EdgeModel, folder: Path, split: str, thresholds: np.ndarray 
     out["clips/ensemble+whole"] = figures(clips.truth, smoothed(whole, model.sigma["centered"], False))
     for kind in ("stills", "portraits"):
         s = CropSet(folder / f"{kind}-{split}")
-        index = some(len(s), stills)
+        index = sample_indices(len(s), stills)
         p, truth = scores(model, embed(model, s, index), moving=False)["ensemble"], s.truth[index]
         out[kind], out[kind + "@"] = figures(truth, p), figures(truth, p, thresholds)
     return out
 
 
 def export(run: Path, sets: list[Path], out: Path, version: str, training: dict) -> dict:
-    """Checkpoint `run`/last.pt → model directory `out`. Calibrated and its smoothing's σ chosen on the validation people's clips
-    of all `sets`, then rounded to fp16 before anything is measured on the test people of the first. Reliability of an AU:
-    2·AUC − 1 of the ensemble, the lower of held-out clips and stills."""
+    """Exports checkpoint `run`/last.pt to the model directory `out`.
+
+    Calibration and σ are chosen on the validation people's clips of all `sets`. Weights are then rounded to fp16 and
+    evaluated on the test people of the first set. Reliability of an AU: 2·AUC − 1 of the ensemble, the lower value of
+    held-out clips and stills."""
     model = EdgeModel()
     model.load_state_dict(torch.load(run / "last.pt", weights_only=True)["model"])
     model.eval()
@@ -148,14 +153,14 @@ def export(run: Path, sets: list[Path], out: Path, version: str, training: dict)
 
 
 def headline(intensity: np.ndarray, p: np.ndarray) -> str:
-    """Two cells of a table: macro-F1 at 0.5 and mean AUC; a class that is missing leaves its AU out of the mean."""
+    """Two table cells: macro-F1 at 0.5 and mean AUC; AUs with a single class are omitted from the mean."""
     row = figures(intensity, p)
     return f"{np.mean(row['f1']):.3f} | {np.mean([a for a in row['auc'] if a is not None]):.3f}"
 
 
 def clear_f1(intensity: np.ndarray, p: np.ndarray, margin: float = 0.12) -> float:
-    """Macro-F1 without, AU by AU, the frames whose intensity lies within `margin` of where it counts as active."""
-    clear = np.abs(intensity - labels.ACTIVE) > margin  # nowhere where it is nan
+    """Macro-F1 without the frames whose intensity of that AU is within `margin` of the activity threshold."""
+    clear = np.abs(intensity - labels.ACTIVE) > margin  # False for nan
     return metrics.macro_f1(np.where(clear, intensity >= labels.ACTIVE, -1), p)
 
 
@@ -173,7 +178,7 @@ def table(test: dict) -> str:
 
 
 def members(test: dict) -> str:
-    """Markdown in the shape of the paper's Table 2: macro-F1 and mean AUC on held-out clips."""
+    """Markdown in the format of the paper's Table 2: macro-F1 and mean AUC on held-out clips."""
     names = {
         "clips/regnet-vit": "RegNet-ViT",
         "clips/nguyen": "Nguyen et al.",

@@ -1,4 +1,4 @@
-"""Learning rates as functions of the step, in closed form, so that a resumed run needs no state."""
+"""Learning rate schedules in closed form: resuming needs no scheduler state."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 
 
 def warm_restarts(step: float, period: float, lr: float, least: float = 0.0, growth: float = 1.0) -> float:
-    """Cosine annealing with warm restarts (SGDR, Loshchilov & Hutter 2017, eq. 5): each cycle falls from lr to
-    `least` over its period, and the next is `growth` times as long."""
+    """Cosine annealing with warm restarts (SGDR, Loshchilov & Hutter 2017, eq. 5): each cycle decays from lr to
+    `least` over its period; the next cycle is `growth` times as long."""
     while step >= period:
         step -= period
         period *= growth

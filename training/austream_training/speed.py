@@ -1,9 +1,10 @@
-"""PyTorch eager on the product's models with the same formula weights, for bench/model.ts to compare with.
+"""Times PyTorch (eager) on the product's models with the same formula weights, for comparison by bench/model.ts.
 
     python -m austream_training.speed PRESET THREADS
 
-A line "frame N" or "window N" on standard input is answered by one run of the frame encoder over N crops, or of
-the window encoders over N windows: milliseconds by the clock, and of processor time; the asker alternates, so that both sides see the same machine.
+For each line "frame N" or "window N" on standard input it runs the frame encoder on N crops, or the window encoders on N
+windows, and prints wall-clock and CPU milliseconds. The caller alternates runs of both sides, so that they see the same
+machine load.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 
 import torch
 
-from .golden import crops, fill, members, normalised, uniform
+from .golden import crops, fill, members, normalise, uniform
 
 
 @torch.inference_mode()
@@ -26,7 +27,7 @@ def main(preset: str, threads: int) -> None:
     dim, width = vivit.embed.out_features, nguyen.branch2[0].in_features
 
     def frame(pixels: torch.Tensor) -> torch.Tensor:
-        x = normalised(pixels)
+        x = normalise(pixels)
         backbone = lambda of: parts[of](x).flatten(2).transpose(1, 2)  # noqa: E731
         if "backbone." in parts:
             f = g = backbone("backbone.")

@@ -1,8 +1,8 @@
-"""The rows of the paper's Table 2, each one command; every row leaves its validation scores for the later ones.
+"""The rows of the paper's Table 2, one command each. Every row stores its validation scores for later rows.
 
 regnet-vit, nguyen: one member on the official split. kfold: five RegNet-ViTs on folds of the training subjects,
-averaged. smoothing: kfold's scores, smoothed with the best σ and kernel of the grid; of either mode, the best σ for the
-product's kernel goes into what is exported. ensemble: smoothed kfold and Nguyen scores averaged.
+averaged. smoothing: kfold's scores, smoothed with the best σ and kernel of the grid; the best σ per mode for the
+product's kernel goes into the exported model. ensemble: smoothed kfold and Nguyen scores, averaged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROWS = ("regnet-vit", "nguyen", "kfold", "smoothing", "ensemble")
 
 
 def read(data: Path, layout: str, k: int, seed: int) -> tuple[list[abaw.Video], list[abaw.Video]]:
-    """Training and validation videos: Aff-Wild2's official split, elsewhere the first of k folds over subjects."""
+    """Training and validation videos: Aff-Wild2's official split; for other data sets the first of k folds over subjects."""
     if layout == "abaw":
         return abaw.read(data, "train"), abaw.read(data, "val")
     videos = {"disfa": disfa, "bp4d": bp4d}[layout].read(data)
@@ -83,7 +83,7 @@ def _load(out: Path, row: str, videos: list[abaw.Video]) -> list[np.ndarray]:
 
 
 def _log(folder: Path):
-    """TensorBoard's writer, of the first process alone."""
+    """TensorBoard writer, in the first process only."""
     if processes.join()[0]:
         return None
     from torch.utils.tensorboard import SummaryWriter

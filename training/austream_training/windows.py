@@ -1,9 +1,9 @@
-"""Stage two: what sees time learns on the frame encoder's cached embeddings; what sees one frame stays as it is.
+"""Stage two: trains the temporal layers on the frame encoder's cached embeddings; the per-frame layers stay frozen.
 
-A window is a path through the cached crops of one face: a clip at some speed, with a padded start as of a face that
-has just appeared, often with an expression that lasts; stills of one head held and cross-faded, which shows the
-temporal layers many more people than clips do; or one crop held throughout, which is what the product makes of a
-photograph. The newest positions weigh more in the loss, because the product publishes those.
+A training window is a path through the cached crops of one face, of one of three kinds. Clip windows: a clip at a random
+speed, some with a padded start (a face that has just appeared), some with a sustained expression. Still windows: stills
+of one head, held and cross-faded, which show many more people than clips do. Constant windows: one crop repeated, as in
+the product's window for a photograph. The newest positions have a larger loss weight, because the product publishes them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from . import cache, checkpoint, export, labels, losses, smoothing
 from .edge import MEMBERS, EdgeModel
-from .frames import FrameModel, give_time, groups_of, learn_time, suspend_time
+from .frames import FrameModel, copy_temporal, parameter_groups, train_temporal_only, disable_temporal
 from .precision import mixed
 from .synthetic.generate import STRIDE
 
@@ -29,7 +29,7 @@ NEWEST, NEWEST_WEIGHT = 32, 3.0
 
 
 class EmbeddingSet:
-    """Embeddings (N, d + c) float16 with intensities and trust (N, 12) and people (N,), as `cache` writes them."""
+    """Embeddings (N, d + c) float16, intensities and trust (N, 12) and people (N,), as written by `cache`."""
 
     def __init__(self, folder: Path, name: str):
         self.name = name
@@ -50,15 +50,15 @@ class EmbeddingSet:
 
 
 @dataclass
-class Path256:
-    """Which crops a window shows: crop indices (U,) of a set, and the course (256,) between them, in 0…U − 1."""
+class WindowPath:
+    """A window's path through crops: indices (U,) into a set, and fractional positions `course` (256,) in 0…U − 1."""
 
     source: EmbeddingSet
     crops: np.ndarray
     course: np.ndarray
 
     def blend(self, values: np.ndarray) -> np.ndarray:
-        """values (U, …) → (256, …) along the course, linear between neighbours."""
+        """values (U, …) → (256, …), linearly interpolated along the path."""
         low = np.floor(self.course).astype(int)
         high, share = np.minimum(low + 1, len(self.crops) - 1), (self.course - low).astype(np.float32)
         return values[low] * (1 - share[:, None]) + values[high] * share[:, None]
@@ -71,8 +71,8 @@ class Path256:
 
 
 class Sampler:
-    """`clips`: sets whose rows are 256 // stride consecutive frames a clip; `stills`: several moments of each head;
-    `photos`: single pictures."""
+    """Draws training windows. `clips`: sets with 256 // stride consecutive frames per clip; `stills`: several moments of
+    each head; `photos`: single pictures."""
 
     def __init__(self, clips: list[EmbeddingSet], stills: list[EmbeddingSet], photos: list[EmbeddingSet], seed: int):
         self.clips, self.stills, self.photos, self.rng = clips, stills, photos, np.random.default_rng(seed)
@@ -81,11 +81,11 @@ class Sampler:
         self.means = np.concatenate([[s.embeddings[rows].mean(0, dtype=np.float32) for rows in s.heads] for s in clips])
 
     def stray(self) -> np.ndarray:
-        """The way from one head's mean embedding to another's (d + c,): what makes a face look as if it always frowned."""
+        """Difference (d + c,) of two heads' mean embeddings, such as that of a face that always seems to frown."""
         a, b = self.rng.integers(len(self.means), size=2)
         return self.means[a] - self.means[b]
 
-    def clip(self) -> Path256:
+    def clip(self) -> WindowPath:
         rng = self.rng
         s = self.clips[int(rng.choice(len(self.clips), p=self.odds))]
         n = WINDOW // s.stride
@@ -96,10 +96,10 @@ class Sampler:
             begin, speed = 0.0, 1.0
         at = np.maximum((begin + np.arange(WINDOW)) * speed, 0) / s.stride
         if rng.random() < 0.35:
-            at = linger(at, s.labels[rows].max(1), rng)
-        return Path256(s, rows, _turned(at, n))
+            at = hold_expression(at, s.labels[rows].max(1), rng)
+        return WindowPath(s, rows, _reflect(at, n))
 
-    def acted(self) -> Path256:
+    def still_window(self) -> WindowPath:
         rng = self.rng
         s = self.stills[int(rng.integers(len(self.stills)))]
         head = s.heads[int(rng.integers(len(s.heads)))]
@@ -108,20 +108,19 @@ class Sampler:
         for k in range(len(rows)):
             at += [np.full(int(rng.integers(6, 60)), k), k + np.linspace(0, 1, int(rng.integers(4, 16)), endpoint=False)]
         course = np.minimum(np.concatenate(at), len(rows) - 1)
-        return Path256(s, rows, np.pad(course, (0, max(0, WINDOW - len(course))), mode="edge")[-WINDOW:])
+        return WindowPath(s, rows, np.pad(course, (0, max(0, WINDOW - len(course))), mode="edge")[-WINDOW:])
 
-    def held(self) -> Path256:
+    def held(self) -> WindowPath:
         rng = self.rng
         sets = self.photos if rng.random() < 0.5 else self.stills
         s = sets[int(rng.integers(len(sets)))]
-        return Path256(s, rng.integers(len(s.labels), size=1), np.zeros(WINDOW))
+        return WindowPath(s, rng.integers(len(s.labels), size=1), np.zeros(WINDOW))
 
 
-def linger(at: np.ndarray, active: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A course `at` (256,) of crops that stays for 64 frames or more where the face does something, if it does anything:
-    what lasts is not yet how a face looks at rest. It goes to and fro between neighbours meanwhile, as pictures differ.
-    `active` (n,): the strongest AU of each crop."""
-    where = _turned(at, len(active))
+def hold_expression(at: np.ndarray, active: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Holds a path `at` (256,) for 64 frames or more at an active expression, if there is one: a sustained expression is not
+    a neutral face. Meanwhile the path jitters between neighbouring crops. `active` (n,): the strongest AU of each crop."""
+    where = _reflect(at, len(active))
     does = np.flatnonzero(active[where.astype(int)] >= labels.ACTIVE)
     start = int(rng.choice(does if len(does) else WINDOW))
     stay = int(rng.integers(64, WINDOW + 1))
@@ -129,18 +128,18 @@ def linger(at: np.ndarray, active: np.ndarray, rng: np.random.Generator) -> np.n
     return np.concatenate([at[:start], there, at[start:]])[:WINDOW]
 
 
-def _turned(at: np.ndarray, n: int) -> np.ndarray:
-    """Past the end of n crops it runs back."""
+def _reflect(at: np.ndarray, n: int) -> np.ndarray:
+    """Reflects positions at the ends of n crops."""
     return np.minimum(np.abs((at + n - 1) % (2 * (n - 1)) - (n - 1)), n - 1)
 
 
-def embeddings(paths: list[Path256]) -> np.ndarray:
+def embeddings(paths: list[WindowPath]) -> np.ndarray:
     """(b, 256, d + c)."""
     return np.stack([p.blend(p.source.embeddings[p.crops].astype(np.float32)) for p in paths])
 
 
 def score(model: EdgeModel, member: str, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Embeddings (b, 256, d + c) → logits (b, 256, 12) of a member, and of its branches if it has any."""
+    """Embeddings (b, 256, d + c) → logits (b, 256, 12) of a member, and of its branches if it has some."""
     d = model.vivit.embed.out_features
     return (model.vivit.score(x[..., :d]), []) if member == "regnet-vit" else model.nguyen.score(x[..., d:])
 
@@ -150,19 +149,22 @@ def train(
     mix: tuple[int, int, int] = (4, 2, 2), gamma: float = 0.0, branch_weight: float = 0.3, beta: float = 0.0,
     frequency: np.ndarray | None = None, stray: float = 0.0, every: int = 100, steps: int = 10**9,
 ) -> None:
-    """One member of MEMBERS learns: on frozen embeddings they have nothing in common. AdamW and one cosine over `steps`
-    or `seconds`, whichever ends first; goes on from out/<member>/last.pt; keeps a running average of the weights.
-    `mix` counts the clips, acted and held windows of a step. beta > 0 adds Robin Hood smoothing of the soft targets.
-    gamma 0 is plain cross-entropy: on soft targets focusing leaves scores too timid for a threshold of 0.5. `stray`: how
-    far, at most, a window of a moving face is shifted towards other faces (`Sampler.stray`), so that time learns to tell
-    what a face does from how it always looks."""
+    """Trains one member of MEMBERS; on frozen embeddings the members share no parameters.
+
+    AdamW with one cosine cycle over `steps` steps or `seconds` seconds, whichever ends first; resumes from
+    out/<member>/last.pt; keeps a moving average of the weights.
+
+    `mix`: clip, still and constant windows per step. `beta` > 0 adds Robin Hood smoothing to the soft targets. `gamma` 0
+    is plain cross-entropy: with soft targets, focal loss leaves scores too low for a threshold of 0.5. `stray`: upper
+    bound of the shift of a moving face's embeddings towards other faces (`Sampler.stray`), so that the temporal layers
+    learn to separate expression from identity."""
     out = out / member
     out.mkdir(parents=True, exist_ok=True)
-    learn_time(model)
+    train_temporal_only(model)
     for name, module in MEMBERS.items():
         if name != member:
             getattr(model, module).requires_grad_(False)
-    optimizer = torch.optim.AdamW(groups_of(model), lr=lr)
+    optimizer = torch.optim.AdamW(parameter_groups(model), lr=lr)
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
     step, spent, running = 0, 0.0, 0.0
     if (out / "last.pt").is_file():
@@ -173,18 +175,18 @@ def train(
         step, spent = saved["step"], saved["spent"]
     began = time.time() - spent
     newest = torch.where(torch.arange(WINDOW) >= WINDOW - NEWEST, NEWEST_WEIGHT, 1.0)[None, :, None]
-    rarity = torch.from_numpy(labels.rarity(np.concatenate([s.labels for s in sampler.clips])))
+    rarity_weights = torch.from_numpy(labels.rarity_weights(np.concatenate([s.labels for s in sampler.clips])))
     model.train()
     while (share := max(step / steps, (time.time() - began) / seconds)) < 1:
         for g in optimizer.param_groups:
             g["lr"] = float(lr * min(1, (step + 1) / 50) * (0.5 * (1 + np.cos(np.pi * share)) + 0.002))
-        paths = [draw() for draw, n in zip((sampler.clip, sampler.acted, sampler.held), mix) for _ in range(n)]
+        paths = [draw() for draw, n in zip((sampler.clip, sampler.still_window, sampler.held), mix) for _ in range(n)]
         x = embeddings(paths)
         if stray > 0:
             for k in range(mix[0] + mix[1]):
                 x[k] += stray * sampler.rng.random() * sampler.stray()
         y = torch.from_numpy(labels.targets(np.stack([p.labels() for p in paths])))
-        w = torch.from_numpy(np.stack([p.weights() for p in paths])) * newest * rarity
+        w = torch.from_numpy(np.stack([p.weights() for p in paths])) * newest * rarity_weights
         if beta > 0:
             y = losses.robin_hood(y, torch.from_numpy(frequency), beta)
         with mixed():
@@ -204,10 +206,10 @@ def train(
     _save(model, average.module, optimizer, step, time.time() - began, out)
 
 
-def train_apart(run: Path, out: Path, threads: int, seed: int, init: Path | None = None, **options) -> EdgeModel:
-    """Both members at once, each in its own process, on what train-frames and cache left in `run`, with the sense of
-    time of the exported model `init` or with none; `options` as of `train`. Keeps the ensemble as out/last.pt and
-    returns it."""
+def train_members(run: Path, out: Path, threads: int, seed: int, init: Path | None = None, **options) -> EdgeModel:
+    """Trains both members in parallel, one process each, on the output of train-frames and cache in `run`. The temporal
+    layers start from the exported model `init`, or from the identity. `options`: see `train`. Writes the ensemble to
+    out/last.pt and returns it."""
     with ProcessPoolExecutor(len(MEMBERS), get_context("spawn")) as pool:
         for job in [pool.submit(_train_member, name, run, out, threads, seed, init, options) for name in MEMBERS]:
             job.result()
@@ -227,17 +229,17 @@ def _train_member(member: str, run: Path, out: Path, threads: int, seed: int, in
 
 
 def _start(run: Path, init: Path | None = None) -> EdgeModel:
-    """What train-frames learned; what sees time is the identity, or as in the exported model `init`."""
+    """The model of train-frames, with temporal layers of the exported model `init`, or the identity."""
     frame = FrameModel()
     cache.load_average(frame, run / "last.pt")
-    suspend_time(frame.edge)
+    disable_temporal(frame.edge)
     if init:
-        give_time(frame.edge, export.load(init))
+        copy_temporal(frame.edge, export.load(init))
     return frame.edge
 
 
 def join(model: EdgeModel, run: Path) -> None:
-    """Loads what the members learned apart into `model`, and keeps the whole as run/last.pt."""
+    """Merges the separately trained members into `model` and writes it to run/last.pt."""
     for name, module in MEMBERS.items():
         learned = torch.load(run / name / "last.pt", weights_only=True)["model"]
         model.load_state_dict({k: v for k, v in learned.items() if k.startswith(f"{module}.")}, strict=False)
@@ -251,17 +253,17 @@ def _save(model, average, optimizer, step, spent, out: Path) -> None:
 
 @torch.no_grad()
 def predict(model: EdgeModel, s: EmbeddingSet, sigma: float | None = None) -> dict[str, np.ndarray]:
-    """Sigmoid scores (N, 12) of each member and of their mean. Clips by whole windows (smoothed causally where
-    `sigma` is given), stills as constant windows read at their newest frame."""
+    """Sigmoid scores (N, 12) of each member and of their mean. Clips: whole windows, causally smoothed if `sigma` is given.
+    Stills: the newest frame of a constant window."""
     was_training = model.training
     model.eval()
     members: list[list[np.ndarray]] = [[], []]
     moving = s.name.startswith("clips")
     for k in range(s.clips) if moving else range(0, len(s.labels), 16):
         if moving:
-            paths = [Path256(s, np.arange(k * WINDOW, (k + 1) * WINDOW), np.arange(WINDOW))]
+            paths = [WindowPath(s, np.arange(k * WINDOW, (k + 1) * WINDOW), np.arange(WINDOW))]
         else:
-            paths = [Path256(s, np.array([i]), np.zeros(WINDOW)) for i in range(k, min(k + 16, len(s.labels)))]
+            paths = [WindowPath(s, np.array([i]), np.zeros(WINDOW)) for i in range(k, min(k + 16, len(s.labels)))]
         x = torch.from_numpy(embeddings(paths))
         for part, name in zip(members, MEMBERS):
             z, _ = score(model, name, x)

@@ -21,11 +21,11 @@ def test_folding_shifts_the_logits_as_reckoned():
 
 
 def test_the_best_f1_lands_at_one_half():
-    """A timid detector of a rare class: its best F1 lies far below 0.5, and after the shift at 0.5."""
+    """The best F1 of an underconfident detector of a rare class is far below 0.5, and at 0.5 after the shift."""
     rng = np.random.default_rng(1)
     truth = rng.random((4000, 3)) < 0.1
     z = rng.normal(0, 1, truth.shape) + 1.8 * truth - 3
-    hidden = rng.random(truth.shape) < 0.2  # of which nothing is known, whatever their scores
+    hidden = rng.random(truth.shape) < 0.2  # unknown labels, with any scores
     p = 1 / (1 + np.exp(-(z + 9 * hidden)))
     shift = calibrate.best_shift([p, p], np.where(hidden, np.nan, truth))
     at_half = metrics.f1(truth, calibrate.shifted([1 / (1 + np.exp(-z))] * 2, shift) >= 0.5)

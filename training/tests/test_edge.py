@@ -9,7 +9,7 @@ def test_the_backbone_is_timms_regnety():
     reference = timm.create_model("regnety_004", pretrained=False).eval()
     ours = edge.RegNet(32, (1, 3, 6, 6), (48, 104, 208, 440), 8).eval()
     theirs = {k: v for k, v in reference.state_dict().items() if not k.startswith("head.")}
-    ours.load_state_dict(theirs)  # raises on any missing, extra or misshapen tensor
+    ours.load_state_dict(theirs)  # raises for missing, extra and misshapen tensors
     x = torch.randn(2, 3, 112, 112, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.allclose(ours(x), reference.forward_features(x), atol=1e-5)

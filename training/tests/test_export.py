@@ -50,7 +50,7 @@ def trained(run, member, **changed):
 
 
 def test_the_papers_members_become_one_model_under_the_products_names(tmp_path):
-    """The product's own tests check these names, by formula weights of the same parts (golden.py)."""
+    """The product's tests check these names with formula weights (golden.py)."""
     models = {m: trained(tmp_path / "run", m) for m in ("regnet-vit", "nguyen")}
     (tmp_path / "run" / "table2.json").write_text('{"smoothing": {"product": {"causal": 5, "centered": 2}}}')
     out = export.write_paper(tmp_path / "run", tmp_path / "model", "mine", "1.0.0")
@@ -61,7 +61,7 @@ def test_the_papers_members_become_one_model_under_the_products_names(tmp_path):
     assert torch.equal(got["vivit.head.weight"], models["regnet-vit"].head.head.weight)
     manifest = json.loads((out / "model.json").read_text())
     assert manifest["preset"] == "paper-compact" and manifest["training"]["nguyen"]["epochs trained"] == 3
-    assert manifest["smoothing"] == {"causal": 5, "centered": 2}  # what the product smooths with
+    assert manifest["smoothing"] == {"causal": 5, "centered": 2}  # σ of the product's smoothing
 
 
 def test_one_member_is_a_model_too_and_what_the_product_cannot_load_is_refused(tmp_path):

@@ -53,7 +53,7 @@ def test_what_is_not_exact_is_no_truth(tmp_path):
     np.testing.assert_array_equal(s.truth[1], s.labels[1])
     photos = crop_set(tmp_path / "portraits-test", 3)
     photos.weights[:] = 0.5
-    np.testing.assert_array_equal(photos.truth, photos.labels)  # all there is
+    np.testing.assert_array_equal(photos.truth, photos.labels)  # all labels
 
 
 def test_time_is_taken_over_from_a_model_and_nothing_else():
@@ -61,7 +61,7 @@ def test_time_is_taken_over_from_a_model_and_nothing_else():
     torch.nn.init.normal_(other.vivit.temporal[0].fc2.weight)
     torch.nn.init.normal_(other.nguyen.branch1.frequency)
     before = {k: v.clone() for k, v in mine.state_dict().items()}
-    frames.give_time(mine, other)
+    frames.copy_temporal(mine, other)
     changed = {k for k, v in mine.state_dict().items() if not torch.equal(v, before[k])}
     theirs = other.state_dict()
     assert all(torch.equal(mine.state_dict()[k], theirs[k]) for k in changed)
@@ -70,7 +70,7 @@ def test_time_is_taken_over_from_a_model_and_nothing_else():
 
 
 def test_mirrored_landmarks_stay_on_the_face(tmp_path):
-    """A mirrored crop's left eye must lie where the right one's mirror image is."""
+    """The left eye of a mirrored crop must be at the mirror image of the right eye."""
     s = crop_set(tmp_path / "stills-train")
     plain, marks = s.augmented(0, np.random.default_rng(0), PLAIN)
     turned, mirrored = s.augmented(0, np.random.default_rng(0), PLAIN | {"mirror": True})
@@ -105,5 +105,5 @@ def test_a_grey_face_is_warmed_and_a_coloured_one_is_not(tmp_path):
     (grey, _), (skin, _) = (s.augmented(i, np.random.default_rng(0), PLAIN | {"warmth": 1.0}) for i in (0, 1))
     np.testing.assert_allclose(grey[56, 56], 120 * crops.SKIN, rtol=1e-5)
     np.testing.assert_allclose(skin[56, 56], [150, 115, 95])
-    assert crops.is_grey(s.crops[0]) and not crops.is_grey(skin)
-    assert not crops.is_grey(grey)
+    assert crops.is_greyscale(s.crops[0]) and not crops.is_greyscale(skin)
+    assert not crops.is_greyscale(grey)

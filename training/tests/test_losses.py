@@ -36,7 +36,7 @@ def test_robin_hood_by_hand():
     y = torch.tensor([[0.0], [1.0]])
     out = losses.robin_hood(y, torch.tensor([0.2]), beta=1.0)
     assert torch.allclose(out, torch.tensor([[0.375], [1.0]]))
-    # f = 0.8: positives are the rich. α = 0.6/0.8 → 0.25 + 0.375.
+    # f = 0.8: positives are the majority. α = 0.6/0.8 → 0.25 + 0.375.
     out = losses.robin_hood(y, torch.tensor([0.8]), beta=1.0)
     assert torch.allclose(out, torch.tensor([[0.0], [0.625]]))
     # β scales it; β = 0 and a balanced AU change nothing.

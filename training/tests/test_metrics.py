@@ -26,12 +26,12 @@ def test_the_interval_holds_the_macro_f1_and_narrows_with_more_subjects():
         low, high = metrics.interval(truth, score >= 0.5, np.arange(500) % subjects)
         assert low < macro < high
         widths.append(high - low)
-    # as the standard deviation of 200 resamples made one by one says, to a fifth
+    # within a fifth of the standard deviation of 200 explicit resamples
     rng, rows = np.random.default_rng(1), np.arange(500).reshape(2, 250).T
     picks = [rows[rng.integers(250, size=250)].ravel() for _ in range(200)]
     spread = np.std([metrics.f1(truth[i], score[i] >= 0.5).mean() for i in picks])
     assert 0.8 < widths[1] / (2 * 1.96 * spread) < 1.25
-    assert metrics.interval(truth, score >= 0.5, np.zeros(500)) == (macro, macro)  # one subject says nothing of others
+    assert metrics.interval(truth, score >= 0.5, np.zeros(500)) == (macro, macro)  # no variance with a single subject
 
 
 def test_auc_is_nan_without_both_classes():

@@ -15,8 +15,8 @@ WINDOW = 16
 
 @pytest.fixture
 def tiny(tmp_path):
-    """Three videos whose AUs are bright bands, which a flip leaves as they are, in the challenge's format; a frame with
-    −1 and a missing one."""
+    """Three videos in the challenge's format whose AUs are bright bands, invariant to a flip; one frame has a −1 and one
+    is missing."""
     rng = np.random.default_rng(0)
     for k in range(3):
         crops = tmp_path / "cropped_aligned" / f"v{k}"
@@ -53,11 +53,11 @@ def test_a_cut_off_run_goes_on_and_another_recipe_is_refused(tiny, tmp_path, cap
         paper.train(paper.Recipe(window=WINDOW), tiny, tmp_path / "run", device="cpu")
     capsys.readouterr()
     paper.train(first, tiny, tmp_path / "run", device="cpu")
-    assert "epoch" not in capsys.readouterr().out  # finished: nothing is left to do
+    assert "epoch" not in capsys.readouterr().out  # finished: no further epoch
 
 
 def test_the_whole_pipeline_overfits(tiny, tmp_path):
-    """paper-compact, all of it, learns two short videos by heart: some minutes on one core."""
+    """The whole paper-compact model overfits two short videos; takes minutes on one core."""
     short = [replace(v, frames=v.frames[:8], files=v.files[:8], labels=v.labels[:8]) for v in tiny[:2]]
     recipe = paper.Recipe(window=8, batch=2, epochs=240, lr=0.15, restart=240, beta=0.0)
     model = paper.train(recipe, short, tmp_path / "run", device="cpu")
@@ -83,7 +83,7 @@ def test_two_processes_learn_one_model_and_share_the_scoring(tiny, tmp_path):
     learned = [k for k, _ in paper.Member(recipe).named_parameters()]
     torch.manual_seed(recipe.seed)
     before = paper.Member(recipe).state_dict()
-    # they saw different windows: alike only if their gradients were averaged
+    # the processes saw different windows: weights are equal only if gradients were averaged
     assert all(torch.equal(one["model"][k], two["model"][k]) and torch.equal(one["model"][k], kept[k]) for k in learned)
     assert not torch.equal(before["head.heads.0.weight"], kept["head.heads.0.weight"])
     # the first and the third video were scored by process 0, the second by process 1
@@ -108,7 +108,7 @@ def test_padding_is_masked():
 
 
 def test_every_row_of_table_2(tiny, tmp_path):
-    """From a miniature in the challenge's format to a figure per row, resumed runs and all."""
+    """From a miniature in the challenge's format to a metric per row, with resumed runs."""
     import json
     import shutil
 
@@ -122,7 +122,7 @@ def test_every_row_of_table_2(tiny, tmp_path):
     assert list(rows) == list(table2.ROWS) and {"sigma", "kernel", "causal"} <= rows["smoothing"].keys()
     scores = {row: np.load(tmp_path / "rows" / f"{row}.npz") for row in table2.ROWS}
     for row, figure in zip(table2.ROWS, figures):
-        # a row's figure is that of the scores it leaves, and the grid of the smoothing held it
+        # a row's metric is that of its stored scores, and is in the smoothing grid
         assert figure == rows[row]["macro_f1"] == paper.macro_f1(tiny, [scores[row][v.name] for v in tiny])
     found = rows["smoothing"]
     assert figures[table2.ROWS.index("smoothing")] == max(found["grids"]["causal"].values())
@@ -130,5 +130,5 @@ def test_every_row_of_table_2(tiny, tmp_path):
         again = [smoothing.smooth(scores["kfold"][v.name], sigma, causal=mode == "causal") for v in tiny]
         at_51 = [f1 for key, f1 in found["grids"][mode].items() if key.endswith(",51")]
         assert paper.macro_f1(tiny, again) == max(at_51)
-    # the ensemble row is the mean of the two it names
+    # the ensemble row is the mean of its two inputs
     np.testing.assert_allclose(scores["ensemble"]["v0"], (scores["smoothing"]["v0"] + scores["nguyen"]["v0"]) / 2)

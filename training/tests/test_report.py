@@ -52,7 +52,7 @@ def test_held_out_people_are_nobodys_twice():
 
 
 def test_alignment_brings_keypoints_to_the_template():
-    """Four dots where a turned, small face has its keypoints must lie on the template in the crop."""
+    """Four dots at the keypoints of a small, rotated face must be at the template's points in the crop."""
     picture = np.zeros((300, 400, 3), np.uint8)
     a = np.radians(25)
     turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) * 1.2
@@ -84,7 +84,7 @@ def test_brows_are_read_off_the_landmarks_of_a_turned_and_scaled_face():
 
 
 def test_figures_by_face_size_take_each_moments_crops_apart(monkeypatch):
-    """Two moments, one with every AU: right on the three larger sizes, turned round on the two smaller ones."""
+    """Two moments, one with every AU: correct scores at the three larger sizes, inverted at the two smaller ones."""
     truth = np.repeat([[1.0] * 12, [0.0] * 12], 5, axis=0)
     right = np.tile([[True], [True], [True], [False], [False]], (2, 12))
     p = np.where(right, truth, 1 - truth)
@@ -96,15 +96,15 @@ def test_figures_by_face_size_take_each_moments_crops_apart(monkeypatch):
 
 
 def test_a_fair_set_has_its_own_rows_for_clips_and_stills(monkeypatch):
-    """Clips of two heads scored right throughout, stills of three heads scored the wrong way round."""
+    """Clips of two heads with correct scores, stills of three heads with inverted scores."""
     truth = np.repeat([[0.0] * 12, [1.0] * 12], 256, axis=0)
     held = {"clips-test": type("Clips", (), {"truth": truth, "groups": np.repeat([4, 9], 256)})}
     held["stills-test"] = type("Stills", (), {"truth": truth[::8], "groups": np.arange(64) % 3, "__len__": lambda self: 64})()
     monkeypatch.setattr(field, "CropSet", lambda folder: held[folder.name])
     monkeypatch.setattr(field, "embed", lambda model, s, index=None: s)
     monkeypatch.setattr(field, "scores", lambda model, s, moving: {"ensemble": 1 - s.truth})
-    monkeypatch.setattr(field, "streamed", lambda model, s: s.truth)
-    rows = field.when_fair(None, Path("fair")).splitlines()
+    monkeypatch.setattr(field, "stream_scores", lambda model, s: s.truth)
+    rows = field.fair_table(None, Path("fair")).splitlines()
     assert rows[0] == "| AU | 2 clips f1 | clips auc | stills of 3 heads f1 | stills auc |"
     assert rows[2] == "| au01 | 1.000 | 1.000 | 0.000 | 0.000 |" and rows[-1] == "| macro | 1.000 | 1.000 | 0.000 | 0.000 |"
 
@@ -118,7 +118,7 @@ def test_borderline_intensities_can_be_left_out():
 
 
 def test_what_is_not_known_does_not_count():
-    """Four frames, right but for two whose AU1 nobody knows and whose scores say the opposite."""
+    """Four frames with correct scores, apart from two with unknown AU1 and inverted scores."""
     intensity, p = np.tile([[0.9], [0.0], [0.9], [0.0]], (1, 12)), np.tile([[0.9], [0.1], [0.9], [0.1]], (1, 12))
     p[2:, 0] = [0.1, 0.9]
     known = intensity.copy()
@@ -129,7 +129,7 @@ def test_what_is_not_known_does_not_count():
 
 
 def test_smoothing_is_as_wide_as_the_validation_clips_want_it():
-    """Slow activations under noise want a wide filter, quick clean ones a narrow one; what is not known does not count."""
+    """Slow, noisy activations need a wide filter, quick, clean ones a narrow one; unknown labels are ignored."""
     rng, t = np.random.default_rng(0), np.arange(2 * report.WINDOW)[:, None]
     for period, noise, wanted in ((128, 0.8, 5.0), (8, 0.0, 1.0)):
         truth = np.repeat((t // period % 2).astype(np.float32), 12, 1)
@@ -157,12 +157,12 @@ def test_validation_takes_the_clips_of_every_set(monkeypatch):
 
 
 def test_sampling_indices_spread_evenly():
-    assert report.some(10, None).tolist() == list(range(10)) and report.some(10, 4).tolist() == [0, 3, 6, 9]
+    assert report.sample_indices(10, None).tolist() == list(range(10)) and report.sample_indices(10, 4).tolist() == [0, 3, 6, 9]
     assert np.isnan(metrics.correlation(np.zeros((5, 1)), np.ones((5, 1))))[0]
 
 
 def test_people_fall_into_groups(tmp_path):
-    assert field.thirds({3: 10.0, 5: 55.0, 8: 30.0}) == {5: "lightest", 8: "middle", 3: "darkest"}
+    assert field.tone_terciles({3: 10.0, 5: 55.0, 8: 30.0}) == {5: "lightest", 8: "middle", 3: "darkest"}
     table = tmp_path / "sexes.csv"
     table.write_text("bioguide,gender\nA000001,F\nB000002,M\nC000003,\n")
     files = np.array(["A000001.jpg", "B000002.jpg", "C000003.jpg", "D000004.jpg"])

@@ -26,7 +26,7 @@ def draw(screen, triangles, colour, image, depth, uv=None, photo=None):
     )
 
 
-# seen with y down, a front face runs clockwise on the screen's mathematics: (0,0) → (0,20) → (20,0)
+# with y down, a front face is clockwise: (0,0) → (0,20) → (20,0)
 FRONT = [[4, 4], [4, 24], [24, 4]]
 
 
@@ -88,7 +88,7 @@ def test_the_aus_of_a_mood_grow_together_and_alone_keep_their_range():
     rng = np.random.default_rng(1)
     drawn = [a for a in (moods.draw(rng) for _ in range(6000)) if {"au01", "au02", "au05"} >= set(a) and len(a) > 1]
     pairs = np.array([(a["au01"], a["au02"]) for a in drawn if "au01" in a and "au02" in a])
-    assert 0.15 < np.isclose(*pairs.T).mean() < 0.35  # half of the one and half of the other
+    assert 0.15 < np.isclose(*pairs.T).mean() < 0.35  # a blend of both, half each
     assert 0 < pairs.min() and pairs.max() <= 1 and np.std(pairs) > 0.2
 
 
@@ -106,7 +106,7 @@ def test_the_camera_returns_the_same_size_and_a_darker_picture_when_told():
 
 
 def plane_creases(count=40):
-    """A person's creases on a flat skin of one vertex per half centimetre, and where it lies on a 200-pixel screen."""
+    """A person's creases on flat skin with one vertex per half centimetre, and its coordinates on a 200-pixel screen."""
     from scipy.spatial import cKDTree
 
     x, y = np.meshgrid(np.arange(-9, 9, 0.5), np.arange(-9, 11, 0.5))
@@ -127,13 +127,13 @@ def test_skin_folds_where_and_as_far_as_an_au_moves_it():
     people, screen = plane_creases()
     lines = [[darkened(p, screen, {"au04": a}, {"au04": a})[0] for a in (0, 0.5, 1)] for p in people]
     rest, half, full = np.array(lines).T
-    assert (full <= half).all() and (half <= rest).all() and (full < 80).mean() > 0.5  # more force, deeper folds
+    assert (full <= half).all() and (half <= rest).all() and (full < 80).mean() > 0.5  # deeper folds with higher intensity
     assert 0.05 < (rest < 90).mean() < 0.45  # some people keep lines at rest
     smooth = next(p for p, r in zip(people, rest) if r == 100)
     _, image = darkened(smooth, screen, {"au01": 1.0, "au02": 1.0}, {})
     shaded = np.argwhere(image[..., 0] < 97)
     assert len(shaded) and shaded[:, 0].max() < 100 - 6.0 * 9  # a raised brow folds the forehead,
-    assert shaded[:, 1].min() > 100 - 5  # on its own half
+    assert shaded[:, 1].min() > 100 - 5  # on the same half only
 
 
 def test_creases_behind_something_nearer_are_not_drawn():
@@ -151,11 +151,11 @@ def test_props_stay_and_a_hand_covers_the_spot_it_comes_to():
         first, again = blank(), blank()
         covered = props.place(first, marks, p)
         np.testing.assert_array_equal(covered, props.place(again, marks, p))
-        np.testing.assert_array_equal(first, again)  # the same things in every frame
+        np.testing.assert_array_equal(first, again)  # the same props in every frame
         changed = (first != 120).any(2)
         assert not (covered & ~changed).any()
         if set(p) == {"glasses"}:
-            assert covered.any() == bool(p["glasses"]["dark"])  # nothing hides behind frames and reflections
+            assert covered.any() == bool(p["glasses"]["dark"])  # frames and reflections do not occlude
         elif "glasses" not in p:
             np.testing.assert_array_equal(covered, changed)
         if set(p) == {"hand"}:
@@ -173,7 +173,7 @@ def test_what_is_covered_cannot_be_told():
     marks[[1, 2, 14, 15]] = [70, 80]
     covered = np.zeros((144, 144), bool)
     assert (dataset.visible(covered, marks) == 1).all()
-    covered[90:] = True  # a hand before the mouth
+    covered[90:] = True  # a hand in front of the mouth
     hidden = [n for n, v in zip(aus.NAMES, dataset.visible(covered, marks)) if v == 0]
     assert hidden == ["au10", "au12", "au15", "au23", "au24", "au25", "au26"]
     covered[:] = False
@@ -200,7 +200,7 @@ def test_people_are_in_one_split_or_all_of_them_for_training():
 
 
 def test_a_hand_comes_and_goes():
-    there = np.array([moods.visits(256, 25, np.random.default_rng(k)) for k in range(60)])
+    there = np.array([moods.hand_curve(256, 25, np.random.default_rng(k)) for k in range(60)])
     assert there.min() >= 0 and there.max() <= 1 and (there.max(1) > 0.9).mean() > 0.8 and (there.min(1) < 0.1).mean() > 0.8
     assert np.abs(np.diff(there)).max() < 0.35
 
@@ -219,7 +219,7 @@ def test_weak_labels_follow_the_teacher():
     points[:, 263, 0] = 100
     out = weak.intensities(names, shapes, points)
     assert out[1, 6] == pytest.approx(0.9) and out[0, 6] == 0
-    assert out[0, 2] > 0.3 and out[1, 2] == 0  # the same browDown counts for less beneath a smile
+    assert out[0, 2] > 0.3 and out[1, 2] == 0  # the same browDown counts for less with a smile
 
 
 def test_targets_meet_one_half_at_the_active_intensity():

@@ -6,7 +6,7 @@ import torch
 
 from austream_training import windows
 from austream_training.edge import EdgeModel
-from austream_training.frames import suspend_time
+from austream_training.frames import disable_temporal
 
 
 def embedding_set(folder, name, n, heads=1, seed=0):
@@ -19,7 +19,7 @@ def embedding_set(folder, name, n, heads=1, seed=0):
 
 
 def test_a_clip_never_leaves_its_own_frames_and_moves_steadily(tmp_path, monkeypatch):
-    monkeypatch.setattr(windows, "linger", lambda at, active, rng: at)
+    monkeypatch.setattr(windows, "hold_expression", lambda at, active, rng: at)
     clips = embedding_set(tmp_path, "clips-train", 512)
     sparse = embedding_set(tmp_path, "sparse-train", 256)
     sampler = windows.Sampler([clips, sparse], [clips], [clips], 0)
@@ -35,7 +35,7 @@ def test_an_expression_may_outlast_the_window(tmp_path):
     at, active = np.arange(256) / 4, np.zeros(64)
     active[[10, 11]] = 0.8
     for seed in range(20):
-        course = windows.linger(at, active, np.random.default_rng(seed))
+        course = windows.hold_expression(at, active, np.random.default_rng(seed))
         start = int(np.argmax(np.abs(course - at) > 0))
         assert start in range(40, 48) and course.shape == (256,)
         assert np.abs(course[start : start + 64] - 10.9).max() < 4  # σ 0.7 about 10 … 11.75
@@ -48,7 +48,7 @@ def test_an_expression_may_outlast_the_window(tmp_path):
 
 def test_labels_follow_the_course_between_crops(tmp_path):
     s = embedding_set(tmp_path, "stills-train", 8, heads=2)
-    p = windows.Path256(s, np.array([5, 2]), np.linspace(0, 1, 256))
+    p = windows.WindowPath(s, np.array([5, 2]), np.linspace(0, 1, 256))
     np.testing.assert_allclose(p.labels()[[0, -1]], s.labels[[5, 2]], atol=1e-6)
     np.testing.assert_allclose(p.labels()[51], 0.8 * s.labels[5] + 0.2 * s.labels[2], atol=1e-6)
 
@@ -57,7 +57,7 @@ def test_acted_windows_show_one_head(tmp_path):
     s = embedding_set(tmp_path, "stills-train", 32, heads=4)
     sampler = windows.Sampler([s], [s], [s], 1)
     for _ in range(50):
-        p = sampler.acted()
+        p = sampler.still_window()
         assert len(set(p.crops // 8)) == 1 and p.course.shape == (256,) and p.course.max() <= len(p.crops) - 1
 
 
@@ -91,7 +91,7 @@ def test_training_lowers_the_loss_and_a_cut_off_run_goes_on(tmp_path, capsys, me
     s = embedding_set(tmp_path, "stills-train", 4, heads=2)
     sampler = windows.Sampler([s], [s], [s], 0)
     begin = EdgeModel()
-    suspend_time(begin)
+    disable_temporal(begin)
     run = lambda steps: windows.train(  # noqa: E731
         copy.deepcopy(begin), member, sampler, tmp_path / "run", seconds=1e9, lr=1e-2, mix=(0, 1, 1), every=2, steps=steps
     )
@@ -99,7 +99,7 @@ def test_training_lowers_the_loss_and_a_cut_off_run_goes_on(tmp_path, capsys, me
     lost = [float(line.split()[4]) for line in capsys.readouterr().out.splitlines()]
     assert len(lost) == 6 and lost[-1] < lost[0]
     run(12)
-    assert capsys.readouterr().out == ""  # finished: nothing is left to do
+    assert capsys.readouterr().out == ""  # finished: no further step
     run(14)
     saved = torch.load(tmp_path / "run" / member / "last.pt", weights_only=True)
     assert saved["step"] == 14

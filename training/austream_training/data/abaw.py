@@ -1,7 +1,7 @@
 """Aff-Wild2 as the ABAW challenges distribute it.
 
-    AU_Detection_Challenge/{Train_Set,Validation_Set}/<video>.txt   header, then one row of 0/1/−1 per frame
-    cropped_aligned/<video>/00001.jpg …                             1-based, 112×112, missing where no face was found
+    AU_Detection_Challenge/{Train_Set,Validation_Set}/<video>.txt   header, then one row of 0, 1 or −1 per frame
+    cropped_aligned/<video>/00001.jpg …                             1-based, 112×112, missing when no face was detected
 
 A frame with any −1, or without its image, is dropped.
 """
@@ -23,11 +23,11 @@ class Video:
     subject: str
     frames: np.ndarray  # (N,) 1-based frame numbers, ascending
     files: tuple[Path, ...]  # (N,)
-    labels: np.ndarray  # (N, 12) int8: 0, 1; −1 where a data set does not code an AU (never in Aff-Wild2)
+    labels: np.ndarray  # (N, 12) int8: 0, 1, or −1 for not coded (never in Aff-Wild2)
 
 
 def read_video(annotation: Path, crops: Path) -> Video:
-    """Raises ValueError with file and line where the annotation is not what the challenge distributes."""
+    """Raises ValueError with file and line when the annotation is not in the challenge's format."""
     lines = annotation.read_text().splitlines()
     if not lines or lines[0].replace(" ", "") != HEADER:
         raise ValueError(f"{annotation}:1: header is not '{HEADER}'")
@@ -56,15 +56,15 @@ def read_video(annotation: Path, crops: Path) -> Video:
 
 
 def subject_of(video: str) -> str:
-    """`12-24-1920x1080_left` → `12-24-1920x1080`: both people of a split screen stay in one fold, because the
-    distribution does not say who they are."""
+    """`12-24-1920x1080_left` → `12-24-1920x1080`: both people of a split screen stay in one fold, because their identities
+    are not published."""
     for side in ("_left", "_right"):
         video = video.removesuffix(side)
     return video
 
 
 def read(root: Path, split: str) -> list[Video]:
-    """All videos of `train` or `val` that keep at least one frame, by name."""
+    """All videos of `train` or `val` with at least one usable frame, by name."""
     folder = root / "AU_Detection_Challenge" / SPLITS[split]
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is missing: point --data at the folder that holds AU_Detection_Challenge")
@@ -73,7 +73,7 @@ def read(root: Path, split: str) -> list[Video]:
 
 
 def windows(video: Video, length: int = 256, stride: int | None = None) -> list[np.ndarray]:
-    """Index arrays into the video's kept frames, each `length` long; the last is edge-padded with its own last
-    frame (its repeats are to be masked: they are the indices that do not increase)."""
+    """Index arrays into the video's usable frames, each of `length`; the last one is edge-padded with its last frame. Mask
+    the repeats: they are the indices that do not increase."""
     n, stride = len(video.frames), stride or length
     return [np.minimum(np.arange(s, s + length), n - 1) for s in range(0, max(1, n), stride)]

@@ -1,9 +1,9 @@
-"""BP4D's occurrence codes as distributed, with crops made by `crop`.
+"""BP4D's occurrence codes as distributed, with crops from the command `crop`.
 
-    AUCoding/AU_OCC/F001_T1.csv            header: the AUs' numbers behind one cell; rows: frame, then 0, 1 or 9 per AU
-    cropped_aligned/F001_T1/00001.jpg …    the frame's number as in the codes
+    AUCoding/AU_OCC/F001_T1.csv            header: one cell, then AU numbers; rows: frame, then 0, 1 or 9 per AU
+    cropped_aligned/F001_T1/00001.jpg …    frame number as in the codes
 
-9 means not coded: such labels are −1 and teach nothing. The subject is the part of the name before the task.
+9 means not coded: label −1, ignored in training. The subject is the part of the name before the task.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .abaw import Video
 
 
 def read(root: Path) -> list[Video]:
-    """One video per subject and task. Raises FileNotFoundError without codes, ValueError with file and line on
-    foreign rows."""
+    """One video per subject and task. Raises FileNotFoundError without codes, and ValueError with file and line for
+    invalid rows."""
     folder = root / "AUCoding" / "AU_OCC"
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is missing: point --data at the folder that holds AUCoding/AU_OCC")

@@ -1,10 +1,10 @@
-"""DISFA as its authors distribute the labels, with crops made by `crop`.
+"""DISFA's labels as distributed, with crops from the command `crop`.
 
     ActionUnit_Labels/SN001/SN001_au1.txt   one row `frame,intensity` per frame, frames from 1, intensities 0…5
     cropped_aligned/SN001/00001.jpg …       made from Videos_LeftCamera/LeftVideoSN001_comp.avi
 
-Twelve AUs are coded (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26): of ours 7, 10, 23 and 24 are not, and stay −1. An AU
-counts from intensity 2, as most of the literature counts it.
+Twelve AUs are coded (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26). AUs 7, 10, 23 and 24 are not, and stay −1. An AU is
+active from intensity 2, as in most of the literature.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ACTIVE = 2
 
 
 def read(root: Path) -> list[Video]:
-    """One video per subject. Raises FileNotFoundError without labels, ValueError with file and line on foreign rows."""
+    """One video per subject. Raises FileNotFoundError without labels, ValueError with file and line for invalid rows."""
     folder = root / "ActionUnit_Labels"
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is missing: point --data at the folder that holds ActionUnit_Labels")

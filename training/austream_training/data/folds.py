@@ -1,4 +1,4 @@
-"""K folds that share no subject and hold similar shares of every AU."""
+"""K folds without common subjects and with similar shares of every AU."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 
 
 def by_subject(subjects: list[str], labels: list[np.ndarray], k: int, seed: int = 0) -> list[np.ndarray]:
-    """Video indices of each of k folds. Greedy: people with most frames first, each into the fold whose label
-    counts stay nearest to an equal share. Raises ValueError with fewer people than folds."""
+    """Video indices per fold. Greedy: subjects with most frames first, each into the fold whose label counts stay closest
+    to an equal share. Raises ValueError when there are fewer subjects than folds."""
     people = sorted(set(subjects))
     if len(people) < k:
         raise ValueError(f"{len(people)} subjects cannot make {k} folds")

@@ -1,14 +1,13 @@
-"""Action Units as ICT-FaceKit blendshapes: the table that gives every synthetic label its meaning.
+"""Action Units as ICT-FaceKit blendshapes: this table defines every synthetic label.
 
-An AU's intensity a is in 0…1 (FACS trace … maximum). Shapes ending in `_` stand for the left and the right
-one. AU23 (lip tightener) has no shape of its own: it is built from pressed, rolled and narrowed lips, and is the
-least certain of the twelve. AU25 is not set but read off the rendered mesh (`lips_apart`), because
-FACS codes it whenever the lips part, whatever parted them.
+An AU's intensity is in 0…1 (FACS trace … maximum). Shape names ending in `_` stand for the left and the right shape. AU23
+(lip tightener) has no shape: it combines pressed, rolled and narrowed lips, and is the least certain of the twelve. AU25
+is not set but measured on the rendered mesh (`lips_apart`), because FACS codes it whenever the lips part.
 
-Weights above 1 go past the scanned shapes: people's brows, lids and lips move further than the kit's. How far was
-measured with an independent landmark model (MediaPipe's) on renders of twelve heads at full intensity. AU7 narrows the
-eye by a third (from 0.33 to 0.22 of its width); up to 0.6.0 it was a fifth, less than what AU6 does to the lids beside its
-cheeks. AU23 takes 0.08 of an eye's width off the lips' height and off their width (it was 0.04 and 0.03).
+Weights above 1 extrapolate the scanned shapes, because people's brows, lids and lips move further than the kit's. They
+were measured with an independent landmark model (MediaPipe's) on renders of twelve heads at full intensity. AU7 narrows
+the eye by a third (from 0.33 to 0.22 of its width); up to 0.6.0 by a fifth, less than AU6 narrows it. AU23 reduces the
+lips' height and width by 0.08 of an eye's width each (before: 0.04 and 0.03).
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ TABLE: dict[str, dict[str, float]] = {
     "mouthr": {"mouthRight": 0.6},
 }
 
-# AU → the landmarks about which it shows (68-point scheme)
+# AU → landmarks of the region in which it shows (68-point scheme)
 _BROWS, _LIDS, _CHEEKS, _MOUTH = range(17, 27), range(36, 48), (1, 2, 14, 15, 40, 41, 46, 47), range(48, 68)
 SHOWN: dict[str, tuple[int, ...]] = {
     **{n: tuple(_BROWS) for n in ("au01", "au02", "au04")},
@@ -62,12 +61,12 @@ SHOWN: dict[str, tuple[int, ...]] = {
 
 # Inner-lip landmark pairs (upper, lower) of the 68-point scheme.
 _LIPS = ((61, 67), (62, 66), (63, 65))
-_FULL_GAP = 0.9  # centimetres between the lips that count as AU25 at full intensity
+_FULL_GAP = 0.9  # lip distance in centimetres at full intensity of AU25
 _REST_GAP = 0.12
 
 
 class Rig:
-    """Turns AU intensities into blendshape weights of one kit."""
+    """Converts AU intensities to blendshape weights of one kit."""
 
     def __init__(self, kit: FaceKit):
         self.kit = kit
@@ -92,7 +91,7 @@ class Rig:
 
 
 def lips_apart(landmarks: np.ndarray, rest: np.ndarray) -> float:
-    """AU25's intensity from the inner lips' distance; landmarks and rest (68, 3), centimetres."""
+    """Intensity of AU25 from the distance of the inner lips; landmarks and rest (68, 3), centimetres."""
     def gap(points: np.ndarray) -> float:
         return float(np.mean([np.linalg.norm(points[a] - points[b]) for a, b in _LIPS]))
 

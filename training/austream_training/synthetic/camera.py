@@ -1,4 +1,4 @@
-"""What lies between a face and a decoded crop: lens, sensor, codec."""
+"""Camera degradation of rendered crops: lens, sensor, codec."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def draw_optics(rng: np.random.Generator) -> dict:
-    """One camera and one hour of the day; a clip keeps it for all its frames."""
+    """Random camera and lighting parameters; constant within a clip."""
     return {
         "gamma": float(np.exp(rng.normal(0, 0.22))),
         "gain": float(rng.uniform(0.7, 1.25)),
@@ -23,7 +23,7 @@ def draw_optics(rng: np.random.Generator) -> dict:
 
 
 def draw_fair_optics(rng: np.random.Generator) -> dict:
-    """A good camera near enough: sharp, exposed as it should be, little noise."""
+    """Parameters of a well-placed camera: sharp, well exposed, little noise."""
     return {
         "gamma": float(np.exp(rng.normal(0, 0.1))),
         "gain": float(rng.uniform(0.85, 1.15)),
@@ -39,7 +39,7 @@ def draw_fair_optics(rng: np.random.Generator) -> dict:
 
 
 def shoot(image: np.ndarray, optics: dict, rng: np.random.Generator) -> np.ndarray:
-    """float32 RGB 0…255 (n, n, 3) → uint8 as a camera would have delivered it."""
+    """float32 RGB 0…255 (n, n, 3) → uint8 (n, n, 3) as delivered by a camera."""
     n = image.shape[0]
     image = np.clip(image, 0, 255) / 255
     image = optics["gain"] * image ** optics["gamma"] * optics["white"]

@@ -1,5 +1,5 @@
-"""Lines that moving skin shows: forehead, glabella, crow's feet, nasolabial fold. The mesh is far too coarse for them,
-and on real faces they tell a raised brow from a high one.
+"""Expression lines of the skin: forehead, glabella, crow's feet, nasolabial fold. The mesh is too coarse for them, and on
+real faces they distinguish a raised brow from a high one.
 
 A crease is a curve on the neutral head (centimetres, x ≥ 0 for the subject's left half, mirrored for the right) that
 darkens with the AUs that fold the skin there. People differ: smooth skin shows few, old skin keeps some at rest.
@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from . import raster
 from .facekit import FACE_VERTICES, FaceKit
 
-# (control points of a quadratic curve, {AU: share}, how many side by side, offset from one to the next)
+# (control points of a quadratic curve, {AU: share}, number of parallel curves, offset between them)
 _Curve = tuple[tuple[tuple[float, float], ...], dict[str, float], int, tuple[float, float]]
 _CURVES: tuple[_Curve, ...] = (
     (((0.0, 7.3), (0.9, 7.2), (2.0, 7.5)), {"au01": 1.0}, 3, (0.0, 0.85)),
@@ -35,12 +35,12 @@ _CURVES: tuple[_Curve, ...] = (
     (((0.45, -1.7), (0.5, -2.0), (0.55, -2.35)), {"au23": 0.8, "au18": 0.8, "au24": 0.4}, 2, (0.55, -0.05)),
 )
 _POINTS = 12
-_SHOWN = 0.15  # how far out of the picture's depth a point of a curve may lie, centimetres
+_SHOWN = 0.15  # depth tolerance of a visible point, centimetres
 
 
 @dataclass
 class Skin:
-    """Where a point of the frontal plane lies on the face: the nearest vertices of the neutral mesh."""
+    """Maps points of the frontal plane to the nearest vertices of the neutral mesh."""
 
     vertices: np.ndarray
     tree: cKDTree
@@ -60,7 +60,8 @@ class Skin:
 
 @dataclass
 class Creases:
-    """One person's: per curve its vertices and shares (n, 4), its AUs, half, and depths at rest and at full strength."""
+    """One person's creases: per curve its vertices and shares (n, 4), AUs, face half, and depths at rest and at full
+    strength."""
 
     curves: list[tuple[np.ndarray, np.ndarray, dict[str, float], bool, float, float]]
     softness: float
@@ -87,8 +88,8 @@ class Creases:
         return Creases(out, float(rng.uniform(0.7, 1.6)))
 
     def draw(self, image: np.ndarray, screen: np.ndarray, depth: np.ndarray, left: dict[str, float], right: dict[str, float]) -> None:
-        """Shades image (n, n, 3) float32 in place; screen (V, 3) pixels and depth (n, n) as `raster.draw` takes them;
-        AU intensities of both halves."""
+        """Shades image (n, n, 3) float32 in place. `screen` (V, 3) pixels and `depth` (n, n): as for `raster.draw`. `left`,
+        `right`: AU intensities of both face halves."""
         n = len(image)
         ink = np.zeros((n, n), np.uint8)
         for vertices, shares, aus, is_left, rest, full in self.curves:

@@ -1,4 +1,4 @@
-"""Frames and clips with exact labels, written as plain arrays: crops (N, 144, 144, 3), intensities (N, 12) and trust."""
+"""Frames and clips with exact labels as arrays: crops (N, 144, 144, 3), intensities (N, 12) and trust (N, 12)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .creases import Creases, Skin
 
 _MOST_POSE = np.array([35.0, 58.0, 25.0])  # degrees of pitch, yaw, roll
 _KEEP = ("jaw", "mouth", "cheek", "eyeSquint", "noseSneer")
-_SHUT = 0.6  # AU45 from which nobody can tell whether AU7 tightens the lids
-_OWN = [NAMES.index(n) for n in ("au01", "au02", "au04")]  # what a face that keeps its own mouth does as the script says
+_SHUT = 0.6  # AU45 intensity from which AU7 is not visible
+_OWN = [NAMES.index(n) for n in ("au01", "au02", "au04")]  # AUs that follow the script when a portrait keeps its mouth
 
 
 @dataclass
 class Studio:
-    """The kit, the fitted portraits and a statistical skin made of the training people's."""
+    """The face kit, the fitted portraits and a statistical skin model of the training people."""
 
     kit: facekit.FaceKit
     rig: Rig
@@ -28,8 +28,8 @@ class Studio:
     folder: Path
     notes: dict[str, np.ndarray]
     weak: np.ndarray
-    skins: tuple[np.ndarray, np.ndarray] | None = None  # mean (S·3), components (K, S·3) scaled by their deviation
-    spread: float = 0.0  # how far the heads and skin tones of portraits stray from their people's
+    skins: tuple[np.ndarray, np.ndarray] | None = None  # mean (S·3), components (K, S·3) scaled by their standard deviation
+    spread: float = 0.0  # amount of random variation of portraits' head shapes and skin tones
 
     @staticmethod
     def open(kit_folder: Path, portrait_folder: Path, notes_file: Path) -> "Studio":
@@ -46,7 +46,7 @@ class Studio:
         return held(people, part)
 
     def portrait(self, i: int, rng: np.random.Generator) -> head.Look:
-        """A person's photo on their own fitted head."""
+        """A person's photo as the texture of their fitted head."""
         fitted = {k[4:]: v[i] for k, v in self.notes.items() if k.startswith("fit_")}
         points = self.notes["points"][i]
         photo = portraits.read(self.folder / str(self.notes["files"][i]))
@@ -54,7 +54,7 @@ class Studio:
         rest = (kit.neutral + np.tensordot(fitted["identity"], kit.identity, 1)).astype(np.float32)
         source = rest + np.tensordot(fitted["expression"], kit.expression, 1).astype(np.float32)
         uv = portraits.texture_coordinates(kit, fitted, points)
-        if self.spread:  # the same skin on another head, and darker or not: more people than there are photos
+        if self.spread:  # vary head shape and skin tone: more people than photos
             stray = rng.normal(0, self.spread * rng.random(), len(kit.identity)).astype(np.float32)
             rest = rest + np.tensordot(stray, kit.identity, 1)
             tone = rng.uniform(0.5, 1) if rng.random() < 0.4 else 1.0
@@ -71,7 +71,7 @@ class Studio:
         )
 
     def learn_skin(self, people: np.ndarray, components: int = 60) -> None:
-        """Principal components of the people's vertex colours: no skin in it is anyone's own."""
+        """Computes principal components of people's vertex colours, from which new skins are drawn."""
         rows = []
         for i in people:
             if abs(portraits.euler(self.notes["fit_rotation"][i])[1]) > 12:
@@ -87,7 +87,7 @@ class Studio:
         self.skins = mean, (vt[:components] * (s[:components, None] / np.sqrt(len(data)))).astype(np.float32)
 
     def invented(self, rng: np.random.Generator) -> head.Look:
-        """A head of nobody: random identity shape, random skin of the statistical model, invented surroundings."""
+        """An invented head: random identity shape, random skin from the statistical model, random backdrop."""
         mean, basis = self.skins
         skin = (mean + (rng.normal(0, 0.9, len(basis)).astype(np.float32) @ basis)).reshape(-1, 3)
         tone = rng.uniform(0.4, 1.15)
@@ -99,7 +99,7 @@ class Studio:
 
 
 def held(people: int, part: str) -> np.ndarray:
-    """Indices of a split's people; every fifth is held out, half of them for validation. A person is in one only."""
+    """Indices of a split's people. A fifth is held out, half of it for validation. Splits are disjoint."""
     i = np.arange(people)
     order = np.random.default_rng(7).permutation(i)
     slot = np.empty_like(i)
@@ -108,7 +108,7 @@ def held(people: int, part: str) -> np.ndarray:
 
 
 def backdrop(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Soft blobs, edges and gradients of random colours."""
+    """Random background: blobs, edges and gradients of random colours."""
     image = rng.uniform(0, 255, (int(rng.integers(2, 7)), int(rng.integers(2, 7)), 3)).astype(np.float32)
     image = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC if rng.random() < 0.6 else cv2.INTER_NEAREST)
     return np.clip(image * rng.uniform(0.3, 1) + rng.uniform(0, 60), 0, 255)
@@ -131,26 +131,26 @@ def draw_light(rng: np.random.Generator, change: float = 1.0) -> dict:
 
 
 def draw_spread(rng: np.random.Generator, fair: bool = False) -> float:
-    """Standard deviation of yaw in degrees: mostly near the camera, often well turned away."""
+    """Random standard deviation of yaw in degrees: mostly frontal, often well turned away."""
     return float(rng.choice([7.0, 14.0, 26.0], p=[0.5, 0.5, 0] if fair else [0.35, 0.35, 0.3]))
 
 
 def visible(covered: np.ndarray, marks: np.ndarray) -> np.ndarray:
-    """1 for AUs (12,) that can be seen, 0 where most of what they move is `covered` (n, n); landmarks (68, 2)."""
+    """Visibility of AUs (12,): 0 when most of an AU's landmarks are `covered` (n, n), else 1; landmarks (68, 2)."""
     x, y = np.clip(np.round(marks).astype(int), 0, len(covered) - 1).T
     there = covered[y, x]
     return np.array([there[list(SHOWN[n])].mean() < 0.6 for n in NAMES], np.float32)
 
 
 class Actor:
-    """One head in front of one camera: keeps look, light, optics, props, strength of each AU, and rest face. `fair`: what
-    a well-placed camera sees: near, sharp, evenly lit, with nothing before the face but clear glasses."""
+    """One head in front of one camera: constant look, light, optics, props, AU strengths and rest face. `fair`: a
+    well-placed camera: near, sharp, evenly lit, without occlusions other than clear glasses."""
 
     def __init__(self, studio: Studio, person: int | None, rng: np.random.Generator, fair: bool = False):
         self.studio, self.rng, self.person, self.fair = studio, rng, person, fair
         self.look = studio.invented(rng) if person is None else studio.portrait(person, rng)
         self.look.creases = Creases.draw_person(studio.skin, rng)
-        self.surround()
+        self.draw_surroundings()
         self.strength = {k: float(rng.uniform(0.7, 1.15)) for k in studio.rig.keys}
         kit = studio.kit
         self.base = np.zeros(len(kit.names), np.float32)
@@ -160,7 +160,7 @@ class Actor:
         self.keeps = False
         if person is not None:
             self.turn = studio.notes["fit_rotation"][person]
-            # Many photos keep their own mouth (mostly a smile) with the teacher's labels.
+            # Many portraits keep the photo's mouth (mostly a smile) with the teacher's labels.
             self.keeps = bool(rng.random() < 0.4) and not fair
             if self.keeps:
                 kept = np.array([n.startswith(_KEEP) for n in kit.names])
@@ -169,9 +169,9 @@ class Actor:
                 self.base_label[_OWN] = 0
                 self.trust = np.where(np.isin(np.arange(12), _OWN), 1, weak.WEIGHT).astype(np.float32)
 
-    def surround(self) -> None:
-        """Another light, camera, prop, and for half of the portraits another background: behind a turned head the photo
-        shows its own face."""
+    def draw_surroundings(self) -> None:
+        """Draws new light, camera and props, and for half of the portraits a new background: behind a turned head the photo
+        would show the original face."""
         rng = self.rng
         if self.fair:
             self.light, self.optics, self.props = draw_light(rng, 0.5), camera.draw_fair_optics(rng), props.draw_glasses(rng)
@@ -185,7 +185,7 @@ class Actor:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """→ crop (144, 144, 3) uint8, intensities (12,) and trust in them (12,), landmarks (68, 2) in canvas pixels."""
         s, kit = self.studio, self.studio.kit
-        # The label is what shows: people differ in how far a muscle moves their skin, and nobody sees the effort.
+        # The label is the visible effect: people differ in how far a muscle moves their skin.
         left, right = ({k: v * self.strength[k] for k, v in side.items()} for side in (left, right))
         weights = np.clip(s.rig.weights(left, right) + self.base, 0, 1.7)
         for name, value in (("In", gaze[0]), ("Out", -gaze[0])):
@@ -210,18 +210,18 @@ class Actor:
 
 
 def still(studio: Studio, person: int | None, rng: np.random.Generator, count: int, sizes: tuple[int, ...] = (), fair: bool = False):
-    """`count` unrelated moments of one head; with `sizes`, each of them as cameras see it at these canvas sizes in pixels."""
+    """`count` unrelated moments of one head; with `sizes`, each moment at these canvas sizes in pixels."""
     actor = Actor(studio, person, rng, fair)
     for _ in range(count):
         apex = moods.draw(rng)
-        if actor.keeps:  # upper face moves over the photo's own mouth
+        if actor.keeps:  # upper-face AUs combined with the photo's mouth
             apex = {k: v for k, v in apex.items() if k in ("au01", "au02", "au04", "au07", "au05", "au26", "au24", "au15")}
             if actor.base_label[6] > 0.3:
                 apex = {k: v for k, v in apex.items() if k not in ("au24", "au15")}
-        apex |= moods.distract(rng)
+        apex |= moods.draw_distractors(rng)
         actor.aim = rng.normal(0, 1.0, (4, 2))
         left, right = moods.sides(apex, rng)
-        actor.surround()
+        actor.draw_surroundings()
         spread = draw_spread(rng, fair)
         pose = tuple(np.clip(rng.normal(0, [spread * 0.6, spread, 0.3 * spread]), -_MOST_POSE, _MOST_POSE))
         gaze = tuple(rng.normal(0, 0.25, 2)) if rng.random() < 0.7 else tuple(rng.uniform([-0.8, -1], 0.8))
@@ -231,7 +231,7 @@ def still(studio: Studio, person: int | None, rng: np.random.Generator, count: i
 
 
 def clip(studio: Studio, person: int | None, rng: np.random.Generator, length: int, stride: int = 1, fair: bool = False):
-    """One head for `length` consecutive moments, of which every `stride`-th is drawn."""
+    """One head over `length` consecutive frames, of which every `stride`-th is rendered."""
     actor = Actor(studio, person, rng, fair)
     fps = float(rng.choice([15.0, 25.0, 30.0]))
     acts = moods.course(length, fps, rng)
@@ -239,11 +239,11 @@ def clip(studio: Studio, person: int | None, rng: np.random.Generator, length: i
         acts = {k: v if k in ("au01", "au02", "au04", "au07", "au05", "au26", "au45") else v * 0 for k, v in acts.items()}
     spread = 0.75 * draw_spread(rng, fair)
     rest = np.clip(rng.normal(0, [spread * 0.5, spread * 0.8, spread * 0.2]), -_MOST_POSE, _MOST_POSE)
-    path = [moods.wander(length, fps, x, 2.0, rng) for x in (spread * 0.5, spread * 0.8, spread * 0.2)]
-    look = [moods.wander(length, fps, 0.25, 1.0, rng) for _ in range(2)]
-    look[1] = np.maximum(look[1] - moods.glances(length, fps, rng), -1)
+    path = [moods.slow_noise(length, fps, x, 2.0, rng) for x in (spread * 0.5, spread * 0.8, spread * 0.2)]
+    look = [moods.slow_noise(length, fps, 0.25, 1.0, rng) for _ in range(2)]
+    look[1] = np.maximum(look[1] - moods.gaze_down_curve(length, fps, rng), -1)
     skew = {k: rng.normal(0, 0.08) for k in acts}
-    hand = moods.visits(length, fps, rng)
+    hand = moods.hand_curve(length, fps, rng)
     for t in range(0, length, stride):
         if "hand" in actor.props:
             actor.props["hand"]["there"] = float(hand[t])

@@ -1,6 +1,6 @@
-"""The demo's clip: one invented head (nobody's face, not in any training set), a known AU script, 640×360.
+"""The demo clip: one invented head (no real person, not in any training set) with a known AU script, 640×360.
 
-Writes raw RGB frames to a pipe of GStreamer (x264) and the truth as CSV: frame, time, au01 … au26 intensities.
+Writes raw RGB frames to GStreamer (x264) and the ground truth as CSV: frame, time, au01 … au26 intensities.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def frames(studio: dataset.Studio, seed: int):
             acts[au] = np.maximum(acts[au], peak * moods.bump(n, start, onset, hold, offset, FPS))
     for t in (0.8, 3.9, 6.3, 9.0, 13.7, 17.6, 20.8, 23.2):
         acts["au45"] = np.maximum(acts["au45"], moods.bump(n, t, 0.08, 0.03, 0.12, FPS))
-    sway = [moods.wander(n, FPS, s, 2.5, rng) for s in (1.5, 4.0, 1.0, 0.25, 0.15)]
+    sway = [moods.slow_noise(n, FPS, s, 2.5, rng) for s in (1.5, 4.0, 1.0, 0.25, 0.15)]
     light = {"direction": np.array([0.25, 0.4, 0.88], np.float32), "ambient": 0.55, "colour": np.full(3, 1.15, np.float32), "distance": 80.0}
     big = WIDTH * head.SUPERSAMPLE
     ramp = np.linspace(0, 1, big, dtype=np.float32)

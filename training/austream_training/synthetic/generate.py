@@ -1,11 +1,11 @@
 """Writes the data sets of the default weights: stills, clips and the unmodified portraits, per split.
 
-Each set is a folder `<kind>-<split>` with crops.npy (N, 144, 144, 3) uint8, labels.npy (N, 12) intensities,
-trust.npy (N, 12) how far each is believed (1: exact and to be seen; less: the landmark model's word; 0: covered),
-marks.npy (N, 68, 2) landmarks in pixels and groups.npy (N,), the person (−1−k for the k-th invented head); of clips,
-N = clips × 256 in order. `sparse` are clips of which every fourth frame is drawn: four times the people for the price.
-`sizes` are stills that come once per SIZES each, in that order, as from cameras further and further away.
-A `fair` set shows what well-placed cameras see (dataset.Actor), and nobody's own mouth with its weak labels.
+Each set is a folder `<kind>-<split>` with crops.npy (N, 144, 144, 3) uint8, labels.npy (N, 12) intensities, trust.npy
+(N, 12) trust in the labels (1: exact and visible; less: estimated by the landmark model; 0: hidden), marks.npy
+(N, 68, 2) landmarks in pixels and groups.npy (N,) people (−1−k for the k-th invented head). For clips, N = clips × 256,
+in order. `sparse`: clips with every fourth frame rendered, which gives four times the people at the same cost. `sizes`:
+stills rendered at each of SIZES, in that order, as from cameras at growing distance. A `fair` set shows what well-placed
+cameras see (dataset.Actor), without mouths kept from photos and their weak labels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _studio: dataset.Studio | None = None
 SPLITS = ("train", "val", "test")
 WINDOW, STRIDE = 256, 4
 SPREAD = 0.6
-SIZES = (144, 96, 64, 48, 36)  # pixels of the canvas before it is scaled up
+SIZES = (144, 96, 64, 48, 36)  # canvas pixels before upscaling
 
 
 def _enter(paths: tuple[Path, Path, Path], spread: float) -> None:
@@ -35,7 +35,7 @@ def _enter(paths: tuple[Path, Path, Path], spread: float) -> None:
 
 
 def skin_model(studio: dataset.Studio, cache: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The statistical skin of the training people, learned once and kept in `cache`."""
+    """The statistical skin model of the training people, computed once and stored in `cache`."""
     if not cache.is_file():
         studio.learn_skin(studio.split("train"))
         np.savez(cache, mean=studio.skins[0], basis=studio.skins[1])
@@ -58,13 +58,13 @@ def write(
     kind: str, split: str, out: Path, paths: tuple[Path, Path, Path], people: int, invented: int, each: int, seed: int, workers: int,
     stride: int = 1, fair: bool = False,
 ) -> Path:
-    """`people` portraits of the split and `invented` heads, `each` moments of every one (of clips, every `stride`-th
-    is drawn). Ready folders are kept."""
+    """Renders `each` moments (of clips, every `stride`-th) of `people` portraits of the split and of `invented` heads.
+    Complete folders are kept."""
     folder = out / f"{kind}-{split}"
     if (folder / "labels.npy").is_file() or people + invented == 0:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    spread = SPREAD if split == "train" else 0.0  # who is held out is drawn as they are
+    spread = SPREAD if split == "train" else 0.0  # held-out people are not varied
     studio = dataset.Studio.open(*paths)
     chosen = np.random.default_rng(seed).permutation(studio.split(split))
     if people and not len(chosen):
@@ -80,7 +80,7 @@ def write(
         for k, job in enumerate(jobs):
             rows = slice(k * each, (k + 1) * each)
             crops[rows], labels[rows], trust[rows], marks[rows] = job.result()
-            jobs[k] = None  # a finished job would keep its pixels
+            jobs[k] = None  # frees the job's pixels
             if k % 20 == 0:
                 print(f"{kind}-{split}: {k}/{len(heads)}", flush=True)
     crops.flush()
@@ -92,7 +92,7 @@ def write(
 
 
 def write_portraits(split: str, out: Path, paths: tuple[Path, Path, Path]) -> Path:
-    """The photos as they are, aligned, with weak labels."""
+    """Writes the unmodified photos, aligned, with weak labels."""
     folder = out / f"portraits-{split}"
     if (folder / "labels.npy").is_file():
         return folder
@@ -106,7 +106,7 @@ def write_portraits(split: str, out: Path, paths: tuple[Path, Path, Path]) -> Pa
         move = head.similarity(head.keypoints(points), head.TEMPLATE + head.MARGIN)
         marks.append(points @ move[:, :2].T + move[:, 2])
         scale = np.hypot(*move[0, :2])
-        if scale < 0.7:  # smooth before shrinking
+        if scale < 0.7:  # low-pass filter before downscaling
             photo = cv2.GaussianBlur(photo, (0, 0), 0.4 / scale)
         crops.append(cv2.warpAffine(photo, move, (head.CANVAS,) * 2, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
     np.save(folder / "crops.npy", np.clip(crops, 0, 255).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""One synthetic head: shape, skin, eyes and where its colours come from; and its picture."""
+"""One synthetic head (shape, skin, eyes, source of its colours) and its rendering."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from .aus import lips_apart
 from .creases import Creases
 from .facekit import EYE, FACE_VERTICES, GUMS, TEETH, FaceKit
 
-SKIN_VERTICES = 11248  # face, head and neck; behind them come the mouth and eye sockets
+SKIN_VERTICES = 11248  # face, head and neck; mouth and eye sockets follow
 SOCKETS = slice(11248, 14062)
-# Aligned-crop template at 112 px (eyes, nose tip, mouth centre), on a larger canvas with room to move.
+# Aligned-crop template at 112 px (eyes, nose tip, mouth centre); the canvas is larger to leave room for augmentation.
 TEMPLATE = np.array([[38.29, 51.70], [73.53, 51.50], [56.03, 71.74], [56.14, 92.28]], np.float32)
 CANVAS, MARGIN, SUPERSAMPLE = 144, 16, 2
 
 
 @dataclass
 class Look:
-    """Everything of a head that stays while its expression changes."""
+    """The properties of a head that do not change with its expression."""
 
     rest: np.ndarray  # (V, 3) neutral shape, centimetres
     colour: np.ndarray  # (V, 3) RGB 0…255
     photo: np.ndarray | None = None  # (h, w, 3) float32 RGB: textured skin
     uv: np.ndarray | None = None  # (V, 2) pixels of `photo`
-    source_normals: np.ndarray | None = None  # of the fitted head, to take the photo's own shading out
+    source_normals: np.ndarray | None = None  # of the fitted head, to remove the photo's shading
     backdrop: np.ndarray | None = None  # (canvas·2)² × 3
-    keypoints: np.ndarray | None = None  # (4, 2) of the photo, where the backdrop comes from it
-    photo_eyes: bool = True  # the photo's own eyes instead of painted ones
+    keypoints: np.ndarray | None = None  # (4, 2) of the photo, when it supplies the backdrop
+    photo_eyes: bool = True  # the photo's eyes instead of painted ones
     creases: Creases | None = None
 
 
@@ -51,14 +51,14 @@ def eye_colours(kit: FaceKit, colour: np.ndarray, iris: np.ndarray, white: np.nd
 
 
 def paint(kit: FaceKit, skin: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(V, 3) colours: `skin` (SKIN_VERTICES, 3), invented eyes, teeth and gums."""
+    """Vertex colours (V, 3) from `skin` (SKIN_VERTICES, 3), and random eyes, teeth and gums."""
     colour = np.zeros((len(kit.neutral), 3), np.float32)
     colour[:SKIN_VERTICES] = skin
     tone = skin[:FACE_VERTICES].mean(0)
     colour[SOCKETS] = tone * [0.45, 0.28, 0.26]
     colour[kit.part == GUMS] = np.array([150, 70, 70]) * rng.uniform(0.5, 0.9)
     colour[kit.part == TEETH] = np.array([225, 215, 195]) * rng.uniform(0.7, 1.0)
-    # The deeper in the mouth, the darker.
+    # Darker with depth in the mouth.
     inside = (kit.part == TEETH) | (kit.part == GUMS)
     depth = np.clip((kit.neutral[inside, 2] - 5) / 5.5, 0.1, 1)
     colour[inside] *= depth[:, None]
@@ -74,7 +74,7 @@ def keypoints(xy: np.ndarray) -> np.ndarray:
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Least-squares similarity (2, 3) that takes source (n, 2) to target (n, 2)."""
+    """Least-squares similarity (2, 3) from source (n, 2) to target (n, 2)."""
     a, b = source - source.mean(0), target - target.mean(0)
     norm = (a**2).sum()
     c, s = (a * b).sum() / norm, (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / norm
@@ -102,11 +102,11 @@ def render(
     place: np.ndarray | None = None,
     acts: tuple[dict[str, float], dict[str, float]] = ({}, {}),
 ) -> tuple[np.ndarray, float, np.ndarray]:
-    """Draws a head: shape weights (E,), turn (3, 3), light {direction (3,), ambient, colour (3,), distance}.
+    """Renders a head: shape weights (E,), rotation `turn` (3, 3), light {direction (3,), ambient, colour (3,), distance}.
 
-    The picture is aligned as a crop is, by its own keypoints plus `jitter` (4, 2) pixels at 112 px, unless
-    `place` (2, 3) maps head-camera centimetres to canvas pixels. `acts`, the AUs of the left and the right half,
-    fold the skin of a look with creases. → picture (canvas, canvas, 3) float32 0…255,
+    The picture is aligned like a crop, by its keypoints plus `jitter` (4, 2) pixels at 112 px, unless `place` (2, 3)
+    maps head-camera centimetres to canvas pixels. `acts`: AU intensities of the left and the right half, which drive
+    the creases. Returns picture (canvas, canvas, 3) float32 0…255,
     AU25's intensity, landmarks (68, 2) in canvas pixels.
     """
     active = np.flatnonzero(weights > 1e-3)
@@ -133,7 +133,7 @@ def render(
         image = cv2.warpAffine(look.photo, move, (big, big), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     gain = _shade(normal, light)
     if look.source_normals is not None:
-        # The photo holds its own shading: only the change is applied, within what skin can show.
+        # The photo contains its own shading: only the change is applied, limited to a plausible range.
         ratio = gain[:SKIN_VERTICES] / _shade(look.source_normals[:SKIN_VERTICES], light["source"])
         gain[:SKIN_VERTICES] = np.clip(ratio, 0.65, 1.3)
     textured = np.zeros(len(flat), bool)
@@ -156,7 +156,7 @@ def render(
 
 
 def _shade(normal: np.ndarray, light: dict) -> np.ndarray:
-    """Lambert with a soft terminator and a little sky, (V, 3)."""
+    """Lambertian shading (V, 3) with a soft terminator and some sky light."""
     toward = normal @ light["direction"]
     diffuse = np.clip((toward + 0.3) / 1.3, 0, None)[:, None] * light["colour"]
     return light["ambient"] * (0.8 + 0.2 * normal[:, 1:2]) + (1 - light["ambient"]) * diffuse

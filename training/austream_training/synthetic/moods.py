@@ -1,4 +1,4 @@
-"""What a synthetic face does: AU intensities that occur together, alone, in speech; at one instant or as a course."""
+"""AU scripts of synthetic faces: intensities that occur together, alone or in speech, at one instant or over time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from .aus import TABLE
 
-# mood → (how often, {AU: (probability, least, most intensity)})
+# mood → (relative frequency, {AU: (probability, minimum intensity, maximum intensity)})
 MOODS: dict[str, tuple[float, dict[str, tuple[float, float, float]]]] = {
     "neutral": (0.12, {}),
     "smile": (0.16, {"au12": (1, 0.2, 1), "au06": (0.65, 0.2, 1), "part": (0.55, 0.1, 1), "au07": (0.25, 0.1, 0.6), "au26": (0.2, 0.1, 0.6), "au01": (0.12, 0.1, 0.7), "au02": (0.12, 0.1, 0.7)}),
@@ -27,15 +27,15 @@ MOODS: dict[str, tuple[float, dict[str, tuple[float, float, float]]]] = {
 }
 _NAMES = tuple(MOODS)
 _ODDS = np.array([MOODS[n][0] for n in _NAMES]) / sum(MOODS[n][0] for n in _NAMES)
-# Lips that are pressed are not parted.
+# Pressed lips exclude parted lips.
 _EXCLUDES = {"au23": ("part", "au26", "au27", "au22"), "au24": ("part", "au26", "au27", "au22")}
 
 
 def draw(rng: np.random.Generator) -> dict[str, float]:
-    """The apex of one random mood. About half of its AUs are as strong as the whole of it, the others as they come."""
+    """AU intensities at the apex of a random mood. About half of the AUs share one strength, the others are independent."""
     mood, effort = MOODS[_NAMES[rng.choice(len(_NAMES), p=_ODDS)]][1], rng.random()
     apex = {k: float(lo + (hi - lo) * (effort if rng.random() < 0.5 else rng.random())) for k, (p, lo, hi) in mood.items() if rng.random() < p}
-    if rng.random() < 0.3:  # faces mostly move a little
+    if rng.random() < 0.3:  # weak expressions are common
         faint = rng.uniform(0.15, 0.8)
         apex = {k: v * faint for k, v in apex.items()}
     for tight, others in _EXCLUDES.items():
@@ -44,9 +44,9 @@ def draw(rng: np.random.Generator) -> dict[str, float]:
     return apex
 
 
-def distract(rng: np.random.Generator) -> dict[str, float]:
-    """What a still may show besides: lids half or wholly closed, a slightly crooked mouth. Closed eyes are common
-    enough that they must not pass for raised brows."""
+def draw_distractors(rng: np.random.Generator) -> dict[str, float]:
+    """Distractors of a still: half or fully closed lids, an asymmetric mouth. Closed eyes are frequent enough that they are
+    not confused with raised brows."""
     out = {}
     if rng.random() < 0.22:
         out["au45"] = float(rng.uniform(0.2, 1) if rng.random() < 0.5 else 1)
@@ -56,7 +56,7 @@ def distract(rng: np.random.Generator) -> dict[str, float]:
 
 
 def sides(apex: dict[str, float], rng: np.random.Generator) -> tuple[dict[str, float], dict[str, float]]:
-    """Left and right intensities, a little apart as in life, now and then one-sided."""
+    """Left and right intensities with natural asymmetry; sometimes one-sided."""
     left, right = {}, {}
     for k, v in apex.items():
         skew = rng.normal(0, 0.08) if k not in ("au45",) or rng.random() > 0.1 else rng.choice([-1, 1]) * 0.9
@@ -65,8 +65,8 @@ def sides(apex: dict[str, float], rng: np.random.Generator) -> tuple[dict[str, f
 
 
 def course(length: int, fps: float, rng: np.random.Generator, calm: float = 1.2) -> dict[str, np.ndarray]:
-    """AU intensities over `length` frames: moods come and go with onset, apex and offset, between them about
-    `calm` seconds of rest; blinks and speech run beside them. → {AU: (length,)}."""
+    """AU intensities over `length` frames → {AU: (length,)}: moods with onset, apex and offset, separated by about `calm`
+    seconds of rest, plus blinks and speech."""
     out = {k: np.zeros(length, np.float32) for k in TABLE}
     t = rng.exponential(calm) * fps * 0.5
     while t < length:
@@ -83,7 +83,7 @@ def course(length: int, fps: float, rng: np.random.Generator, calm: float = 1.2)
     while t < length:
         out["au45"] = np.maximum(out["au45"], bump(length, t / fps, 0.08, 0.03, 0.12, fps))
         t += max(0.4, rng.exponential(3.0)) * fps
-    if rng.random() < 0.4:  # eyes that stay closed for a while
+    if rng.random() < 0.4:  # closed eyes for a longer time
         for _ in range(int(rng.integers(1, 4))):
             shut = bump(length, rng.uniform(0, length / fps), rng.uniform(0.1, 0.4), rng.gamma(2, 0.8), rng.uniform(0.1, 0.4), fps)
             out["au45"] = np.maximum(out["au45"], shut)
@@ -101,8 +101,8 @@ def bump(length: int, start: float, onset: float, hold: float, offset: float, fp
     return ((up * up * (3 - 2 * up)) * (1 - down * down * (3 - 2 * down))).astype(np.float32)
 
 
-def glances(length: int, fps: float, rng: np.random.Generator) -> np.ndarray:
-    """How far the eyes look down (length,), 0…1: now and then for a second or more, as at a desk or a phone."""
+def gaze_down_curve(length: int, fps: float, rng: np.random.Generator) -> np.ndarray:
+    """Downward gaze (length,), 0…1: sometimes for a second or more, as at a desk or phone."""
     down = np.zeros(length, np.float32)
     if rng.random() < 0.4:
         for _ in range(int(rng.integers(1, 4))):
@@ -111,8 +111,8 @@ def glances(length: int, fps: float, rng: np.random.Generator) -> np.ndarray:
     return down
 
 
-def visits(length: int, fps: float, rng: np.random.Generator) -> np.ndarray:
-    """How far a hand is before the face (length,), 0…1: once or twice for some seconds."""
+def hand_curve(length: int, fps: float, rng: np.random.Generator) -> np.ndarray:
+    """Occlusion by a hand (length,), 0…1: once or twice for a few seconds."""
     there = np.zeros(length, np.float32)
     for _ in range(int(rng.integers(1, 3))):
         stay = bump(length, rng.uniform(-1, length / fps), rng.uniform(0.2, 0.7), rng.gamma(2, 1.2), rng.uniform(0.2, 0.7), fps)
@@ -129,15 +129,15 @@ def _speak(out: dict[str, np.ndarray], length: int, fps: float, rng: np.random.G
         curve = bump(length, t / fps, syllable * 0.5, syllable * 0.2, syllable * 0.5, fps)
         out[key] = np.maximum(out[key], curve * rng.uniform(0.15, 0.7)).astype(np.float32)
         t += syllable * fps * rng.uniform(0.6, 1.2)
-    for _ in range(rng.poisson((stop - start) / fps / 2) if rng.random() < 0.5 else 0):  # brows stress words
+    for _ in range(rng.poisson((stop - start) / fps / 2) if rng.random() < 0.5 else 0):  # brow raises that stress words
         when, peak = rng.uniform(start, stop) / fps, rng.uniform(0.2, 0.9)
         curve = bump(length, when, rng.uniform(0.1, 0.3), rng.uniform(0.05, 0.5), rng.uniform(0.15, 0.4), fps)
         for key in ("au01", "au02"):
             out[key] = np.maximum(out[key], curve * peak * rng.uniform(0.7, 1.1)).astype(np.float32)
 
 
-def wander(length: int, fps: float, scale: float, period: float, rng: np.random.Generator) -> np.ndarray:
-    """A slow random course (length,), about ±scale, for pose and gaze."""
+def slow_noise(length: int, fps: float, scale: float, period: float, rng: np.random.Generator) -> np.ndarray:
+    """Slow random noise (length,), about ±scale, for pose and gaze."""
     knots = max(4, int(length / fps / period) + 4)
     from scipy.interpolate import CubicSpline
 

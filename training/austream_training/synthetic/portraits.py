@@ -1,6 +1,6 @@
 """Portrait photographs: landmarks and blendshapes of a landmark model, and ICT-FaceKit heads fitted to them.
 
-The landmark model (MediaPipe's face_landmarker.task) is a teacher here, never a part of the product.
+The landmark model (MediaPipe's face_landmarker.task) is a teacher here and not a part of the product.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from scipy.spatial.transform import Rotation
 from . import head
 from .facekit import FaceKit
 
-# MediaPipe's 478 points that lie where the 68-point scheme has its points.
+# The points of MediaPipe's 478 that correspond to the 68-point scheme.
 IBUG = np.array(
     [162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389]
     + [71, 63, 105, 66, 107, 336, 296, 334, 293, 301, 168, 197, 5, 4, 75, 97, 2, 326, 305]
     + [33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380]
     + [61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87]
 )
-# Points whose place on the skin is sure: there the photo is pulled exactly onto the mesh.
+# Points with a well-defined position on the skin: the photo is warped to match the mesh exactly there.
 _ANCHORS = np.r_[27:36, 36:48, 48:68]
 
 
@@ -36,7 +36,7 @@ def annotate(files: list[Path], model: Path) -> dict[str, np.ndarray]:
     found, points, shapes, names = [], [], [], None
     with vision.FaceLandmarker.create_from_options(options) as landmarker:
         for file in files:
-            # decoded here: the landmark model refuses grey files
+            # decoded here, because the landmark model rejects greyscale files
             image = mp.Image(image_format=mp.ImageFormat.SRGB, data=read(file).astype(np.uint8))
             r = landmarker.detect(image)
             found.append(bool(r.face_landmarks))
@@ -58,7 +58,7 @@ def annotate(files: list[Path], model: Path) -> dict[str, np.ndarray]:
 
 
 def eye_distance(points: np.ndarray) -> np.ndarray:
-    """Pixels between the eyes' middles (N,) of points (N, 478, 2)."""
+    """Distance between the eye centres in pixels (N,), from points (N, 478, 2)."""
     eyes = np.stack([head.keypoints(p[IBUG])[:2] for p in points])
     return np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=-1)
 
@@ -78,9 +78,9 @@ def fit(
 ) -> dict[str, np.ndarray]:
     """Fits identity, expression and a scaled-orthographic pose to 478 points (pixels, y down).
 
-    `prior` (E,) are the teacher's shape weights, which expression stays near. Returns identity (100,),
+    `prior` (E,): the teacher's shape weights, which regularise the expression. Returns identity (100,),
     expression (E,), rotation (3, 3), scale, offset (2,), `error`, the mean residual in centimetres, and
-    `residual` (68, 2), centimetres. `bias` (68, 3) is how the two models' landmarks differ by definition: the
+    `residual` (68, 2), centimetres. `bias` (68, 3): the systematic difference of the two models' landmarks, which is the
     mean residual of a first pass over many people.
     """
     target = points[IBUG].astype(np.float64) * [1, -1]
@@ -138,8 +138,8 @@ def _pose(shape: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[np
 
 
 def texture_coordinates(kit: FaceKit, fitted: dict[str, np.ndarray], points: np.ndarray) -> np.ndarray:
-    """Where each vertex of the fitted head lies in its photo, (V, 2) pixels: the projection, then a smooth
-    pull that puts eyes, nose and lips exactly on their landmarks."""
+    """Texture coordinates of the fitted head's vertices in its photo, (V, 2) pixels: the projection, then a smooth warp
+    that moves eyes, nose and lips exactly to their landmarks."""
     xyz = kit.neutral + np.tensordot(fitted["identity"], kit.identity, 1) + np.tensordot(
         fitted["expression"], kit.expression, 1
     )

@@ -1,5 +1,5 @@
-"""Things before a face: glasses, a fringe or head covering, a microphone, a hand. A clip keeps them for all its frames;
-only the hand comes and goes."""
+"""Occlusions of a face: glasses, a fringe or head covering, a microphone, a hand. They are constant within a clip, apart
+from the hand."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 
 _SPOTS = (1, 3, 5, 8, 11, 13, 15)
-_TOUCHED = (2, 4, 6, 10, 12, 14, 30, 48, 51, 54, 57, 8, 41, 46, 19, 24)  # cheeks, nose, mouth, chin, now and then eyes
+_TOUCHED = (2, 4, 6, 10, 12, 14, 30, 48, 51, 54, 57, 8, 41, 46, 19, 24)  # cheeks, nose, mouth, chin, sometimes eyes
 
 
 def draw(rng: np.random.Generator, hand: float = 0.07) -> dict[str, dict]:
-    """What one person has on and about them; `hand` is how often a hand is among it."""
+    """Random props of one person; `hand`: probability of a hand."""
     out = draw_glasses(rng, dark=0.12, veil=0.3)
     if rng.random() < 0.06:
         out["fringe"] = {
@@ -33,7 +33,7 @@ def draw(rng: np.random.Generator, hand: float = 0.07) -> dict[str, dict]:
         out["hand"] = {
             "spot": int(rng.choice(_TOUCHED)),
             "shift": rng.normal(0, 5, 2),
-            "angle": np.radians(rng.normal(90, 50)),  # where it comes from; 90° is from below
+            "angle": np.radians(rng.normal(90, 50)),  # direction it comes from; 90° is from below
             "fingers": rng.uniform(0.6, 1.1, int(rng.integers(1, 5))),
             "width": rng.uniform(9, 15),
             "fan": rng.uniform(-0.12, 0.25),
@@ -45,7 +45,7 @@ def draw(rng: np.random.Generator, hand: float = 0.07) -> dict[str, dict]:
 
 
 def draw_glasses(rng: np.random.Generator, dark: float = 0.0, veil: float = 0.0) -> dict[str, dict]:
-    """Now and then glasses; how often they are dark or mirror something."""
+    """Random glasses. `dark`, `veil`: probability of dark lenses and of reflections."""
     if rng.random() >= 0.12:
         return {}
     glasses = {
@@ -60,8 +60,8 @@ def draw_glasses(rng: np.random.Generator, dark: float = 0.0, veil: float = 0.0)
 
 
 def place(image: np.ndarray, marks: np.ndarray, props: dict[str, dict]) -> np.ndarray:
-    """Draws `props` onto image (n, n, 3) float32, in place; marks (68, 2) in its pixels. → what nobody can see of the
-    face any more (n, n), boolean; frames and reflections of glasses do not count."""
+    """Draws `props` onto image (n, n, 3) float32, in place; marks (68, 2) are in its pixels. Returns the occlusion mask
+    (n, n), boolean; frames and reflections of glasses do not count as occlusion."""
     tone, seen = _tone(image, marks), image.copy()
     if "glasses" in props:
         _glasses(image, marks, props["glasses"])
@@ -87,7 +87,7 @@ def _tone(image: np.ndarray, marks: np.ndarray) -> np.ndarray:
 
 
 def _hand(image: np.ndarray, marks: np.ndarray, p: dict, skin: np.ndarray) -> None:
-    """Fingers side by side, their tips about a spot of the face, and the back of the hand behind them."""
+    """Draws fingers side by side with their tips near a point of the face, and the back of the hand behind them."""
     come = np.array([np.cos(p["angle"]), np.sin(p["angle"])])
     across = np.array([-come[1], come[0]])
     tip = marks[p["spot"]] + p["shift"] + come * (1 - p["there"]) * 100

@@ -1,4 +1,4 @@
-"""A z-buffer triangle rasteriser on the CPU (numba): the only renderer that needs neither GL nor a GPU."""
+"""A z-buffer triangle rasteriser on the CPU (numba), without GL or a GPU."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def draw(
     image: np.ndarray,
     depth: np.ndarray,
 ) -> None:
-    """Draws into image (H, W, 3) float32 and depth (H, W), larger z nearer, in place.
+    """Renders into image (H, W, 3) float32 and depth (H, W), in place; larger z is nearer.
 
     screen (V, 3): x right, y down in pixels, z towards the viewer; triangles counter-clockwise seen from
     outside; colour (V, 3) and gain (V, 3) are interpolated and multiplied; where textured (V,) is set,

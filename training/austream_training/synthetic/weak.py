@@ -1,8 +1,8 @@
 """Weak AU intensities of real photographs from the landmark model's ARKit blendshapes and points.
 
-A teacher, not a truth: AU23 is not among ARKit's shapes, AU6 hides in smile and squint (the model's own
-cheekSquint is always near 0), and its browDown rises with smiles. WEIGHT says how far each is believed: never wholly,
-which is for labels that are exact.
+These are a teacher's estimates, not ground truth: ARKit has no shape for AU23, AU6 must be inferred from smile and squint
+(the model's cheekSquint is always near 0), and its browDown rises with smiles. WEIGHT is the trust per AU, below 1, which
+is for exact labels.
 """
 
 from __future__ import annotations
