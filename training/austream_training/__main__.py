@@ -20,7 +20,7 @@ def annotate(a: argparse.Namespace) -> None:
     if not usable.any():
         raise SystemExit(f"no face with {a.least} pixels between the eyes in the *.jpg of {a.portraits}")
     if not usable.all():
-        print(f"left out, no face or a smaller one: {', '.join(notes['files'][~usable])}")
+        print(f"skipped, no face or a smaller one: {', '.join(notes['files'][~usable])}")
     notes = {k: v if k == "names" else v[usable] for k, v in notes.items()} | {"train_only": np.array(a.train_only)}
     names, bias = list(notes["names"]), None
     for _ in range(2):  # the second round corrects for the difference of the two landmark definitions
@@ -172,7 +172,7 @@ def export_table2(a: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m austream_training", description=__doc__)
-    parser.add_argument("--threads", type=int, default=0, help="of PyTorch; 0 takes one per core")
+    parser.add_argument("--threads", type=int, default=0, help="PyTorch threads; 0: one per core")
     commands = parser.add_subparsers(required=True)
 
     def command(run, *arguments: tuple[str, dict]) -> None:
@@ -183,54 +183,54 @@ def main() -> None:
 
     path, number, real = {"type": Path}, {"type": int}, {"type": float}
     kit = [("facekit", path), ("portraits", path)]
-    notes = ("notes", path | {"help": "what annotate wrote"})
+    notes = ("notes", path | {"help": "output of annotate"})
     command(
-        annotate, *kit, ("landmarker", path), ("out", path), ("least", real | {"default": 24.0, "help": "pixels between the eyes"}),
-        ("train_only", {"action": "store_true", "default": False, "help": "none of these people is held out"}),
+        annotate, *kit, ("landmarker", path), ("out", path), ("least", real | {"default": 24.0, "help": "minimum pixels between the eyes"}),
+        ("train_only", {"action": "store_true", "default": False, "help": "hold out none of these people"}),
     )
     command(
         generate, *kit, notes, ("set", path), ("people", number | {"default": 1000}), ("invented", number | {"default": 400}),
-        ("each", number | {"default": 16, "help": "stills of one head"}), ("sparse", number | {"default": 400, "help": "clips of which every fourth frame is drawn"}), ("clips", number | {"default": 20}),
-        ("held_clips", number | {"default": 120}), ("held_share", real | {"default": 0.08, "help": "stills held out, of those for training"}),
+        ("each", number | {"default": 16, "help": "stills per head"}), ("sparse", number | {"default": 400, "help": "clips with every fourth frame rendered"}), ("clips", number | {"default": 20}),
+        ("held_clips", number | {"default": 120}), ("held_share", real | {"default": 0.08, "help": "held-out stills as a share of the training stills"}),
         ("workers", number | {"default": 2}), ("seed", number | {"default": 1}), ("splits", {"nargs": "+", "default": ["test", "val", "train"]}),
         ("fair", {"action": "store_true", "default": False, "help": "a set of well-placed cameras"}),
     )
     command(demo, *kit, notes, ("out", path), ("seed", number | {"default": 106}))
     command(
-        train_frames, ("set", path | {"nargs": "+", "help": "data sets; the first one's people validate"}), ("run", path), ("minutes", real), ("init", path | {"default": None, "help": "a model directory to start from"}),
+        train_frames, ("set", path | {"nargs": "+", "help": "data sets; validation uses the first one's people"}), ("run", path), ("minutes", real), ("init", path | {"default": None, "help": "a model directory to start from"}),
         ("batch", number | {"default": 64}), ("lr", real | {"default": 1.5e-3}),
         ("real", real | {"default": 0.22, "help": "share of photographs"}), ("seed", number | {"default": 1}),
-        ("compile", {"action": "store_true", "default": False, "help": "with torch.compile: minutes to begin, then faster"}),
+        ("compile", {"action": "store_true", "default": False, "help": "use torch.compile: starts minutes later, then faster"}),
     )
-    command(mean, ("runs", path | {"nargs": "+", "help": "of train-frames, one begun from another's weights"}), ("out", path | {"help": "a run whose weights are their mean"}))
-    command(cache, ("set", path | {"nargs": "+", "help": "as train-frames took them, and clips of heads that it did not see"}), ("run", path), ("repeats", number | {"default": 1, "help": "augmented views of each training crop"}), ("share", real | {"default": 1.0, "help": "of the training heads"}))
+    command(mean, ("runs", path | {"nargs": "+", "help": "runs of train-frames with a common origin of their weights"}), ("out", path | {"help": "the run to write, with the mean of their weights"}))
+    command(cache, ("set", path | {"nargs": "+", "help": "the sets of train-frames, and clips of heads outside them"}), ("run", path), ("repeats", number | {"default": 1, "help": "augmented views of each training crop"}), ("share", real | {"default": 1.0, "help": "share of the training heads"}))
     command(
         train_windows, ("run", path), ("out", path), ("minutes", real), ("seed", number | {"default": 0}),
-        ("init", path | {"default": None, "help": "a model directory whose sense of time to start from"}), ("lr", real | {"default": 1e-3}), ("beta", real | {"default": 0.0, "help": "of Robin Hood label smoothing"}),
-        ("stray", real | {"default": 0.0, "help": "how far a moving face is shifted towards others"}),
+        ("init", path | {"default": None, "help": "a model directory whose temporal layers to start from"}), ("lr", real | {"default": 1e-3}), ("beta", real | {"default": 0.0, "help": "β of Robin Hood label smoothing"}),
+        ("stray", real | {"default": 0.0, "help": "maximum shift of a moving face's embeddings towards other faces"}),
     )
     command(
-        export, ("run", path | {"help": "of train-windows"}), ("set", path | {"nargs": "+", "help": "calibrated on the validation people of all, measured on the test people of the first"}), ("out", path), ("version", {}),
-        ("training", path | {"default": None, "help": "JSON on data and licences, kept in model.json"}),
+        export, ("run", path | {"help": "a run of train-windows"}), ("set", path | {"nargs": "+", "help": "data sets: calibrates on the validation people of all, evaluates on the test people of the first"}), ("out", path), ("version", {}),
+        ("training", path | {"default": None, "help": "JSON about data and licences, stored in model.json"}),
     )
     command(evaluate, ("model", path), ("set", path), ("split", {"default": "test"}))
     command(
-        report, ("model", path), ("set", path), ("fair", path | {"help": "a set of well-placed cameras"}), ("embeddings", path | {"help": "what cache wrote"}), ("portraits", path), notes, ("landmarker", path),
+        report, ("model", path), ("set", path), ("fair", path | {"help": "a set of well-placed cameras"}), ("embeddings", path | {"help": "output of cache"}), ("portraits", path), notes, ("landmarker", path),
         ("clips", path | {"nargs": "+", "help": "videos of real faces"}), ("sexes", path | {"default": None, "help": "CSV: bioguide (a portrait's name), gender (F or M)"}), ("out", path),
     )
     command(
-        crop, ("videos", path), ("landmarker", path), ("out", path), ("name", {"default": "{}", "help": "of a video's folder; {} is its file's stem"}),
+        crop, ("videos", path), ("landmarker", path), ("out", path), ("name", {"default": "{}", "help": "folder name per video; {} is the file's stem"}),
     )
     command(
         table2, ("row", {"choices": ["regnet-vit", "nguyen", "kfold", "smoothing", "ensemble"]}), ("data", path | {"help": "root of Aff-Wild2, DISFA or BP4D"}),
         ("layout", {"choices": ["abaw", "disfa", "bp4d"], "default": "abaw"}),
         ("run", path), ("pretrained", path | {"default": None, "help": "ImageNet weights of regnety_004"}),
         ("preset", {"choices": ["paper", "paper-compact"], "default": "paper-compact"}), ("window", number | {"default": 256}),
-        ("batch", number | {"default": 4, "help": "windows of a step, over all processes"}), ("workers", number | {"default": 4, "help": "reading pictures ahead, per process"}), ("epochs", number | {"default": 20}), ("lr", real | {"default": 0.9}),
+        ("batch", number | {"default": 4, "help": "windows per step, over all processes"}), ("workers", number | {"default": 4, "help": "data loading processes, per process"}), ("epochs", number | {"default": 20}), ("lr", real | {"default": 0.9}),
         ("restart", number | {"default": 5}), ("beta", real | {"default": 0.1}), ("gamma", real | {"default": 2.0}), ("seed", number | {"default": 0}),
         ("smoothing", {"choices": ["causal", "centered"], "default": "centered"}),
     )
-    command(export_table2, ("run", path | {"help": "what table2 wrote"}), ("out", path), ("name", {"default": "austream-paper"}), ("version", {}))
+    command(export_table2, ("run", path | {"help": "output of table2"}), ("out", path), ("name", {"default": "austream-paper"}), ("version", {}))
     a = parser.parse_args()
     if a.threads:
         torch.set_num_threads(a.threads)

@@ -5,7 +5,7 @@ from austream_training import calibrate, metrics
 from austream_training.edge import EdgeModel
 
 
-def test_folding_shifts_the_logits_as_reckoned():
+def test_folding_shifts_the_logits_by_the_given_amounts():
     torch.manual_seed(0)
     model = EdgeModel().eval()
     e, shift = torch.randn(1, 256, 448), np.linspace(-1, 1, 12)

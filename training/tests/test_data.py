@@ -31,13 +31,13 @@ def test_reads_the_exact_format(tmp_path):
     assert video.subject == "7-60-1920x1080"
 
 
-def test_videos_without_a_frame_are_left_out(tmp_path):
+def test_videos_without_frames_are_omitted(tmp_path):
     root = miniature(tmp_path, [BAD], [1])
     assert abaw.read(root, "train") == []
 
 
 @pytest.mark.parametrize("rows", [["0,1"], [ZERO.replace("0", "2", 1)]])
-def test_foreign_rows_are_refused_with_their_line(tmp_path, rows):
+def test_invalid_rows_are_rejected_with_their_line(tmp_path, rows):
     root = miniature(tmp_path, rows, [1])
     with pytest.raises(ValueError, match=":2: not 12 values"):
         abaw.read(root, "train")
@@ -69,7 +69,7 @@ def test_folds_share_no_subject_and_cover_all():
         folds.by_subject(["a", "b"], labels[:2], 5)
 
 
-def test_disfa_leaves_uncoded_aus_open(tmp_path):
+def test_disfa_marks_uncoded_aus(tmp_path):
     labels = tmp_path / "ActionUnit_Labels" / "SN001"
     labels.mkdir(parents=True)
     for au in disfa_aus:

@@ -25,7 +25,7 @@ def test_attention_equals_torchs():
     assert torch.allclose(ours(x, causal=True), reference(x, x, x, attn_mask=mask)[0], atol=1e-5)
 
 
-def test_the_decoder_looks_back_only():
+def test_the_decoder_is_causal():
     model = edge.Seq2Seq(64, 4, 32, 1, 1).eval()
     source, target = torch.randn(1, 256, 64), torch.randn(1, 256, 64)
     changed = target.clone()

@@ -24,7 +24,7 @@ def test_a_round_trip_keeps_scores_to_fp16(tmp_path):
     assert (tmp_path / "weights.safetensors").stat().st_size < 12_000_000
 
 
-def test_changed_weights_are_refused(tmp_path):
+def test_changed_weights_are_rejected(tmp_path):
     export.write(EdgeModel(), tmp_path, "0.0.1", {}, np.ones(12), np.full(12, 0.5), {})
     file = tmp_path / "weights.safetensors"
     data = bytearray(file.read_bytes())
@@ -34,7 +34,7 @@ def test_changed_weights_are_refused(tmp_path):
         export.load(tmp_path)
 
 
-def test_a_weight_that_is_not_finite_is_refused(tmp_path):
+def test_a_weight_that_is_not_finite_is_rejected(tmp_path):
     model = EdgeModel()
     model.vivit.head.bias.data[3] = float("nan")
     with pytest.raises(ValueError, match="vivit.head.bias"):
@@ -64,7 +64,7 @@ def test_the_papers_members_become_one_model_under_the_products_names(tmp_path):
     assert manifest["smoothing"] == {"causal": 5, "centered": 2}  # σ of the product's smoothing
 
 
-def test_one_member_is_a_model_too_and_what_the_product_cannot_load_is_refused(tmp_path):
+def test_one_member_makes_a_model_and_unsupported_members_are_rejected(tmp_path):
     with pytest.raises(FileNotFoundError, match="table2 --row regnet-vit"):
         export.write_paper(tmp_path, tmp_path / "model", "mine", "1.0.0")
     trained(tmp_path / "one", "nguyen")

@@ -19,7 +19,7 @@ def crop_set(folder, n=24):
     return CropSet(folder)
 
 
-def test_with_time_suspended_a_window_is_its_frames():
+def test_without_temporal_layers_a_window_equals_its_frames():
     torch.manual_seed(0)
     model = frames.FrameModel().eval().edge
     e = model.encode(torch.randn(4, 3, 112, 112))
@@ -31,7 +31,7 @@ def test_with_time_suspended_a_window_is_its_frames():
     assert any("temporal" in n for n in frozen) and any("branch3" in n for n in frozen) and not any("backbone" in n for n in frozen)
 
 
-def test_a_run_goes_on_where_it_was_cut_off(tmp_path):
+def test_an_interrupted_run_resumes(tmp_path):
     torch.manual_seed(0)
     s = crop_set(tmp_path / "stills-train")
     run = lambda steps: frames.train(  # noqa: E731
@@ -46,7 +46,7 @@ def test_a_run_goes_on_where_it_was_cut_off(tmp_path):
     assert not torch.equal(first["model"]["edge.backbone.stem.conv.weight"], second["model"]["edge.backbone.stem.conv.weight"])
 
 
-def test_what_is_not_exact_is_no_truth(tmp_path):
+def test_inexact_labels_are_not_a_reference(tmp_path):
     s = crop_set(tmp_path / "clips-test", 3)
     s.weights[0, 6], s.weights[2, 4] = 0.9, 0
     assert np.argwhere(np.isnan(s.truth)).tolist() == [[0, 6], [2, 4]]
@@ -56,7 +56,7 @@ def test_what_is_not_exact_is_no_truth(tmp_path):
     np.testing.assert_array_equal(photos.truth, photos.labels)  # all labels
 
 
-def test_time_is_taken_over_from_a_model_and_nothing_else():
+def test_copy_temporal_copies_only_temporal_layers():
     mine, other = frames.FrameModel().edge, frames.FrameModel().edge
     torch.nn.init.normal_(other.vivit.temporal[0].fc2.weight)
     torch.nn.init.normal_(other.nguyen.branch1.frequency)
@@ -93,13 +93,13 @@ def test_the_mean_of_runs_is_a_run_that_loads(tmp_path):
 
 
 @pytest.mark.parametrize("able, dtype", [({"avx512_bf16": True, "amx_bf16": False}, torch.bfloat16), ({"avx512_bf16": False, "amx_bf16": False}, torch.float32)])
-def test_bf16_only_where_the_processor_computes_in_it(monkeypatch, able, dtype):
+def test_bf16_only_with_native_cpu_support(monkeypatch, able, dtype):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "x86_64"} | able)
     with precision.mixed():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
 
 
-def test_a_grey_face_is_warmed_and_a_coloured_one_is_not(tmp_path):
+def test_only_grey_faces_are_colourised(tmp_path):
     s = crop_set(tmp_path / "stills-train")
     s.crops = np.stack([np.full((144, 144, 3), c, np.uint8) for c in ([120, 120, 120], [150, 115, 95])])
     (grey, _), (skin, _) = (s.augmented(i, np.random.default_rng(0), PLAIN | {"warmth": 1.0}) for i in (0, 1))

@@ -17,7 +17,7 @@ def test_f1_equals_scikit_learn():
     np.testing.assert_allclose(metrics.f1(truth, score >= 0.5), expected, atol=1e-12)
 
 
-def test_the_interval_holds_the_macro_f1_and_narrows_with_more_subjects():
+def test_the_interval_contains_the_macro_f1_and_narrows_with_more_subjects():
     truth, score = sample()
     truth, score = truth[:, 1:], score[:, 1:]
     macro = metrics.f1(truth, score >= 0.5).mean()
@@ -54,7 +54,7 @@ def test_correlation_equals_numpy():
     np.testing.assert_allclose(metrics.correlation(a, b), expected)
 
 
-def test_aus_that_are_not_coded_do_not_count():
+def test_uncoded_aus_are_ignored():
     labels = np.array([[1, -1, 0], [0, -1, -1], [1, -1, 1]])
     score = np.array([[0.9, 0.9, 0.9], [0.1, 0.9, 0.9], [0.9, 0.9, 0.9]])
     # AU a: 1; b: not coded at all; c: two coded frames, one hit, one false alarm: 2/3

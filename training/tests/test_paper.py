@@ -46,7 +46,7 @@ def test_stem_and_first_block_stay_frozen(tiny, tmp_path):
     assert not torch.equal(before["s4.b1.conv1.conv.weight"], after["s4.b1.conv1.conv.weight"])
 
 
-def test_a_cut_off_run_goes_on_and_another_recipe_is_refused(tiny, tmp_path, capsys):
+def test_an_interrupted_run_resumes_and_another_recipe_is_rejected(tiny, tmp_path, capsys):
     first = paper.Recipe(member="nguyen", window=WINDOW, batch=3, epochs=1, lr=0.05)
     paper.train(first, tiny, tmp_path / "run", device="cpu")
     with pytest.raises(ValueError, match="another recipe"):
@@ -72,7 +72,7 @@ def _one_of_two(rank, port, root, recipe):
     torch.save({"model": model.state_dict(), "scores": paper.predict(model, videos, WINDOW)}, root / f"rank{rank}.pt")
 
 
-def test_two_processes_learn_one_model_and_share_the_scoring(tiny, tmp_path):
+def test_two_processes_train_one_model_and_share_the_scoring(tiny, tmp_path):
     recipe = paper.Recipe(member="nguyen", window=WINDOW, batch=2, epochs=2, lr=0.05)
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -97,7 +97,7 @@ def test_two_processes_learn_one_model_and_share_the_scoring(tiny, tmp_path):
             np.testing.assert_allclose(part["scores"][k], alone, atol=1e-4)
 
 
-def test_a_batch_that_processes_cannot_share_is_refused(tiny, tmp_path, monkeypatch):
+def test_an_indivisible_batch_is_rejected(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(paper.processes, "join", lambda device=None: (0, 3, "cpu"))
     with pytest.raises(ValueError, match="a batch of 4 windows cannot be shared by 3 processes"):
         paper.train(paper.Recipe(window=WINDOW), tiny, tmp_path / "run")

@@ -22,7 +22,7 @@ def test_clips_are_scored_as_they_are_streamed():
     np.testing.assert_allclose(got[32:], last, atol=1e-5)
 
 
-def test_a_window_slides_over_a_long_clip_and_starts_anew_with_the_next():
+def test_a_window_slides_over_a_long_clip_and_restarts_with_the_next():
     torch.manual_seed(0)
     model = EdgeModel().eval()
     e = torch.randn(320, 448)
@@ -46,7 +46,7 @@ def test_stills_are_scored_one_by_one():
     np.testing.assert_allclose(got[17], expected, atol=1e-5)
 
 
-def test_held_out_people_are_nobodys_twice():
+def test_splits_are_disjoint():
     parts = [set(dataset.held(874, p)) for p in ("train", "val", "test")]
     assert sum(map(len, parts)) == 874 and len(set.union(*parts)) == 874 and len(parts[0]) == 700
 
@@ -65,7 +65,7 @@ def test_alignment_brings_keypoints_to_the_template():
     assert (crop > 100).sum() / 3 < 100
 
 
-def test_brows_are_read_off_the_landmarks_of_a_turned_and_scaled_face():
+def test_brow_measurements_are_invariant_to_rotation_and_scale():
     rng = np.random.default_rng(0)
     points = np.tile(rng.random((1, 478, 2)) * 50, (4, 1, 1))
     points[:, [33, 133, 362, 263]] = [[0, 50], [10, 50], [30, 50], [40, 50]]
@@ -83,7 +83,7 @@ def test_brows_are_read_off_the_landmarks_of_a_turned_and_scaled_face():
         np.testing.assert_allclose(got["au04"] - got["au04"][0], [0, -0.1, 0, 0.1], atol=1e-9)
 
 
-def test_figures_by_face_size_take_each_moments_crops_apart(monkeypatch):
+def test_metrics_by_face_size_use_the_crops_of_each_size(monkeypatch):
     """Two moments, one with every AU: correct scores at the three larger sizes, inverted at the two smaller ones."""
     truth = np.repeat([[1.0] * 12, [0.0] * 12], 5, axis=0)
     right = np.tile([[True], [True], [True], [False], [False]], (2, 12))
@@ -109,7 +109,7 @@ def test_a_fair_set_has_its_own_rows_for_clips_and_stills(monkeypatch):
     assert rows[2] == "| au01 | 1.000 | 1.000 | 0.000 | 0.000 |" and rows[-1] == "| macro | 1.000 | 1.000 | 0.000 | 0.000 |"
 
 
-def test_borderline_intensities_can_be_left_out():
+def test_borderline_intensities_can_be_excluded():
     """Of four frames only the two near the threshold are wrong."""
     intensity = np.tile([[0.9], [0.0], [0.35], [0.2]], (1, 12))
     p = np.tile([[0.9], [0.1], [0.1], [0.9]], (1, 12))
@@ -117,7 +117,7 @@ def test_borderline_intensities_can_be_left_out():
     np.testing.assert_allclose(metrics.f1(intensity >= 0.3, p >= 0.5), 0.5)
 
 
-def test_what_is_not_known_does_not_count():
+def test_unknown_labels_are_ignored():
     """Four frames with correct scores, apart from two with unknown AU1 and inverted scores."""
     intensity, p = np.tile([[0.9], [0.0], [0.9], [0.0]], (1, 12)), np.tile([[0.9], [0.1], [0.9], [0.1]], (1, 12))
     p[2:, 0] = [0.1, 0.9]
@@ -128,7 +128,7 @@ def test_what_is_not_known_does_not_count():
     assert report.clear_f1(known, p) == 1 and report.clear_f1(intensity, p) < 1
 
 
-def test_smoothing_is_as_wide_as_the_validation_clips_want_it():
+def test_sigma_is_chosen_on_the_validation_clips():
     """Slow, noisy activations need a wide filter, quick, clean ones a narrow one; unknown labels are ignored."""
     rng, t = np.random.default_rng(0), np.arange(2 * report.WINDOW)[:, None]
     for period, noise, wanted in ((128, 0.8, 5.0), (8, 0.0, 1.0)):
@@ -143,7 +143,7 @@ def test_smoothing_is_as_wide_as_the_validation_clips_want_it():
         np.testing.assert_allclose((model.vivit.head.bias - before).detach(), calibrate.best_shift([raw, raw], truth), atol=1e-5)
 
 
-def test_validation_takes_the_clips_of_every_set(monkeypatch):
+def test_validation_uses_the_clips_of_every_set(monkeypatch):
     class Crops:
         def __init__(self, folder):
             self.truth = np.full(({"a/clips-val": 512, "b/clips-val": 256}[str(folder)], 12), 0.4)

@@ -48,7 +48,7 @@ def test_the_nearer_triangle_wins_in_any_order():
         assert image[8, 8].tolist() == [0, 1, 0] and depth[8, 8] == 5
 
 
-def test_photo_texture_is_sampled_where_uv_says():
+def test_photo_texture_is_sampled_at_its_uv():
     photo = np.zeros((64, 64, 3), np.float32)
     photo[..., 0] = np.arange(64)[None, :]  # red = u
     photo[..., 1] = np.arange(64)[:, None]  # green = v
@@ -84,7 +84,7 @@ def test_courses_stay_in_range_and_lips_do_not_press_and_part():
     assert all(n > 0 for k, n in zip(aus.TABLE, seen) if k in aus.NAMES)
 
 
-def test_the_aus_of_a_mood_grow_together_and_alone_keep_their_range():
+def test_aus_of_a_mood_correlate_and_stay_in_range():
     rng = np.random.default_rng(1)
     drawn = [a for a in (moods.draw(rng) for _ in range(6000)) if {"au01", "au02", "au05"} >= set(a) and len(a) > 1]
     pairs = np.array([(a["au01"], a["au02"]) for a in drawn if "au01" in a and "au02" in a])
@@ -98,7 +98,7 @@ def test_a_bump_has_the_onset_apex_and_offset_it_was_given():
     assert (np.diff(b[25:36]) > 0).all() and (np.diff(b[61:80]) < 0).all()
 
 
-def test_the_camera_returns_the_same_size_and_a_darker_picture_when_told():
+def test_the_camera_returns_the_same_size_and_a_darker_picture_with_less_gain():
     rng = np.random.default_rng(0)
     optics = camera.draw_optics(rng) | {"gain": 0.5, "gamma": 1.0, "grey": 0.0, "size": 60, "white": np.ones(3, np.float32)}
     out = camera.shoot(np.full((144, 144, 3), 200, np.float32), optics, rng)
@@ -123,7 +123,7 @@ def darkened(person, screen, left, right, depth=0.0):
     return image[..., 0].min(), image
 
 
-def test_skin_folds_where_and_as_far_as_an_au_moves_it():
+def test_creases_follow_place_and_intensity_of_their_aus():
     people, screen = plane_creases()
     lines = [[darkened(p, screen, {"au04": a}, {"au04": a})[0] for a in (0, 0.5, 1)] for p in people]
     rest, half, full = np.array(lines).T
@@ -136,12 +136,12 @@ def test_skin_folds_where_and_as_far_as_an_au_moves_it():
     assert shaded[:, 1].min() > 100 - 5  # on the same half only
 
 
-def test_creases_behind_something_nearer_are_not_drawn():
+def test_occluded_creases_are_not_drawn():
     people, screen = plane_creases()
     assert all(darkened(p, screen, {"au04": 1.0}, {"au04": 1.0}, depth=1.0)[0] == 100 for p in people)
 
 
-def test_props_stay_and_a_hand_covers_the_spot_it_comes_to():
+def test_props_are_constant_and_a_hand_covers_its_target():
     marks = np.stack([np.tile(np.linspace(40, 104, 17), 4), np.repeat([60, 75, 90, 105], 17)], 1).astype(np.float32)
     blank = lambda: np.full((144, 144, 3), 120, np.float32)  # noqa: E731
     seen = set()
@@ -167,7 +167,7 @@ def test_props_stay_and_a_hand_covers_the_spot_it_comes_to():
     assert seen == {"glasses", "fringe", "thing", "hand"}
 
 
-def test_what_is_covered_cannot_be_told():
+def test_covered_aus_are_not_trusted():
     marks = np.zeros((68, 2), np.float32)
     marks[17:27], marks[36:48], marks[48:] = [70, 40], [70, 60], [70, 100]
     marks[[1, 2, 14, 15]] = [70, 80]
@@ -181,7 +181,7 @@ def test_what_is_covered_cannot_be_told():
     assert [n for n, v in zip(aus.NAMES, dataset.visible(covered, marks)) if v == 0] == ["au01", "au02", "au04"]
 
 
-def test_a_well_placed_camera_is_near_and_sharp_with_nothing_in_its_way():
+def test_a_well_placed_camera_is_near_and_sharp_without_occlusions():
     for seed in range(200):
         rng = np.random.default_rng(seed)
         optics, worn = camera.draw_fair_optics(rng), props.draw_glasses(rng)
@@ -222,6 +222,6 @@ def test_weak_labels_follow_the_teacher():
     assert out[0, 2] > 0.3 and out[1, 2] == 0  # the same browDown counts for less with a smile
 
 
-def test_targets_meet_one_half_at_the_active_intensity():
+def test_targets_are_one_half_at_the_active_intensity():
     t = labels.targets(np.array([0, 0.1, labels.ACTIVE, 0.6, 1.0]))
     assert t[0] == 0 and t[2] == pytest.approx(0.5, abs=0.03) and t[4] > 0.99 and (np.diff(t) > 0).all()

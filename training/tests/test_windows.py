@@ -53,7 +53,7 @@ def test_labels_follow_the_course_between_crops(tmp_path):
     np.testing.assert_allclose(p.labels()[51], 0.8 * s.labels[5] + 0.2 * s.labels[2], atol=1e-6)
 
 
-def test_acted_windows_show_one_head(tmp_path):
+def test_still_windows_show_one_head(tmp_path):
     s = embedding_set(tmp_path, "stills-train", 32, heads=4)
     sampler = windows.Sampler([s], [s], [s], 1)
     for _ in range(50):
@@ -61,7 +61,7 @@ def test_acted_windows_show_one_head(tmp_path):
         assert len(set(p.crops // 8)) == 1 and p.course.shape == (256,) and p.course.max() <= len(p.crops) - 1
 
 
-def test_a_face_strays_towards_other_faces_of_the_clips(tmp_path):
+def test_stray_shifts_a_face_towards_other_faces_of_the_clips(tmp_path):
     s = embedding_set(tmp_path, "sparse-train", 192, heads=3)
     sampler = windows.Sampler([s], [], [], 0)
     means = [s.embeddings[k * 64 : (k + 1) * 64].mean(0, dtype=np.float32) for k in range(3)]
@@ -86,7 +86,7 @@ def test_stills_are_scored_as_constant_windows(tmp_path):
     ("member", "time"),
     [("regnet-vit", ("vivit.temporal.", "vivit.temporal_pos")), ("nguyen", ("nguyen.branch1.", "nguyen.branch3."))],
 )
-def test_training_lowers_the_loss_and_a_cut_off_run_goes_on(tmp_path, capsys, member, time):
+def test_training_lowers_the_loss_and_an_interrupted_run_resumes(tmp_path, capsys, member, time):
     torch.manual_seed(0)
     s = embedding_set(tmp_path, "stills-train", 4, heads=2)
     sampler = windows.Sampler([s], [s], [s], 0)
@@ -107,7 +107,7 @@ def test_training_lowers_the_loss_and_a_cut_off_run_goes_on(tmp_path, capsys, me
     assert changed and all(k.startswith(time) for k in changed), "what sees one frame stays as it was"
 
 
-def test_members_that_learned_apart_are_joined(tmp_path):
+def test_separately_trained_members_are_merged(tmp_path):
     parts = {name: EdgeModel().state_dict() for name in windows.MEMBERS}
     for name, learned in parts.items():
         (tmp_path / name).mkdir()
