@@ -14,7 +14,7 @@ interface Finding {
   readonly check_result: { readonly suppress_comment?: string };
 }
 
-/** What checkov says of objects: what failed, and what was left out with which reason. */
+/** Runs checkov: its failed checks, the number of passed ones, and the skipped ones with their justification. */
 async function lint(folders: Readonly<Record<string, readonly Manifest[]>>) {
   const folder = mkdtempSync(join(tmpdir(), 'austream-checkov-'));
   try {
@@ -39,10 +39,10 @@ async function lint(folders: Readonly<Record<string, readonly Manifest[]>>) {
       { maxBuffer: 64 * 1024 * 1024, env: { ...process.env, LOG_LEVEL: 'ERROR' } },
     );
     const { results } = JSON.parse(stdout);
-    const shown = (findings: Finding[]) =>
+    const describeFindings = (findings: Finding[]) =>
       findings.map(({ check_id, check_name, resource }) => `${check_id} ${resource}: ${check_name}`);
     return {
-      failed: shown(results.failed_checks),
+      failed: describeFindings(results.failed_checks),
       passed: results.passed_checks.length,
       skipped: results.skipped_checks as Finding[],
     };
@@ -51,7 +51,7 @@ async function lint(folders: Readonly<Record<string, readonly Manifest[]>>) {
   }
 }
 
-it('has nothing to say against overlays and components, but for what is justified in its place', async () => {
+it('finds no failed check in overlays and components, and every skipped one is justified', async () => {
   const overlays = await Promise.all(
     OVERLAYS.map(async (name) => [name, await render(join(K8S, 'overlays', name))] as const),
   );
@@ -66,7 +66,7 @@ it('has nothing to say against overlays and components, but for what is justifie
   for (const { check_result } of skipped) expect(check_result.suppress_comment).toMatch(/\w{3,} \w+ \w+/);
 }, 600_000);
 
-it('finds what is wrong', async () => {
+it('detects a missing securityContext', async () => {
   const objects = await render(join(K8S, 'overlays/gpu-cluster'));
   const infer = objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'infer')!;
   delete infer.spec.template.spec.containers[0].securityContext;

@@ -16,7 +16,7 @@ interface Stage {
   readonly lines: readonly { readonly word: string; readonly rest: string }[];
 }
 
-/** The Dockerfile's stages, and what stands before them. */
+/** Parses a Dockerfile into its stages and the instructions before them. */
 function parse(text: string): { before: Stage['lines']; stages: Stage[] } {
   const lines = text
     .replace(/^\s*#.*\n/gm, '')
@@ -45,9 +45,9 @@ const TARGETS = [...build.matchAll(/\[([a-z-]+)\]=(austream-[a-z]+):([a-z-]*)/g)
   }),
 );
 
-/** A target with every stage that it is made on top of, the base first. */
+/** A target and all stages that it is based on, the base first. */
 function chain(name: string): Stage[] {
-  const stage = stages.find((one) => one.name === name);
+  const stage = stages.find((candidate) => candidate.name === name);
   return stage ? [...chain(stage.from), stage] : [];
 }
 
@@ -63,7 +63,7 @@ describe('the Dockerfile', () => {
     expect(stdout).toBe('');
   });
 
-  it('takes its bases from build arguments that have no defaults', () => {
+  it('takes its base images from build arguments without defaults', () => {
     expect(before).toEqual([
       { word: 'ARG', rest: 'BASE' },
       { word: 'ARG', rest: 'BUILD_BASE' },
@@ -75,30 +75,27 @@ describe('the Dockerfile', () => {
     expect(build).toMatch(/imagetools inspect/);
   });
 
-  it.each(TARGETS)(
-    'makes $target on the small base, for a numeric user, without what compiles',
-    ({ target }) => {
-      const made = chain(target);
-      expect(made[0]!.from).toBe('${BASE}');
-      const lines = made.flatMap((stage) => stage.lines);
-      expect(made.at(-1)!.lines.at(-1)).toEqual({ word: 'USER', rest: '10001:10001' });
-      expect(lines.find(({ word }) => word === 'ENTRYPOINT')!.rest).toMatch(
-        /"\/opt\/austream\/bin\/austream"\]$/,
+  it.each(TARGETS)('builds $target on BASE, for a numeric user, without compilers', ({ target }) => {
+    const image = chain(target);
+    expect(image[0]!.from).toBe('${BASE}');
+    const lines = image.flatMap((stage) => stage.lines);
+    expect(image.at(-1)!.lines.at(-1)).toEqual({ word: 'USER', rest: '10001:10001' });
+    expect(lines.find(({ word }) => word === 'ENTRYPOINT')!.rest).toMatch(
+      /"\/opt\/austream\/bin\/austream"\]$/,
+    );
+    const installed = lines.filter(({ word }) => word === 'RUN').flatMap(({ rest }) => rest.split(/\s/));
+    for (const word of installed)
+      expect(word).not.toMatch(
+        /-dev$|^build-essential|^g\+\+|^gcc|^make$|^pkg-config|^python|^npm$|^curl$|^apt-get$/,
       );
-      const installed = lines.filter(({ word }) => word === 'RUN').flatMap(({ rest }) => rest.split(/\s/));
-      for (const word of installed)
-        expect(word).not.toMatch(
-          /-dev$|^build-essential|^g\+\+|^gcc|^make$|^pkg-config|^python|^npm$|^curl$|^apt-get$/,
-        );
-      expect(lines.some(({ rest }) => rest === '--from=build /out /' || rest === '--from=cuda /out /')).toBe(
-        true,
-      );
-      expect(lines.filter(({ word }) => word === 'ADD')).toEqual([]);
-    },
-  );
+    expect(lines.some(({ rest }) => rest === '--from=build /out /' || rest === '--from=cuda /out /')).toBe(
+      true,
+    );
+    expect(lines.filter(({ word }) => word === 'ADD')).toEqual([]);
+  });
 
-  it('copies what is there, and what .dockerignore lets through', () => {
-    const let_ = read('.dockerignore')
+  it('copies only existing paths that .dockerignore allows, and no allowed path is unused', () => {
+    const allowed = read('.dockerignore')
       .split('\n')
       .filter((line) => line.startsWith('!'))
       .map((line) => line.slice(1));
@@ -110,25 +107,25 @@ describe('the Dockerfile', () => {
     for (const source of sources) {
       expect(existsSync(join(ROOT, source)), source).toBe(true);
       expect(
-        let_.some((path) => source === path || source.startsWith(`${path}/`)),
+        allowed.some((path) => source === path || source.startsWith(`${path}/`)),
         source,
       ).toBe(true);
     }
-    for (const path of let_)
+    for (const path of allowed)
       expect(
-        sources.some((one) => one === path || one.startsWith(`${path}/`)),
+        sources.some((source) => source === path || source.startsWith(`${path}/`)),
         path,
       ).toBe(true);
   });
 
-  it('has of each library that bin/setup compiles against the one that runs, and its GStreamer plugins', () => {
+  it('installs the runtime package of each -dev package in bin/setup, and its GStreamer plugins', () => {
     const RUNTIME: Record<string, string | null> = {
       'libssl-dev': 'libssl3',
       'libsasl2-dev': 'libsasl2-2',
       'zlib1g-dev': 'zlib1g',
       'libzstd-dev': 'libzstd1',
       'libcurl4-openssl-dev': 'libcurl4',
-      // Come with the plugins.
+      // Dependencies of the plugins.
       'libgstreamer1.0-dev': null,
       'libgstreamer-plugins-base1.0-dev': null,
     };
@@ -140,21 +137,21 @@ describe('the Dockerfile', () => {
           word === 'RUN' ? (/^packages ([^&]*)/.exec(rest)?.[1] ?? '').split(' ') : [],
         )
         .filter(Boolean);
-    for (const name of setup.filter((one) => one.endsWith('-dev'))) {
+    for (const name of setup.filter((name) => name.endsWith('-dev'))) {
       expect(RUNTIME, name).toHaveProperty([name]);
       const runtime = RUNTIME[name];
       if (runtime) for (const { target } of TARGETS) expect(installed(target), target).toContain(runtime);
     }
-    // -ugly encodes, which only the simulator does.
-    const plugins = setup.filter((one) => /^gstreamer1\.0-/.test(one) && !one.endsWith('-ugly')).sort();
+    // -ugly has the encoder, which only the simulator needs.
+    const plugins = setup.filter((name) => /^gstreamer1\.0-/.test(name) && !name.endsWith('-ugly')).sort();
     for (const target of ['ingest', 'run-cuda'])
       expect(
         installed(target)
-          .filter((one) => one.startsWith('gstreamer'))
+          .filter((name) => name.startsWith('gstreamer'))
           .sort(),
       ).toEqual(plugins);
     for (const target of ['infer-cpu', 'infer-cuda', 'infer-tfjs-gpu'])
-      expect(installed(target).filter((one) => one.startsWith('gst'))).toEqual([]);
+      expect(installed(target).filter((name) => name.startsWith('gst'))).toEqual([]);
   });
 
   it('pins every wheel by its hash', () => {
@@ -166,11 +163,11 @@ describe('the Dockerfile', () => {
     for (const list of lists)
       for (const line of read(list)
         .split('\n')
-        .filter((one) => one && !one.startsWith('#')))
+        .filter((line) => line && !line.startsWith('#')))
         expect(line).toMatch(/^[a-z0-9-]+==[0-9.]+ --hash=sha256:[0-9a-f]{64}$/);
   });
 
-  it('makes every image that the manifests name', () => {
+  it('builds every image that the manifests name', () => {
     const named = globSync('deploy/k8s/**/*.yaml', { cwd: ROOT }).flatMap((path) =>
       [...read(path).matchAll(/image: (austream-\S+)|name: (austream-\S+), newTag: ([^\s}]+)/g)].map(
         ([, image, name, tag]) => image ?? `${name}:${tag}`,

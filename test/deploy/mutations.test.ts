@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { problems } from './checks/index.ts';
 import { K8S, type Manifest, render, renderTogether } from './render.ts';
-import { schemaMistakes } from './schemas.ts';
+import { schemaErrors } from './schemas.ts';
 
 type Find = (kind: string, name: string) => Manifest;
-/** What somebody might do to `gpu-cluster`, and the check that tells them. */
+/** A mistake in `gpu-cluster`, and the check that must report it. */
 type Mutation = readonly [
   what: string,
   caughtBy: string,
@@ -20,12 +20,12 @@ const without = (objects: Manifest[], kind: string, name: string) =>
     objects.findIndex((object) => object.kind === kind && object.metadata.name === name),
     1,
   );
-/** A text in any ConfigMap. */
+/** Replaces a text in all ConfigMaps. */
 const inConfig = (objects: Manifest[], from: string, to: string) => {
   const maps = objects.filter(
     ({ kind, data }) => kind === 'ConfigMap' && JSON.stringify(data).includes(from),
   );
-  if (maps.length === 0) throw new Error(`no ConfigMap says ${from}`);
+  if (maps.length === 0) throw new Error(`no ConfigMap contains ${from}`);
   for (const { data } of maps) for (const key of Object.keys(data)) data[key] = data[key].replace(from, to);
 };
 
@@ -45,22 +45,26 @@ const MUTATIONS: readonly Mutation[] = [
       (find('Namespace', 'austream').metadata.labels['pod-security.kubernetes.io/enforce'] = 'baseline'),
   ],
   [
-    'a root that can be written to',
+    'a writable root file system',
     'pods',
     (find) => delete container(find).securityContext.readOnlyRootFilesystem,
   ],
-  ['a token of the API server', 'pods', (find) => delete pod(find).automountServiceAccountToken],
-  ['no limit of memory', 'pods', (find) => delete container(find).resources.limits.memory],
+  ['a mounted API token', 'pods', (find) => delete pod(find).automountServiceAccountToken],
+  ['no memory limit', 'pods', (find) => delete container(find).resources.limits.memory],
   ['image latest', 'pods', (find) => (container(find).image = 'austream-infer:latest')],
   ['image without tag', 'pods', (find) => (container(find).image = 'austream-infer')],
   ['a probe of another port', 'pods', (find) => (container(find).readinessProbe.httpGet.port = 'metrics')],
   ['a probe of another path', 'pods', (find) => (container(find).livenessProbe.httpGet.path = '/readyz')],
-  ['death before a transaction ends', 'pods', (find) => (pod(find).terminationGracePeriodSeconds = 10)],
-  ['no toleration of GPU nodes', 'pods', (find) => delete pod(find).tolerations],
-  ['no product of GPU', 'pods', (find) => delete pod(find).affinity],
-  ['a volume that is not there', 'pods', (find) => (container(find).volumeMounts[1].name = 'cash')],
   [
-    'pods that are not spread',
+    'a grace period shorter than a transaction',
+    'pods',
+    (find) => (pod(find).terminationGracePeriodSeconds = 10),
+  ],
+  ['no toleration for GPU nodes', 'pods', (find) => delete pod(find).tolerations],
+  ['no GPU product', 'pods', (find) => delete pod(find).affinity],
+  ['a missing volume', 'pods', (find) => (container(find).volumeMounts[1].name = 'cash')],
+  [
+    'a topology spread that selects other pods',
     'pods',
     (find) => (pod(find).topologySpreadConstraints[0].labelSelector.matchLabels = { app: 'infer' }),
   ],
@@ -70,12 +74,12 @@ const MUTATIONS: readonly Mutation[] = [
     (find) => (find('Service', 'infer').spec.selector['app.kubernetes.io/component'] = 'inference'),
   ],
   [
-    'a Service of no port',
+    'a Service with an unknown port',
     'references',
     (find) => (find('Service', 'infer').spec.ports[0].targetPort = 'https'),
   ],
   [
-    'a budget of nobody',
+    'a disruption budget that selects nothing',
     'references',
     (find) => (find('PodDisruptionBudget', 'infer').spec.selector.matchLabels = { app: 'infer' }),
   ],
@@ -90,26 +94,26 @@ const MUTATIONS: readonly Mutation[] = [
     'references',
     (find) => (sources(find).at(-1)!.secret.items[0].key = 'tls.crt'),
   ],
-  ['a secret that nobody makes', 'references', (find) => (sources(find).at(-1)!.secret.name = 'kafka-user')],
-  ['no user of Kafka for it', 'references', (_, objects) => without(objects, 'KafkaUser', 'austream-infer')],
+  [
+    'a secret that does not exist',
+    'references',
+    (find) => (sources(find).at(-1)!.secret.name = 'kafka-user'),
+  ],
+  ['no KafkaUser', 'references', (_, objects) => without(objects, 'KafkaUser', 'austream-infer')],
   ['no ServiceAccount', 'references', (_, objects) => without(objects, 'ServiceAccount', 'infer')],
   ['no PriorityClass', 'references', (_, objects) => without(objects, 'PriorityClass', 'austream-ingest')],
   ['no namespace', 'references', (_, objects) => without(objects, 'Namespace', 'austream')],
   [
-    'a monitor of no port',
+    'a monitor with an unknown port',
     'references',
     (find) => (find('PodMonitor', 'austream').spec.podMetricsEndpoints[0].port = 'metrics'),
   ],
+  ['a misspelled config key', 'config', (_, objects) => inConfig(objects, 'cameras: topic', 'camera: topic')],
+  ['an unknown flag', 'config', (find) => container(find).args.push('--gpu')],
+  ['an unknown command', 'config', (find) => (container(find).args[0] = 'inference')],
+  ['a missing config file', 'config', (find) => (container(find).args[2] = '/etc/austream.yaml')],
   [
-    'a misspelt key of the config',
-    'config',
-    (_, objects) => inConfig(objects, 'cameras: topic', 'camera: topic'),
-  ],
-  ['a flag that is not known', 'config', (find) => container(find).args.push('--gpu')],
-  ['a command that is not known', 'config', (find) => (container(find).args[0] = 'inference')],
-  ['a config that is not there', 'config', (find) => (container(find).args[2] = '/etc/austream.yaml')],
-  [
-    'another port than the container’s',
+    'a port that the container does not declare',
     'config',
     (_, objects) => inConfig(objects, 'port: 8080', 'port: 9090'),
   ],
@@ -118,12 +122,12 @@ const MUTATIONS: readonly Mutation[] = [
   ['no GPU for device cuda', 'config', (find) => delete container(find).resources.limits['nvidia.com/gpu']],
   ['a GPU for device cpu', 'config', (_, objects) => inConfig(objects, 'device: cuda', 'device: cpu')],
   [
-    'cameras of the config on two workers',
+    'cameras in the config of two workers',
     'config',
     (_, objects) => inConfig(objects, 'cameras: topic', 'cameras: config'),
   ],
   [
-    'a scaler of nothing',
+    'a scaler without a target',
     'scaling',
     (find) => (find('ScaledObject', 'infer').spec.scaleTargetRef.name = 'inference'),
   ],
@@ -148,7 +152,11 @@ const MUTATIONS: readonly Mutation[] = [
     'scaling',
     (find) => (find('ScaledObject', 'infer').spec.maxReplicaCount = 64),
   ],
-  ['nobody who reads the lag', 'scaling', (_, objects) => without(objects, 'TriggerAuthentication', 'kafka')],
+  [
+    'no authentication for reading the lag',
+    'scaling',
+    (_, objects) => without(objects, 'TriggerAuthentication', 'kafka'),
+  ],
   [
     'egress to everywhere',
     'network',
@@ -156,16 +164,16 @@ const MUTATIONS: readonly Mutation[] = [
   ],
   ['egress to every port', 'network', (find) => delete find('NetworkPolicy', 'cameras').spec.egress[0].ports],
   [
-    'ingress from everybody',
+    'ingress from everywhere',
     'network',
     (find) => delete find('NetworkPolicy', 'scrape').spec.ingress[0].from,
   ],
   [
-    'brokers on a port that is closed',
+    'brokers on a closed port',
     'network',
     (find) => (find('NetworkPolicy', 'kafka-strimzi').spec.egress[0].ports[0].port = 9092),
   ],
-  ['no denial of the rest', 'network', (_, objects) => without(objects, 'NetworkPolicy', 'deny-all')],
+  ['no default denial', 'network', (_, objects) => without(objects, 'NetworkPolicy', 'deny-all')],
   ['no DNS', 'network', (_, objects) => without(objects, 'NetworkPolicy', 'dns')],
   ['cameras for inference', 'network', (find) => (find('NetworkPolicy', 'cameras').spec.podSelector = {})],
   [
@@ -174,7 +182,7 @@ const MUTATIONS: readonly Mutation[] = [
     (find) => (find('KafkaTopic', 'au.infer-state').spec.partitions = 6),
   ],
   [
-    'a topic that is not compacted',
+    'a topic without compaction',
     'kafka',
     (find) => (find('KafkaTopic', 'au.camera-config').spec.config['cleanup.policy'] = 'delete'),
   ],
@@ -185,72 +193,72 @@ const MUTATIONS: readonly Mutation[] = [
     (find) => (find('KafkaUser', 'austream-infer').spec.authorization.acls[0].resource.name = 'au.crop'),
   ],
   ['topics of another Kafka', 'kafka', (find) => (find('Kafka', 'kafka').metadata.name = 'events')],
-  ['a misspelt field', 'schema', (find) => (container(find).readynessProbe = {})],
+  ['a misspelled field', 'schema', (find) => (container(find).readynessProbe = {})],
   [
-    'a text for a number',
+    'a boolean instead of a number',
     'schema',
     (find) => (find('PodDisruptionBudget', 'infer').spec.maxUnavailable = true),
   ],
   [
-    'a misspelt field of Strimzi',
+    'a misspelled field of Strimzi',
     'schema',
     (find) => (find('Kafka', 'kafka').spec.kafka.listeners[0].prot = 1),
   ],
-  ['a misspelt field of KEDA', 'schema', (find) => (find('ScaledObject', 'infer').spec.maxReplicas = 3)],
+  ['a misspelled field of KEDA', 'schema', (find) => (find('ScaledObject', 'infer').spec.maxReplicas = 3)],
   [
-    'a version that is gone',
+    'a removed API version',
     'schema',
     (find) => (find('PodDisruptionBudget', 'infer').apiVersion = 'policy/v1beta1'),
   ],
 ];
 
 describe('mutations of gpu-cluster', () => {
-  let whole: Manifest[];
-  const bySchema = new Map<string, string[]>();
+  let original: Manifest[];
+  const schemaErrorsOf = new Map<string, string[]>();
 
   function mutated([, , change]: Mutation): Manifest[] {
-    const objects = structuredClone(whole);
+    const objects = structuredClone(original);
     change((kind, name) => {
       const found = objects.find((object) => object.kind === kind && object.metadata.name === name);
-      if (!found) throw new Error(`there is no ${kind} ${name}`);
+      if (!found) throw new Error(`no ${kind} ${name}`);
       return found;
     }, objects);
-    expect(objects).not.toEqual(whole);
+    expect(objects).not.toEqual(original);
     return objects;
   }
 
   beforeAll(async () => {
-    whole = await render(join(K8S, 'overlays/gpu-cluster'));
-    expect(problems(whole)).toEqual([]);
+    original = await render(join(K8S, 'overlays/gpu-cluster'));
+    expect(problems(original)).toEqual([]);
     const changes = MUTATIONS.filter(([, caughtBy]) => caughtBy === 'schema');
-    // Each changed object has a name of its own: all go to the validator at once.
-    const known = new Set(whole.map((object) => JSON.stringify(object)));
+    // Each changed object gets a unique name, so that one validator run checks all of them.
+    const unchanged = new Set(original.map((object) => JSON.stringify(object)));
     const objects = changes.flatMap((mutation) =>
       mutated(mutation)
-        .filter((object) => !known.has(JSON.stringify(object)))
+        .filter((object) => !unchanged.has(JSON.stringify(object)))
         .map((object) => ({ ...object, metadata: { ...object.metadata, name: mutation[0] } })),
     );
-    const mistakes = await schemaMistakes(objects);
+    const errors = await schemaErrors(objects);
     for (const [what] of changes)
-      bySchema.set(
+      schemaErrorsOf.set(
         what,
-        mistakes.filter((mistake) => mistake.includes(`/${what}:`)),
+        errors.filter((error) => error.includes(`/${what}:`)),
       );
   }, 600_000);
 
-  it.each(MUTATIONS)('%s: told by %s', (...mutation) => {
+  it.each(MUTATIONS)('%s is reported by %s', (...mutation) => {
     const [what, caughtBy] = mutation;
-    if (caughtBy === 'schema') expect(bySchema.get(what)).not.toEqual([]);
+    if (caughtBy === 'schema') expect(schemaErrorsOf.get(what)).not.toEqual([]);
     else expect(problems(mutated(mutation)).map(({ check }) => check)).toContain(caughtBy);
   });
 });
 
-describe('mutations of single-node with further components', () => {
+describe('mutations of single-node with more components', () => {
   it.each([
-    ['a page without its token', 'config', 'dashboard', 'AUSTREAM_TOKEN'],
-    ['a collector on a port that is closed', 'network', 'otel', ':4318'],
-    ['a registry on a port that is closed', 'network', 'registry', ':8081'],
-  ])('%s: told by %s', async (_, caughtBy, component, text) => {
+    ['a live page without its token', 'config', 'dashboard', 'AUSTREAM_TOKEN'],
+    ['a collector on a closed port', 'network', 'otel', ':4318'],
+    ['a registry on a closed port', 'network', 'registry', ':8081'],
+  ])('%s is reported by %s', async (_, caughtBy, component, text) => {
     const objects = await renderTogether(['overlays/single-node'], [component]);
     expect(problems(objects)).toEqual([]);
     const changed = JSON.parse(

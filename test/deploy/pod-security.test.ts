@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { brokenRules, RULES } from './checks/pod-security.ts';
+import { CONTROLS, violatedControls } from './checks/pod-security.ts';
 import type { Manifest } from './render.ts';
 
 const restricted = (): Manifest => ({
@@ -14,8 +14,8 @@ const restricted = (): Manifest => ({
   volumes: [{ name: 'tmp', emptyDir: {} }],
 });
 
-/** Each control of the standard, and pods that break it and nothing else. */
-const BREAKS: Readonly<Record<string, readonly ((pod: Manifest, container: Manifest) => void)[]>> = {
+/** For each control of the standard, changes that violate it and no other control. */
+const VIOLATIONS: Readonly<Record<string, readonly ((pod: Manifest, container: Manifest) => void)[]>> = {
   HostProcess: [(pod) => (pod.securityContext.windowsOptions = { hostProcess: true })],
   'Host Namespaces': [
     (pod) => (pod.hostNetwork = true),
@@ -56,22 +56,22 @@ const BREAKS: Readonly<Record<string, readonly ((pod: Manifest, container: Manif
 };
 
 describe('Pod Security Standards, level restricted', () => {
-  it('lets a pod through that keeps them', () => {
-    expect(brokenRules(restricted())).toEqual([]);
+  it('accepts a pod that meets all controls', () => {
+    expect(violatedControls(restricted())).toEqual([]);
   });
 
-  it.each(Object.keys(RULES))('%s', (rule) => {
-    expect(BREAKS[rule]?.length).toBeGreaterThan(0);
-    for (const breakIt of BREAKS[rule]!) {
+  it.each(Object.keys(CONTROLS))('%s', (control) => {
+    expect(VIOLATIONS[control]?.length).toBeGreaterThan(0);
+    for (const violate of VIOLATIONS[control]!) {
       const pod = restricted();
-      breakIt(pod, pod.containers[0]);
-      expect(brokenRules(pod)).toEqual([rule]);
+      violate(pod, pod.containers[0]);
+      expect(violatedControls(pod)).toEqual([control]);
     }
   });
 
-  it('looks at containers that only begin, too', () => {
+  it('checks init containers, too', () => {
     const pod = restricted();
     pod.initContainers = [{ name: 'b', securityContext: { privileged: true } }];
-    expect(brokenRules(pod)).toContain('Privileged Containers');
+    expect(violatedControls(pod)).toContain('Privileged Containers');
   });
 });

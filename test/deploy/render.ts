@@ -10,20 +10,20 @@ import { kubernetesTools } from './tools.ts';
 export const K8S = fileURLToPath(new URL('../../deploy/k8s', import.meta.url));
 export const OVERLAYS = ['single-node', 'gpu-cluster', 'edge/site', 'edge/central'] as const;
 
-/** An object of Kubernetes as YAML has it. */
-// biome-ignore lint/suspicious/noExplicitAny: manifests are open, and schemas are checked by those who know them.
+/** A Kubernetes object as parsed from YAML. */
+// biome-ignore lint/suspicious/noExplicitAny: manifests are open objects; schemas.ts validates them
 export type Manifest = Record<string, any>;
 
 const run = promisify(execFile);
 
-/** What `kubectl apply -k` would apply. */
+/** The objects that `kubectl apply -k` would apply. */
 export async function render(folder: string): Promise<Manifest[]> {
   const { kubectl } = await kubernetesTools();
   const { stdout } = await run(kubectl, ['kustomize', folder], { maxBuffer: 32 * 1024 * 1024 });
   return parseAllDocuments(stdout).map((document) => document.toJS());
 }
 
-/** Folders of deploy/k8s and components by their names, in one kustomization. */
+/** Renders folders of deploy/k8s and components (by name) in one kustomization. */
 export async function renderTogether(
   resources: readonly string[],
   components: readonly string[],

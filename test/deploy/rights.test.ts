@@ -21,34 +21,35 @@ import { K8S, type Manifest, render, renderTogether } from './render.ts';
 
 const PASSWORD = 'a-password-for-tests';
 const PARTITIONS = 4;
-/** A user of Kafka by its password instead of its certificate: rights are the same. */
-const as = (user: string, broker: KafkaBroker) => ({
+/** Connects as a Kafka user, with a password instead of its certificate; the rights are the same. */
+const connectAs = (user: string, broker: KafkaBroker) => ({
   brokers: [broker.secured],
   sasl: { mechanism: 'SCRAM-SHA-512' as const, username: user, password: PASSWORD },
   topics: { create: false },
 });
 
-/** Everything that kafka-strimzi and keda-strimzi say about users, as Kafka has it. */
+/** The ACLs of KafkaUser objects, as kafkajs creates them. */
 function aclsOf(users: readonly Manifest[]) {
-  const by = <T extends object>(values: T, name: string) => Reflect.get(values, name.toUpperCase()) as number;
-  const upper = (name: string) => name.replace(/(?<=[a-z])(?=[A-Z])/g, '_');
+  const enumValue = <T extends object>(values: T, name: string) =>
+    Reflect.get(values, name.toUpperCase()) as number;
+  const upperSnake = (name: string) => name.replace(/(?<=[a-z])(?=[A-Z])/g, '_');
   return users.flatMap(({ metadata, spec }) =>
     spec.authorization.acls.flatMap(({ resource, operations }: Manifest) =>
       operations.map((operation: string) => ({
         principal: `User:${metadata.name}`,
         host: '*',
-        resourceType: by(AclResourceTypes, upper(resource.type)),
+        resourceType: enumValue(AclResourceTypes, upperSnake(resource.type)),
         resourceName: resource.name,
         resourcePatternType:
           resource.patternType === 'prefix' ? ResourcePatternTypes.PREFIXED : ResourcePatternTypes.LITERAL,
-        operation: by(AclOperationTypes, upper(operation)),
+        operation: enumValue(AclOperationTypes, upperSnake(operation)),
         permissionType: AclPermissionTypes.ALLOW,
       })),
     ),
   );
 }
 
-describe('the rights that kafka-strimzi gives', () => {
+describe('the rights of kafka-strimzi’s users', () => {
   let broker: KafkaBroker;
   let admin: Admin;
   let users: string[];
@@ -86,23 +87,23 @@ describe('the rights that kafka-strimzi gives', () => {
     await broker?.stop();
   });
 
-  it('suffice for cameras, ingest, inference and the lag that KEDA reads', async () => {
+  it('are sufficient for cameras, ingest, inference and KEDA’s reading of the lag', async () => {
     using scratch = new Scratch();
     await using workers = new WorkerProcesses(scratch, {
       cluster: { cameras: 'topic', sessionSeconds: 6 },
       infer: { threads: 1 },
     });
     await Promise.all([
-      workers.start('infer', { kafka: as('austream-infer', broker) }),
-      workers.start('ingest', { kafka: as('austream-ingest', broker) }),
+      workers.start('infer', { kafka: connectAs('austream-infer', broker) }),
+      workers.start('ingest', { kafka: connectAs('austream-ingest', broker) }),
     ]);
-    const ingest = kafkaOptions.parse(as('austream-ingest', broker));
+    const ingest = kafkaOptions.parse(connectAs('austream-ingest', broker));
     const camera = defineCamera({ id: 'clip', url: `file://${DEMO_CLIP}`, analysisFps: 15 });
     await writeCameras(ingest, new Map([[camera.id, camera]]));
     expect(await readCameras(ingest, expect.unreachable)).toEqual([camera]);
     await using published = new EventCollector(broker.address, 'au.');
     await expect.poll(() => published.frames.length, { timeout: 60_000 }).toBeGreaterThan(60);
-    const keda = new Kafka(kafkajsConnection(kafkaOptions.parse(as('austream-keda', broker)))).admin();
+    const keda = new Kafka(kafkajsConnection(kafkaOptions.parse(connectAs('austream-keda', broker)))).admin();
     await keda.connect();
     const [offsets] = await keda.fetchOffsets({ groupId: 'austream-infer', topics: ['au.crops'] });
     expect(offsets!.partitions.some(({ offset }) => Number(offset) > 0)).toBe(true);
@@ -113,11 +114,11 @@ describe('the rights that kafka-strimzi gives', () => {
     expect(workers.stderr).not.toMatch(/authoriz|refuse/i);
   }, 180_000);
 
-  it('suffice for run', async () => {
+  it('are sufficient for run', async () => {
     using scratch = new Scratch();
     const config = scratch.file('run.yaml', {
       cameras: [{ id: 'alone', url: `file://${DEMO_CLIP}`, analysisFps: 5 }],
-      kafka: as('austream-run', broker),
+      kafka: connectAs('austream-run', broker),
     });
     await using run = new Austream(['run', '-c', config, '--json']);
     expect(await run.exited).toBe(0);
@@ -125,11 +126,11 @@ describe('the rights that kafka-strimzi gives', () => {
     const frames = run.linesOfType('frame').length;
     expect(frames).toBeGreaterThan(50);
     await using published = new EventCollector(broker.address, 'au.');
-    const arrived = () => published.frames.filter(({ cameraId }) => cameraId === 'alone').length;
-    await expect.poll(arrived, { timeout: 30_000 }).toBe(frames);
+    const received = () => published.frames.filter(({ cameraId }) => cameraId === 'alone').length;
+    await expect.poll(received, { timeout: 30_000 }).toBe(frames);
   }, 120_000);
 
-  it('are no more than that', async () => {
+  it('do not include other topics', async () => {
     const refused: string[] = [];
     for (const [user, topic] of [
       ['austream-ingest', 'au.frames'],
@@ -149,7 +150,7 @@ describe('the rights that kafka-strimzi gives', () => {
   }, 60_000);
 
   async function connected(user: string) {
-    const connection = kafkajsConnection(kafkaOptions.parse(as(user, broker)));
+    const connection = kafkajsConnection(kafkaOptions.parse(connectAs(user, broker)));
     const producer = new Kafka({ ...connection, retry: { retries: 0 } }).producer();
     await producer.connect();
     return { producer, disconnect: () => producer.disconnect() };

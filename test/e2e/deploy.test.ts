@@ -14,11 +14,11 @@ import {
   named,
   ofKind,
 } from '../deploy/sandbox/objects.ts';
-import { ask, Pod } from '../deploy/sandbox/pod.ts';
+import { httpStatus, Pod } from '../deploy/sandbox/pod.ts';
 import { firewall, REFUSED } from '../deploy/sandbox/policy.ts';
 import { Strimzi } from '../deploy/sandbox/strimzi.ts';
 import { Austream, childrenOf, DEMO_CLIP } from './austream.ts';
-import { Topics } from './deploy-topics.ts';
+import { TopicReader } from './deploy-topics.ts';
 
 const OVERLAY = 'gpu-cluster';
 const PASSWORD = 'kwis4tz-h4d3r4ch';
@@ -34,7 +34,7 @@ const [kafka, camera, stranger] = [network.address(201), network.address(202), n
 const listening: Server[] = [];
 let strimzi: Strimzi;
 let simulator: Simulator;
-let topics: Topics;
+let topics: TopicReader;
 let objects: KubernetesObject[];
 let pods: Record<'ingest' | 'infer', PodNetwork>;
 
@@ -53,7 +53,7 @@ beforeAll(async () => {
       firewall(ofKind<NetworkPolicy>(objects, 'NetworkPolicy').map(camerasHere), {
         labels: deployment(component).spec.template.metadata.labels,
         namespace,
-        neighbours: [brokers],
+        peers: [brokers],
         node: pods[component].node,
       }),
     );
@@ -138,7 +138,7 @@ it(
       ...['--password', '${file:/etc/austream/secrets/cameras/lobby}', '--brokers', strimzi.broker.address],
     ]);
     expect(await adding.exited).toBe(0);
-    topics = new Topics(strimzi.broker.address);
+    topics = new TopicReader(strimzi.broker.address);
     const progress = (frames: number) =>
       expect.poll(() => topics.frames.length, { timeout: 60 * SECONDS }).toBeGreaterThan(frames);
     await progress(30);
@@ -171,7 +171,7 @@ it(
     expect(await ways(ingest)).toEqual({ kafka: 'open', camera: 'open', ...shut });
     expect(await ways(first)).toEqual({ kafka: 'open', camera: REFUSED, ...shut });
     for (const { address } of Object.values(pods))
-      expect(await ask(address, 8080, '/healthz', stranger)).toBe(REFUSED);
+      expect(await httpStatus(address, 8080, '/healthz', stranger)).toBe(REFUSED);
 
     // Inference is replaced while crops come; then the camera's worker goes, and what it had published is scored.
     await drained(first, 'infer');

@@ -11,9 +11,9 @@ import type { Manifest } from '../render.ts';
 import { type Check, named, workloads } from './index.ts';
 
 const COMMANDS: readonly Command[] = [runCommand(), ingestCommand(), inferCommand(), modelCommand()];
-const FROM_SECRET = 'a value that only the cluster knows';
+const FROM_SECRET = 'a value from a secret';
 
-/** The files that a pod finds in its projected volume, by path; null: from a secret. */
+/** The files in a pod's projected volume, by path; null: the content is in a secret. */
 function filesOf(objects: readonly Manifest[], pod: Manifest): Map<string, string | null> {
   const config = pod.containers[0].volumeMounts.find(({ name }: Manifest) => name === 'config');
   const volume = pod.volumes.find(({ name }: Manifest) => name === 'config');
@@ -27,7 +27,7 @@ function filesOf(objects: readonly Manifest[], pod: Manifest): Map<string, strin
   return files;
 }
 
-/** The config of a workload for the other checks; null where it is none, which this one tells. */
+/** The config of a workload, for the other checks; null if it is invalid, which the check `config` reports. */
 export function configOf(objects: readonly Manifest[], workload: Manifest): Config | null {
   try {
     return load(objects, workload);
@@ -36,7 +36,7 @@ export function configOf(objects: readonly Manifest[], workload: Manifest): Conf
   }
 }
 
-/** The config as the workload's process would load it, with the files and the environment that its pod has. */
+/** Loads the config as the workload's process would, with its pod's files and environment. */
 function load(objects: readonly Manifest[], workload: Manifest): Config {
   const pod: Manifest = workload.spec.template.spec;
   const root = mkdtempSync(join(tmpdir(), 'austream-pod-'));
@@ -53,60 +53,59 @@ function load(objects: readonly Manifest[], workload: Manifest): Config {
   }
 }
 
-/** Arguments are those that austream knows; configs are valid, and name only files that the pod has. */
+/** Arguments are known to austream; configs are valid and name only files that exist in the pod. */
 export const config: Check = (objects, report) => {
   for (const workload of workloads(objects)) {
     const pod: Manifest = workload.spec.template.spec;
-    const say = (message: string) => report(workload, message);
-    for (const { args } of [...(pod.initContainers ?? []), ...pod.containers]) commandLine(args, say);
+    const reportProblem = (message: string) => report(workload, message);
+    for (const { args } of [...(pod.initContainers ?? []), ...pod.containers])
+      checkArguments(args, reportProblem);
     let loaded: Config;
     try {
       loaded = load(objects, workload);
     } catch (error) {
-      say((error as Error).message);
+      reportProblem((error as Error).message);
       continue;
     }
     const { http, control, cluster, cameras, kafka } = loaded;
     const [container] = pod.containers;
     if (!container.ports.some(({ containerPort }: Manifest) => containerPort === http.port))
-      say(`serves port ${http.port}, which is none of its container's`);
-    if (http.host !== '0.0.0.0') say(`is probed, and listens on ${http.host} only`);
-    if (control.socket !== null) say('has a control socket that nobody can reach');
-    if (kafka.embedded) say('has a broker of its own that keeps nothing');
-    if (workload.metadata.name === 'ingest' && cluster.cameras === 'config') onlyOne(workload, say);
+      reportProblem(`serves port ${http.port}, which its container does not declare`);
+    if (http.host !== '0.0.0.0') reportProblem(`listens on ${http.host} only, where probes cannot reach it`);
+    if (control.socket !== null) reportProblem('has a control socket, which nothing in the pod can use');
+    if (kafka.embedded) reportProblem('uses the embedded broker, which stores nothing');
+    if (workload.metadata.name === 'ingest' && cluster.cameras === 'config')
+      checkSingleWorker(workload, reportProblem);
     if (workload.metadata.name !== 'infer' && cluster.cameras === 'config' && cameras.length === 0)
-      say('has no cameras');
-    const wantsGpu = Boolean(container.resources?.limits?.['nvidia.com/gpu']);
-    if (
-      workload.metadata.name !== 'ingest' &&
-      wantsGpu !== ['cuda', 'tensorrt'].includes(loaded.infer.device)
-    )
-      say(`infers on ${loaded.infer.device} and ${wantsGpu ? 'has' : 'has no'} GPU`);
+      reportProblem('has no cameras');
+    const hasGpu = Boolean(container.resources?.limits?.['nvidia.com/gpu']);
+    if (workload.metadata.name !== 'ingest' && hasGpu !== ['cuda', 'tensorrt'].includes(loaded.infer.device))
+      reportProblem(`has device ${loaded.infer.device} and ${hasGpu ? 'a' : 'no'} GPU`);
     const files = filesOf(objects, pod);
-    for (const path of paths(loaded)) place(path, container, files, say);
+    for (const path of paths(loaded)) checkPath(path, container, files, reportProblem);
     if (
       kafka.spool &&
       container.volumeMounts.some((mount: Manifest) => mount.readOnly && under(kafka.spool!.dir, mount))
     )
-      say(`cannot write to ${kafka.spool.dir}`);
+      reportProblem(`cannot write to ${kafka.spool.dir}`);
   }
 };
 
-function commandLine([name, ...rest]: readonly string[], say: (message: string) => void): void {
+function checkArguments([name, ...rest]: readonly string[], reportProblem: (message: string) => void): void {
   let command = COMMANDS.find((known) => known.name() === name);
   const sub = command?.commands.find((known) => known.name() === rest[0]);
   if (sub) command = sub;
   if (!command) {
-    say(`austream has no command ${name}`);
+    reportProblem(`austream has no command ${name}`);
     return;
   }
   const { unknown } = command.parseOptions(sub ? rest.slice(1) : [...rest]);
-  if (unknown.length > 0) say(`austream ${name} does not know ${unknown.join(' ')}`);
+  if (unknown.length > 0) reportProblem(`austream ${name} has no option ${unknown.join(' ')}`);
 }
 
-function onlyOne({ spec }: Manifest, say: (message: string) => void): void {
+function checkSingleWorker({ spec }: Manifest, reportProblem: (message: string) => void): void {
   if (spec.replicas !== 1 || spec.strategy?.type !== 'Recreate')
-    say('has cameras of its config and may run twice: each would be watched twice');
+    reportProblem('has cameras in its config and more than one worker: each camera would run twice');
 }
 
 /** Every absolute path in a config. */
@@ -119,15 +118,15 @@ function paths(value: unknown): string[] {
 const under = (path: string, { mountPath }: Manifest) =>
   path === mountPath || path.startsWith(`${mountPath}/`);
 
-function place(
+function checkPath(
   path: string,
   container: Manifest,
   files: ReadonlyMap<string, string | null>,
-  say: (message: string) => void,
+  reportProblem: (message: string) => void,
 ): void {
   const over: Manifest[] = container.volumeMounts.filter((mount: Manifest) => under(path, mount));
   const [nearest] = over.sort((a, b) => b.mountPath.length - a.mountPath.length);
-  if (!nearest) say(`names ${path}, where nothing is mounted`);
+  if (!nearest) reportProblem(`names ${path}, where nothing is mounted`);
   else if (nearest.name === 'config' && !files.has(path))
-    say(`names ${path}, which no source of its config has`);
+    reportProblem(`names ${path}, which no source of the config volume provides`);
 }

@@ -7,9 +7,9 @@ import { pods } from './pods.ts';
 import { references } from './references.ts';
 import { scaling } from './scaling.ts';
 
-/** A mistake that an API server would take, or (pod security) refuse only when pods are made. */
+/** A mistake that an API server accepts, or (pod security) rejects only when it creates pods. */
 export interface Problem {
-  /** The file of this folder that found it. */
+  /** Name of the check that found it. */
   readonly check: string;
   /** kind/name. */
   readonly object: string;
@@ -24,17 +24,18 @@ const CHECKS = { podSecurity, pods, references, config, scaling, network, kafka 
   Check
 >;
 
+/** Runs all checks. */
 export function problems(objects: readonly Manifest[]): Problem[] {
-  return Object.entries(CHECKS).flatMap(([check, look]) => {
+  return Object.entries(CHECKS).flatMap(([check, run]) => {
     const found: Problem[] = [];
-    look(objects, ({ kind, metadata }, message) =>
+    run(objects, ({ kind, metadata }, message) =>
       found.push({ check, object: `${kind}/${metadata?.name}`, message }),
     );
     return found;
   });
 }
 
-/** Workloads with pods of their own. */
+/** Objects with a pod template. */
 export function workloads(objects: readonly Manifest[]): Manifest[] {
   return objects.filter(({ spec }) => spec?.template?.spec?.containers);
 }
@@ -47,7 +48,7 @@ export function named(objects: readonly Manifest[], kind: string, name: string):
   return ofKind(objects, kind).find(({ metadata }) => metadata.name === name);
 }
 
-/** Whether a label selector takes these labels. */
+/** Whether a label selector matches these labels. */
 export function selects(selector: Manifest | undefined, labels: Record<string, string> = {}): boolean {
   if (!selector) return false;
   const equal = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
@@ -55,9 +56,9 @@ export function selects(selector: Manifest | undefined, labels: Record<string, s
   return (
     equal &&
     expressions.every(({ key, operator, values }) => {
-      const there = key in labels;
-      if (operator === 'Exists') return there;
-      if (operator === 'DoesNotExist') return !there;
+      const exists = key in labels;
+      if (operator === 'Exists') return exists;
+      if (operator === 'DoesNotExist') return !exists;
       return values.includes(labels[key]) === (operator === 'In');
     })
   );

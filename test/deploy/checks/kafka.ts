@@ -7,14 +7,14 @@ import { type Check, named, ofKind, workloads } from './index.ts';
 
 const CLUSTER = 'strimzi.io/cluster';
 
-/** Strimzi's resources belong to its Kafka; topics are those of austream, rights those of its workers. */
+/** Strimzi's resources belong to its Kafka; topics and rights match those that austream uses. */
 export const kafka: Check = (objects, report) => {
   const [cluster] = ofKind(objects, 'Kafka');
   if (!cluster) return;
   for (const kind of ['KafkaNodePool', 'KafkaTopic', 'KafkaUser'])
     for (const object of ofKind(objects, kind))
       if (object.metadata.labels?.[CLUSTER] !== cluster.metadata.name)
-        report(object, 'belongs to no Kafka that is made here');
+        report(object, 'belongs to no Kafka in these manifests');
   const bootstrap = cluster.spec.kafka.listeners
     .filter(({ type }: Manifest) => type === 'internal')
     .map(({ port }: Manifest) => `${cluster.metadata.name}-kafka-bootstrap:${port}`);
@@ -30,20 +30,20 @@ export const kafka: Check = (objects, report) => {
   const specs = clusterTopicSpecs(brokers);
   for (const { name, partitions, replication, config } of specs) {
     const topic = named(objects, 'KafkaTopic', name);
-    const wanted = { partitions, replicas: replication, config };
-    const given = topic && { ...topic.spec, config: texts(topic.spec.config) };
-    if (!topic) report(cluster, `has no topic ${name}`);
-    else if (!isDeepStrictEqual(given, wanted)) report(topic, `is not ${JSON.stringify(wanted)}`);
+    const expected = { partitions, replicas: replication, config };
+    const actual = topic && { ...topic.spec, config: texts(topic.spec.config) };
+    if (!topic) report(cluster, `lacks the topic ${name}`);
+    else if (!isDeepStrictEqual(actual, expected)) report(topic, `is not ${JSON.stringify(expected)}`);
   }
   const names = specs.map(({ name }) => name);
   for (const user of ofKind(objects, 'KafkaUser'))
     for (const { resource } of user.spec.authorization.acls)
       if (resource.type === 'topic' && resource.patternType !== 'prefix' && !names.includes(resource.name))
-        report(user, `has rights on ${resource.name}, which is no topic of austream`);
+        report(user, `has rights on ${resource.name}, which austream does not use`);
   for (const workload of workloads(objects)) {
-    const { brokers: asked = [] } = configOf(objects, workload)?.kafka ?? {};
-    if (!asked.every((broker) => bootstrap.includes(broker)))
-      report(workload, `asks ${asked}, not ${bootstrap}`);
+    const { brokers: configured = [] } = configOf(objects, workload)?.kafka ?? {};
+    if (!configured.every((broker) => bootstrap.includes(broker)))
+      report(workload, `uses brokers ${configured} instead of ${bootstrap}`);
   }
 };
 

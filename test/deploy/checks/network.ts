@@ -3,31 +3,34 @@ import type { Manifest } from '../render.ts';
 import { configOf } from './config.ts';
 import { type Check, ofKind, selects, workloads } from './index.ts';
 
-/** Where cameras listen. */
+/** RTSP ports of cameras. */
 const RTSP = [554, 8554];
 
-/** A way that a policy opens: which direction, to or from whom, and the port. */
-interface Way {
+/** A connection that a policy allows; port 0 means every port. */
+interface Connection {
   readonly direction: 'in' | 'out';
   readonly peer: string;
   readonly port: number;
 }
 
-/** Ways to and from a pod, by what policies say about its labels. */
-export function waysOf(objects: readonly Manifest[], labels: Record<string, string>): Way[] {
+/** The connections that the policies allow to and from a pod with these labels. */
+export function allowedConnections(
+  objects: readonly Manifest[],
+  labels: Record<string, string>,
+): Connection[] {
   const chosen = ofKind(objects, 'NetworkPolicy').filter(({ spec }) => selects(spec.podSelector, labels));
   return chosen.flatMap(({ spec }) => [
-    ...(spec.ingress ?? []).flatMap((rule: Manifest) => opened('in', rule.from, rule.ports)),
-    ...(spec.egress ?? []).flatMap((rule: Manifest) => opened('out', rule.to, rule.ports)),
+    ...(spec.ingress ?? []).flatMap((rule: Manifest) => connectionsOf('in', rule.from, rule.ports)),
+    ...(spec.egress ?? []).flatMap((rule: Manifest) => connectionsOf('out', rule.to, rule.ports)),
   ]);
 }
 
-/** No peers mean everybody, no ports every port. */
-function opened(
-  direction: Way['direction'],
+/** A rule without peers allows everybody, one without ports every port. */
+function connectionsOf(
+  direction: Connection['direction'],
   peers: Manifest[] = [{}],
   ports: Manifest[] = [{ port: 0 }],
-): Way[] {
+): Connection[] {
   return peers.flatMap((peer) => ports.map(({ port }) => ({ direction, peer: nameOf(peer), port })));
 }
 
@@ -39,34 +42,34 @@ function nameOf({ ipBlock, namespaceSelector, podSelector }: Manifest): string {
   return parts.filter(Boolean).join('/') || 'everybody';
 }
 
-const show = ({ direction, peer, port }: Way) => `${direction} ${peer}:${port}`;
+const show = ({ direction, peer, port }: Connection) => `${direction} ${peer}:${port}`;
 
-/** Where there are policies, each workload has the ways that its config and its components need, and no others. */
+/** If there are policies, they allow each workload exactly the connections that its config and components need. */
 export const network: Check = (objects, report) => {
   const policies = ofKind(objects, 'NetworkPolicy');
   if (policies.length === 0) return;
-  const closed = policies.some(
+  const deniesByDefault = policies.some(
     ({ spec }) =>
       Object.keys(spec.podSelector).length === 0 &&
       ['Ingress', 'Egress'].every((type) => spec.policyTypes.includes(type)) &&
       !spec.ingress &&
       !spec.egress,
   );
-  if (!closed) report(policies[0]!, 'leaves what no policy names open');
+  if (!deniesByDefault) report(policies[0]!, 'no policy denies other traffic');
   for (const workload of workloads(objects)) {
     const { metadata, spec } = workload.spec.template;
-    const ways = waysOf(objects, metadata.labels);
+    const allowed = allowedConnections(objects, metadata.labels);
     const config = configOf(objects, workload);
     if (!config) continue;
     const needed = neededBy(objects, workload, spec, config);
-    for (const way of ways) {
-      const wide = way.peer === 'everybody' || way.peer.endsWith('/0') || way.port === 0;
-      if (wide || !needed.has(`${way.direction} ${way.port}`))
-        report(workload, `has a way it does not need: ${show(way)}`);
+    for (const connection of allowed) {
+      const wide = connection.peer === 'everybody' || connection.peer.endsWith('/0') || connection.port === 0;
+      if (wide || !needed.has(`${connection.direction} ${connection.port}`))
+        report(workload, `allows an unneeded connection: ${show(connection)}`);
     }
     for (const need of needed)
-      if (!ways.some(({ direction, port }) => `${direction} ${port}` === need))
-        report(workload, `lacks a way: ${need}`);
+      if (!allowed.some(({ direction, port }) => `${direction} ${port}` === need))
+        report(workload, `lacks a needed connection: ${need}`);
   }
 };
 
@@ -78,11 +81,11 @@ function neededBy(
 ): Set<string> {
   const [{ env = [] }] = pod.containers;
   const endpoint = env.find(({ name }: Manifest) => name === 'OTEL_EXPORTER_OTLP_ENDPOINT')?.value;
-  const watched = workload.metadata.name === 'infer' ? [] : RTSP;
+  const cameraPorts = workload.metadata.name === 'infer' ? [] : RTSP;
   const out = [
     53,
     ...(config.kafka.brokers ?? []).map((broker) => Number(broker.split(':')[1])),
-    ...watched,
+    ...cameraPorts,
     ...config.cameras.map(({ url }) => Number(new URL(url).port || 554)),
     ...(endpoint ? [Number(new URL(endpoint).port)] : []),
     ...(config.kafka.registry ? [Number(new URL(config.kafka.registry.url).port || 443)] : []),

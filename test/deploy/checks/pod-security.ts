@@ -1,8 +1,8 @@
 import type { Manifest } from '../render.ts';
 import { type Check, workloads } from './index.ts';
 
-/** Where the standard lets a field stand: the pod's securityContext, the containers', or both. */
-type Rule = (pod: Manifest, containers: readonly Manifest[]) => boolean;
+/** Returns true if the pod meets the control. */
+type Control = (pod: Manifest, containers: readonly Manifest[]) => boolean;
 
 const VOLUMES = new Set(
   'configMap csi downwardAPI emptyDir ephemeral image persistentVolumeClaim projected secret'.split(' '),
@@ -35,8 +35,8 @@ const handlers = (container: Manifest): Manifest[] =>
   ].flatMap((handler) => [handler?.httpGet, handler?.tcpSocket].filter(Boolean));
 const seccompOk = (profile: Manifest | undefined) => ['RuntimeDefault', 'Localhost'].includes(profile?.type);
 
-/** The controls of the Pod Security Standards at level restricted, by their names there; true where the pod keeps one. */
-export const RULES: Readonly<Record<string, Rule>> = {
+/** The controls of the Pod Security Standards, level restricted, by their official names. */
+export const CONTROLS: Readonly<Record<string, Control>> = {
   HostProcess: (pod, containers) =>
     contexts(pod, containers).every((context) => !context.windowsOptions?.hostProcess),
   'Host Namespaces': (pod) => !pod.hostNetwork && !pod.hostPID && !pod.hostIPC,
@@ -79,20 +79,22 @@ export const RULES: Readonly<Record<string, Rule>> = {
     ),
 };
 
-export function brokenRules(pod: Manifest): string[] {
+/** The names of the controls that a pod violates. */
+export function violatedControls(pod: Manifest): string[] {
   const containers = [
     ...(pod.initContainers ?? []),
     ...(pod.containers ?? []),
     ...(pod.ephemeralContainers ?? []),
   ];
-  return Object.entries(RULES).flatMap(([name, keeps]) => (keeps(pod, containers) ? [] : [name]));
+  return Object.entries(CONTROLS).flatMap(([name, meets]) => (meets(pod, containers) ? [] : [name]));
 }
 
 const LEVELS = ['enforce', 'audit', 'warn'].map((mode) => `pod-security.kubernetes.io/${mode}`);
 
 export const podSecurity: Check = (objects, report) => {
   for (const workload of workloads(objects))
-    for (const rule of brokenRules(workload.spec.template.spec)) report(workload, `breaks ${rule}`);
+    for (const control of violatedControls(workload.spec.template.spec))
+      report(workload, `violates ${control}`);
   for (const object of objects)
     if (object.kind === 'Namespace')
       for (const level of LEVELS)

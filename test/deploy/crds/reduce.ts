@@ -1,5 +1,5 @@
 /**
- * Reduces published CustomResourceDefinitions to what validation needs: served versions without descriptions, columns
+ * Reduces published CustomResourceDefinitions to what validation needs: the served versions, without descriptions, columns
  * and the schema of `status`. Usage: node reduce.ts FILE.yaml… > crds.ndjson (README.md says where the files are from).
  */
 import { readFileSync } from 'node:fs';
@@ -7,14 +7,14 @@ import { parse } from 'yaml';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** `description` is prose unless it is the name of a property. */
-function bare(value: Json, names = false): Json {
-  if (Array.isArray(value)) return value.map((item) => bare(item));
+/** Removes descriptions; below `properties`, `description` is a property's name and stays. */
+function withoutDescriptions(value: Json, propertyNames = false): Json {
+  if (Array.isArray(value)) return value.map((item) => withoutDescriptions(item));
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([key]) => names || key !== 'description')
-      .map(([key, item]) => [key, bare(item, key === 'properties' && !names)]),
+      .filter(([key]) => propertyNames || key !== 'description')
+      .map(([key, item]) => [key, withoutDescriptions(item, key === 'properties' && !propertyNames)]),
   );
 }
 
@@ -23,7 +23,7 @@ const lines = process.argv.slice(2).map((file) => {
   const versions = spec.versions
     .filter((version: { served: boolean }) => version.served)
     .map(({ name, served, storage, schema, subresources }: Record<string, Json>) => {
-      const openAPIV3Schema = bare((schema as { [key: string]: Json }).openAPIV3Schema!) as {
+      const openAPIV3Schema = withoutDescriptions((schema as { [key: string]: Json }).openAPIV3Schema!) as {
         properties: { [key: string]: Json };
       };
       const { status, ...properties } = openAPIV3Schema.properties;

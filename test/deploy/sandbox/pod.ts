@@ -11,7 +11,7 @@ import type { ConfigMap, Container, Deployment, Probe, Volume } from './objects.
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const APP = '/opt/austream';
 
-export interface PodWorld {
+export interface PodEnvironment {
   readonly network: PodNetwork;
   readonly configMaps: readonly ConfigMap[];
   /** By name and key. */
@@ -36,7 +36,7 @@ export class Pod {
   readonly #network: PodNetwork;
   readonly #user: readonly string[];
 
-  static async start(deployment: Deployment, world: PodWorld): Promise<Pod> {
+  static async start(deployment: Deployment, world: PodEnvironment): Promise<Pod> {
     const { spec } = deployment.spec.template;
     const container = spec.containers[0];
     const { runAsUser, runAsGroup, fsGroup } = { ...spec.securityContext, ...container.securityContext };
@@ -118,7 +118,7 @@ export class Pod {
   probe(kind: 'startupProbe' | 'readinessProbe' | 'livenessProbe'): Promise<number | string> {
     const probe = this.#container[kind];
     if (!probe) throw new Error(`${this.#container.name} has no ${kind}`);
-    return ask(this.#network.address, portOf(probe, this.#container), probe.httpGet.path);
+    return httpStatus(this.#network.address, portOf(probe, this.#container), probe.httpGet.path);
   }
 
   /** Runs a command in the container as its user, as `kubectl exec` does; resolves with its output and status. */
@@ -151,7 +151,7 @@ export class Pod {
 }
 
 /** GET; resolves with the status, or with the code of the error. */
-export function ask(
+export function httpStatus(
   host: string,
   port: number,
   path: string,
@@ -190,7 +190,7 @@ async function childPid(bwrap: ChildProcess): Promise<number> {
 }
 
 /** What an image of deploy/docker has, from this machine: Debian 12's /usr and the checkout. */
-function image(scratch: string, hosts: PodWorld['hosts']): string[] {
+function image(scratch: string, hosts: PodEnvironment['hosts']): string[] {
   const lines = [
     '127.0.0.1 localhost',
     ...Object.entries(hosts).map(([name, address]) => `${address} ${name}`),
@@ -212,7 +212,7 @@ function mounts(
   container: Container,
   volumes: readonly Volume[],
   scratch: string,
-  world: PodWorld,
+  world: PodEnvironment,
   fsGroup: number | undefined,
 ): string[] {
   const wanted = [...(container.volumeMounts ?? [])].sort((a, b) => a.mountPath.length - b.mountPath.length);
@@ -256,7 +256,7 @@ function parents(paths: readonly string[]): string[] {
     .flatMap((path) => ['--perms', '0755', '--dir', path]);
 }
 
-function files(volume: Volume, world: PodWorld): { path: string; content: string; mode: number }[] {
+function files(volume: Volume, world: PodEnvironment): { path: string; content: string; mode: number }[] {
   const sources = volume.projected?.sources ?? [{ configMap: volume.configMap, secret: volume.secret }];
   return sources.flatMap(({ configMap, secret }) => {
     const given = configMap ?? secret;
@@ -287,7 +287,7 @@ function entrypoint(): string[] {
 }
 
 /** The image's variables, then the container's. */
-function environment(container: Container, world: PodWorld): string[] {
+function environment(container: Container, world: PodEnvironment): string[] {
   const ofImage = ofDockerfile('ENV')
     .split(' ')
     .map((one) => one.split('=') as [string, string]);

@@ -1,17 +1,17 @@
 import { type Labels, type NetworkPolicy, type PolicyPeer, type PolicyRule, selects } from './objects.ts';
 
 /** Somebody whom policies may name. */
-export interface Neighbour {
+export interface Peer {
   readonly address: string;
   readonly namespace: Labels;
   readonly labels: Labels;
 }
 
-export interface Place {
+export interface PodPlacement {
   readonly labels: Labels;
   /** Of the namespace that the pod and the policies are in. */
   readonly namespace: Labels;
-  readonly neighbours: readonly Neighbour[];
+  readonly peers: readonly Peer[];
   /** Where the kubelet asks from: no policy keeps it out. */
   readonly node: string;
 }
@@ -20,7 +20,7 @@ export interface Place {
 export const REFUSED = 'EHOSTUNREACH';
 
 /** What a network plugin would make of the policies for one pod: nftables rules inside its network namespace. */
-export function firewall(policies: readonly NetworkPolicy[], place: Place): string {
+export function firewall(policies: readonly NetworkPolicy[], place: PodPlacement): string {
   const own = policies.filter(({ spec }) => selects(spec.podSelector, place.labels));
   const chain = (direction: 'ingress' | 'egress', hook: string, address: string) => {
     const isolating = own.filter(({ spec }) =>
@@ -45,7 +45,7 @@ export function firewall(policies: readonly NetworkPolicy[], place: Place): stri
   return `table inet policies {\n${chain('ingress', 'input', 'saddr')}\n${chain('egress', 'output', 'daddr')}\n}\n`;
 }
 
-function allow(rule: PolicyRule, side: string, place: Place): string[] {
+function allow(rule: PolicyRule, side: string, place: PodPlacement): string[] {
   const peers = rule.from ?? rule.to;
   const hosts = peers ? peers.flatMap((peer) => addresses(peer, side, place)) : [''];
   const ports = rule.ports
@@ -60,13 +60,13 @@ function allow(rule: PolicyRule, side: string, place: Place): string[] {
   return hosts.flatMap((host) => ports.map((port) => [host, port].filter(Boolean).join(' ')));
 }
 
-function addresses(peer: PolicyPeer, side: string, { neighbours, namespace }: Place): string[] {
+function addresses(peer: PolicyPeer, side: string, { peers, namespace }: PodPlacement): string[] {
   if (peer.ipBlock) {
     if (peer.ipBlock.cidr.includes(':')) return [];
     const except = (peer.ipBlock.except ?? []).map((cidr) => ` ip ${side} != ${cidr}`).join('');
     return [`ip ${side} ${peer.ipBlock.cidr}${except}`];
   }
-  return neighbours
+  return peers
     .filter((neighbour) =>
       peer.namespaceSelector
         ? selects(peer.namespaceSelector, neighbour.namespace)
