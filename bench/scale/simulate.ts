@@ -2,7 +2,7 @@ import { seededRandom } from '../random.ts';
 import { EventQueue } from './event-queue.ts';
 import { CROP_RECORD_BYTES, type Deployment, EVENT_BYTES, type ServiceTimes } from './times.ts';
 
-export interface Prediction {
+interface Prediction {
   /** From capture until the event is readable, over all frames of the busiest workers, seconds. */
   readonly lag: { readonly p50: number; readonly p99: number };
   /** Utilisation of the busiest ingest worker's cores, and of the busiest inference worker's device, 0…1. */

@@ -7,7 +7,7 @@ import { serveCameraRoutes } from './camera-routes.ts';
 import type { Hello, Message } from './protocol.ts';
 import { type DashboardStore, HISTORY_SECONDS } from './store.ts';
 
-export interface DashboardOptions {
+interface DashboardOptions {
   readonly store: DashboardStore;
   /** Score from which each AU counts as active (12 values, 0…1). */
   readonly thresholds: ArrayLike<number>;

@@ -7,7 +7,7 @@ const QUERY = ['--query-gpu=index,utilization.gpu,memory.used,memory.total', '--
 const MAX_AGE_MS = 5_000;
 const run = promisify(execFile);
 
-export interface Gpu {
+interface Gpu {
   readonly index: string;
   /** 0…1. */
   readonly utilization: number;

@@ -8,7 +8,7 @@ import { kubernetesTools } from './tools.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 /** The two newest versions that kubernetes-validate supports. */
-export const VERSIONS = ['1.36', '1.37'] as const;
+const VERSIONS = ['1.36', '1.37'] as const;
 
 /**
  * Validates objects against the schemas, in one run of the validator; equal objects are validated once. Returns the

@@ -1,10 +1,10 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { consume } from '../../src/consume/index.ts';
 
-const idOf = (cameraId: string, epoch: number, trackId: number, frame: number) =>
+const faceId = (cameraId: string, epoch: number, trackId: number, frame: number) =>
   `${cameraId}/${epoch}/${trackId}/${frame}`;
 
-/** The faces on a cluster's crops and frames topics, as a read_committed consumer gets them, each once per record. */
+/** Collects the faces on a cluster's topics au.crops and au.frames with a read_committed consumer, once per record. */
 export class TopicReader {
   readonly crops: string[] = [];
   readonly frames: string[] = [];
@@ -17,18 +17,20 @@ export class TopicReader {
     this.#reading = this.#read();
   }
 
-  /** Records that a group has not come to yet, over all partitions of a topic, by its committed offsets. */
+  /** A group's lag on a topic by its committed offsets, in records, over all partitions. */
   async lag(groupId: string, topic: string): Promise<number> {
     const admin = new Kafka({ brokers: [this.#brokers], logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
     try {
       const ends = await admin.fetchTopicOffsets(topic);
       const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] });
-      const at = new Map(committed!.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
-      // Nothing committed, nothing read: −1 counts from the beginning.
+      const offsets = new Map(
+        committed!.partitions.map(({ partition, offset }) => [partition, Number(offset)]),
+      );
+      // An offset of −1 (nothing committed) counts from the beginning.
       return ends.reduce(
         (sum, { partition, low, high }) =>
-          sum + Number(high) - Math.max(Number(low), at.get(partition) ?? -1),
+          sum + Number(high) - Math.max(Number(low), offsets.get(partition) ?? -1),
         0,
       );
     } finally {
@@ -42,7 +44,7 @@ export class TopicReader {
   }
 
   async #read(): Promise<void> {
-    const places = new Set<string>();
+    const seen = new Set<string>();
     for await (const event of consume({
       brokers: [this.#brokers],
       topics: ['au.crops', 'au.frames'],
@@ -51,17 +53,17 @@ export class TopicReader {
       commit: false,
       signal: this.#stop.signal,
     })) {
-      // This consumer may be given again what it had: the same place is the same record.
-      const place = `${event.topic}/${event.partition}/${event.offset}`;
-      if (places.has(place)) continue;
-      places.add(place);
+      // The consumer may receive a record twice; its position identifies it.
+      const position = `${event.topic}/${event.partition}/${event.offset}`;
+      if (seen.has(position)) continue;
+      seen.add(position);
       if (event.record === 'FaceCropBatch') {
         const { cameraId, epoch, trackId, crops } = event.value;
-        this.crops.push(...crops.map(({ frame }) => idOf(cameraId, epoch, trackId, frame)));
+        this.crops.push(...crops.map(({ frame }) => faceId(cameraId, epoch, trackId, frame)));
       }
       if (event.record === 'AuFrame') {
         const { cameraId, epoch, trackId, frame } = event.value;
-        this.frames.push(idOf(cameraId, epoch, trackId, frame));
+        this.frames.push(faceId(cameraId, epoch, trackId, frame));
       }
     }
   }

@@ -15,7 +15,7 @@ import {
   ofKind,
 } from '../deploy/sandbox/objects.ts';
 import { httpStatus, Pod } from '../deploy/sandbox/pod.ts';
-import { firewall, REFUSED } from '../deploy/sandbox/policy.ts';
+import { firewall, REJECTED } from '../deploy/sandbox/policy.ts';
 import { Strimzi } from '../deploy/sandbox/strimzi.ts';
 import { Austream, childrenOf, DEMO_CLIP } from './austream.ts';
 import { TopicReader } from './deploy-topics.ts';
@@ -25,13 +25,12 @@ const PASSWORD = 'kwis4tz-h4d3r4ch';
 const SECONDS = 1_000;
 
 /**
- * The pods of an overlay as processes, called as its manifests call them, in networks through which only that gets
- * what its NetworkPolicies allow. There is no GPU here: `infer.device` is cpu, and so is the claim on the device
- * plugin left out; everything else is the overlay's own.
+ * Runs an overlay's pods as processes with the arguments, mounts, users and NetworkPolicies of its manifests. There is no
+ * GPU: `infer.device` is cpu, and the GPU limit is ignored. Everything else is the overlay's own.
  */
 const network = new ClusterNetwork();
-const [kafka, camera, stranger] = [network.address(201), network.address(202), network.address(203)];
-const listening: Server[] = [];
+const [kafka, camera, outsider] = [network.address(201), network.address(202), network.address(203)];
+const listeners: Server[] = [];
 let strimzi: Strimzi;
 let simulator: Simulator;
 let topics: TopicReader;
@@ -42,7 +41,7 @@ beforeAll(async () => {
   objects = (await render(join(K8S, 'overlays', OVERLAY))) as KubernetesObject[];
   pods = { ingest: network.pod(), infer: network.pod() };
   const namespace = { 'kubernetes.io/metadata.name': 'austream' };
-  const brokers = {
+  const brokerPod = {
     address: kafka,
     namespace,
     labels: { 'strimzi.io/name': 'kafka-kafka', 'strimzi.io/cluster': 'kafka' },
@@ -50,10 +49,10 @@ beforeAll(async () => {
   for (const component of ['ingest', 'infer'] as const)
     network.enforce(
       pods[component],
-      firewall(ofKind<NetworkPolicy>(objects, 'NetworkPolicy').map(camerasHere), {
+      firewall(ofKind<NetworkPolicy>(objects, 'NetworkPolicy').map(withSimulatorAddress), {
         labels: deployment(component).spec.template.metadata.labels,
         namespace,
-        peers: [brokers],
+        peers: [brokerPod],
         node: pods[component].node,
       }),
     );
@@ -67,7 +66,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await topics?.[Symbol.asyncDispose]();
-  for (const server of listening) server.close();
+  for (const server of listeners) server.close();
   await Promise.all([simulator?.stop(), strimzi?.stop()]);
   network[Symbol.dispose]();
 });
@@ -76,14 +75,14 @@ function deployment(component: string): Deployment {
   return named<Deployment>(objects, 'Deployment', (name) => name === component);
 }
 
-/** The overlay has an address of documentation's for the cameras' network; here it is the simulator's. */
-function camerasHere(policy: NetworkPolicy): NetworkPolicy {
+/** Replaces the placeholder of the cameras' network by the simulator's address. */
+function withSimulatorAddress(policy: NetworkPolicy): NetworkPolicy {
   return JSON.parse(JSON.stringify(policy).replaceAll('"192.0.2.0/24"', `"${camera}/32"`));
 }
 
 function listen(host: string, port: number): Promise<void> {
   const server = createServer((socket) => socket.end());
-  listening.push(server);
+  listeners.push(server);
   return new Promise((resolve, reject) => {
     server.once('error', reject).listen(port, host, resolve);
   });
@@ -92,7 +91,7 @@ function listen(host: string, port: number): Promise<void> {
 function start(component: 'ingest' | 'infer', hosts = strimzi.hosts): Promise<Pod> {
   const configMaps = ofKind<ConfigMap>(objects, 'ConfigMap').map((map) => ({
     ...map,
-    data: Object.fromEntries(Object.entries(map.data).map(([key, text]) => [key, onCpu(text)])),
+    data: Object.fromEntries(Object.entries(map.data).map(([key, text]) => [key, withCpuDevice(text)])),
   }));
   return Pod.start(deployment(component), {
     network: pods[component],
@@ -102,23 +101,23 @@ function start(component: 'ingest' | 'infer', hosts = strimzi.hosts): Promise<Po
   });
 }
 
-function onCpu(text: string): string {
+function withCpuDevice(text: string): string {
   const config = parse(text);
   return config.infer?.device === undefined
     ? text
     : stringify({ ...config, infer: { ...config.infer, device: 'cpu' } });
 }
 
-async function ready(pod: Pod): Promise<void> {
+async function waitUntilReady(pod: Pod): Promise<void> {
   for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe'] as const)
     await expect
       .poll(async () => (pod.running ? await pod.probe(probe) : 'ended'), { timeout: 60 * SECONDS })
       .toSatisfy((answer) => answer === 200 || answer === 'ended');
-  if (!pod.running) throw new Error(`the pod has ended:\n${pod.stderr}`);
+  if (!pod.running) throw new Error(`the pod has exited:\n${pod.stderr}`);
 }
 
-/** Ends a pod as the kubelet does; its grace period is the time that it has. */
-async function drained(pod: Pod, component: string, code = 0): Promise<void> {
+/** Stops a pod as the kubelet does, and checks that it exits within its grace period with `code`. */
+async function expectGracefulExit(pod: Pod, component: string, code = 0): Promise<void> {
   const grace = deployment(component).spec.template.spec.terminationGracePeriodSeconds!;
   pod.terminate();
   const late = AbortSignal.timeout(grace * SECONDS);
@@ -127,11 +126,11 @@ async function drained(pod: Pod, component: string, code = 0): Promise<void> {
 }
 
 it(
-  'pods become ready, score a camera, are shut in, and lose and repeat nothing when they are replaced',
+  'pods become ready, score a camera, are isolated, and lose or repeat no event when they are replaced',
   async () => {
     await using ingest = await start('ingest');
     await using first = await start('infer');
-    await Promise.all([ready(ingest), ready(first)]);
+    await Promise.all([waitUntilReady(ingest), waitUntilReady(first)]);
 
     await using adding = new Austream([
       ...['cameras', 'add', 'lobby', '--url', simulator.urls[0]!, '--username', 'viewer'],
@@ -143,7 +142,7 @@ it(
       expect.poll(() => topics.frames.length, { timeout: 60 * SECONDS }).toBeGreaterThan(frames);
     await progress(30);
 
-    // Who they are and what they may.
+    // Users, capabilities and writable paths.
     for (const pod of [ingest, first]) {
       for (const pid of [pod.pid, ...(await childrenOf(pod.pid))]) {
         const status = readFileSync(`/proc/${pid}/status`, 'utf8');
@@ -160,27 +159,27 @@ it(
         expect(await write(path)).toEqual({ status: 0, output: '' });
     }
 
-    // Where they get through to. Somebody listens everywhere.
-    const ways = async (pod: Pod) => ({
+    // Connections that the policies allow; every address below has a listener.
+    const connections = async (pod: Pod) => ({
       kafka: await pod.connect(kafka, 9093),
       'another port of kafka': await pod.connect(kafka, 9999),
       camera: await pod.connect(camera, 554),
       'another port of the camera': await pod.connect(camera, 80),
     });
-    const shut = { 'another port of kafka': REFUSED, 'another port of the camera': REFUSED };
-    expect(await ways(ingest)).toEqual({ kafka: 'open', camera: 'open', ...shut });
-    expect(await ways(first)).toEqual({ kafka: 'open', camera: REFUSED, ...shut });
+    const blocked = { 'another port of kafka': REJECTED, 'another port of the camera': REJECTED };
+    expect(await connections(ingest)).toEqual({ kafka: 'open', camera: 'open', ...blocked });
+    expect(await connections(first)).toEqual({ kafka: 'open', camera: REJECTED, ...blocked });
     for (const { address } of Object.values(pods))
-      expect(await httpStatus(address, 8080, '/healthz', stranger)).toBe(REFUSED);
+      expect(await httpStatus(address, 8080, '/healthz', outsider)).toBe(REJECTED);
 
-    // Inference is replaced while crops come; then the camera's worker goes, and what it had published is scored.
-    await drained(first, 'infer');
+    // The inference pod is replaced while crops arrive; then the ingest pod stops, and all its crops are scored.
+    await expectGracefulExit(first, 'infer');
     await using second = await start('infer');
-    await ready(second);
+    await waitUntilReady(second);
     await progress(topics.frames.length + 30);
-    await drained(ingest, 'ingest');
+    await expectGracefulExit(ingest, 'ingest');
     await expect.poll(() => topics.lag('austream-infer', 'au.crops'), { timeout: 60 * SECONDS }).toBe(0);
-    await drained(second, 'infer');
+    await expectGracefulExit(second, 'infer');
     expect(await topics.lag('austream-infer', 'au.crops')).toBe(0);
     await expect.poll(() => new Set(topics.frames), { timeout: 30 * SECONDS }).toEqual(new Set(topics.crops));
     expect(topics.frames.length).toBe(topics.crops.length);
@@ -192,16 +191,16 @@ it(
 );
 
 it(
-  'a pod that has only begun to start ends when it is asked to',
+  'a pod that is still starting exits on SIGTERM',
   async () => {
     await using pod = await start(
       'infer',
-      Object.fromEntries(Object.keys(strimzi.hosts).map((name) => [name, stranger])),
+      Object.fromEntries(Object.keys(strimzi.hosts).map((name) => [name, outsider])),
     );
     const processes = () => childrenOf(pod.pid).then(({ length }) => length);
     await expect.poll(processes, { timeout: 30 * SECONDS, interval: 5 }).toBeGreaterThan(0);
-    expect(await pod.probe('startupProbe')).toBe('ECONNREFUSED');
-    await drained(pod, 'infer', 128 + 15);
+    expect(await pod.probe('startupProbe')).toBe('ECONNREJECTED');
+    await expectGracefulExit(pod, 'infer', 128 + 15);
   },
   150 * SECONDS,
 );

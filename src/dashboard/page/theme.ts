@@ -4,7 +4,7 @@ const THEMES = ['auto', 'light', 'dark'] as const;
 type Theme = (typeof THEMES)[number];
 
 /** Colours for canvases; read again when the theme changes. */
-export interface Palette {
+interface Palette {
   readonly text: string;
   readonly muted: string;
   readonly line: string;

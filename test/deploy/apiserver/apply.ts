@@ -1,7 +1,7 @@
 /**
- * Applies every overlay, and all components together, to a real kube-apiserver with Pod Security admission: first as a
- * dry run, then truly, then a pod of each template. Not part of the tests, for the server must be built first; needs Go
- * and etcd (Debian: etcd-server). Usage: node test/deploy/apiserver/apply.ts
+ * Applies every overlay, and all components together, to a real kube-apiserver with Pod Security admission: a dry run, the
+ * real apply, and a pod of each template. Not part of the tests, because the server must be built first (half an hour).
+ * Needs Go and etcd (Debian: etcd-server). Usage: node test/deploy/apiserver/apply.ts
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,8 +10,8 @@ import { K8S, type Manifest, OVERLAYS, render, renderTogether } from '../render.
 import { ApiServer } from './servers.ts';
 
 const CRDS = new URL('../crds/crds.ndjson', import.meta.url);
-/** Every component that goes together with the others. */
-const TOGETHER = [
+/** All components that can be combined. */
+const COMPATIBLE = [
   ...['dashboard', 'external-secrets', 'gpu', 'kafka-strimzi', 'keda-strimzi', 'model-image'],
   ...['network-policies', 'otel', 'prometheus', 'registry'],
 ];
@@ -20,9 +20,9 @@ const stream = (objects: readonly Manifest[]) =>
   objects.map((object) => JSON.stringify(object)).join('\n---\n');
 const APPLY = ['apply', '--server-side', '--force-conflicts', '-f', '-'];
 
-/** Applies objects; an answer with a warning is a failure. */
-async function apply(api: ApiServer, objects: readonly Manifest[], ...more: string[]): Promise<void> {
-  const { stderr } = await api.kubectl([...APPLY, ...more], stream(objects));
+/** Applies objects; throws on a warning. */
+async function apply(api: ApiServer, objects: readonly Manifest[], ...flags: string[]): Promise<void> {
+  const { stderr } = await api.kubectl([...APPLY, ...flags], stream(objects));
   if (/^Warning:/m.test(stderr)) throw new Error(stderr);
 }
 
@@ -38,7 +38,7 @@ function podOf({ metadata, spec }: Manifest): Manifest {
 }
 
 async function applyAll(api: ApiServer, name: string, objects: readonly Manifest[]): Promise<void> {
-  // What others need to be there: a dry run keeps nothing.
+  // A dry run stores nothing, so the objects that others depend on are applied first.
   await apply(
     api,
     objects.filter(({ kind }) => ['Namespace', 'PriorityClass', 'ServiceAccount'].includes(kind)),
@@ -47,14 +47,14 @@ async function applyAll(api: ApiServer, name: string, objects: readonly Manifest
   await apply(api, objects);
   const pods = workloads(objects).map(podOf);
   await apply(api, pods, '--dry-run=server');
-  process.stdout.write(`${name}: ${objects.length} objects and ${pods.length} pods taken\n`);
+  process.stdout.write(`${name}: ${objects.length} objects and ${pods.length} pods accepted\n`);
 }
 
-/** What must be refused, so that what is taken means something. */
-async function refused(api: ApiServer, what: string, object: Manifest): Promise<void> {
-  const answer = await apply(api, [object], '--dry-run=server').catch((error: Error) => error);
-  if (!(answer instanceof Error)) throw new Error(`${what} was taken`);
-  process.stdout.write(`${what}: refused\n`);
+/** Checks that the server rejects an invalid object. */
+async function expectRejected(api: ApiServer, what: string, object: Manifest): Promise<void> {
+  const outcome = await apply(api, [object], '--dry-run=server').catch((error: Error) => error);
+  if (!(outcome instanceof Error)) throw new Error(`${what} was accepted`);
+  process.stdout.write(`${what}: rejected\n`);
 }
 
 const api = await ApiServer.start();
@@ -68,15 +68,15 @@ try {
   await apply(api, crds);
   await api.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']);
   for (const name of OVERLAYS) await applyAll(api, name, await render(join(K8S, 'overlays', name)));
-  const all = await renderTogether(['base', 'base/run'], TOGETHER);
+  const all = await renderTogether(['base', 'base/run'], COMPATIBLE);
   await applyAll(api, 'all components', all);
   const pod = podOf(workloads(all)[0]!);
   const broken = structuredClone(pod);
   broken.spec.containers[0].securityContext.capabilities = { add: ['SYS_ADMIN'] };
-  await refused(api, 'a pod with SYS_ADMIN', broken);
-  const misspelt = structuredClone(all.find(({ kind }) => kind === 'ScaledObject')!);
-  misspelt.spec.maxReplicas = 3;
-  await refused(api, 'a misspelt field of KEDA', misspelt);
+  await expectRejected(api, 'a pod with SYS_ADMIN', broken);
+  const misspelled = structuredClone(all.find(({ kind }) => kind === 'ScaledObject')!);
+  misspelled.spec.maxReplicas = 3;
+  await expectRejected(api, 'a misspelled field of KEDA', misspelled);
 } finally {
   await api.stop();
 }

@@ -1,6 +1,6 @@
 //go:build tools
 
-// Package apiserver names what apply.ts builds: kube-apiserver, whose modules go.mod pins.
+// Package apiserver imports kube-apiserver, which apply.ts builds, so that go.mod pins its modules.
 package apiserver
 
 import _ "k8s.io/kubernetes/cmd/kube-apiserver"

@@ -16,7 +16,7 @@ const VERSION = '1.37.2';
 const TOKEN = 'administrator';
 const run = promisify(execFile);
 
-/** kube-apiserver, built from the Go proxy's modules: half an hour on two cores, then it is in `.cache/`. */
+/** kube-apiserver, built from Go modules: half an hour on two cores, then cached in `.cache/`. */
 async function binary(): Promise<string> {
   const pinned = readFileSync(join(HERE, 'go.mod'), 'utf8');
   const folder = await cached('kube-apiserver', pinned, async (dir) => {
@@ -37,7 +37,7 @@ async function binary(): Promise<string> {
   return join(folder, 'kube-apiserver');
 }
 
-/** An API server with Pod Security admission, on an etcd (Debian's etcd-server) of its own; nothing runs the pods. */
+/** An API server with Pod Security admission and its own etcd (Debian's etcd-server). Nothing runs the pods. */
 export class ApiServer {
   readonly #kubectl: string;
   readonly #url: string;
@@ -58,7 +58,7 @@ export class ApiServer {
     const key = join(folder, 'service-accounts.key');
     await run('openssl', ['genrsa', '-out', key, '2048']);
     await writeFile(join(folder, 'tokens.csv'), `${TOKEN},admin,admin,system:masters\n`);
-    const url = (at: number) => `http://127.0.0.1:${at}`;
+    const url = (number: number) => `http://127.0.0.1:${number}`;
     const etcd = spawn(
       'etcd',
       [
@@ -85,21 +85,21 @@ export class ApiServer {
       ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
-    const said = text(server.stderr);
+    const log = text(server.stderr);
     const api = new ApiServer(kubectl, `https://127.0.0.1:${port}`, folder, [server, etcd]);
     for (let tries = 0; ; tries += 1) {
-      if (server.exitCode !== null) throw new Error(`kube-apiserver ended:\n${(await said).slice(-3000)}`);
+      if (server.exitCode !== null) throw new Error(`kube-apiserver ended:\n${(await log).slice(-3000)}`);
       const ready = await api.kubectl(['get', '--raw', '/readyz']).catch((error: Error) => error);
       if (!(ready instanceof Error)) return api;
       if (tries > 120) {
         await api.stop();
-        throw new Error(`kube-apiserver is not ready: ${ready.message}\n${(await said).slice(-3000)}`);
+        throw new Error(`kube-apiserver is not ready: ${ready.message}\n${(await log).slice(-3000)}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 1_000));
     }
   }
 
-  /** Runs kubectl; rejects with what it says. */
+  /** Runs kubectl; rejects with its error output. */
   async kubectl(args: readonly string[], input = ''): Promise<{ stdout: string; stderr: string }> {
     const access = ['--server', this.#url, '--token', TOKEN, '--insecure-skip-tls-verify'];
     const running = run(this.#kubectl, [...access, ...args], {

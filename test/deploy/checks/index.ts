@@ -8,7 +8,7 @@ import { references } from './references.ts';
 import { scaling } from './scaling.ts';
 
 /** A mistake that an API server accepts, or (pod security) rejects only when it creates pods. */
-export interface Problem {
+interface Problem {
   /** Name of the check that found it. */
   readonly check: string;
   /** kind/name. */

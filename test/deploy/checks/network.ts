@@ -14,10 +14,7 @@ interface Connection {
 }
 
 /** The connections that the policies allow to and from a pod with these labels. */
-export function allowedConnections(
-  objects: readonly Manifest[],
-  labels: Record<string, string>,
-): Connection[] {
+function allowedConnections(objects: readonly Manifest[], labels: Record<string, string>): Connection[] {
   const chosen = ofKind(objects, 'NetworkPolicy').filter(({ spec }) => selects(spec.podSelector, labels));
   return chosen.flatMap(({ spec }) => [
     ...(spec.ingress ?? []).flatMap((rule: Manifest) => connectionsOf('in', rule.from, rule.ports)),

@@ -4,15 +4,15 @@ import { randomInt } from 'node:crypto';
 const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] });
 
 /**
- * A small cluster's network: this host is the node, with further addresses for whatever pods talk to, and each pod has
- * a network namespace and a cable of its own. Addresses are those set aside for testing networks (198.18.0.0/15).
+ * A small cluster network: this host is the node, with additional addresses for the pods' peers; each pod has its own
+ * network namespace and veth pair. Addresses are from 198.18.0.0/15, reserved for tests (RFC 2544).
  */
 export class ClusterNetwork {
   readonly #id = randomInt(256);
   readonly #namespaces: string[] = [];
   readonly #addresses: string[] = [];
 
-  /** An address of this host's, for a peer of the pods. */
+  /** Adds an address to this host, for a peer of the pods. */
   address(last: number): string {
     const address = `198.18.${this.#id}.${last}`;
     ip('addr', 'add', `${address}/32`, 'dev', 'lo');
@@ -20,7 +20,7 @@ export class ClusterNetwork {
     return address;
   }
 
-  /** A pod's namespace. */
+  /** Creates a pod's network namespace. */
   pod(): PodNetwork {
     const index = this.#namespaces.length;
     const [node, address] = [1, 2].map((host) => `198.18.${this.#id}.${4 * index + host}`) as [
@@ -40,7 +40,7 @@ export class ClusterNetwork {
     return { name, node, address };
   }
 
-  /** Puts nftables rules into force in a pod's namespace, in place of those there. */
+  /** Replaces the nftables rules in a pod's namespace. */
   enforce({ name }: PodNetwork, rules: string): void {
     const nft = (input: string) => execFileSync('ip', ['netns', 'exec', name, 'nft', '-f', '-'], { input });
     nft(`flush ruleset\n${rules}`);
@@ -53,9 +53,9 @@ export class ClusterNetwork {
 }
 
 export interface PodNetwork {
-  /** Of the network namespace. */
+  /** Name of the network namespace. */
   readonly name: string;
-  /** This host as the pod sees it. */
+  /** Address of this host, as seen from the pod. */
   readonly node: string;
   readonly address: string;
 }

@@ -1,12 +1,12 @@
-/** What of Kubernetes' objects the sandbox reads. */
-export interface Meta {
+/** The fields of Kubernetes objects that the sandbox uses. */
+interface Meta {
   readonly name: string;
   readonly namespace?: string;
   readonly labels?: Labels;
 }
 export type Labels = Readonly<Record<string, string>>;
 
-export interface Selector {
+interface Selector {
   readonly matchLabels?: Labels;
   readonly matchExpressions?: readonly { key: string; operator: string; values?: readonly string[] }[];
 }
@@ -35,7 +35,7 @@ export interface Container {
   readonly livenessProbe?: Probe;
 }
 
-export interface SecurityContext {
+interface SecurityContext {
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
   readonly fsGroup?: number;
@@ -118,15 +118,16 @@ export function ofKind<T extends KubernetesObject>(objects: readonly KubernetesO
   return objects.filter((object): object is T => object.kind === kind);
 }
 
+/** The only object of a kind whose name matches; throws unless there is exactly one. */
 export function named<T extends KubernetesObject>(
   objects: readonly KubernetesObject[],
   kind: string,
-  fits: (name: string) => boolean,
+  matches: (name: string) => boolean,
 ): T {
-  const found = ofKind<T>(objects, kind).filter(({ metadata }) => fits(metadata.name));
+  const found = ofKind<T>(objects, kind).filter(({ metadata }) => matches(metadata.name));
   if (found.length !== 1)
     throw new Error(
-      `${found.length} objects of kind ${kind} fit; there are ${ofKind(objects, kind).map(({ metadata }) => metadata.name)}`,
+      `${found.length} objects of kind ${kind} match; existing: ${ofKind(objects, kind).map(({ metadata }) => metadata.name)}`,
     );
   return found[0]!;
 }
@@ -139,7 +140,7 @@ export function selects(selector: Selector, labels: Labels): boolean {
       if (operator === 'NotIn') return !values!.includes(labels[key] ?? '');
       if (operator === 'Exists') return key in labels;
       if (operator === 'DoesNotExist') return !(key in labels);
-      throw new Error(`a selector's operator ${operator} is not known here`);
+      throw new Error(`the selector operator ${operator} is not supported`);
     })
   );
 }

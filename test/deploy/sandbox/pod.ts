@@ -11,24 +11,24 @@ import type { ConfigMap, Container, Deployment, Probe, Volume } from './objects.
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const APP = '/opt/austream';
 
-export interface PodEnvironment {
+interface PodEnvironment {
   readonly network: PodNetwork;
   readonly configMaps: readonly ConfigMap[];
-  /** By name and key. */
+  /** Values by secret name and key. */
   readonly secrets: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Names that the cluster's DNS would answer. */
+  /** Host names that the cluster's DNS would resolve, with their addresses. */
   readonly hosts: Readonly<Record<string, string>>;
 }
 
 /**
- * A pod's container as processes of this machine, under what its manifest asks for: arguments, environment, mounts,
- * user, capabilities, privileges, read-only root, and the network namespace given. The root is this machine's /usr with
- * the checkout at /opt/austream. Seccomp, cgroups and the kubelet's restarts are not here.
+ * Runs a pod's container as processes of this machine, as its manifest demands: arguments, environment, mounts, user,
+ * capabilities, privileges, read-only root and network namespace. The root is this machine's /usr with the checkout at
+ * /opt/austream. Seccomp, cgroups and restarts by the kubelet are not simulated.
  */
 export class Pod {
   stdout = '';
   stderr = '';
-  /** The container's first process, by this machine's numbers. */
+  /** The container's PID 1, as a process id of this machine. */
   readonly pid: number;
   readonly exited: Promise<number | null>;
   readonly #bwrap: ChildProcess;
@@ -36,7 +36,7 @@ export class Pod {
   readonly #network: PodNetwork;
   readonly #user: readonly string[];
 
-  static async start(deployment: Deployment, world: PodEnvironment): Promise<Pod> {
+  static async start(deployment: Deployment, environment: PodEnvironment): Promise<Pod> {
     const { spec } = deployment.spec.template;
     const container = spec.containers[0];
     const { runAsUser, runAsGroup, fsGroup } = { ...spec.securityContext, ...container.securityContext };
@@ -53,7 +53,7 @@ export class Pod {
     const scratch = mkdtempSync(join(tmpdir(), 'austream-pod-'));
     chmodSync(scratch, 0o755);
     const args = [
-      ...['netns', 'exec', world.network.name, 'bwrap'],
+      ...['netns', 'exec', environment.network.name, 'bwrap'],
       ...[
         '--unshare-pid',
         '--unshare-ipc',
@@ -73,10 +73,10 @@ export class Pod {
         '--cap-add',
         'CAP_SETPCAP',
       ],
-      ...image(scratch, world.hosts),
-      ...mounts(container, spec.volumes ?? [], scratch, world, fsGroup),
+      ...image(scratch, environment.hosts),
+      ...mounts(container, spec.volumes ?? [], scratch, environment, fsGroup),
       ...(readOnlyRootFilesystem ? ['--remount-ro', '/'] : []),
-      ...environment(container, world),
+      ...variables(container, environment),
       ...['--', 'setpriv', ...user],
       ...(container.command ?? entrypoint()),
       ...container.args,
@@ -84,7 +84,7 @@ export class Pod {
     const bwrap = spawn('ip', args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
     bwrap.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
     const pid = await childPid(bwrap);
-    return new Pod(bwrap, pid, container, world.network, user);
+    return new Pod(bwrap, pid, container, environment.network, user);
   }
 
   private constructor(
@@ -114,14 +114,14 @@ export class Pod {
     return this.#bwrap.exitCode === null && this.#bwrap.signalCode === null;
   }
 
-  /** What the kubelet would get at a probe: the status, or why there is none. */
+  /** The result of a probe, as the kubelet would see it: the HTTP status, or the error code. */
   probe(kind: 'startupProbe' | 'readinessProbe' | 'livenessProbe'): Promise<number | string> {
     const probe = this.#container[kind];
     if (!probe) throw new Error(`${this.#container.name} has no ${kind}`);
     return httpStatus(this.#network.address, portOf(probe, this.#container), probe.httpGet.path);
   }
 
-  /** Runs a command in the container as its user, as `kubectl exec` does; resolves with its output and status. */
+  /** Runs a command in the container as its user, like `kubectl exec`. Resolves with exit status and output. */
   exec(...command: string[]): Promise<{ status: number; output: string }> {
     const namespaces = ['--mount', '--net', '--pid', '--ipc', '--uts'];
     const args = ['--target', String(this.pid), ...namespaces, 'setpriv', ...this.#user, ...command];
@@ -132,25 +132,25 @@ export class Pod {
     });
   }
 
-  /** How it goes to connect to an address from inside: `open`, or the code of what refused. */
+  /** Connects to an address from inside the container. Resolves with `open` or the error code. */
   async connect(host: string, port: number): Promise<string> {
     const script = `require('net').connect(${port}, '${host}').on('connect', () => { console.log('open'); process.exit() }).on('error', (e) => { console.log(e.code); process.exit() })`;
     return (await this.exec(join(APP, '.toolchain/node/bin/node'), '-e', script)).output.trim();
   }
 
-  /** SIGTERM to the container's first process, as the kubelet sends it. */
+  /** Sends SIGTERM to the container's PID 1, as the kubelet does. */
   terminate(): void {
     process.kill(this.pid, 'SIGTERM');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Its first process, and with it all of its namespace: as another user it does not die with its parent.
+    // Killing PID 1 ends its whole PID namespace. It runs as another user, so it does not die with its parent.
     if (this.running) process.kill(this.pid, 'SIGKILL');
     await this.exited;
   }
 }
 
-/** GET; resolves with the status, or with the code of the error. */
+/** Sends a GET request. Resolves with the status, or with the error code. */
 export function httpStatus(
   host: string,
   port: number,
@@ -171,7 +171,7 @@ export function httpStatus(
 function portOf({ httpGet: { port } }: Probe, { ports = [] }: Container): number {
   if (typeof port === 'number') return port;
   const found = ports.find(({ name }) => name === port);
-  if (!found) throw new Error(`no port is called ${port}`);
+  if (!found) throw new Error(`no port is named ${port}`);
   return found.containerPort;
 }
 
@@ -180,16 +180,14 @@ async function childPid(bwrap: ChildProcess): Promise<number> {
   for await (const chunk of bwrap.stdio[3] as Readable) text += chunk;
   const pid = /"child-pid":\s*(\d+)/.exec(text)?.[1];
   if (!pid) {
-    let why = '';
-    for await (const chunk of bwrap.stderr as Readable) why += chunk;
-    throw new Error(
-      `the sandbox does not start; does this machine allow namespaces (root, bubblewrap)?\n${why}`,
-    );
+    let errors = '';
+    for await (const chunk of bwrap.stderr as Readable) errors += chunk;
+    throw new Error(`the sandbox does not start; it needs root, bubblewrap and namespaces\n${errors}`);
   }
   return Number(pid);
 }
 
-/** What an image of deploy/docker has, from this machine: Debian 12's /usr and the checkout. */
+/** bwrap arguments for the root file system of an image: this machine's /usr (Debian 12) and the checkout. */
 function image(scratch: string, hosts: PodEnvironment['hosts']): string[] {
   const lines = [
     '127.0.0.1 localhost',
@@ -212,25 +210,27 @@ function mounts(
   container: Container,
   volumes: readonly Volume[],
   scratch: string,
-  world: PodEnvironment,
+  environment: PodEnvironment,
   fsGroup: number | undefined,
 ): string[] {
-  const wanted = [...(container.volumeMounts ?? [])].sort((a, b) => a.mountPath.length - b.mountPath.length);
+  const volumeMounts = [...(container.volumeMounts ?? [])].sort(
+    (a, b) => a.mountPath.length - b.mountPath.length,
+  );
   const folders = new Map<string, string>();
-  return wanted.flatMap(({ name, mountPath, subPath }) => {
-    const volume = volumes.find((one) => one.name === name);
-    if (!volume) throw new Error(`${container.name} mounts ${name}, which is no volume of the pod`);
+  return volumeMounts.flatMap(({ name, mountPath, subPath }) => {
+    const volume = volumes.find((candidate) => candidate.name === name);
+    if (!volume) throw new Error(`${container.name} mounts the unknown volume ${name}`);
     if (volume.emptyDir) return [...parents([mountPath]), '--perms', '0777', '--tmpfs', mountPath];
     const source = join(scratch, 'volumes', name);
     mkdirSync(source, { recursive: true });
-    for (const { path, content, mode } of files(volume, world)) {
+    for (const { path, content, mode } of files(volume, environment)) {
       mkdirSync(dirname(join(source, path)), { recursive: true });
       writeFileSync(join(source, path), content);
       if (fsGroup !== undefined) chownSync(join(source, path), 0, fsGroup);
-      // As the kubelet does: what the owner may read, fsGroup may.
+      // Like the kubelet: fsGroup gets the owner's read permission.
       chmodSync(join(source, path), fsGroup === undefined ? mode : mode | ((mode & 0o400) >> 3));
     }
-    // Mounts within mounts need their place beforehand: the outer one is read-only.
+    // The outer mount is read-only, so the mount points of nested mounts must exist beforehand.
     for (const [outer, folder] of folders)
       if (mountPath.startsWith(`${outer}/`))
         mkdirSync(join(folder, mountPath.slice(outer.length)), { recursive: true });
@@ -244,7 +244,7 @@ function mounts(
   });
 }
 
-/** Folders on the way to paths, which bubblewrap would make for root alone. */
+/** bwrap arguments that create the parent folders of paths; bubblewrap itself would make them for root only. */
 function parents(paths: readonly string[]): string[] {
   return paths
     .flatMap((path) =>
@@ -256,47 +256,57 @@ function parents(paths: readonly string[]): string[] {
     .flatMap((path) => ['--perms', '0755', '--dir', path]);
 }
 
-function files(volume: Volume, world: PodEnvironment): { path: string; content: string; mode: number }[] {
+function files(
+  volume: Volume,
+  environment: PodEnvironment,
+): { path: string; content: string; mode: number }[] {
   const sources = volume.projected?.sources ?? [{ configMap: volume.configMap, secret: volume.secret }];
   return sources.flatMap(({ configMap, secret }) => {
-    const given = configMap ?? secret;
-    if (!given) throw new Error(`the sandbox knows no volume like ${volume.name}`);
-    const name = given.name ?? given.secretName ?? '';
+    const source = configMap ?? secret;
+    if (!source) throw new Error(`the type of volume ${volume.name} is not supported`);
+    const name = source.name ?? source.secretName ?? '';
     const data = configMap
-      ? world.configMaps.find(({ metadata }) => metadata.name === name)?.data
-      : world.secrets[name];
-    if (!data && given.optional) return [];
-    if (!data)
-      throw new Error(`volume ${volume.name}: there is no ${configMap ? 'ConfigMap' : 'Secret'} ${name}`);
-    const items = given.items ?? Object.keys(data).map((key) => ({ key, path: key }));
+      ? environment.configMaps.find(({ metadata }) => metadata.name === name)?.data
+      : environment.secrets[name];
+    if (!data && source.optional) return [];
+    if (!data) throw new Error(`volume ${volume.name}: no ${configMap ? 'ConfigMap' : 'Secret'} ${name}`);
+    const items = source.items ?? Object.keys(data).map((key) => ({ key, path: key }));
     return items.map(({ key, path }) => {
       if (data[key] === undefined) throw new Error(`volume ${volume.name}: ${name} has no ${key}`);
-      return { path, content: data[key], mode: given.defaultMode ?? 0o644 };
+      return { path, content: data[key], mode: source.defaultMode ?? 0o644 };
     });
   });
 }
 
-/** A line of the stage from which every image is made. */
-function ofDockerfile(word: string): string {
+/** The arguments of an instruction in the Dockerfile's common stage. */
+function dockerfileArguments(instruction: string): string {
   const dockerfile = readFileSync(join(ROOT, 'deploy/docker/Dockerfile'), 'utf8');
-  return new RegExp(`^${word} (.*)$`, 'm').exec(dockerfile)![1]!;
+  return new RegExp(`^${instruction} (.*)$`, 'm').exec(dockerfile)![1]!;
 }
 
 function entrypoint(): string[] {
-  return JSON.parse(ofDockerfile('ENTRYPOINT'));
+  return JSON.parse(dockerfileArguments('ENTRYPOINT'));
 }
 
-/** The image's variables, then the container's. */
-function environment(container: Container, world: PodEnvironment): string[] {
-  const ofImage = ofDockerfile('ENV')
+/** bwrap arguments for the environment: the image's variables, then the container's. */
+function variables(container: Container, environment: PodEnvironment): string[] {
+  const imageVariables = dockerfileArguments('ENV')
     .split(' ')
-    .map((one) => one.split('=') as [string, string]);
+    .map((assignment) => assignment.split('=') as [string, string]);
   const own = (container.env ?? []).map(({ name, value, valueFrom }): [string, string] => {
     const ref = valueFrom?.secretKeyRef;
-    const given = ref ? world.secrets[ref.name]?.[ref.key] : valueFrom ? container.name : (value ?? '');
-    if (given === undefined) throw new Error(`${container.name}: no secret for ${name}`);
-    return [name, given];
+    const resolved = ref
+      ? environment.secrets[ref.name]?.[ref.key]
+      : valueFrom
+        ? container.name
+        : (value ?? '');
+    if (resolved === undefined) throw new Error(`${container.name}: no secret for ${name}`);
+    return [name, resolved];
   });
-  const all = [['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], ...ofImage, ...own];
+  const all = [
+    ['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+    ...imageVariables,
+    ...own,
+  ];
   return ['--clearenv', ...all.flatMap(([name, value]) => ['--setenv', name!, value!])];
 }

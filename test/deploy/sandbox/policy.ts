@@ -1,27 +1,27 @@
 import { type Labels, type NetworkPolicy, type PolicyPeer, type PolicyRule, selects } from './objects.ts';
 
-/** Somebody whom policies may name. */
+/** A pod that policies may select as a peer. */
 export interface Peer {
   readonly address: string;
   readonly namespace: Labels;
   readonly labels: Labels;
 }
 
-export interface PodPlacement {
+interface PodPlacement {
   readonly labels: Labels;
-  /** Of the namespace that the pod and the policies are in. */
+  /** Labels of the namespace of the pod and of the policies. */
   readonly namespace: Labels;
   readonly peers: readonly Peer[];
-  /** Where the kubelet asks from: no policy keeps it out. */
+  /** Address of the node: policies never block the kubelet. */
   readonly node: string;
 }
 
-/** Policies' own answer to what they refuse, so that a test can tell it from a port at which nobody listens. */
-export const REFUSED = 'EHOSTUNREACH';
+/** Error code of a connection that a policy rejects; a port without a listener gives ECONNREFUSED. */
+export const REJECTED = 'EHOSTUNREACH';
 
-/** What a network plugin would make of the policies for one pod: nftables rules inside its network namespace. */
-export function firewall(policies: readonly NetworkPolicy[], place: PodPlacement): string {
-  const own = policies.filter(({ spec }) => selects(spec.podSelector, place.labels));
+/** Translates the policies into nftables rules for one pod's network namespace, as a network plugin would. */
+export function firewall(policies: readonly NetworkPolicy[], pod: PodPlacement): string {
+  const own = policies.filter(({ spec }) => selects(spec.podSelector, pod.labels));
   const chain = (direction: 'ingress' | 'egress', hook: string, address: string) => {
     const isolating = own.filter(({ spec }) =>
       spec.policyTypes
@@ -29,15 +29,15 @@ export function firewall(policies: readonly NetworkPolicy[], place: PodPlacement
         : direction === 'ingress' || spec.egress !== undefined,
     );
     const rules = isolating.flatMap(({ spec }) => spec[direction] ?? []);
-    const lines = rules.flatMap((rule) => allow(rule, address, place));
+    const lines = rules.flatMap((rule) => allow(rule, address, pod));
     return [
       `  chain ${direction} {`,
       `    type filter hook ${hook} priority 0; policy accept;`,
       '    ct state established,related accept',
       `    ${direction === 'ingress' ? 'iif' : 'oif'} lo accept`,
-      ...(direction === 'ingress' ? [`    ip saddr ${place.node} accept`] : []),
+      ...(direction === 'ingress' ? [`    ip saddr ${pod.node} accept`] : []),
       ...lines.map((line) => `    ${line} accept`),
-      // icmpx and not a reset: nobody listens would look like that.
+      // Not a TCP reset, which would look like a port without a listener.
       ...(isolating.length > 0 ? ['    reject with icmpx type host-unreachable'] : []),
       '  }',
     ].join('\n');
@@ -45,12 +45,12 @@ export function firewall(policies: readonly NetworkPolicy[], place: PodPlacement
   return `table inet policies {\n${chain('ingress', 'input', 'saddr')}\n${chain('egress', 'output', 'daddr')}\n}\n`;
 }
 
-function allow(rule: PolicyRule, side: string, place: PodPlacement): string[] {
+function allow(rule: PolicyRule, side: string, pod: PodPlacement): string[] {
   const peers = rule.from ?? rule.to;
-  const hosts = peers ? peers.flatMap((peer) => addresses(peer, side, place)) : [''];
+  const hosts = peers ? peers.flatMap((peer) => addresses(peer, side, pod)) : [''];
   const ports = rule.ports
     ? rule.ports.map(({ protocol = 'TCP', port, endPort }) => {
-        if (typeof port === 'string') throw new Error(`policies name ports by number here, not ${port}`);
+        if (typeof port === 'string') throw new Error(`named ports are not supported: ${port}`);
         const range = endPort === undefined ? port : `${port}-${endPort}`;
         return port === undefined
           ? `meta l4proto ${protocol.toLowerCase()}`
@@ -67,11 +67,11 @@ function addresses(peer: PolicyPeer, side: string, { peers, namespace }: PodPlac
     return [`ip ${side} ${peer.ipBlock.cidr}${except}`];
   }
   return peers
-    .filter((neighbour) =>
+    .filter((candidate) =>
       peer.namespaceSelector
-        ? selects(peer.namespaceSelector, neighbour.namespace)
-        : JSON.stringify(neighbour.namespace) === JSON.stringify(namespace),
+        ? selects(peer.namespaceSelector, candidate.namespace)
+        : JSON.stringify(candidate.namespace) === JSON.stringify(namespace),
     )
-    .filter((neighbour) => !peer.podSelector || selects(peer.podSelector, neighbour.labels))
+    .filter((candidate) => !peer.podSelector || selects(peer.podSelector, candidate.labels))
     .map(({ address }) => `ip ${side} ${address}`);
 }

@@ -40,17 +40,17 @@ const RESOURCES: Record<string, AclResourceTypes> = {
 };
 
 /**
- * What the Strimzi operator would make of an overlay's Kafka, on one real broker: its TLS listener that asks for
- * client certificates, the topics, each user's certificate (as a Secret) and rights. Everything else is denied.
+ * Does on one real broker what the Strimzi operator would do for an overlay's Kafka: a TLS listener that requires client
+ * certificates, the topics, and a certificate (as a Secret) and ACLs for each user. All other access is denied.
  */
 export class Strimzi {
   readonly broker: KafkaBroker;
   readonly secrets: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Names to be resolved to `address`. */
+  /** Host names that must resolve to `address`. */
   readonly hosts: Readonly<Record<string, string>>;
   readonly #dir: string;
 
-  /** `partitions`: of topics that the overlay gives more. */
+  /** `partitions`: upper limit for the topics' partitions. */
   static async start(
     objects: readonly KubernetesObject[],
     address: string,
@@ -71,7 +71,7 @@ export class Strimzi {
         'ssl.truststore.location': join(dir, 'ca.crt'),
         'ssl.client.auth': 'required',
         'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-        // The test itself, and the broker among itself, on the plain listener.
+        // The test and the broker itself use the plain listener.
         'super.users': 'User:ANONYMOUS',
       },
     });
@@ -138,13 +138,13 @@ export class Strimzi {
   }
 }
 
-/** `DescribeConfigs` as kafkajs has it. */
+/** kafkajs' constant for an operation, such as `DescribeConfigs`. */
 function operationOf(name: string): AclOperationTypes {
   const key = name.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
   return AclOperationTypes[key as keyof typeof AclOperationTypes];
 }
 
-/** An authority, the broker's certificate, and one for each user, in the secrets in which Strimzi puts them. */
+/** Creates a CA, the broker's certificate, and one per user, in secrets like Strimzi's. */
 function certificates(dir: string, users: readonly string[]): Strimzi['secrets'] {
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
   const text = (name: string) => readFileSync(join(dir, name), 'utf8');
