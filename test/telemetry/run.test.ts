@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OtlpReceiver, type ReceivedSpan } from './receiver.ts';
 
-/** Every stage of one frame with a face, in the order of their beginnings. */
+/** The stages of a frame with one face, in the order of their start. */
 const STAGES = [
   'capture',
   'detect',
@@ -36,7 +36,7 @@ beforeAll(async () => {
   );
   const { stdout, stderr } = await promisify(execFile)(
     'bin/austream',
-    // Until the clip is over, however long that takes here.
+    // Runs until the clip ends.
     ['run', '-c', config, '--json'],
     {
       env: {
@@ -60,7 +60,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-test('a frame’s way from the camera to the broker’s acknowledgement is one trace', () => {
+test('a frame has one trace, from capture to the broker’s acknowledgement', () => {
   expect([...receiver.services]).toEqual(['austream']);
   expect(summary.events).toBeGreaterThan(20);
   const traces = Map.groupBy(receiver.spans, ({ traceId }) => traceId);
@@ -83,7 +83,7 @@ test('a frame’s way from the camera to the broker’s acknowledgement is one t
   }
 });
 
-test('log lines about a camera lead to a frame of it; others, and those before the first frame, to none', () => {
+test('log lines about a camera have the trace of one of its frames; other lines, and lines before the first frame, have none', () => {
   const [first, ...later] = lines.filter(({ cameraId }) => cameraId === 'clip');
   expect(first).not.toHaveProperty('trace_id');
   const correlated = later.filter(({ trace_id }) => trace_id);
@@ -95,16 +95,16 @@ test('log lines about a camera lead to a frame of it; others, and those before t
   for (const line of lines) if (!line.cameraId) expect(line).not.toHaveProperty('trace_id');
 });
 
-test('a receiver that never answers holds nothing up', async () => {
-  const mute = createServer().listen(0, '127.0.0.1');
+test('an unresponsive receiver does not delay the shutdown', async () => {
+  const unresponsive = createServer().listen(0, '127.0.0.1');
   try {
-    await once(mute, 'listening');
-    const { port } = mute.address() as AddressInfo;
+    await once(unresponsive, 'listening');
+    const { port } = unresponsive.address() as AddressInfo;
     const { stdout } = await promisify(execFile)(
       'bin/austream',
       ['run', '-c', config, '--json', '--duration', '1s'],
       {
-        // Far longer than this test may take.
+        // Far longer than the test's timeout.
         env: {
           ...process.env,
           OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
@@ -115,11 +115,11 @@ test('a receiver that never answers holds nothing up', async () => {
     );
     expect(stdout.trimEnd().split('\n').at(-1)).toContain('"type":"summary"');
   } finally {
-    mute.close();
+    unresponsive.close();
   }
 }, 120_000);
 
-test('metrics come by OTLP, too', () => {
+test('metrics are exported over OTLP', () => {
   for (const name of ['austream.camera.frames', 'austream.latency', 'austream.publish.pending'])
     expect(receiver.metrics).toContain(name);
 });
