@@ -3,40 +3,41 @@ import type { Socket } from 'node:net';
 import { Cam, type RequestCallback } from 'onvif';
 import type { DeviceAddress } from '../camera/onvif-address.ts';
 import { AustreamError } from '../errors.ts';
-import { type DeviceClock, readClock } from './clock.ts';
+import { type DeviceClock, measureClock } from './clock.ts';
 import { deviceError, type FailedRequest } from './device-error.ts';
-import { type MediaProfile, readProfiles } from './profile.ts';
+import { type MediaProfile, parseProfiles } from './profile.ts';
 
 export interface Credentials {
   readonly username?: string | undefined;
   readonly password?: string | undefined;
 }
 
-/** No answer of a device is nearly as long; the library itself would take any length into memory. */
-const LONGEST_ANSWER = 2 ** 21;
-const LOOK_MS = 50;
+/** Far above any valid response; the library has no limit of its own. */
+const MAX_RESPONSE_BYTES = 2 ** 21;
+const SIZE_CHECK_MS = 50;
 
 /**
- * Asks one device. Its answers are parsed in this process: in austream's host process it must not be used. Nothing is
- * ever sent to another host or port than those of the address, whatever the device says; the user name and a digest of
- * the password go there, never the password.
+ * Client of one ONVIF device. It parses XML from the network in its own process, so the host process must not use it.
+ * Every request goes to the host and port of the address, whatever URLs the device returns; only the user name and a
+ * digest of the password are sent, never the password.
  */
 export class OnvifClient {
   readonly #cam: Cam;
-  readonly #secured: boolean;
+  readonly #hasUser: boolean;
   readonly #requestMs: number;
-  #answer: Pick<FailedRequest, 'xml' | 'status'> = { xml: '', status: 0 };
+  /** The response to the current request. */
+  #response: Pick<FailedRequest, 'xml' | 'status'> = { xml: '', status: 0 };
   #clock: DeviceClock | null = null;
 
-  /** Each request may take `requestMs`. */
+  /** `requestMs`: timeout of each request. */
   constructor(address: DeviceAddress, { username, password }: Credentials, requestMs = 4_000) {
-    this.#secured = username !== undefined;
+    this.#hasUser = username !== undefined;
     this.#requestMs = requestMs;
     this.#cam = new Cam({
       hostname: address.host.replace(/^\[|\]$/g, ''),
       port: address.port,
       path: address.path,
-      // The library takes the name as XML and the password as Latin-1; devices want UTF-8.
+      // The library inserts the name into XML unescaped and encodes the password as Latin-1; devices expect UTF-8.
       ...(username === undefined ? {} : { username: escapeXml(username) }),
       ...(password === undefined ? {} : { password: Buffer.from(password).toString('latin1') }),
       preserveAddress: true,
@@ -45,82 +46,86 @@ export class OnvifClient {
       agent: new BoundedAgent(),
     });
     this.#cam.on('rawResponse', (xml, status) => {
-      this.#answer = { xml, status };
+      this.#response = { xml, status };
     });
   }
 
-  /** The device's clock, also needed to sign every later request; null where the device does not tell it. */
+  /**
+   * Measures the device's clock; null where it reports none. Call it first: later requests are signed by the device's
+   * time.
+   */
   async clock(): Promise<DeviceClock | null> {
     const before = Date.now();
-    const date = await this.#ask<Date>((done) => this.#cam.getSystemDateAndTime(done));
-    this.#clock = readClock(date, this.#answer.xml, before, Date.now());
+    const date = await this.#request<Date>((done) => this.#cam.getSystemDateAndTime(done));
+    this.#clock = measureClock(date, this.#response.xml, before, Date.now());
     return this.#clock;
   }
 
-  /** Throws CAMERA_NO_VIDEO where the device has no media service. */
+  /** Lists the media profiles. Throws CAMERA_NO_VIDEO where the device has no media service. */
   async profiles(): Promise<MediaProfile[]> {
     try {
-      await this.#ask((done) => this.#cam.getServices(false, done));
+      await this.#request((done) => this.#cam.getServices(false, done));
     } catch (error) {
       if (['CAMERA_UNAUTHORIZED', 'CAMERA_UNREACHABLE'].includes((error as AustreamError).code)) throw error;
-      // Old devices know no GetServices.
-      await this.#ask((done) => this.#cam.getCapabilities(done));
+      // Old devices do not support GetServices.
+      await this.#request((done) => this.#cam.getCapabilities(done));
     }
     const { uri } = this.#cam;
     if (!uri?.media && !uri?.media2)
-      throw new AustreamError('CAMERA_NO_VIDEO', 'the device offers no media service: it is no camera');
+      throw new AustreamError('CAMERA_NO_VIDEO', 'the device has no media service: it is not a camera');
     try {
-      return await this.#profiles();
+      return await this.#getProfiles();
     } catch (error) {
       if (!this.#cam.media2Support || !uri.media) throw error;
-      // Some devices announce the newer media service and cannot do it.
+      // Some devices announce the newer media service (media2) without supporting it.
       this.#cam.media2Support = false;
-      return this.#profiles();
+      return this.#getProfiles();
     }
   }
 
-  /** The address of a profile's stream, as the device gives it. */
+  /** The URL of a profile's stream, unchecked. */
   async streamUri({ token }: MediaProfile): Promise<unknown> {
-    const answer = await this.#ask<{ uri?: unknown }>((done) =>
+    const response = await this.#request<{ uri?: unknown }>((done) =>
       this.#cam.getStreamUri({ protocol: 'RTSP', profileToken: escapeXml(token) }, done),
     );
-    return answer?.uri;
+    return response?.uri;
   }
 
-  async #profiles(): Promise<MediaProfile[]> {
-    return readProfiles(await this.#ask((done) => this.#cam.getProfiles(done)));
+  async #getProfiles(): Promise<MediaProfile[]> {
+    return parseProfiles(await this.#request((done) => this.#cam.getProfiles(done)));
   }
 
-  #ask<T>(request: (done: RequestCallback<T>) => void): Promise<T> {
+  /** Rejects with an AustreamError. */
+  #request<T>(start: (done: RequestCallback<T>) => void): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#answer = { xml: '', status: 0 };
-      const refuse = (error: NodeJS.ErrnoException) => {
+      this.#response = { xml: '', status: 0 };
+      const fail = (error: NodeJS.ErrnoException) => {
         clearTimeout(timer);
-        reject(deviceError({ error, ...this.#answer, clock: this.#clock, secured: this.#secured }));
+        reject(deviceError({ error, ...this.#response, clock: this.#clock, hasUser: this.#hasUser }));
       };
-      // The library itself gives up only after silence; one byte a second would keep it waiting.
-      const timer = setTimeout(() => refuse(new Error('Network timeout')), this.#requestMs);
+      // The library's timeout is for idle sockets: a device that sends one byte per second would never reach it.
+      const timer = setTimeout(() => fail(new Error('Network timeout')), this.#requestMs);
       try {
-        request((error, data) => {
-          if (error) return refuse(error);
+        start((error, data) => {
+          if (error) return fail(error);
           clearTimeout(timer);
           resolve(data as T);
         });
       } catch (error) {
-        refuse(error as Error);
+        fail(error as Error);
       }
     });
   }
 }
 
-/** One connection a request, ended when it has brought too much. */
+/** One connection per request, destroyed when its response is too long. */
 class BoundedAgent extends Agent {
   override createConnection(...args: Parameters<Agent['createConnection']>) {
     const socket = super.createConnection(...args) as Socket;
-    const look = setInterval(() => {
-      if (socket.bytesRead > LONGEST_ANSWER) socket.destroy(new Error('the answer is too long'));
-    }, LOOK_MS);
-    socket.once('close', () => clearInterval(look));
+    const sizeCheck = setInterval(() => {
+      if (socket.bytesRead > MAX_RESPONSE_BYTES) socket.destroy(new Error('the response is too long'));
+    }, SIZE_CHECK_MS);
+    socket.once('close', () => clearInterval(sizeCheck));
     return socket;
   }
 }

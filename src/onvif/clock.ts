@@ -1,16 +1,17 @@
-/** What a device says of its clock, by one GetSystemDateAndTime. */
+/** A device's clock, measured by one GetSystemDateAndTime. */
 export interface DeviceClock {
-  /** How far it is ahead of this host's, in milliseconds. */
+  /** Device clock minus host clock, in milliseconds. */
   readonly offsetMs: number;
-  /** The true offset is within this of `offsetMs`: devices tell whole seconds, and the request took a while. */
+  /** The true offset is within this of `offsetMs`: devices report whole seconds, and the request takes time. */
   readonly errorMs: number;
 }
 
 /**
- * Makes an offset of a device's answer. `before` and `after` are Unix milliseconds of this host around the request.
- * Null where it tells no UTC: then the library guesses (this host's time, or local time as if it were UTC).
+ * Measures the clock from a device's response. `before` and `after` are Unix milliseconds of this host around the
+ * request. Null where the response contains no UTC time: the library then returns a guess (this host's time, or local
+ * time as if it were UTC).
  */
-export function readClock(
+export function measureClock(
   date: Date | undefined,
   xml: string,
   before: number,
@@ -18,16 +19,17 @@ export function readClock(
 ): DeviceClock | null {
   const second = date?.getTime() ?? Number.NaN;
   if (!Number.isFinite(second) || !/UTCDateTime[\s>]/.test(xml)) return null;
-  // The second had begun by then and was not over.
+  // The device read its clock somewhere within this second.
   return {
     offsetMs: Math.round(second + 500 - (before + after) / 2),
     errorMs: Math.ceil(500 + (after - before) / 2),
   };
 }
 
-/** `3600.2 s ahead of this host’s (± 0.5 s)`. */
+/** `3600.2 s ahead of this host’s (± 0.5 s)`, or `right within 0.5 s`. */
 export function describeClock({ offsetMs, errorMs }: DeviceClock): string {
-  const error = `± ${(errorMs / 1000).toFixed(1)} s`;
-  if (Math.abs(offsetMs) <= errorMs) return `right within ${(errorMs / 1000).toFixed(1)} s`;
-  return `${(Math.abs(offsetMs) / 1000).toFixed(1)} s ${offsetMs > 0 ? 'ahead of' : 'behind'} this host’s (${error})`;
+  const error = (errorMs / 1000).toFixed(1);
+  if (Math.abs(offsetMs) <= errorMs) return `right within ${error} s`;
+  const direction = offsetMs > 0 ? 'ahead of' : 'behind';
+  return `${(Math.abs(offsetMs) / 1000).toFixed(1)} s ${direction} this host’s (± ${error} s)`;
 }

@@ -1,25 +1,25 @@
 import { AustreamError } from '../errors.ts';
 
-/** One of a device's streams, as its media service lists it. */
+/** A stream of a device, as its media service lists it. */
 export interface MediaProfile {
   readonly token: string;
   readonly name: string;
-  /** Null where austream cannot use it. */
+  /** Null for codecs that austream cannot decode. */
   readonly codec: 'h264' | 'h265' | 'mjpeg' | null;
   readonly width: number | null;
   readonly height: number | null;
 }
 
 const CODECS: Readonly<Record<string, MediaProfile['codec']>> = { h264: 'h264', h265: 'h265', jpeg: 'mjpeg' };
-/** Which one is taken where pictures are of equal size: what decodes cheapest with the least data. */
-const BY_CODEC = ['h264', 'h265', 'mjpeg'] as const;
-/** Faces are cropped to 112×112: more pixels than these cost decoding and show nothing more of faces near enough. */
-const MOST_PIXELS = 1920 * 1088;
-const LONGEST_NAME = 64;
+/** Preference among profiles of the same size: low decoding cost first, then low bandwidth. */
+const CODEC_PREFERENCE = ['h264', 'h265', 'mjpeg'] as const;
+/** Crops are 112×112: more pixels than 1080p cost decoding time without more detail of faces that are near enough. */
+const MAX_PIXELS = 1920 * 1088;
+const MAX_NAME_LENGTH = 64;
 
-/** Reads profiles as the ONVIF library gives them; a device may have sent anything. */
-export function readProfiles(given: unknown): MediaProfile[] {
-  return (Array.isArray(given) ? given : [given]).flatMap((profile) => {
+/** Parses profiles as the ONVIF library returns them. The input is not trusted: malformed profiles are skipped. */
+export function parseProfiles(response: unknown): MediaProfile[] {
+  return (Array.isArray(response) ? response : [response]).flatMap((profile) => {
     const token = field(profile, '$', 'token');
     if (token === undefined) return [];
     const encoder = field(profile, 'videoEncoderConfiguration');
@@ -35,9 +35,9 @@ export function readProfiles(given: unknown): MediaProfile[] {
 }
 
 /**
- * The profile of this token or name. Without one: of those in H.264, H.265 or MJPEG the largest up to 1920×1080; where
- * all are larger the smallest; where sizes are equal or unknown H.264 first, then the device's order.
- * Throws CAMERA_NOT_FOUND, CAMERA_NO_VIDEO.
+ * Chooses the profile with the token or name `wanted`. Without it, chooses among those in H.264, H.265 or MJPEG the
+ * largest up to 1920×1080, or the smallest if all are larger; at equal or unknown size H.264 first, then the device's
+ * order. Throws CAMERA_NOT_FOUND, CAMERA_NO_VIDEO.
  */
 export function chooseProfile(profiles: readonly MediaProfile[], wanted: string | undefined): MediaProfile {
   const usable = profiles.filter(({ codec }) => codec !== null);
@@ -47,20 +47,27 @@ export function chooseProfile(profiles: readonly MediaProfile[], wanted: string 
       profiles.find(({ token }) => token === wanted) ?? profiles.find(({ name }) => name === wanted);
     if (!found)
       throw new AustreamError('CAMERA_NOT_FOUND', `the device has no media profile ${wanted}`, {
-        fix: usable.length > 0 ? `it has ${names}` : 'it has none with video that austream can decode',
+        fix:
+          usable.length > 0
+            ? `use one of ${names}`
+            : 'it has none in H.264, H.265 or MJPEG; set the camera to H.264',
       });
     if (found.codec === null)
-      throw new AustreamError('CAMERA_NO_VIDEO', `the media profile ${wanted} has no H.264, H.265 or MJPEG`, {
-        fix: usable.length > 0 ? `take one of ${names}` : 'set the camera to H.264',
-      });
+      throw new AustreamError(
+        'CAMERA_NO_VIDEO',
+        `the media profile ${wanted} has no H.264, H.265 or MJPEG video`,
+        {
+          fix: usable.length > 0 ? `use one of ${names}` : 'set the camera to H.264',
+        },
+      );
     return found;
   }
   const [best] = usable.toSorted(
-    (a, b) => rank(b) - rank(a) || BY_CODEC.indexOf(a.codec!) - BY_CODEC.indexOf(b.codec!),
+    (a, b) => rank(b) - rank(a) || CODEC_PREFERENCE.indexOf(a.codec!) - CODEC_PREFERENCE.indexOf(b.codec!),
   );
   if (!best)
     throw new AustreamError('CAMERA_NO_VIDEO', 'the device has no media profile in H.264, H.265 or MJPEG', {
-      fix: 'make one in the camera’s settings, or give the rtsp:// address itself',
+      fix: 'add one in the camera’s settings, or use the camera’s rtsp:// URL',
     });
   return best;
 }
@@ -71,26 +78,26 @@ export function describeProfile({ name, codec, width, height }: MediaProfile): s
   return `${name} (${size}${codec ?? 'no video'})`;
 }
 
-/** Greater is better: sizes up to the limit, then larger ones from the smallest on, then unknown ones. */
+/** Higher is better: sizes up to the limit by size, then larger ones from the smallest up, then unknown sizes. */
 function rank({ width, height }: MediaProfile): number {
   if (width === null || height === null) return Number.NEGATIVE_INFINITY;
   const size = width * height;
-  return size <= MOST_PIXELS ? size : -size;
+  return size <= MAX_PIXELS ? size : -size;
 }
 
-/** A device's text, fit to be shown: one short line without control characters. */
+/** A device's text made safe to print: one short line without control characters. */
 export function printable(value: unknown): string {
   const text = typeof value === 'object' ? (field(value, '_') ?? '') : value;
   return String(text)
     .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '')
-    .slice(0, LONGEST_NAME);
+    .slice(0, MAX_NAME_LENGTH);
 }
 
 function pixels(value: unknown): number | null {
   return typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 100_000 ? value : null;
 }
 
-/** A value within parsed XML, of which nothing is known. */
+/** A value inside parsed XML that is not trusted; undefined where the path does not exist. */
 export function field(value: unknown, ...path: readonly string[]): unknown {
   return path.reduce<unknown>(
     (inner, name) =>

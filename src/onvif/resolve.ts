@@ -7,22 +7,22 @@ import { OnvifClient } from './client.ts';
 import { type DeviceClock, describeClock } from './clock.ts';
 import { chooseProfile, describeProfile, type MediaProfile } from './profile.ts';
 
-/** What a device said of the stream to take. */
+/** An ONVIF camera whose device returned the stream to play. */
 export interface ResolvedCamera {
-  /** The camera with the stream's own URL, and the credentials beside it. */
+  /** The camera with the stream's RTSP URL and separate credentials. */
   readonly camera: CameraOptions;
   readonly profile: MediaProfile;
   readonly clock: DeviceClock | null;
-  /** The address that the device gave as its own where that is another one than the user's: it is behind NAT. */
+  /** The device's own IP address where it differs from the configured one, as behind NAT; else null. */
   readonly otherHost: string | null;
 }
 
-/** All requests together: less than the host process waits for a sign of life. */
+/** Timeout of all requests together: shorter than the host's watchdog waits for a report. */
 const RESOLVE_MS = 8_000;
-const LONGEST_URL = 2_048;
+const MAX_URL_LENGTH = 2_048;
 
 /**
- * Asks an `onvif://` camera for its stream, its profile and its clock. Throws CAMERA_UNREACHABLE, CAMERA_UNAUTHORIZED,
+ * Asks an `onvif://` camera for its stream URL, media profile and clock. Throws CAMERA_UNREACHABLE, CAMERA_UNAUTHORIZED,
  * CAMERA_NOT_ONVIF, CAMERA_NOT_FOUND, CAMERA_NO_VIDEO, CAMERA_STREAM_FAILED.
  */
 export function resolveCamera(camera: CameraOptions): Promise<ResolvedCamera> {
@@ -32,25 +32,25 @@ export function resolveCamera(camera: CameraOptions): Promise<ResolvedCamera> {
         reject(
           new AustreamError(
             'CAMERA_UNREACHABLE',
-            `the device takes more than ${RESOLVE_MS / 1000} s for its ONVIF answers`,
-            { fix: 'check the network, or give the camera’s rtsp:// address itself' },
+            `the device takes more than ${RESOLVE_MS / 1000} s to answer ONVIF requests`,
+            { fix: 'check the network, or use the camera’s rtsp:// URL' },
           ),
         ),
       RESOLVE_MS,
     );
-    ask(camera)
+    requestStream(camera)
       .finally(() => clearTimeout(timer))
       .then(resolve, reject);
   });
 }
 
-async function ask(camera: CameraOptions): Promise<ResolvedCamera> {
-  const { url, ...inUrl } = splitCredentials(camera.url);
+async function requestStream(camera: CameraOptions): Promise<ResolvedCamera> {
+  const { url, ...urlCredentials } = splitCredentials(camera.url);
   const address = parseDeviceUrl(url);
   if (typeof address === 'string') throw new AustreamError('ARGUMENT_INVALID', `${url} ${address}`);
   const credentials = {
-    username: camera.username ?? inUrl.username,
-    password: camera.password ?? inUrl.password,
+    username: camera.username ?? urlCredentials.username,
+    password: camera.password ?? urlCredentials.password,
   };
   const client = new OnvifClient(address, credentials);
   const clock = await client.clock();
@@ -71,28 +71,29 @@ async function ask(camera: CameraOptions): Promise<ResolvedCamera> {
 }
 
 /**
- * The stream's URL with the host that the user gave: a device behind NAT names an address that leads nowhere, and a
- * device that is not what it seems must not choose who else is sent the password. Port, path and query are the
- * device's; credentials that it put there are left out.
+ * The stream's URL with the configured host: a device behind NAT returns an address that cannot be reached, and a
+ * malicious device must not choose another host that receives the password. Port, path and query are the device's;
+ * credentials in its URL are removed. Throws CAMERA_NO_VIDEO for anything but an RTSP URL.
  */
-export function streamUrl(given: unknown, host: string): { url: string; otherHost: string | null } {
-  const text = typeof given === 'string' ? splitCredentials(given.trim()).url : '';
+export function streamUrl(deviceUrl: unknown, host: string): { url: string; otherHost: string | null } {
+  const text = typeof deviceUrl === 'string' ? splitCredentials(deviceUrl.trim()).url : '';
   const parts = /^(rtsps?):\/\/(\[[^\]/?#]*\]|[^:/?#[\]]*)(:\d{1,5})?([/?#][\x21-\x7e]*)?$/i.exec(text);
-  if (!parts || text.length > LONGEST_URL)
-    throw new AustreamError('CAMERA_NO_VIDEO', 'the device gives no usable RTSP address for its stream', {
-      fix: 'update the camera’s firmware, or give its rtsp:// address itself',
+  if (!parts || text.length > MAX_URL_LENGTH)
+    throw new AustreamError('CAMERA_NO_VIDEO', 'the device returns no usable RTSP address for its stream', {
+      fix: 'update the camera’s firmware, or use its rtsp:// URL',
     });
-  const [, scheme, named, port = '', rest = ''] = parts;
-  const both = [named!, host].map((each) => each.replace(/^\[|\]$/g, '').toLowerCase());
-  // A name of one and an address of the other say nothing.
-  const otherHost = both.every((each) => isIP(each) > 0) && both[0] !== both[1] ? named! : null;
+  const [, scheme, deviceHost, port = '', rest = ''] = parts;
+  const hosts = [deviceHost!, host].map((name) => name.replace(/^\[|\]$/g, '').toLowerCase());
+  // A host name and an IP address cannot be compared.
+  const otherHost = hosts.every((name) => isIP(name) > 0) && hosts[0] !== hosts[1] ? deviceHost! : null;
   return { url: `${scheme!.toLowerCase()}://${host}${port}${rest}`, otherHost };
 }
 
 /** `ONVIF profile main (1920×1080 h264), the device’s clock is right within 0.5 s`. */
 export function describeResolved({ profile, clock, otherHost }: ResolvedCamera): string {
   const time =
-    clock === null ? 'the device does not tell its time' : `the device’s clock is ${describeClock(clock)}`;
-  const nat = otherHost === null ? '' : `; it calls itself ${otherHost}, and is reached as the config says`;
+    clock === null ? 'the device does not report its time' : `the device’s clock is ${describeClock(clock)}`;
+  const nat =
+    otherHost === null ? '' : `; it reports its own address as ${otherHost}, the configured one is used`;
   return `ONVIF profile ${describeProfile(profile)}, ${time}${nat}`;
 }

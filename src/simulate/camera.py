@@ -1,4 +1,4 @@
-"""One simulated camera: an RTSP path whose stream is fed from memory in real time, and can be made to fail."""
+"""One simulated camera: an RTSP path whose stream is played from memory in real time, with faults on demand."""
 
 import struct
 
@@ -13,8 +13,8 @@ PAYLOADERS = {
     "h265": "rtph265pay config-interval=-1",
     "mjpeg": "rtpjpegpay",
 }
-# Streams that an ingest must refuse with a clear message.
-OTHERS = {
+# Streams without usable video: ingest must reject them with a clear message. Source and payloader by kind.
+UNUSABLE = {
     "audio": ("audiotestsrc is-live=true wave=silence ! mulawenc", "rtppcmupay"),
     "unknown": (
         "videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=5/1 ! jpegenc",
@@ -24,7 +24,7 @@ OTHERS = {
 
 
 class Factory(GstRtspServer.RTSPMediaFactory):
-    """Makes the one media that all clients of a camera share."""
+    """Makes the media that all clients of a camera share."""
 
     def __init__(self, camera):
         super().__init__()
@@ -41,22 +41,24 @@ class Factory(GstRtspServer.RTSPMediaFactory):
 
 
 class Camera:
-    def __init__(self, path, clip, kind, report):
+    """State of one camera. `kind` is `video`, or a key of UNUSABLE; `emit` sends an event to the parent."""
+
+    def __init__(self, path, clip, kind, emit):
         self.path = path
         self.clip = clip
         self.kind = kind
-        self.report = report
-        self.loss = 0.0
-        self.clock_offset = 0.0
+        self.emit = emit
+        self.loss = 0.0  # probability per RTP packet
+        self.clock_offset = 0.0  # seconds
         self.frozen = False
-        self.slowness = 1.0
+        self.interval_factor = 1.0  # times the declared frame interval
         self.playing = False
         self.feeder = None
         self.media = None
 
     def make_element(self):
-        if self.kind in OTHERS:
-            head, pay = OTHERS[self.kind]
+        if self.kind in UNUSABLE:
+            head, pay = UNUSABLE[self.kind]
         else:
             codec = self.clip.codec
             head = "appsrc name=feed is-live=true format=time max-bytes=0"
@@ -85,7 +87,7 @@ class Camera:
             self.feeder = None
 
     def on_constructed(self, media):
-        """The stream exists but nothing flows yet: starts the feeder."""
+        """Starts the feeder: the stream exists, but no data flows yet."""
         source = media.get_element().get_by_name("feed")
         if source:
             self._apply_loss(media)
@@ -102,7 +104,7 @@ class Camera:
             identity.set_property("drop-probability", self.loss)
 
     def _shift_sender_report(self, pad, info):
-        """Moves the NTP time of sender reports by the clock's error (RFC 3550, 6.4.1)."""
+        """Shifts the NTP time of sender reports by the clock error (RFC 3550, 6.4.1)."""
         if self.clock_offset == 0:
             return Gst.PadProbeReturn.OK
         buffer = info.get_buffer()
@@ -111,25 +113,26 @@ class Camera:
             return Gst.PadProbeReturn.OK
         (ntp,) = struct.unpack_from(">Q", packet, 8)
         shifted = (ntp + round(self.clock_offset * 2**32)) % 2**64
-        if getattr(self, "_passing", None) == ntp:
+        # The shifted report passes this probe again.
+        if getattr(self, "_shifted_ntp", None) == ntp:
             return Gst.PadProbeReturn.OK
         struct.pack_into(">Q", packet, 8, shifted)
-        # Buffers of Python cannot be written in place: send a changed one instead.
-        self._passing = shifted
+        # PyGObject cannot write a buffer in place: drops it and sends a changed copy.
+        self._shifted_ntp = shifted
         pad.push(Gst.Buffer.new_wrapped(bytes(packet)))
         return Gst.PadProbeReturn.DROP
 
 
 class Feeder:
-    """Pushes a clip's access units when they are due, for ever, with times that never turn back."""
+    """Pushes a clip's access units when they are due, in an endless loop, with rising times."""
 
     def __init__(self, camera, source):
         self.camera = camera
         self.source = source
         self.clip = camera.clip
-        self.slowness = camera.slowness
+        self.interval_factor = camera.interval_factor
         self.index = 0
-        self.start = None  # running time of the clip's (current repetition's) first unit
+        self.start = None  # running time of the first unit of the current repetition
         self.described = False
         self.wait_for_key = False
         self.stopped = False
@@ -148,7 +151,7 @@ class Feeder:
             return GLib.SOURCE_REMOVE
         now = clock.get_time() - self.source.get_base_time()
         if not self.camera.playing:
-            # The stream's description needs its first unit; what follows before a client plays would be thrown away.
+            # The SDP needs the first unit; further units would be discarded until a client plays.
             if not self.described:
                 self.described = True
                 self._send(self.clip.units[0], now)
@@ -157,20 +160,20 @@ class Feeder:
         if self.start is None:
             self.start = now
             unix = GLib.get_real_time()
-            self.camera.report("media", path=self.camera.path, startUnixMicros=unix)
-        while (due := self.start + self._slowed(self.clip.units[self.index][2])) <= now:
+            self.camera.emit("media", path=self.camera.path, startUnixMicros=unix)
+        while (due := self.start + self._scaled(self.clip.units[self.index][2])) <= now:
             self._push()
         GLib.timeout_add(max(1, (due - now) // 1_000_000), self._tick)
         return GLib.SOURCE_REMOVE
 
     def _push(self):
         data, pts, dts, key = self.clip.units[self.index]
-        if self.slowness != self.camera.slowness and key:
-            self.start += self._slowed(dts)
-            self.slowness = self.camera.slowness
-            self.start -= self._slowed(dts)
+        if self.interval_factor != self.camera.interval_factor and key:
+            self.start += self._scaled(dts)
+            self.interval_factor = self.camera.interval_factor
+            self.start -= self._scaled(dts)
         if self.clip is not self.camera.clip and key:
-            self.start += self._slowed(dts)
+            self.start += self._scaled(dts)
             self.clip, self.index = self.camera.clip, 0
             self.source.set_property("caps", Gst.Caps.from_string(self.clip.caps))
             data, pts, dts, key = self.clip.units[0]
@@ -182,15 +185,15 @@ class Feeder:
         self.index += 1
         if self.index == len(self.clip.units):
             self.index = 0
-            self.start += self._slowed(self.clip.duration)
+            self.start += self._scaled(self.clip.duration)
 
-    def _slowed(self, time):
-        return round(time * self.slowness)
+    def _scaled(self, time):
+        return round(time * self.interval_factor)
 
     def _send(self, unit, start):
         data, pts, dts, key = unit
         buffer = Gst.Buffer.new_wrapped(data)
-        buffer.pts, buffer.dts = start + self._slowed(pts), start + self._slowed(dts)
+        buffer.pts, buffer.dts = start + self._scaled(pts), start + self._scaled(dts)
         if not key:
             buffer.set_flags(Gst.BufferFlags.DELTA_UNIT)
         self.source.emit("push-buffer", buffer)

@@ -1,4 +1,4 @@
-"""Clips for the simulator: each is encoded once (or taken as it is) and then only replayed from memory."""
+"""Clips for the simulator: each is encoded once (or used as it is), then replayed from memory."""
 
 import math
 import pathlib
@@ -11,12 +11,12 @@ gi.require_version("GstPbutils", "1.0")
 gi.require_version("GstController", "1.0")
 from gi.repository import Gst, GstController, GstPbutils  # noqa: E402
 
-# A client that joins late waits for a keyframe at most this long.
+# A client that joins late waits at most this long for a keyframe.
 KEYFRAME_SECONDS = 1
-# A clip is held in memory; longer ones are cut here.
-LONGEST_SECONDS = 300
+# A clip is held in memory; longer sources are cut.
+MAX_SECONDS = 300
 STILL_SECONDS = 12
-# A decoder that gives nothing for so long hangs: GStreamer 1.22 does so at the end of a GIF.
+# A decoder without output for this long hangs: GStreamer 1.22 does at the end of a GIF.
 HANG_SECONDS = 10
 STILL_SIZE = (640, 360)
 
@@ -32,16 +32,15 @@ PARSERS = {
 }
 MEDIA_TYPES = {"video/x-h264": "h264", "video/x-h265": "h265", "image/jpeg": "mjpeg"}
 
-
 PROBE_TIME = 60 * Gst.SECOND
 
 
 class ClipError(Exception):
-    """A source that cannot be played; the message is for a person."""
+    """A source that cannot be played; the message is shown to the user."""
 
 
 class Clip:
-    """Encoded access units in decoding order, times from 0 in nanoseconds."""
+    """Encoded access units in decoding order; times in nanoseconds from 0."""
 
     def __init__(self, codec, caps, units, duration):
         self.codec = codec
@@ -50,18 +49,18 @@ class Clip:
         self.duration = duration
 
     def describe(self):
-        shape = Gst.Caps.from_string(self.caps).get_structure(0)
-        known, rate, per = shape.get_fraction("framerate")
+        structure = Gst.Caps.from_string(self.caps).get_structure(0)
+        known, numerator, denominator = structure.get_fraction("framerate")
         return {
             "codec": self.codec,
-            "width": shape.get_value("width"),
-            "height": shape.get_value("height"),
-            "fps": round(rate / max(1, per)) if known else 25,
+            "width": structure.get_value("width"),
+            "height": structure.get_value("height"),
+            "fps": round(numerator / max(1, denominator)) if known else 25,
         }
 
 
 def load(source, codec=None, fps=None, size=None):
-    """Reads any file that GStreamer can decode. Without fps and size, a file whose codec fits is not re-encoded."""
+    """Loads any file that GStreamer can decode. Without fps and size, a file in the codec is not re-encoded."""
     path = pathlib.Path(source).resolve()
     if not path.is_file():
         raise ClipError(f"{source}: no such file")
@@ -79,12 +78,12 @@ def _probe(path):
         info = GstPbutils.Discoverer.new(PROBE_TIME).discover_uri(path.as_uri())
     except Exception as error:
         raise ClipError(f"{path.name}: cannot be read as video or image ({error})") from error
-    # Not an error of discover_uri: it then gives what it has found by then, which may be nothing.
+    # On timeout discover_uri raises no error: it returns what it has found so far, which may be nothing.
     if info.get_result() == GstPbutils.DiscovererResult.TIMEOUT:
-        raise ClipError(f"{path.name}: looking into it takes too long on this machine")
+        raise ClipError(f"{path.name}: probing it takes too long on this machine")
     streams = info.get_video_streams()
     if not streams:
-        raise ClipError(f"{path.name}: holds no video and no image")
+        raise ClipError(f"{path.name}: contains no video and no image")
     stream = streams[0]
     caps = stream.get_caps()
     still = stream.is_image()
@@ -99,7 +98,7 @@ def _probe(path):
 
 
 def _passthrough(path, codec):
-    """The file's own access units, or None where late joiners would wait too long for a keyframe."""
+    """Loads the file's own access units; None if its keyframes are too far apart for clients that join late."""
     caps, units = _pull(
         f"filesrc name=file ! parsebin ! {PARSERS[codec]} ! {CAPS[codec]} ! appsink name=sink sync=false",
         path,
@@ -134,31 +133,31 @@ def _encode(path, codec, fps, size, still):
     else:
         caps, units = _pull(f"{head} ! videoscale add-borders=true ! videorate ! {tail}", path)
     if not units:
-        raise ClipError(f"{path.name}: gives no frame")
+        raise ClipError(f"{path.name}: no frame could be decoded")
     return _clip(codec, caps, units)
 
 
 def _pan(pipeline, size):
-    """Lets the compositor drift and zoom over the picture, ending where it began."""
+    """Makes the compositor pan and zoom over the image in a loop."""
     pad = pipeline.get_by_name("mix").get_static_pad("sink_0")
     width, height = size
 
-    def place(pad, _probe_info):
+    def animate(pad, _probe_info):
         caps = pad.get_current_caps()
         if caps is None:
             return Gst.PadProbeReturn.OK
-        shape = caps.get_structure(0)
-        fit = min(width / shape.get_value("width"), height / shape.get_value("height"))
-        tracks = {"xpos": [], "ypos": [], "width": [], "height": []}
+        structure = caps.get_structure(0)
+        fit = min(width / structure.get_value("width"), height / structure.get_value("height"))
+        curves = {"xpos": [], "ypos": [], "width": [], "height": []}
         for step in range(STILL_SECONDS * 10 + 1):
-            turn = 2 * math.pi * step / (STILL_SECONDS * 10)
-            zoom = fit * (1.15 - 0.15 * math.cos(turn))
-            w, h = shape.get_value("width") * zoom, shape.get_value("height") * zoom
-            tracks["width"].append(w)
-            tracks["height"].append(h)
-            tracks["xpos"].append((width - w) / 2 + 0.06 * width * math.sin(turn))
-            tracks["ypos"].append((height - h) / 2 + 0.04 * height * math.sin(2 * turn))
-        for name, values in tracks.items():
+            phase = 2 * math.pi * step / (STILL_SECONDS * 10)
+            zoom = fit * (1.15 - 0.15 * math.cos(phase))
+            w, h = structure.get_value("width") * zoom, structure.get_value("height") * zoom
+            curves["width"].append(w)
+            curves["height"].append(h)
+            curves["xpos"].append((width - w) / 2 + 0.06 * width * math.sin(phase))
+            curves["ypos"].append((height - h) / 2 + 0.04 * height * math.sin(2 * phase))
+        for name, values in curves.items():
             control = GstController.InterpolationControlSource()
             control.set_property("mode", GstController.InterpolationMode.LINEAR)
             for step, value in enumerate(values):
@@ -166,34 +165,35 @@ def _pan(pipeline, size):
             pad.add_control_binding(GstController.DirectControlBinding.new_absolute(pad, name, control))
         return Gst.PadProbeReturn.REMOVE
 
-    pad.add_probe(Gst.PadProbeType.BUFFER, place)
+    pad.add_probe(Gst.PadProbeType.BUFFER, animate)
 
 
 def _pull(launch, path, prepare=None):
+    """Runs a pipeline over the file to its end; returns the caps and access units that reach its appsink."""
     pipeline = Gst.parse_launch(launch)
     pipeline.get_by_name("file").set_property("location", str(path))
     if prepare:
         prepare(pipeline)
     sink, bus = pipeline.get_by_name("sink"), pipeline.get_bus()
     pipeline.set_state(Gst.State.PLAYING)
-    caps, units, quiet_since = None, [], time.monotonic()
+    caps, units, last_output = None, [], time.monotonic()
     try:
         while True:
             sample = sink.emit("try-pull-sample", 200 * Gst.MSECOND)
             if sample is not None:
-                quiet_since = time.monotonic()
+                last_output = time.monotonic()
                 buffer, caps = sample.get_buffer(), sample.get_caps().to_string()
                 key = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
                 dts = buffer.dts if buffer.dts != Gst.CLOCK_TIME_NONE else buffer.pts
                 units.append((buffer.extract_dup(0, buffer.get_size()), buffer.pts, dts, key))
-                if dts - units[0][2] < LONGEST_SECONDS * Gst.SECOND:
+                if dts - units[0][2] < MAX_SECONDS * Gst.SECOND:
                     continue
                 return caps, units
             message = bus.pop_filtered(Gst.MessageType.ERROR)
             if message:
                 raise ClipError(f"{path.name}: {message.parse_error()[0].message}")
-            if time.monotonic() - quiet_since > HANG_SECONDS:
-                raise ClipError(f"{path.name}: GStreamer cannot read it to its end")
+            if time.monotonic() - last_output > HANG_SECONDS:
+                raise ClipError(f"{path.name}: GStreamer cannot decode it to its end")
             if sink.get_property("eos"):
                 return caps, units
     finally:
@@ -201,12 +201,12 @@ def _pull(launch, path, prepare=None):
 
 
 def _clip(codec, caps, units):
-    shown = sorted(pts for _, pts, _, _ in units)
-    interval = (shown[-1] - shown[0]) // max(1, len(shown) - 1) or Gst.SECOND // 25
-    first_pts, first_dts = shown[0], units[0][2]
+    pts_sorted = sorted(pts for _, pts, _, _ in units)
+    interval = (pts_sorted[-1] - pts_sorted[0]) // max(1, len(pts_sorted) - 1) or Gst.SECOND // 25
+    first_pts, first_dts = pts_sorted[0], units[0][2]
     return Clip(
         codec,
         caps,
         [(data, pts - first_pts, dts - first_dts, key) for data, pts, dts, key in units],
-        shown[-1] - first_pts + interval,
+        pts_sorted[-1] - first_pts + interval,
     )

@@ -1,13 +1,13 @@
 import type { Simulator } from './simulator.ts';
 
-/** What befalls a simulated camera by itself; clocks are wrong for good, resolutions too, the rest passes. */
+/** Random faults of a simulated camera. A changed clock or resolution stays; the other faults end by themselves. */
 export const FAULT_KINDS = ['stop', 'freeze', 'loss', 'slow', 'resize', 'clock'] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface InjectedFault {
   readonly path: string;
   readonly kind: FaultKind;
-  /** How long it lasts. */
+  /** Duration. */
   readonly seconds: number;
 }
 
@@ -16,7 +16,7 @@ const SIZES: readonly (readonly [number, number])[] = [
   [480, 270],
 ];
 
-/** Lehmer's generator, 0…1: the same numbers for the same seed. */
+/** A Lehmer random number generator, 0…1: the same numbers for the same seed. */
 export function seededRandom(seed: number): () => number {
   let state = (seed % 2_147_483_646) + 1;
   return () => {
@@ -25,30 +25,33 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** Does one thing to a camera and undoes it after `seconds`; ends at once where the simulator is gone. */
+/**
+ * Injects one fault and ends it after `seconds`, or at once when the simulator exits. Rejects with ARGUMENT_INVALID where
+ * a command fails.
+ */
 export async function injectFault(
   simulator: Simulator,
   { path, kind, seconds }: InjectedFault,
   random: () => number,
   sizes = SIZES,
 ): Promise<void> {
-  const lasting = () => Promise.race([sleep(seconds), simulator.exited]);
+  const wait = () => Promise.race([sleep(seconds), simulator.exited]);
   switch (kind) {
     case 'stop':
       await simulator.fault({ op: 'stop', path });
-      await lasting();
+      await wait();
       return simulator.fault({ op: 'start', path });
     case 'freeze':
       await simulator.fault({ op: 'freeze', path, on: true });
-      await lasting();
+      await wait();
       return simulator.fault({ op: 'freeze', path, on: false });
     case 'loss':
       await simulator.fault({ op: 'loss', path, probability: 0.05 });
-      await lasting();
+      await wait();
       return simulator.fault({ op: 'loss', path, probability: 0 });
     case 'slow':
       await simulator.fault({ op: 'slow', path, factor: 2 });
-      await lasting();
+      await wait();
       return simulator.fault({ op: 'slow', path, factor: 1 });
     case 'resize':
       return simulator.fault({ op: 'resize', path, size: sizes[Math.floor(random() * sizes.length)]! });
@@ -57,28 +60,28 @@ export async function injectFault(
   }
 }
 
-/** Random faults on every camera, one after another on each, until the simulator ends. */
+/** Injects random faults into every camera, one after another on each, until the simulator exits. */
 export async function injectRandomFaults(
   simulator: Simulator,
   seed: number,
-  told: (news: InjectedFault) => void,
+  onFault: (fault: InjectedFault) => void,
 ): Promise<void> {
-  let gone = false;
+  let exited = false;
   void simulator.exited.then(() => {
-    gone = true;
+    exited = true;
   });
   await Promise.all(
     simulator.urls.map(async (url, index) => {
       const random = seededRandom(seed * 1000 + index);
       const path = new URL(url).pathname;
-      while (!gone) {
+      while (!exited) {
         await Promise.race([sleep(5 + 15 * random()), simulator.exited]);
-        if (gone) return;
+        if (exited) return;
         const kind = FAULT_KINDS[Math.floor(random() * FAULT_KINDS.length)]!;
-        const news = { path, kind, seconds: Math.round(20 + 60 * random()) / 10 };
-        told(news);
-        // Commands to a server that ends fail.
-        await injectFault(simulator, news, random).catch(() => {});
+        const fault = { path, kind, seconds: Math.round(20 + 60 * random()) / 10 };
+        onFault(fault);
+        // Commands fail when the server exits meanwhile.
+        await injectFault(simulator, fault, random).catch(() => {});
       }
     }),
   );

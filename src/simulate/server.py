@@ -1,5 +1,5 @@
-"""RTSP server of `austream simulate`. Reads a JSON line with its set-up, then one JSON command a line, from stdin;
-writes JSON events to stdout. Ends when stdin does, or with its parent."""
+"""RTSP server of `austream simulate`. Reads its set-up as one JSON line, then one JSON command per line, from stdin;
+writes JSON events to stdout. Exits at the end of stdin, and with its parent."""
 
 import ctypes
 import json
@@ -20,7 +20,7 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 Gst.init(None)
 
 import clips  # noqa: E402
-from camera import OTHERS, Camera, Factory  # noqa: E402
+from camera import UNUSABLE, Camera, Factory  # noqa: E402
 
 ROLE = "viewer"
 
@@ -31,7 +31,7 @@ class Server:
         self.host = setup["host"]
         self.port = setup["port"]
         self.source_id = 0
-        self.loaded = {}
+        self.clips = {}  # (source, codec, fps, size) -> Clip
         self.server = GstRtspServer.RTSPServer()
         self.server.set_address(self.host)
         self.server.connect("client-connected", lambda _s, client: client.connect("play-request", self._on_play))
@@ -40,16 +40,16 @@ class Server:
         for number, camera in enumerate(setup["cameras"], 1):
             path = f"/cam{number}"
             kind = camera.get("kind", "video")
-            clip = None if kind in OTHERS else self._load(camera["source"], camera)
+            clip = None if kind in UNUSABLE else self._load(camera["source"], camera)
             self.cameras[path] = Camera(path, clip, kind, emit)
             self.cameras[path].source = camera.get("source")
             self._mount(path)
 
-    def _load(self, source, wanted):
-        key = (source, wanted.get("codec"), wanted.get("fps"), tuple(wanted.get("size") or ()))
-        if key not in self.loaded:
-            self.loaded[key] = clips.load(source, wanted.get("codec"), wanted.get("fps"), wanted.get("size"))
-        return self.loaded[key]
+    def _load(self, source, options):
+        key = (source, options.get("codec"), options.get("fps"), tuple(options.get("size") or ()))
+        if key not in self.clips:
+            self.clips[key] = clips.load(source, options.get("codec"), options.get("fps"), options.get("size"))
+        return self.clips[key]
 
     def _set_auth(self, user, password, method):
         self.secured = user is not None
@@ -88,7 +88,7 @@ class Server:
         self.port = self.server.get_bound_port()
 
     def op_stop(self, path=None):
-        """Ends the connections of one camera, or of all, and refuses new ones."""
+        """Closes the connections of one camera, or of all, and refuses new ones."""
         if path is None:
             GLib.source_remove(self.source_id)
             self._close(lambda client: True)
@@ -102,9 +102,9 @@ class Server:
         else:
             self._mount(path)
 
-    def _close(self, chosen):
+    def _close(self, predicate):
         for client in self.server.client_filter(None):
-            if chosen(client):
+            if predicate(client):
                 client.close()
 
     def op_freeze(self, path, on):
@@ -114,12 +114,12 @@ class Server:
         self.cameras[path].set_loss(probability)
 
     def op_clock(self, path, offset):
-        """Sets how far the camera's own clock is wrong, in seconds."""
+        """Sets the clock error of the camera, in seconds."""
         self.cameras[path].clock_offset = offset
 
     def op_slow(self, path, factor):
-        """Frames come so many times further apart than the stream declares."""
-        self.cameras[path].slowness = factor
+        """Multiplies the frame interval that the stream declares."""
+        self.cameras[path].interval_factor = factor
 
     def op_resize(self, path, size):
         self.cameras[path].clip = self._resized(path, size)
@@ -129,7 +129,7 @@ class Server:
         return self._load(camera.source, {"codec": camera.clip.codec, "size": size})
 
     def prepare(self, command):
-        """What takes its time, done before the main loop gets the command: the other cameras play on."""
+        """Does the slow part of a command before the main loop runs it, so that the other cameras play on."""
         if command["op"] == "resize" and command["path"] in self.cameras:
             self._resized(command["path"], command["size"])
 
@@ -141,12 +141,12 @@ def emit(event, **fields):
 
 def handle(server, line):
     command = json.loads(line)
-    number = command.pop("id")
+    command_id = command.pop("id")
     try:
         getattr(server, f"op_{command.pop('op')}")(**command)
-        emit("done", id=number)
+        emit("done", id=command_id)
     except Exception as error:
-        emit("done", id=number, error=str(error))
+        emit("done", id=command_id, error=str(error))
     return GLib.SOURCE_REMOVE
 
 
@@ -170,7 +170,7 @@ def main():
     emit("ready", port=server.port, streams=streams)
     loop = GLib.MainLoop()
     threading.Thread(target=read_commands, args=(server, loop), daemon=True).start()
-    # Sessions whose client went away without a word.
+    # Removes the sessions of clients that disappeared without TEARDOWN.
     GLib.timeout_add_seconds(5, lambda: server.server.get_session_pool().cleanup() >= 0)
     loop.run()
     return 0

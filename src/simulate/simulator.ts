@@ -11,49 +11,49 @@ export type SimulatedCodec = (typeof SIMULATED_CODECS)[number];
 export interface SimulatorOptions {
   /** Video files or still images; camera n shows source (n − 1) modulo their number. */
   readonly sources: readonly string[];
-  /** Default: one per source. */
+  /** Number of cameras; one per source by default. */
   readonly cameras?: number;
   readonly host?: string;
-  /** 0 (default) takes a free port. */
+  /** 0 (default) selects a free port. */
   readonly port?: number;
-  /** With a user, every camera asks for user and password. */
+  /** With a user, every camera requires user and password. */
   readonly user?: string;
   readonly password?: string;
-  /** How it asks for them; digest by default, as most cameras do. */
+  /** RTSP authentication; digest by default, as with most cameras. */
   readonly auth?: 'basic' | 'digest';
-  /** Default: the source's own where it is H.264, H.265 or MJPEG, else H.264. */
+  /** Default: the source's own if it is H.264, H.265 or MJPEG, else H.264. */
   readonly codec?: SimulatedCodec;
   readonly fps?: number;
-  /** Width and height in pixels; a picture of another shape gets borders. */
+  /** Width and height in pixels; another aspect ratio gets borders. */
   readonly size?: readonly [number, number];
-  /** Streams without usable video, to try how an ingest refuses them; they come after the cameras. */
+  /** Additional streams without usable video, after the cameras: tests how ingest rejects them. */
   readonly unusable?: readonly ('audio' | 'unknown')[];
-  /** Each camera is an ONVIF device, too: the first at this port, the others at those after it; 0 takes free ones. */
+  /** Makes each camera an ONVIF device too, at consecutive ports from this one on; 0 selects free ports. */
   readonly onvif?: { readonly port: number } | undefined;
 }
 
-/** What can be made to go wrong. Cameras are named by their path, `/cam1`; without one, all of the server. */
+/** A fault to inject. Cameras are identified by their path, `/cam1`; without one, the fault is the whole server's. */
 export type Fault =
-  /** Ends connections and refuses new ones until `start`. */
+  /** Closes connections and refuses new ones until `start`. */
   | { readonly op: 'stop' | 'start'; readonly path?: string }
-  /** The connection stays, no more frames come. */
+  /** The connection stays open, but no frames are sent. */
   | { readonly op: 'freeze'; readonly path: string; readonly on: boolean }
   /** Drops each RTP packet with this probability, 0…1. */
   | { readonly op: 'loss'; readonly path: string; readonly probability: number }
-  /** The camera's clock, as its RTCP sender reports show it, is wrong by so many seconds. */
+  /** Clock error of the camera's RTCP sender reports (and ONVIF device), in seconds. */
   | { readonly op: 'clock'; readonly path: string; readonly offset: number }
-  /** Frames come so many times further apart than the stream declares. */
+  /** Multiplies the frame interval that the stream declares. */
   | { readonly op: 'slow'; readonly path: string; readonly factor: number }
-  /** Goes on in another resolution within the same stream. */
+  /** Changes the resolution within the same stream. */
   | { readonly op: 'resize'; readonly path: string; readonly size: readonly [number, number] };
 
-/** The first client of a camera came: its clip's first frame was sent at this Unix time. */
+/** A camera's stream started with its first client: the clip's first frame was sent at this Unix time. */
 export interface MediaStarted {
   readonly path: string;
   readonly startUnixMicros: number;
 }
 
-/** One RTSP path. Streams without video have a path alone. */
+/** One RTSP path. Streams without video have only a path. */
 export interface SimulatedStream {
   readonly path: string;
   readonly codec?: SimulatedCodec;
@@ -68,7 +68,7 @@ type ServerEvent =
   | ({ event: 'media' } & MediaStarted)
   | { event: 'done'; id: number; error?: string };
 
-/** Cameras that are not there: an RTSP server that plays files in a loop, in real time. */
+/** Simulated cameras: an RTSP server (`server.py`) that plays files in a loop, in real time. */
 export class Simulator {
   /** `rtsp://host:port/cam1` …, without credentials. */
   readonly urls: readonly string[];
@@ -76,13 +76,14 @@ export class Simulator {
   readonly streams: readonly SimulatedStream[];
   readonly port: number;
   readonly pid: number;
-  /** Every start of a camera's stream so far, oldest first. */
+  /** All starts of streams so far, oldest first. */
   readonly started: MediaStarted[] = [];
-  /** Resolves when the server process is gone. */
+  /** Resolves when the server process has exited. */
   readonly exited: Promise<void>;
   readonly #server: ChildProcess;
-  readonly #waiting = new Map<number, (error?: string) => void>();
-  #lastId = 0;
+  /** Settles each command that the server has not confirmed, by its id. */
+  readonly #pending = new Map<number, (error?: string) => void>();
+  #lastCommandId = 0;
   #devices: SimulatedDevices | null = null;
 
   private constructor(
@@ -97,16 +98,19 @@ export class Simulator {
     this.urls = ready.streams.map(({ path }) => `rtsp://${host}:${ready.port}${path}`);
     this.exited = new Promise((resolve) => {
       server.once('exit', () => {
-        for (const settle of this.#waiting.values()) settle('the simulator has ended');
-        this.#waiting.clear();
+        for (const settle of this.#pending.values()) settle('the simulator has exited');
+        this.#pending.clear();
         resolve();
       });
     });
   }
 
-  /** Encodes what must be encoded, then listens. Throws ARGUMENT_INVALID for sources, PORT_IN_USE, PREREQUISITE_MISSING. */
+  /**
+   * Loads and, if necessary, encodes the sources, then listens. Throws ARGUMENT_INVALID for sources that cannot be
+   * played, PORT_IN_USE, PREREQUISITE_MISSING.
+   */
   static async start(options: SimulatorOptions): Promise<Simulator> {
-    const simulator = await Simulator.#serve(options);
+    const simulator = await Simulator.#startServer(options);
     if (!options.onvif) return simulator;
     try {
       simulator.#devices = await SimulatedDevices.start(simulator, {
@@ -121,18 +125,18 @@ export class Simulator {
     }
   }
 
-  static #serve(options: SimulatorOptions): Promise<Simulator> {
+  static #startServer(options: SimulatorOptions): Promise<Simulator> {
     const host = options.host ?? '127.0.0.1';
-    // Debian's own Python: PyGObject lives there, whatever `python3` comes first on the PATH.
+    // Debian's own Python has PyGObject; another `python3` on the PATH may not.
     const server = spawn('/usr/bin/python3', [fileURLToPath(new URL('server.py', import.meta.url))], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH, PYTHONDONTWRITEBYTECODE: '1', GST_DEBUG_NO_COLOR: '1' },
     });
-    let complaints = '';
+    let stderr = '';
     server.stderr.setEncoding('utf8').on('data', (text: string) => {
-      complaints = (complaints + text).slice(-2000);
+      stderr = (stderr + text).slice(-2000);
     });
-    // The server may die while a command is on its way; `exit` tells of that.
+    // The server may exit while a command is being written; the event `exit` handles that.
     server.stdin.on('error', () => {});
     server.stdin.write(`${JSON.stringify(serverSetup(options, host))}\n`);
     return new Promise((resolve, reject) => {
@@ -143,27 +147,27 @@ export class Simulator {
           simulator = new Simulator(server, host, event);
           resolve(simulator);
         } else if (event.event === 'failed') reject(startError(event.message));
-        else simulator!.#take(event);
+        else simulator!.#onEvent(event);
       });
-      server.once('error', (cause) => reject(missing(cause.message)));
-      server.once('exit', () => reject(missing(complaints.trim().split('\n').at(-1) ?? '')));
+      server.once('error', (cause) => reject(notStarted(cause.message)));
+      server.once('exit', () => reject(notStarted(stderr.trim().split('\n').at(-1) ?? '')));
     });
   }
 
-  /** One per camera; none unless asked for. */
+  /** One per camera; empty without the option `onvif`. */
   get devices(): readonly OnvifDevice[] {
     return this.#devices?.devices ?? [];
   }
 
-  /** Injects or ends a fault; resolves when it is in force. */
+  /** Injects or ends a fault; resolves when it is in effect. Rejects with ARGUMENT_INVALID where that fails. */
   fault(fault: Fault): Promise<void> {
     if (fault.op === 'clock') {
       const device = this.devices[this.streams.findIndex(({ path }) => path === fault.path)];
       if (device) device.clockOffset = fault.offset;
     }
-    const id = ++this.#lastId;
+    const id = ++this.#lastCommandId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, (error) =>
+      this.#pending.set(id, (error) =>
         error === undefined ? resolve() : reject(new AustreamError('ARGUMENT_INVALID', error)),
       );
       this.#server.stdin!.write(`${JSON.stringify({ id, ...fault })}\n`);
@@ -173,17 +177,17 @@ export class Simulator {
   async stop(): Promise<void> {
     await this.#devices?.stop();
     this.#server.stdin!.end();
-    const hurry = setTimeout(() => this.#server.kill('SIGKILL'), 2_000);
+    const killTimer = setTimeout(() => this.#server.kill('SIGKILL'), 2_000);
     await this.exited;
-    clearTimeout(hurry);
+    clearTimeout(killTimer);
   }
 
-  #take(event: ServerEvent): void {
+  #onEvent(event: ServerEvent): void {
     if (event.event === 'media')
       this.started.push({ path: event.path, startUnixMicros: event.startUnixMicros });
     if (event.event !== 'done') return;
-    this.#waiting.get(event.id)?.(event.error);
-    this.#waiting.delete(event.id);
+    this.#pending.get(event.id)?.(event.error);
+    this.#pending.delete(event.id);
   }
 }
 
@@ -207,12 +211,14 @@ function serverSetup(options: SimulatorOptions, host: string) {
 
 function startError(message: string): AustreamError {
   return /^port \d+/.test(message)
-    ? new AustreamError('PORT_IN_USE', message, { fix: 'choose another with --port, or 0 for a free one' })
+    ? new AustreamError('PORT_IN_USE', message, {
+        fix: 'choose another port with --port, or 0 for a free one',
+      })
     : new AustreamError('ARGUMENT_INVALID', message);
 }
 
-function missing(detail: string): AustreamError {
-  return new AustreamError('PREREQUISITE_MISSING', `the camera simulator does not start: ${detail}`, {
+function notStarted(detail: string): AustreamError {
+  return new AustreamError('PREREQUISITE_MISSING', `the camera simulator did not start: ${detail}`, {
     fix: 'run `make setup`: it installs python3-gi and gir1.2-gst-rtsp-server-1.0',
   });
 }

@@ -36,20 +36,21 @@ describe('a device', () => {
     device = simulator.devices[0]!;
   });
   afterAll(() => simulator?.stop());
-  beforeEach(() =>
-    Object.assign(device, { clockOffset: 0, tellsTime: true, believedHost: null, media2: true }),
+  beforeEach(() => Object.assign(device, { clockOffset: 0, reportsTime: true, ownHost: null, media2: true }));
+
+  test.each([true, false])(
+    'returns its stream, with the newer media service (media2): %s',
+    async (media2) => {
+      device.media2 = media2;
+      const resolved = await resolveCamera(camera(device.url));
+      expect(resolved.camera.url).toBe(simulator.urls[0]);
+      expect(resolved.profile).toMatchObject({ name: 'main', codec: 'h264', width: 160, height: 120 });
+      expect(Math.abs(resolved.clock!.offsetMs)).toBeLessThanOrEqual(resolved.clock!.errorMs);
+      expect(describeResolved(resolved)).not.toContain('c4nary');
+    },
   );
 
-  test.each([true, false])('tells its stream, by the newer media service: %s', async (media2) => {
-    device.media2 = media2;
-    const resolved = await resolveCamera(camera(device.url));
-    expect(resolved.camera.url).toBe(simulator.urls[0]);
-    expect(resolved.profile).toMatchObject({ name: 'main', codec: 'h264', width: 160, height: 120 });
-    expect(Math.abs(resolved.clock!.offsetMs)).toBeLessThanOrEqual(resolved.clock!.errorMs);
-    expect(describeResolved(resolved)).not.toContain('c4nary');
-  });
-
-  test('whose clock is wrong is asked by its own time, and the error is told', async () => {
+  test('with a wrong clock is asked by its own time, and the clock error is reported', async () => {
     device.clockOffset = 3600;
     const { clock } = await resolveCamera(camera(device.url));
     expect(Math.abs(clock!.offsetMs - 3_600_000)).toBeLessThanOrEqual(clock!.errorMs);
@@ -57,22 +58,22 @@ describe('a device', () => {
       code: 'CAMERA_UNAUTHORIZED',
       message: expect.stringMatching(/its clock is 3\d\d\d\.\d s ahead/),
     });
-    device.tellsTime = false;
+    device.reportsTime = false;
     await expect(resolveCamera(camera(device.url))).rejects.toMatchObject({
       code: 'CAMERA_UNAUTHORIZED',
-      message: expect.stringContaining('does not tell its time'),
+      message: expect.stringContaining('does not report its time'),
       fix: expect.stringContaining('NTP'),
     });
   });
 
-  test('behind NAT is reached where the user said', async () => {
-    device.believedHost = '10.9.8.7';
+  test('behind NAT is reached at the configured host', async () => {
+    device.ownHost = '10.9.8.7';
     const resolved = await resolveCamera(camera(device.url));
     expect(resolved.camera.url).toBe(simulator.urls[0]);
     expect(resolved.otherHost).toBe('10.9.8.7');
   });
 
-  test('refuses who has no password, or another', async () => {
+  test('rejects a missing or wrong password', async () => {
     const without = cameraOptions.parse({ id: 'cam', url: device.url });
     await expect(resolveCamera(without)).rejects.toMatchObject({
       code: 'CAMERA_UNAUTHORIZED',
@@ -84,20 +85,25 @@ describe('a device', () => {
     });
   });
 
-  test('is found, with a clock and no password', async () => {
-    const found = await discover({ timeoutMs: 1_000, interface: 'lo' });
-    expect(found.map(({ url }) => url)).toEqual(
-      expect.arrayContaining(simulator.devices.map(({ url }) => url)),
-    );
-    const own = found.find(({ url }) => url === device.url)!;
-    expect(own).toMatchObject({ name: 'camera 1', id: `urn:uuid:${device.uuid}` });
-    expect(own.clock).not.toBeNull();
+  test('is discovered, with its clock, without a password', async () => {
+    const discovered = async () => {
+      const found = await discover({ timeoutMs: 1_000, interface: 'lo' });
+      return simulator.devices.map(({ url }) => found.find((other) => other.url === url));
+    };
+    const first = {
+      name: 'camera 1',
+      id: `urn:uuid:${device.uuid}`,
+      clock: { offsetMs: expect.any(Number), errorMs: expect.any(Number) },
+    };
+    await expect
+      .poll(discovered, { timeout: 60_000 })
+      .toEqual([expect.objectContaining(first), ...simulator.devices.slice(1).map(() => expect.anything())]);
     await expect(discover({ timeoutMs: 1, interface: 'nope' })).rejects.toMatchObject({
       code: 'ARGUMENT_INVALID',
     });
   });
 
-  test('is one for clients that others wrote: zeep with ONVIF’s own WSDLs, and WSDiscovery', async () => {
+  test('works with independent clients: zeep with ONVIF’s own WSDLs, and WSDiscovery', async () => {
     const script = fileURLToPath(new URL('read_device.py', import.meta.url));
     const { stdout } = await promisify(execFile)(
       await python(),
@@ -108,15 +114,15 @@ describe('a device', () => {
       model: 'simulated camera',
       profile: { name: 'main', encoding: 'H264', width: 160, height: 120 },
       uri: simulator.urls[0],
-      refused: true,
+      rejected: true,
       discovered: expect.arrayContaining([device.serviceUrl]),
       scopes: expect.arrayContaining(['onvif://www.onvif.org/name/camera%201']),
     });
   }, 120_000);
 });
 
-describe('no device is', () => {
-  /** The port of a server that answers every request so. */
+describe('a server that is not an ONVIF device is rejected', () => {
+  /** Starts a server that answers every request with `answer`; returns its port. */
   async function serve(answer: (response: ServerResponse) => void): Promise<number> {
     const server = createServer((_request, response) => answer(response)).listen(0, '127.0.0.1');
     onTestFinished(() => {
@@ -127,15 +133,15 @@ describe('no device is', () => {
     return (server.address() as AddressInfo).port;
   }
 
-  test('what gives a web page', async () => {
+  test('because it returns a web page', async () => {
     const port = await serve((response) => response.end('<html>hello</html>'));
     await expect(resolveCamera(camera(`onvif://127.0.0.1:${port}`))).rejects.toMatchObject({
       code: 'CAMERA_NOT_ONVIF',
     });
   });
 
-  test('what gives an XML bomb: no entity of an answer is ever written out', async () => {
-    // x9 is a thousand million letters.
+  test('because it returns an XML bomb: entities are never expanded', async () => {
+    // x9 expands to a billion letters.
     const levels = Array.from({ length: 9 }, (_, n) => `<!ENTITY x${n + 1} "${`&x${n};`.repeat(10)}">`);
     const answer = (zone: string) => `<!DOCTYPE Envelope [<!ENTITY x0 "x">${levels.join('')}]>
       <Envelope><Body><GetSystemDateAndTimeResponse><SystemDateAndTime><TimeZone><TZ>${zone}</TZ></TimeZone>
@@ -151,14 +157,14 @@ describe('no device is', () => {
       await expect(clock(zone)).rejects.toMatchObject({ code: 'CAMERA_NOT_ONVIF' });
   });
 
-  test('what gives no end, of which only a little is taken in', async () => {
+  test('because its response never ends: only the first 2 MB are read', async () => {
     const CHUNK = Buffer.alloc(2 ** 18, 'x');
     const sent: number[] = [];
     const port = await serve((response) => {
-      const nth = sent.push(0) - 1;
+      const index = sent.push(0) - 1;
       const sending = setInterval(() => {
         response.write(CHUNK);
-        sent[nth]! += CHUNK.length;
+        sent[index]! += CHUNK.length;
       }, 20);
       response.once('close', () => clearInterval(sending));
     });
@@ -170,7 +176,7 @@ describe('no device is', () => {
   });
 });
 
-test('a camera comes back by asking anew after its stream’s address has changed', async () => {
+test('a camera reconnects after its stream URL has changed, by asking the device again', async () => {
   let simulator = await start();
   const [device] = simulator.devices;
   const { host, port, url } = device!;
@@ -187,7 +193,7 @@ test('a camera comes back by asking anew after its stream’s address has change
   simulator = await start();
   await simulator.devices[0]!.stop();
   const moved = { ...simulator.devices[1]!.profiles[0]!, uri: simulator.urls[1]! };
-  const again = await OnvifDevice.start({
+  const restarted = await OnvifDevice.start({
     name: 'moved',
     host,
     port,
@@ -195,7 +201,7 @@ test('a camera comes back by asking anew after its stream’s address has change
     password: SECRET,
     profiles: [moved],
   });
-  onTestFinished(() => again.stop());
+  onTestFinished(() => restarted.stop());
   expect(moved.uri).not.toBe(before);
   await recorder.until('LIVE again', () => recorder.state === 'LIVE', 60_000);
   expect(JSON.stringify(recorder.statuses)).not.toContain('c4nary');

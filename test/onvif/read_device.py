@@ -1,4 +1,4 @@
-"""Reads a device with zeep, ONVIF's own WSDLs and WSDiscovery; prints what it says as JSON.
+"""Reads an ONVIF device with zeep, ONVIF's own WSDLs and WSDiscovery; prints the result as JSON.
 Usage: read_device.py HOST PORT USER PASSWORD"""
 
 import json
@@ -28,13 +28,18 @@ assert camera.devicemgmt.GetSystemDateAndTime().UTCDateTime.Date.Year > 2000
 
 try:
     connect("wrong").devicemgmt.GetDeviceInformation()
-    refused = False
+    rejected = False
 except onvif.ONVIFError as error:
-    refused = "not Authorized" in str(error)
+    rejected = "not Authorized" in str(error)
 
 discovery = ThreadedWSDiscovery()
 discovery.start()
-found = discovery.searchServices(timeout=2)
+# A loaded machine may answer late: searches again until the device is among the results.
+for _attempt in range(15):
+    found = discovery.searchServices(timeout=2)
+    addresses = [address for service in found for address in service.getXAddrs()]
+    if any(f":{port}/" in address for address in addresses):
+        break
 discovery.stop()
 
 print(
@@ -49,8 +54,8 @@ print(
                 "height": encoder.Resolution.Height,
             },
             "uri": media.GetStreamUri(request).Uri,
-            "refused": refused,
-            "discovered": [address for service in found for address in service.getXAddrs()],
+            "rejected": rejected,
+            "discovered": addresses,
         }
     )
 )

@@ -1,5 +1,5 @@
 import { Simulator } from '../../src/simulate/simulator.ts';
 
-// To be killed.
+// A parent process of a simulator; the test kills it.
 const simulator = await Simulator.start({ sources: [process.argv[2]!] });
 process.send!(simulator.pid);

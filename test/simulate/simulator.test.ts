@@ -17,34 +17,34 @@ async function start(options: SimulatorOptions): Promise<Simulator> {
   return simulator;
 }
 
-/** Plays a stream with GStreamer's own client; returns the caps and presentation times (ns) of so many frames. */
+/** Plays that many frames with GStreamer's own client; returns their caps and PTS in nanoseconds. */
 function play(url: string, frames: number): { caps: string; times: bigint[] } {
   const output = execFileSync(
     'gst-launch-1.0',
     [
       '-v',
-      ...`rtspsrc location=${url} protocols=tcp buffer-mode=none ! application/x-rtp,media=video ! decodebin ! identity name=tap silent=false eos-after=${frames + 1} ! fakesink`.split(
+      ...`rtspsrc location=${url} protocols=tcp buffer-mode=none ! application/x-rtp,media=video ! decodebin ! identity name=probe silent=false eos-after=${frames + 1} ! fakesink`.split(
         ' ',
       ),
     ],
-    { encoding: 'utf8', timeout: 25_000, maxBuffer: 1 << 26 },
+    { encoding: 'utf8', timeout: 80_000, maxBuffer: 1 << 26 },
   );
-  const times = [...output.matchAll(/tap: last-message = chain .*?pts: (\d+):(\d\d):(\d\d)\.(\d{9})/g)].map(
+  const times = [...output.matchAll(/probe: last-message = chain .*?pts: (\d+):(\d\d):(\d\d)\.(\d{9})/g)].map(
     ([, hours, minutes, seconds, nanos]) =>
       BigInt((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1_000_000_000n + BigInt(nanos!),
   );
-  return { caps: /tap.*?src: caps = (video\/x-raw.*)/.exec(output)?.[1] ?? '', times };
+  return { caps: /probe.*?src: caps = (video\/x-raw.*)/.exec(output)?.[1] ?? '', times };
 }
 
 describe('the simulator', () => {
-  test('loops a clip without a seam: times go on at the same distance', async () => {
+  test('loops a clip seamlessly: the PTS continue at the same interval', async () => {
     const simulator = await start({ sources: [moving('looped.mp4', { frames: 30 })] });
     const { times } = play(simulator.urls[0]!, 80);
     expect(times.length).toBeGreaterThanOrEqual(80);
-    // The very first frame describes the stream; the clip plays from the second on.
+    // The first frame only describes the stream; the clip plays from the second on.
     const [, ...played] = times;
-    const distances = played.slice(1).map((time, index) => Number(time - played[index]!) / 1e6);
-    for (const distance of distances) expect(Math.abs(distance - 40)).toBeLessThan(0.1);
+    const intervals = played.slice(1).map((time, index) => Number(time - played[index]!) / 1e6);
+    for (const interval of intervals) expect(Math.abs(interval - 40)).toBeLessThan(0.1);
   });
 
   test.each([
@@ -76,7 +76,7 @@ describe('the simulator', () => {
     expect(times.length).toBeGreaterThanOrEqual(15);
   });
 
-  test('gives each camera its source in turn', async () => {
+  test('assigns the sources to the cameras in turn', async () => {
     const sources = [
       moving('wide.mp4', { width: 320, height: 180 }),
       moving('square.mp4', { width: 200, height: 200 }),
@@ -87,7 +87,7 @@ describe('the simulator', () => {
     expect(widths).toEqual(['320', '200', '320']);
   });
 
-  test('says what is wrong with its sources and its port', async () => {
+  test('reports unusable sources and a port in use', async () => {
     await expect(Simulator.start({ sources: ['/nowhere.mp4'] })).rejects.toMatchObject({
       code: 'ARGUMENT_INVALID',
       message: expect.stringContaining('/nowhere.mp4'),
@@ -101,7 +101,7 @@ describe('the simulator', () => {
     });
   });
 
-  test('dies with its parent', async () => {
+  test('exits with its parent', async () => {
     const parent = fork(fileURLToPath(new URL('parent.ts', import.meta.url)), [moving('orphan.mp4')]);
     const pid = await new Promise<number>((resolve) =>
       parent.once('message', (message) => resolve(message as number)),
@@ -112,7 +112,7 @@ describe('the simulator', () => {
 });
 
 describe('austream simulate', () => {
-  test('prints its cameras as JSON and ends after the duration', () => {
+  test('prints its cameras as JSON and exits after the duration', () => {
     const output = execFileSync(
       `${root}/bin/austream`,
       ['simulate', moving('cli.mp4'), '--cameras', '2', '--port', '0', '--json', '--duration', '200ms'],
@@ -123,15 +123,15 @@ describe('austream simulate', () => {
     expect(urls).toHaveLength(2);
   });
 
-  test('ends with 130 when interrupted', async () => {
+  test('exits with 130 when interrupted', async () => {
     const command = spawn(
       `${root}/bin/austream`,
       ['simulate', moving('cli.mp4'), '--port', '0', '--user', 'u', '--password', 'c4nary'],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
-    const [shown] = await command.stdout.setEncoding('utf8').take(1).toArray();
-    expect(shown).toMatch(/^camera 1: rtsp:\/\/127\.0\.0\.1:\d+\/cam1$/m);
-    expect(shown).not.toContain('c4nary');
+    const [output] = await command.stdout.setEncoding('utf8').take(1).toArray();
+    expect(output).toMatch(/^camera 1: rtsp:\/\/127\.0\.0\.1:\d+\/cam1$/m);
+    expect(output).not.toContain('c4nary');
     command.kill('SIGINT');
     expect(await new Promise((resolve) => command.once('exit', resolve))).toBe(130);
   });
@@ -146,15 +146,15 @@ describe('austream simulate', () => {
       const [, ...lines] = stdout.trim().split('\n');
       return lines.map((line) => JSON.parse(line) as InjectedFault & { type: 'fault' });
     };
-    const [once, again, other] = await Promise.all([faults('5'), faults('5'), faults('6')]);
+    const [run1, run2, otherSeed] = await Promise.all([faults('5'), faults('5'), faults('6')]);
     for (const camera of ['/cam1', '/cam2']) {
-      const [first, second] = [once, again].map((some) => some.filter(({ path }) => path === camera));
-      // One of the two may have come a fault further.
+      const [first, second] = [run1, run2].map((faults) => faults.filter(({ path }) => path === camera));
+      // One of the two runs may have injected one more fault.
       const common = Math.min(first!.length, second!.length);
       expect(common).toBeGreaterThan(0);
       expect(first!.slice(0, common)).toEqual(second!.slice(0, common));
     }
-    expect(other).not.toEqual(once);
+    expect(otherSeed).not.toEqual(run1);
   }, 120_000);
 
   test.each([

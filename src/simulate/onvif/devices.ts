@@ -12,13 +12,13 @@ interface Streams {
 
 interface DevicesOptions {
   readonly host: string;
-  /** The first device's; 0 takes free ones. */
+  /** The first device's port; 0 selects free ports. */
   readonly port: number;
   readonly user?: string | undefined;
   readonly password?: string | undefined;
 }
 
-/** The ONVIF devices of a simulator: one for each of its cameras, with one profile, and what makes them be found. */
+/** The ONVIF devices of a simulator, one per camera with one profile, and the responder for their discovery. */
 export class SimulatedDevices {
   readonly devices: readonly OnvifDevice[];
   readonly #discovery: DiscoveryResponder;
@@ -43,7 +43,7 @@ export class SimulatedDevices {
           password,
           profiles: codec === undefined ? [] : [{ ...profile, codec }],
         });
-        if (host === '0.0.0.0') device.believedHost = outerAddress();
+        if (host === '0.0.0.0') device.ownHost = externalAddress();
         devices.push(device);
       }
       return new SimulatedDevices(devices, await DiscoveryResponder.start(host, devices));
@@ -54,12 +54,12 @@ export class SimulatedDevices {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.devices, this.#discovery].map((each) => each.stop()));
+    await Promise.all([...this.devices, this.#discovery].map((service) => service.stop()));
   }
 }
 
-/** An address of this machine at which others reach it. */
-function outerAddress(): string {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
+/** An IPv4 address at which other machines reach this one. */
+function externalAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
 }

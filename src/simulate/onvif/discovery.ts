@@ -11,7 +11,7 @@ const TYPE = 'NetworkVideoTransmitter';
 const ANONYMOUS = 'http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous';
 const ACTION = 'http://schemas.xmlsoap.org/ws/2005/04/discovery/ProbeMatches';
 
-/** Answers Probes for simulated devices (WS-Discovery, April 2005), at the port that all devices of a host share. */
+/** Answers WS-Discovery (April 2005) probes for simulated devices, at the UDP port that all devices of a host share. */
 export class DiscoveryResponder {
   readonly #socket: Socket;
   readonly #devices: readonly OnvifDevice[];
@@ -19,10 +19,10 @@ export class DiscoveryResponder {
   private constructor(socket: Socket, devices: readonly OnvifDevice[]) {
     this.#socket = socket;
     this.#devices = devices;
-    socket.on('message', (message, sender) => void this.#probed(message, sender).catch(() => {}));
+    socket.on('message', (message, sender) => void this.#onProbe(message, sender).catch(() => {}));
   }
 
-  /** Throws PORT_IN_USE where another program has the port for itself. */
+  /** Throws PORT_IN_USE where another program does not share the port. */
   static start(host: string, devices: readonly OnvifDevice[]): Promise<DiscoveryResponder> {
     const socket = createSocket({ type: 'udp4', reuseAddr: true });
     return new Promise((resolve, reject) => {
@@ -40,16 +40,17 @@ export class DiscoveryResponder {
     await new Promise<void>((resolve) => this.#socket.close(resolve));
   }
 
-  async #probed(message: Buffer, { address, port }: RemoteInfo): Promise<void> {
+  async #onProbe(message: Buffer, { address, port }: RemoteInfo): Promise<void> {
     const request = await parseRequest(message.toString('utf8'));
     const types = textOf(child(request.body, 'Types'));
     if (request.operation !== 'Probe' || (types !== '' && !types.includes(TYPE))) return;
-    // One answer a device, as if each had a network address of its own.
-    for (const device of this.#devices) this.#socket.send(match(device, request.messageId), port, address);
+    // One answer per device, as if each had its own network address.
+    for (const device of this.#devices)
+      this.#socket.send(probeMatch(device, request.messageId), port, address);
   }
 }
 
-function match(device: OnvifDevice, relatesTo: string): string {
+function probeMatch(device: OnvifDevice, relatesTo: string): string {
   return envelope(
     `<d:ProbeMatches><d:ProbeMatch><a:EndpointReference><a:Address>urn:uuid:${device.uuid}</a:Address></a:EndpointReference><d:Types>dn:${TYPE}</d:Types><d:Scopes>${scopes(device).join(' ')}</d:Scopes><d:XAddrs>${device.serviceUrl}</d:XAddrs><d:MetadataVersion>1</d:MetadataVersion></d:ProbeMatch></d:ProbeMatches>`,
     `<a:MessageID>urn:uuid:${crypto.randomUUID()}</a:MessageID><a:RelatesTo>${escapeXml(relatesTo)}</a:RelatesTo><a:To>${ANONYMOUS}</a:To><a:Action>${ACTION}</a:Action>`,

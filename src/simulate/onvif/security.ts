@@ -1,16 +1,17 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { child, SoapFault, textOf, type Xml } from './soap.ts';
 
-/** How far the time of a request may be from the device's own. */
+/** Maximum difference between a request's time and the device's clock. */
 const TOLERANCE_MS = 30_000;
 
 /**
- * Checks WS-Security user name tokens with password digests as devices do (Username Token Profile 1.1, 3.1):
- * digest = Base64(SHA-1(nonce + created + password)), made at about the device's own time, each nonce once.
+ * Checks WS-Security username tokens with password digests as devices do (Username Token Profile 1.1, 3.1):
+ * digest = Base64(SHA-1(nonce + created + password)), created within the tolerance, each nonce only once.
  */
 export class TokenCheck {
   readonly #user: string;
   readonly #password: string;
+  /** Nonces seen, with the device time of each. */
   readonly #nonces = new Map<string, number>();
 
   constructor(user: string, password: string) {
@@ -18,7 +19,7 @@ export class TokenCheck {
     this.#password = password;
   }
 
-  /** Throws a SoapFault. `now`: the device's clock, Unix milliseconds. */
+  /** Throws a SoapFault for an invalid token. `now`: the device's clock, Unix milliseconds. */
   check(security: Xml, now: number): void {
     const token = child(security, 'UsernameToken');
     const created = textOf(child(token, 'Created'));
@@ -28,16 +29,17 @@ export class TokenCheck {
       .update(created)
       .update(this.#password)
       .digest();
-    const given = Buffer.from(textOf(child(token, 'Password')), 'base64');
+    const password = Buffer.from(textOf(child(token, 'Password')), 'base64');
     if (
       textOf(child(token, 'Username')) !== this.#user ||
-      given.length !== digest.length ||
-      !timingSafeEqual(given, digest) ||
+      password.length !== digest.length ||
+      !timingSafeEqual(password, digest) ||
       !(Math.abs(Date.parse(created) - now) <= TOLERANCE_MS) ||
       this.#nonces.has(nonce)
     )
       throw new SoapFault(400, 'Sender', ['ter:NotAuthorized'], 'Sender not Authorized');
-    for (const [old, at] of this.#nonces) if (Math.abs(now - at) > 2 * TOLERANCE_MS) this.#nonces.delete(old);
+    for (const [seen, time] of this.#nonces)
+      if (Math.abs(now - time) > 2 * TOLERANCE_MS) this.#nonces.delete(seen);
     this.#nonces.set(nonce, now);
   }
 }

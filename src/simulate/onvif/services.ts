@@ -1,6 +1,6 @@
 import { child, escapeXml, NAMESPACES, SoapFault, type SoapRequest, textOf } from './soap.ts';
 
-/** A stream that a device offers. */
+/** A media profile of a device: one stream. */
 export interface SimulatedProfile {
   readonly token: string;
   readonly name: string;
@@ -8,35 +8,35 @@ export interface SimulatedProfile {
   readonly width: number;
   readonly height: number;
   readonly fps: number;
-  /** Its rtsp:// address. */
+  /** Its rtsp:// URL. */
   readonly uri: string;
 }
 
-/** What the answers are made of. */
+/** The state of a device that its responses report. */
 export interface DeviceState {
   readonly name: string;
   readonly uuid: string;
-  /** `http://host:port`, as the device believes itself to be reached. */
+  /** `http://host:port` of the device, by its own account. */
   readonly origin: string;
   readonly profiles: readonly SimulatedProfile[];
-  /** Offers the newer media service too, which alone knows H.265. */
+  /** Whether it has the newer media service (media2), the only one with H.265. */
   readonly media2: boolean;
-  /** Unix milliseconds by its own clock; null where it does not tell. */
+  /** Unix milliseconds by its own clock; null where it does not report its time. */
   readonly time: number | null;
 }
 
-/** Operations that need no user (ONVIF Core Specification, 5.9.4.3: access class PRE_AUTH). */
-export const OPEN_TO_ALL = new Set(['GetSystemDateAndTime', 'GetServices', 'GetCapabilities']);
+/** Operations without authentication (ONVIF Core Specification, 5.9.4.3: access class PRE_AUTH). */
+export const PRE_AUTH = new Set(['GetSystemDateAndTime', 'GetServices', 'GetCapabilities']);
 
 export const SERVICES = { tds: '/onvif/device_service', trt: '/onvif/media', tr2: '/onvif/media2' } as const;
 type Service = keyof typeof SERVICES;
 const ENCODINGS = { h264: 'H264', h265: 'H265', mjpeg: 'JPEG' } as const;
 
-/** The body of the answer. Throws a SoapFault. */
-export function answer(request: SoapRequest, state: DeviceState): string {
+/** Returns the response's body. Throws a SoapFault for an operation or profile that does not exist. */
+export function respond(request: SoapRequest, state: DeviceState): string {
   const service = (Object.keys(SERVICES) as Service[]).find((key) => NAMESPACES[key] === request.namespace);
-  const offered = service !== undefined && (service !== 'tr2' || state.media2);
-  const operation = offered ? OPERATIONS[service][request.operation] : undefined;
+  const available = service !== undefined && (service !== 'tr2' || state.media2);
+  const operation = available ? OPERATIONS[service][request.operation] : undefined;
   if (!operation)
     throw new SoapFault(500, 'Receiver', ['ter:ActionNotSupported'], 'Optional Action Not Implemented');
   return `<${service}:${request.operation}Response>${operation(state, request)}</${service}:${request.operation}Response>`;
@@ -70,7 +70,7 @@ const OPERATIONS: Readonly<Record<Service, Readonly<Record<string, Operation>>>>
   },
   trt: {
     GetProfiles: ({ profiles }) =>
-      // The older service has no word for H.265.
+      // The older media service has no H.265.
       profiles
         .filter(({ codec }) => codec !== 'h265')
         .map(
@@ -83,7 +83,7 @@ const OPERATIONS: Readonly<Record<Service, Readonly<Record<string, Operation>>>>
       return `<trt:VideoSources token="source"><tt:Framerate>${fps}</tt:Framerate><tt:Resolution><tt:Width>${width}</tt:Width><tt:Height>${height}</tt:Height></tt:Resolution></trt:VideoSources>`;
     },
     GetStreamUri: (state, request) =>
-      `<trt:MediaUri><tt:Uri>${escapeXml(chosen(state, request).uri)}</tt:Uri><tt:InvalidAfterConnect>false</tt:InvalidAfterConnect><tt:InvalidAfterReboot>false</tt:InvalidAfterReboot><tt:Timeout>PT0S</tt:Timeout></trt:MediaUri>`,
+      `<trt:MediaUri><tt:Uri>${escapeXml(requestedProfile(state, request).uri)}</tt:Uri><tt:InvalidAfterConnect>false</tt:InvalidAfterConnect><tt:InvalidAfterReboot>false</tt:InvalidAfterReboot><tt:Timeout>PT0S</tt:Timeout></trt:MediaUri>`,
   },
   tr2: {
     GetProfiles: ({ profiles }) =>
@@ -93,11 +93,11 @@ const OPERATIONS: Readonly<Record<Service, Readonly<Record<string, Operation>>>>
             `<tr2:Profiles token="${escapeXml(profile.token)}" fixed="true"><tr2:Name>${escapeXml(profile.name)}</tr2:Name><tr2:Configurations><tr2:VideoSource token="source">${source(profile)}</tr2:VideoSource><tr2:VideoEncoder token="${escapeXml(profile.token)}" GovLength="${profile.fps}" Profile="Main">${encoderHead(profile)}<tt:RateControl ConstantBitRate="false"><tt:FrameRateLimit>${profile.fps}</tt:FrameRateLimit><tt:BitrateLimit>4096</tt:BitrateLimit></tt:RateControl><tt:Quality>5</tt:Quality></tr2:VideoEncoder></tr2:Configurations></tr2:Profiles>`,
         )
         .join(''),
-    GetStreamUri: (state, request) => `<tr2:Uri>${escapeXml(chosen(state, request).uri)}</tr2:Uri>`,
+    GetStreamUri: (state, request) => `<tr2:Uri>${escapeXml(requestedProfile(state, request).uri)}</tr2:Uri>`,
   },
 };
 
-/** What a device says of itself without being asked who asks. */
+/** The scopes of a device: what it reports about itself in discovery. */
 export function scopes({ name }: Pick<DeviceState, 'name'>): string[] {
   return [
     'onvif://www.onvif.org/type/video_encoder',
@@ -107,16 +107,11 @@ export function scopes({ name }: Pick<DeviceState, 'name'>): string[] {
   ];
 }
 
-function chosen({ profiles }: DeviceState, { body }: SoapRequest): SimulatedProfile {
+function requestedProfile({ profiles }: DeviceState, { body }: SoapRequest): SimulatedProfile {
   const token = textOf(child(body, 'ProfileToken'));
-  const profile = profiles.find((each) => each.token === token);
+  const profile = profiles.find((candidate) => candidate.token === token);
   if (!profile)
-    throw new SoapFault(
-      400,
-      'Sender',
-      ['ter:InvalidArgVal', 'ter:NoProfile'],
-      `There is no profile ${token}`,
-    );
+    throw new SoapFault(400, 'Sender', ['ter:InvalidArgVal', 'ter:NoProfile'], `No profile ${token}`);
   return profile;
 }
 

@@ -9,7 +9,7 @@ export interface SoapRequest {
   readonly namespace: string;
   readonly body: Xml;
   readonly security: Xml;
-  /** Of WS-Addressing. */
+  /** WS-Addressing MessageID; empty without one. */
   readonly messageId: string;
 }
 
@@ -25,7 +25,7 @@ export const NAMESPACES = {
   ter: 'http://www.onvif.org/ver10/error',
 } as const;
 
-/** Throws where it is no SOAP request. */
+/** Parses a SOAP request; throws for anything else. */
 export async function parseRequest(text: string): Promise<SoapRequest> {
   const { Envelope } = (await parseStringPromise(text, {
     tagNameProcessors: [processors.stripPrefix],
@@ -34,36 +34,38 @@ export async function parseRequest(text: string): Promise<SoapRequest> {
   })) as { Envelope: Xml };
   const body = child(Envelope, 'Body');
   const [operation] = Object.keys(body as object).filter((name) => !name.startsWith('$'));
-  const call = child(body, operation!);
+  const parameters = child(body, operation!);
   return {
     operation: operation!,
-    namespace: textOf(child(call, '$ns', 'uri')),
-    body: call,
+    namespace: textOf(child(parameters, '$ns', 'uri')),
+    body: parameters,
     security: child(Envelope, 'Header', 'Security'),
     messageId: textOf(child(Envelope, 'Header', 'MessageID')),
   };
 }
 
+/** The descendant at a path of local names; undefined where there is none. */
 export function child(element: Xml, ...path: readonly string[]): Xml {
   return path.reduce<Xml>(
-    (inner, name) =>
-      typeof inner === 'object' ? (inner as { readonly [name: string]: Xml })[name] : undefined,
+    (parent, name) =>
+      typeof parent === 'object' ? (parent as { readonly [name: string]: Xml })[name] : undefined,
     element,
   );
 }
 
-/** The text of an element, attributes or not. */
+/** The text of an element, with or without attributes; empty where there is none. */
 export function textOf(element: Xml): string {
   const text = typeof element === 'object' ? child(element, '_') : element;
   return typeof text === 'string' ? text.trim() : '';
 }
 
+/** A SOAP 1.2 envelope around XML. */
 export function envelope(body: string, header = ''): string {
-  const declared = Object.entries(NAMESPACES).map(([prefix, uri]) => `xmlns:${prefix}="${uri}"`);
-  return `<?xml version="1.0" encoding="UTF-8"?><s:Envelope ${declared.join(' ')}>${header === '' ? '' : `<s:Header>${header}</s:Header>`}<s:Body>${body}</s:Body></s:Envelope>`;
+  const namespaces = Object.entries(NAMESPACES).map(([prefix, uri]) => `xmlns:${prefix}="${uri}"`);
+  return `<?xml version="1.0" encoding="UTF-8"?><s:Envelope ${namespaces.join(' ')}>${header === '' ? '' : `<s:Header>${header}</s:Header>`}<s:Body>${body}</s:Body></s:Envelope>`;
 }
 
-/** A refusal as ONVIF has it (Core Specification, 5.8.2). */
+/** A SOAP fault as ONVIF defines it (Core Specification, 5.8.2). */
 export class SoapFault extends Error {
   readonly status: number;
   readonly body: string;
@@ -71,11 +73,11 @@ export class SoapFault extends Error {
   constructor(status: number, code: 'Sender' | 'Receiver', subcodes: readonly string[], reason: string) {
     super(reason);
     this.status = status;
-    const nested = subcodes.reduceRight(
+    const subcodeXml = subcodes.reduceRight(
       (inner, subcode) => `<s:Subcode><s:Value>${subcode}</s:Value>${inner}</s:Subcode>`,
       '',
     );
-    this.body = `<s:Fault><s:Code><s:Value>s:${code}</s:Value>${nested}</s:Code><s:Reason><s:Text xml:lang="en">${escapeXml(reason)}</s:Text></s:Reason></s:Fault>`;
+    this.body = `<s:Fault><s:Code><s:Value>s:${code}</s:Value>${subcodeXml}</s:Code><s:Reason><s:Text xml:lang="en">${escapeXml(reason)}</s:Text></s:Reason></s:Fault>`;
   }
 }
 
