@@ -4,7 +4,7 @@ import { ConfigWatcher } from '../config/watch.ts';
 import { controlSocket } from '../control/options.ts';
 import { ControlServer } from '../control/server.ts';
 import { AustreamError } from '../errors.ts';
-import { applyCameras, type CameraControl } from '../ingest/host/cameras.ts';
+import { applyCameras, type CameraControl } from '../ingest/host/camera-set.ts';
 import { log } from '../log.ts';
 
 /** Applies changes of the config file, and requests on the control socket, to the running cameras. */

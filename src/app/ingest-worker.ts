@@ -6,7 +6,7 @@ import { requireExternalBrokers } from '../cluster/options.ts';
 import type { Config } from '../config/schema.ts';
 import { diagnostics, nowMicros, type ProcessGauges } from '../diagnostics.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
-import { type CameraControl, CameraSet } from '../ingest/host/cameras.ts';
+import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
 import { log } from '../log.ts';
 import { openPublisher, type Publisher } from '../publish/publisher.ts';
 import { ResourceStack } from './resource-stack.ts';

@@ -6,7 +6,7 @@ import type { FrameFaces } from '../domain/face.ts';
 import { openModel } from '../infer/engine/index.ts';
 import { InferStage } from '../infer/stage.ts';
 import { effectiveThresholds } from '../infer/track.ts';
-import { type CameraControl, CameraSet } from '../ingest/host/cameras.ts';
+import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
 import { log } from '../log.ts';
 import { openPublisher, type PublisherStats } from '../publish/publisher.ts';
 import { ResourceStack } from './resource-stack.ts';

@@ -1,46 +1,46 @@
-/** What stands where a secret stood. */
-export const HIDDEN = '***';
+/** Replaces a redacted secret. */
+export const REDACTED = '***';
 
-/** user:password before the host of any URL; passwords may hold `@` and `/` raw, so the last `@` of a word counts. */
+/** user:password before the host of any URL. Passwords may hold an unencoded `@` or `/`, so the last `@` of a word counts. */
 const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s"'<>]*@/gi;
-/** Lines of RTSP and HTTP messages that GStreamer's logs quote. */
+/** Authorization headers of RTSP and HTTP messages, quoted in GStreamer's logs. */
 const AUTHORIZATION = /\b((?:proxy-)?authorization\s*[:=]\s*)[^\r\n]+/gi;
 
-/** Passwords within a path or a query, where some makes of camera want them; they may be hashes of the real one. */
+/** Passwords in a path or query, which some cameras require; they may be hashes of the password. */
 const QUERY_PASSWORD = /(?<![a-z])(pass(?:word|wd)?|pwd)(=|%3D)([^&\s"'<>;]+)/gi;
-/** What `cameraUrlMistake` looks for: a colon that begins no port, and further on one of those characters and an `@`. */
-const RAW_PASSWORD = /^[a-z0-9+.-]+:\/\/(?!\[)[^/?#@]*:(?!\d{1,5}(?:[/?]|$))[^@]*[/?#][^@]*@/i;
+/** A colon that does not begin a port, followed by an unencoded `/`, `?` or `#` and an `@`. IPv6 hosts are excluded. */
+const UNENCODED_PASSWORD = /^[a-z0-9+.-]+:\/\/(?!\[)[^/?#@]*:(?!\d{1,5}(?:[/?]|$))[^@]*[/?#][^@]*@/i;
 
 /**
- * Makes the one function through which every text from GStreamer, a camera or a child process goes before
- * anyone sees it. It removes the given secrets in every spelling in which they may turn up (raw, percent-encoded,
- * base64 as basic authentication has it), the credentials of any URL, and authorization headers.
+ * Returns the function that redacts every text from GStreamer, a camera or a child process before it is shown. It
+ * removes the given secrets in each encoding (raw, percent-encoded, JSON-escaped), the credentials and query passwords
+ * of any URL, and authorization headers.
  */
 export function redactor(secrets: readonly (string | undefined)[]): (text: string) => string {
-  const spellings = new Set<string>();
+  const encodings = new Set<string>();
   for (const secret of secrets) {
-    // A password of one or two letters would blank half of every message and hide nothing.
+    // Redacting a password of one or two characters would garble every message and protect nothing.
     if (secret === undefined || secret.length < 3) continue;
-    for (const spelling of [
+    for (const encoding of [
       secret,
       encodeURIComponent(secret),
       encodeURI(secret),
       JSON.stringify(secret).slice(1, -1),
     ])
-      spellings.add(spelling);
+      encodings.add(encoding);
   }
-  const longestFirst = [...spellings].sort((a, b) => b.length - a.length);
+  const longestFirst = [...encodings].sort((a, b) => b.length - a.length);
   return (text) => {
-    let clean = text;
-    for (const spelling of longestFirst) clean = clean.replaceAll(spelling, HIDDEN);
-    return clean
-      .replace(URL_CREDENTIALS, `$1${HIDDEN}@`)
-      .replace(AUTHORIZATION, `$1${HIDDEN}`)
-      .replace(QUERY_PASSWORD, `$1$2${HIDDEN}`);
+    let redacted = text;
+    for (const encoding of longestFirst) redacted = redacted.replaceAll(encoding, REDACTED);
+    return redacted
+      .replace(URL_CREDENTIALS, `$1${REDACTED}@`)
+      .replace(AUTHORIZATION, `$1${REDACTED}`)
+      .replace(QUERY_PASSWORD, `$1$2${REDACTED}`);
   };
 }
 
-/** The redactor of one camera: knows its password, and the one that may stand in its URL. */
+/** The redactor of one camera: its password, that of its URL, and both as base64 for basic authentication. */
 export function cameraRedactor(camera: {
   url: string;
   username?: string | undefined;
@@ -54,23 +54,23 @@ export function cameraRedactor(camera: {
   return redactor([camera.password, password, ...pairs.filter((pair) => pair !== 'Og==')]);
 }
 
-/** Passwords in a URL's path or query (`password=…`), as they stand there. */
+/** Passwords in a URL's path or query (`password=…`), not decoded. */
 export function queryPasswords(url: string): string[] {
   return [...url.matchAll(QUERY_PASSWORD)].map(([, , , password]) => password!);
 }
 
 /**
- * What is wrong with a camera's URL whose password holds `/`, `?` or `#` as they are: they end the part in which a
- * password can be. Null where nothing is; references (`${NAME}`) may stand for whatever a URL may hold.
+ * Why a camera's URL is invalid whose password holds an unencoded `/`, `?` or `#`: these end the part of a URL that may
+ * hold a password. Null where it is valid. Secret references (`${NAME}`) may stand for any part.
  */
 export function cameraUrlIssue(url: string): string | null {
-  const mistaken = RAW_PASSWORD.test(url.replace(/\$\{[^}]*\}/g, '0'));
-  return mistaken
+  const isInvalid = UNENCODED_PASSWORD.test(url.replace(/\$\{[^}]*\}/g, '0'));
+  return isInvalid
     ? 'write / ? # of its password as %2F %3F %23, or give it apart from the URL, under password'
     : null;
 }
 
-/** Takes `user:password@` out of a URL. */
+/** Splits `user:password@` from a URL and decodes both. */
 export function splitCredentials(url: string): { url: string; username?: string; password?: string } {
   const match = /^([a-z0-9+.-]+:\/\/)([^/?#]*)@(.*)$/is.exec(url);
   if (!match) return { url };

@@ -1,24 +1,24 @@
 import { splitCredentials } from './credentials.ts';
 
-/** Where a device answers ONVIF requests. */
+/** Address of a device's ONVIF service. */
 export interface DeviceAddress {
-  /** As the user wrote it; IPv6 in brackets. */
+  /** As configured; IPv6 in brackets. */
   readonly host: string;
   readonly port: number;
   readonly path: string;
-  /** Token or name of the media profile that the user wants. */
+  /** Token or name of the wanted media profile. */
   readonly profile: string | undefined;
 }
 
 const PORT = 80;
-/** The path that every device has (ONVIF Core Specification, 5.1.1). */
+/** The device service of every ONVIF device (ONVIF Core Specification, 5.1.1). */
 const DEVICE_SERVICE = '/onvif/device_service';
 
 export function isOnvif(url: string): boolean {
   return /^onvif:/i.test(url);
 }
 
-/** Reads `onvif://[user:password@]host[:port][/path][?profile=…]`; a text that says what is wrong with it. */
+/** Parses `onvif://[user:password@]host[:port][/path][?profile=…]`. A string says why it is invalid. */
 export function parseDeviceUrl(url: string): DeviceAddress | string {
   const bare = splitCredentials(url).url;
   if (!URL.canParse(bare)) return 'is no URL: onvif://host, onvif://host:port/path?profile=name';
@@ -35,7 +35,7 @@ export function parseDeviceUrl(url: string): DeviceAddress | string {
   };
 }
 
-/** The URL under which austream takes the device: ports and paths that are the usual ones left out. */
+/** The device's onvif:// URL, without default port and path. */
 export function deviceUrl({ host, port, path }: Omit<DeviceAddress, 'profile'>): string {
   return `onvif://${host}${port === PORT ? '' : `:${port}`}${path === DEVICE_SERVICE ? '' : path}`;
 }

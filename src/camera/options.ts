@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { cameraUrlIssue } from './credentials.ts';
 import { isOnvif, parseDeviceUrl } from './onvif-address.ts';
 
-/** Ids go into topic keys and event ids, whose parts are joined by slashes. */
+/** Part of topic keys and event ids, which join their parts by slashes: hence no slash. */
 export const cameraId = z
   .string()
   .regex(
@@ -20,28 +20,28 @@ const cameraUrl = z.string().superRefine((url, context) => {
 export const cameraOptions = z.strictObject({
   id: cameraId,
   url: cameraUrl,
-  /** Kept apart from the URL so that the URL can be shown; a user:password in the URL works too. */
+  /** Credentials may also be part of the URL (user:password@). */
   username: z.string().min(1).optional(),
   password: z.string().optional(),
-  /** A file that holds the password, read at each connection. */
+  /** A file that holds the password, read at every connection. */
   passwordFile: z.string().min(1).optional(),
-  /** For rtsps://. Without either, the certificate must come from an authority that this machine trusts. */
+  /** For rtsps://. Without either, an authority that this machine trusts must have signed the certificate. */
   tls: z
     .strictObject({
-      /** A file with the certificates (PEM) of the authorities to trust instead. */
+      /** PEM file with the certificates of the authorities to trust instead. */
       ca: z.string().min(1).optional(),
-      /** SHA-256 of the camera's own certificate; then nothing else about it matters. */
+      /** SHA-256 fingerprint of the camera's certificate. It alone is checked then. */
       fingerprint: z
         .string()
         .regex(/^([0-9A-Fa-f]{2}:?){32}$/, 'must be 32 bytes in hexadecimal, with or without colons')
         .optional(),
     })
     .prefault({}),
-  /** RTP over the RTSP connection (tcp) or beside it (udp). */
+  /** RTP interleaved in the RTSP connection (tcp) or over UDP. */
   transport: z.enum(['tcp', 'udp']).default('tcp'),
-  /** Frames analysed a second; a faster stream is thinned, a slower one taken whole. */
+  /** Most frames analysed per second. A faster stream is decimated. */
   analysisFps: z.number().min(1).max(120).default(30),
-  /** auto probes NVDEC and VA-API and falls back to software. */
+  /** `auto` probes NVDEC and VA-API and falls back to software decoding. */
   decoder: z.enum(['auto', 'software', 'nvdec', 'vaapi']).default('auto'),
 });
 export type CameraOptions = z.output<typeof cameraOptions>;

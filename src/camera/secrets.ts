@@ -3,18 +3,18 @@ import { AustreamError } from '../errors.ts';
 import { queryPasswords } from './credentials.ts';
 import type { CameraOptions } from './options.ts';
 
-const REFERENCE = /\$\{(?:(file):([^}]+)|([A-Za-z_][A-Za-z0-9_]*))\}/g;
-const WHOLE = new RegExp(`^${REFERENCE.source}$`);
+const SECRET_REFERENCE = /\$\{(?:(file):([^}]+)|([A-Za-z_][A-Za-z0-9_]*))\}/g;
+const ONLY_SECRET_REFERENCE = new RegExp(`^${SECRET_REFERENCE.source}$`);
 const URL_PASSWORD = /^[a-z0-9]+:\/\/[^/]*?:(.*)@/i;
 
-/** Whether a text is one reference to a secret (`${NAME}` or `${file:/path}`) and nothing else. */
-export function isReference(text: string): boolean {
-  return WHOLE.test(text);
+/** Whether a text is exactly one secret reference: `${NAME}` or `${file:/path}`. */
+export function isSecretReference(text: string): boolean {
+  return ONLY_SECRET_REFERENCE.test(text);
 }
 
-/** The passwords in a camera's URL: before its host, in its path, in its query. */
-export function passwordsOf(url: string): string[] {
-  // Some makes of camera go on with `_channel=1`.
+/** The passwords in a camera's URL: before its host, in its path or in its query. Not decoded. */
+export function passwordsInUrl(url: string): string[] {
+  // Some cameras append `_channel=1` to the password.
   const inQuery = queryPasswords(url).map(
     (password) => /^(\$\{[^}]+\})[_/?#]/.exec(password)?.[1] ?? password,
   );
@@ -22,20 +22,24 @@ export function passwordsOf(url: string): string[] {
 }
 
 /**
- * Puts secrets where their references stand: `${NAME}` of the environment, `${file:/path}` of a file (whose last
- * line-break does not count). Throws CONFIG_INVALID where one is missing on this host; `what` names the setting.
+ * Replaces secret references by their secrets: `${NAME}` from the environment, `${file:/path}` from a file, without
+ * its final line break. Throws CONFIG_INVALID where one is missing on this host. `setting` is named in the error.
  */
-export function resolveReferences(text: string, what: string, env: NodeJS.ProcessEnv = process.env): string {
-  return text.replace(REFERENCE, (reference, _, file: string | undefined, name: string) => {
-    const value = file === undefined ? env[name] : read(file);
+export function resolveSecretReferences(
+  text: string,
+  setting: string,
+  env: NodeJS.ProcessEnv = process.env,
+): string {
+  return text.replace(SECRET_REFERENCE, (reference, _, file: string | undefined, name: string) => {
+    const value = file === undefined ? env[name] : readSecretFile(file);
     if (value !== undefined) return value;
-    throw new AustreamError('CONFIG_INVALID', `${what}: ${reference} is not set on this host`, {
+    throw new AustreamError('CONFIG_INVALID', `${setting}: ${reference} is not set on this host`, {
       fix: file === undefined ? `set the environment variable ${name}` : `mount the secret at ${file}`,
     });
   });
 }
 
-function read(file: string): string | undefined {
+function readSecretFile(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
   } catch {
@@ -43,8 +47,8 @@ function read(file: string): string | undefined {
   }
 }
 
-/** The camera with its password read from where it lies. Throws CAMERA_UNAUTHORIZED. */
-export function withPassword(camera: CameraOptions): CameraOptions {
+/** The camera with the password of its `passwordFile`, if it has one. Throws CAMERA_UNAUTHORIZED where that cannot be read. */
+export function withPasswordFromFile(camera: CameraOptions): CameraOptions {
   if (camera.passwordFile === undefined) return camera;
   try {
     const { passwordFile, ...rest } = camera;

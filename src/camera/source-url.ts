@@ -1,8 +1,9 @@
+/** True for RTSP over TLS (rtsps://). */
 export function isTls(url: string): boolean {
   return /^rtsps:/i.test(url);
 }
 
-/** True where frames come at their own time and cannot be waited for. */
-export function isLive(url: string): boolean {
+/** True for sources that deliver frames in real time, whoever reads them; files have backpressure. */
+export function isLiveSource(url: string): boolean {
   return !url.startsWith('file:');
 }

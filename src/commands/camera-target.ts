@@ -1,5 +1,5 @@
 import { cameraOptions } from '../camera/options.ts';
-import { isReference } from '../camera/secrets.ts';
+import { isSecretReference } from '../camera/secrets.ts';
 import {
   type CameraDefinition,
   defineCamera,
@@ -9,10 +9,10 @@ import {
   writeCameras,
 } from '../cluster/ingest/camera-config.ts';
 import { loadConfig } from '../config/schema.ts';
-import { askControl } from '../control/client.ts';
+import { sendControlRequest } from '../control/client.ts';
 import { controlSocket } from '../control/options.ts';
 import { AustreamError } from '../errors.ts';
-import type { ListedCamera } from '../ingest/host/cameras.ts';
+import type { ListedCamera } from '../ingest/host/camera-set.ts';
 import { describeIssues } from '../issues.ts';
 import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
 
@@ -87,7 +87,7 @@ function clusterTarget(kafka: KafkaOptions): CameraTarget {
 function localTarget(socket: string): CameraTarget {
   return {
     async list() {
-      const { cameras } = await askControl(socket, { op: 'list' });
+      const { cameras } = await sendControlRequest(socket, { op: 'list' });
       return cameras.map((camera) => ({ json: camera, text: statusText(camera) }));
     },
     async add(definitions) {
@@ -98,17 +98,17 @@ function localTarget(socket: string): CameraTarget {
           fix: 'austream.example.yaml shows every key of a camera',
         });
       });
-      return (await askControl(socket, { op: 'add', cameras })).changes;
+      return (await sendControlRequest(socket, { op: 'add', cameras })).changes;
     },
     async remove(ids) {
-      await askControl(socket, { op: 'remove', ids: [...ids] });
+      await sendControlRequest(socket, { op: 'remove', ids: [...ids] });
     },
   };
 }
 
 /** Rejects a password given by value: every user of this machine can read the arguments of a command. */
 export function requireReference(password: string | undefined): void {
-  if (password === undefined || isReference(password)) return;
+  if (password === undefined || isSecretReference(password)) return;
   throw new AustreamError(
     'ARGUMENT_INVALID',
     '--password holds the password itself, which other users of this machine can see',

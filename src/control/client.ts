@@ -1,18 +1,19 @@
 import { connect } from 'node:net';
 import { AustreamError } from '../errors.ts';
-import type { ControlAnswers, ControlReply, ControlRequest } from './protocol.ts';
+import type { ControlRequest, ControlResponse, ControlResults } from './protocol.ts';
 
-/** Without a sign of life; there is one every few seconds while a change is being made. */
-const TIMEOUT_MS = 30_000;
+/** Time without any byte of the response. The server sends keep-alives while it applies a change. */
+const SILENCE_TIMEOUT_MS = 30_000;
 
-/** Asks the austream that listens at a socket. Throws CONTROL_UNREACHABLE where none does, or what it answers with. */
-export async function askControl<Op extends keyof ControlAnswers>(
+/** Sends one request to the austream that listens at a socket. Throws CONTROL_UNREACHABLE, or the error it responds with. */
+export async function sendControlRequest<Op extends keyof ControlResults>(
   path: string,
   request: ControlRequest & { op: Op },
-): Promise<ControlAnswers[Op]> {
-  const reply = JSON.parse(await exchange(path, `${JSON.stringify(request)}\n`)) as ControlReply<Op>;
-  if (!reply.ok) throw new AustreamError(reply.code, reply.message, reply.fix ? { fix: reply.fix } : {});
-  return reply;
+): Promise<ControlResults[Op]> {
+  const response = JSON.parse(await exchange(path, `${JSON.stringify(request)}\n`)) as ControlResponse<Op>;
+  if (!response.ok)
+    throw new AustreamError(response.code, response.message, response.fix ? { fix: response.fix } : {});
+  return response;
 }
 
 function exchange(path: string, line: string): Promise<string> {
@@ -26,7 +27,7 @@ function exchange(path: string, line: string): Promise<string> {
         }),
       );
     const socket = connect(path, () => socket.write(line));
-    socket.setEncoding('utf8').setTimeout(TIMEOUT_MS, () => {
+    socket.setEncoding('utf8').setTimeout(SILENCE_TIMEOUT_MS, () => {
       socket.destroy();
       fail('it takes too long');
     });

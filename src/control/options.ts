@@ -6,14 +6,14 @@ import { AustreamError } from '../errors.ts';
 
 export const controlOptions = z.strictObject({
   /**
-   * A UNIX socket through which the same user adds, removes and lists cameras while austream runs; null listens
-   * nowhere. Without it: `austream.sock` in XDG_RUNTIME_DIR, or in a folder of the user's own for temporary files.
+   * UNIX socket through which the same user adds, removes and lists cameras while austream runs; null disables it.
+   * Default: `austream.sock` in XDG_RUNTIME_DIR, or in a temporary folder of the user.
    */
   socket: z.string().min(1).max(100, 'the system takes no more than 100 characters').nullable().optional(),
 });
 export type ControlOptions = z.output<typeof controlOptions>;
 
-/** Where the socket is; null where there shall be none. */
+/** Path of the socket; null where it is disabled. */
 export function controlSocket(
   { socket }: ControlOptions,
   env: NodeJS.ProcessEnv = process.env,
@@ -22,11 +22,11 @@ export function controlSocket(
   return join(env.XDG_RUNTIME_DIR || join(tmpdir(), `austream-${process.getuid!()}`), 'austream.sock');
 }
 
-/** Makes the socket's folder. Throws PREREQUISITE_MISSING where another user could get at it. */
-export function prepareFolder(socket: string): void {
+/** Creates the socket's folder. Throws PREREQUISITE_MISSING where another user can change it. */
+export function createSocketFolder(socket: string): void {
   const folder = dirname(socket);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  // Temporary folders are everybody's: another user may have made this one first.
+  // Temporary folders are world-writable: another user may have created this one first.
   const { uid, mode } = lstatSync(folder);
   const own = uid === process.getuid!() || uid === 0;
   if (!own || (mode & 0o022 && !(mode & 0o1000)))

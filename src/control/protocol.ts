@@ -1,28 +1,29 @@
 import { z } from 'zod';
 import { cameraOptions } from '../camera/options.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { CameraChange, ListedCamera } from '../ingest/host/cameras.ts';
+import type { CameraChange, ListedCamera } from '../ingest/host/camera-set.ts';
 
 /**
- * One line of JSON asks, one line of JSON answers, and the connection ends. Until the answer is there, spaces say that it
- * is being worked on.
+ * One connection carries one request and one response, each a line of JSON. Spaces before the response are
+ * keep-alives.
  */
 export const controlRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('list') }),
   z.strictObject({ op: z.literal('add'), cameras: z.array(cameraOptions).min(1) }),
-  /** All of them, or none where one is unknown. */
+  /** Removes all of them, or none where one is unknown. */
   z.strictObject({ op: z.literal('remove'), ids: z.array(z.string()).min(1) }),
 ]);
 export type ControlRequest = z.input<typeof controlRequest>;
 
-export interface ControlAnswers {
+export interface ControlResults {
   readonly list: { readonly cameras: readonly ListedCamera[] };
   readonly add: { readonly changes: Readonly<Record<string, CameraChange>> };
   readonly remove: { readonly removed: readonly string[] };
 }
 
-export type ControlReply<Op extends keyof ControlAnswers> =
-  | ({ readonly ok: true } & ControlAnswers[Op])
+export type ControlResponse<Op extends keyof ControlResults> =
+  | ({ readonly ok: true } & ControlResults[Op])
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly fix?: string };
 
-export const LONGEST_REQUEST = 1 << 20;
+/** Characters. */
+export const MAX_REQUEST_LENGTH = 1 << 20;

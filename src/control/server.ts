@@ -2,27 +2,27 @@ import { once } from 'node:events';
 import { lstatSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { AustreamError } from '../errors.ts';
-import type { CameraControl } from '../ingest/host/cameras.ts';
+import type { CameraControl } from '../ingest/host/camera-set.ts';
 import { describeIssues } from '../issues.ts';
 import { log } from '../log.ts';
-import { askControl } from './client.ts';
-import { prepareFolder } from './options.ts';
-import { type ControlAnswers, controlRequest, LONGEST_REQUEST } from './protocol.ts';
+import { sendControlRequest } from './client.ts';
+import { createSocketFolder } from './options.ts';
+import { type ControlResults, controlRequest, MAX_REQUEST_LENGTH } from './protocol.ts';
 
 interface SocketTimeouts {
-  /** A connection that says nothing is ended after so long, unless a request of it is in work. */
+  /** A connection without a request in progress is closed after this time without data. */
   readonly idleMs: number;
-  /** While one is, its client is told so again and again. */
-  readonly aliveMs: number;
+  /** Interval of the keep-alives while a request is in progress. */
+  readonly keepAliveMs: number;
 }
-const SOCKET_TIMEOUTS: SocketTimeouts = { idleMs: 10_000, aliveMs: 2_500 };
+const SOCKET_TIMEOUTS: SocketTimeouts = { idleMs: 10_000, keepAliveMs: 2_500 };
 
-/** Lets this user, and nobody else, add, remove and list the cameras of a process that runs. */
+/** Control socket: lets only this user add, remove and list the cameras of a running process. */
 export class ControlServer {
   readonly #server: Server;
   readonly #cameras: CameraControl;
   readonly #timeouts: SocketTimeouts;
-  /** Connections without a request in work. */
+  /** Connections without a request in progress. */
   readonly #idle = new Set<Socket>();
 
   private constructor(cameras: CameraControl, timeouts: SocketTimeouts) {
@@ -31,7 +31,7 @@ export class ControlServer {
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
-  /** Throws PORT_IN_USE where another process listens there, PREREQUISITE_MISSING where none can. */
+  /** Throws PORT_IN_USE where another process listens there, PREREQUISITE_MISSING where the socket cannot be created. */
   static async open(
     path: string,
     cameras: CameraControl,
@@ -39,35 +39,35 @@ export class ControlServer {
   ): Promise<ControlServer> {
     const control = new ControlServer(cameras, timeouts);
     try {
-      prepareFolder(path);
-      await clearAway(path);
+      createSocketFolder(path);
+      await removeStaleSocket(path);
       await control.#listen(path);
     } catch (cause) {
       if (cause instanceof AustreamError) throw cause;
       throw new AustreamError(
         'PREREQUISITE_MISSING',
-        `the control socket ${path} cannot be made: ${(cause as NodeJS.ErrnoException).code}`,
+        `the control socket ${path} cannot be created: ${(cause as NodeJS.ErrnoException).code}`,
         { fix: 'set control.socket to a path that can be written, or to null', cause },
       );
     }
     return control;
   }
 
-  /** Resolves when the requests in work are answered; connections without one are ended. */
+  /** Resolves when the requests in progress are answered; idle connections are closed. */
   async close(): Promise<void> {
-    // Node removes the socket's file with it.
+    // Node removes the socket's file.
     this.#server.close();
     for (const socket of this.#idle) socket.destroy();
     await once(this.#server, 'close');
   }
 
   async #listen(path: string): Promise<void> {
-    // The file is made within `listen`, and never, not even for a moment, with more rights.
-    const usual = process.umask(0o177);
+    // `listen` creates the file synchronously: it never has wider permissions, not even for a moment.
+    const previousMask = process.umask(0o177);
     try {
       this.#server.listen(path);
     } finally {
-      process.umask(usual);
+      process.umask(previousMask);
     }
     await once(this.#server, 'listening');
     this.#server.unref();
@@ -79,34 +79,34 @@ export class ControlServer {
     socket.setEncoding('utf8').setTimeout(this.#timeouts.idleMs, () => socket.destroy());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#idle.delete(socket));
-    const take = (chunk: string) => {
+    const receive = (chunk: string) => {
       text += chunk;
-      if (text.length > LONGEST_REQUEST) socket.destroy();
+      if (text.length > MAX_REQUEST_LENGTH) socket.destroy();
       if (socket.destroyed || !text.endsWith('\n')) return;
-      // What comes after it is read and forgotten.
-      socket.off('data', take).resume();
-      void this.#reply(socket, text);
+      // Data after the request is discarded.
+      socket.off('data', receive).resume();
+      void this.#processRequest(socket, text);
     };
-    socket.on('data', take);
+    socket.on('data', receive);
   }
 
-  /** A change takes as long as a camera takes to stop, which may have to hand on all that it gave. */
-  async #reply(socket: Socket, text: string): Promise<void> {
+  /** A change may take long: a camera stops only when its last epoch was processed. */
+  async #processRequest(socket: Socket, text: string): Promise<void> {
     this.#idle.delete(socket);
     socket.setTimeout(0);
-    // Space before the answer's JSON.
-    const alive = setInterval(() => socket.write(' '), this.#timeouts.aliveMs);
-    const reply = await this.#answer(text);
-    clearInterval(alive);
+    // JSON allows spaces before the response.
+    const keepAlive = setInterval(() => socket.write(' '), this.#timeouts.keepAliveMs);
+    const response = await this.#respond(text);
+    clearInterval(keepAlive);
     if (socket.destroyed) return;
     socket.setTimeout(this.#timeouts.idleMs);
     this.#idle.add(socket);
-    socket.end(`${reply}\n`, () => socket.destroy());
+    socket.end(`${response}\n`, () => socket.destroy());
   }
 
-  async #answer(text: string): Promise<string> {
+  async #respond(text: string): Promise<string> {
     try {
-      return JSON.stringify({ ok: true, ...(await this.#act(text)) });
+      return JSON.stringify({ ok: true, ...(await this.#execute(text)) });
     } catch (error) {
       const { code, message, fix } =
         error instanceof AustreamError
@@ -116,7 +116,7 @@ export class ControlServer {
     }
   }
 
-  async #act(text: string): Promise<ControlAnswers[keyof ControlAnswers]> {
+  async #execute(text: string): Promise<ControlResults[keyof ControlResults]> {
     const request = controlRequest.safeParse(JSON.parse(text));
     if (!request.success) throw new AustreamError('ARGUMENT_INVALID', describeIssues(request.error));
     switch (request.data.op) {
@@ -144,10 +144,10 @@ export class ControlServer {
   }
 }
 
-/** Removes the socket of a process that is gone. Throws PORT_IN_USE where it answers. */
-async function clearAway(path: string): Promise<void> {
+/** Removes a stale socket, whose process is gone. Throws PORT_IN_USE where a process answers. */
+async function removeStaleSocket(path: string): Promise<void> {
   try {
-    await askControl(path, { op: 'list' });
+    await sendControlRequest(path, { op: 'list' });
   } catch (error) {
     if (!(error instanceof AustreamError) || error.code !== 'CONTROL_UNREACHABLE') throw error;
     const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { cameraOptions } from '../camera/options.ts';
-import type { CameraControl } from '../ingest/host/cameras.ts';
+import type { CameraControl } from '../ingest/host/camera-set.ts';
 import { log } from '../log.ts';
 import type { CameraRequestError } from './protocol.ts';
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { ACTION_UNITS } from '../domain/scores.ts';
-import type { CameraControl } from '../ingest/host/cameras.ts';
+import type { CameraControl } from '../ingest/host/camera-set.ts';
 import type { Access } from './access.ts';
 import { type Asset, loadAssets } from './assets.ts';
 import { serveCameraRoutes } from './camera-routes.ts';

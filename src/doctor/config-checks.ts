@@ -5,7 +5,7 @@ import kafkajs from 'kafkajs';
 import { cameraRedactor, splitCredentials } from '../camera/credentials.ts';
 import { isOnvif } from '../camera/onvif-address.ts';
 import type { CameraOptions } from '../camera/options.ts';
-import { withPassword } from '../camera/secrets.ts';
+import { withPasswordFromFile } from '../camera/secrets.ts';
 import type { Config } from '../config/schema.ts';
 import type { AustreamError } from '../errors.ts';
 import { kafkajsConnection } from '../kafka/connection.ts';
@@ -75,7 +75,7 @@ async function checkSpool(folder: string): Promise<Finding> {
 /** Resolves the stream of an ONVIF device and checks that it is reachable. */
 async function checkOnvifCamera(camera: CameraOptions): Promise<Finding> {
   try {
-    const resolved = await resolveCamera(withPassword(camera));
+    const resolved = await resolveCamera(withPasswordFromFile(camera));
     const stream = await checkReachable(resolved.camera);
     return { ...stream, detail: cameraRedactor(camera)(`${describeResolved(resolved)}; ${stream.detail}`) };
   } catch (error) {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { cameraRedactor, redactor, splitCredentials } from '../../src/camera/credentials.ts';
 import { cameraOptions } from '../../src/camera/options.ts';
 
-/** What GStreamer's messages look like around a URL. */
+/** GStreamer's messages around a URL. */
 const CONTEXTS = [
   (url: string) => `Connecting to ${url}`,
   (url: string) => `gstrtspsrc.c(8336): /GstRTSPSrc:src:\nFailed to connect to "${url}". (Generic error)`,
@@ -14,15 +14,15 @@ const secret = fc
   .filter((text) => text.trim().length > 2);
 
 describe('the redactor', () => {
-  test('removes a camera’s password from whatever text holds it, in each of its spellings', () => {
+  test('removes a camera’s password from any text, in every encoding', () => {
     fc.assert(
       fc.property(secret, fc.constantFrom(...CONTEXTS), fc.boolean(), (password, context, inUrl) => {
         const credentials = `viewer:${encodeURIComponent(password)}`;
         const camera = inUrl
           ? { url: `rtsp://${credentials}@10.0.0.1/live` }
           : { url: 'rtsp://10.0.0.1/live', username: 'viewer', password };
-        const clean = cameraRedactor(camera);
-        // The password itself may be a word of the message.
+        const redact = cameraRedactor(camera);
+        // A password that is a word of the message itself proves nothing.
         const harmless = context('rtsp://***@10.0.0.1/live');
         fc.pre(!harmless.includes(password));
         const base64 = Buffer.from(`viewer:${password}`).toString('base64');
@@ -33,19 +33,19 @@ describe('the redactor', () => {
           `Authorization: Basic ${base64}`,
           `sent ${base64} to the camera`,
         ]) {
-          expect(clean(text)).not.toContain(password);
-          expect(clean(text)).not.toContain(base64);
+          expect(redact(text)).not.toContain(password);
+          expect(redact(text)).not.toContain(base64);
         }
       }),
     );
   });
 
-  test('knows no secret and still blanks URLs and authorization headers', () => {
-    const clean = redactor([]);
-    expect(clean('open rtsp://admin:p@ss/w0rd@cam.local:554/live failed')).toBe(
+  test('without secrets redacts credentials in URLs and authorization headers', () => {
+    const redact = redactor([]);
+    expect(redact('open rtsp://admin:p@ss/w0rd@cam.local:554/live failed')).toBe(
       'open rtsp://***@cam.local:554/live failed',
     );
-    expect(clean('Authorization: Digest username="admin", response="abc"\r\nCSeq: 3')).toBe(
+    expect(redact('Authorization: Digest username="admin", response="abc"\r\nCSeq: 3')).toBe(
       'Authorization: ***\r\nCSeq: 3',
     );
   });
@@ -54,17 +54,17 @@ describe('the redactor', () => {
     'rtsp://10.0.0.1/user=admin&password=hunter2&channel=1',
     'rtsp://10.0.0.1/user=admin_password=hunter2_channel=1_stream=0.sdp',
     'rtsp://10.0.0.1/live?user=a&PWD=hunter2',
-  ])('blanks the password within a path or a query: %s', (url) => {
+  ])('redacts the password in a path or query: %s', (url) => {
     expect(cameraRedactor({ url })(`cannot open ${url}`)).toMatch(
       /^cannot open rtsp:\/\/10\.0\.0\.1\/.*=\*\*\*/,
     );
     expect(cameraRedactor({ url })(url)).not.toContain('hunter2');
   });
 
-  test('leaves everything else as it is', () => {
-    const clean = cameraRedactor({ url: 'rtsp://10.0.0.1/live' });
+  test('leaves other text unchanged', () => {
+    const redact = cameraRedactor({ url: 'rtsp://10.0.0.1/live' });
     for (const text of ['Not found (404)', 'rtsp://10.0.0.1/live', 'mail to a@b.c', 'no/slash@all'])
-      expect(clean(text)).toBe(text);
+      expect(redact(text)).toBe(text);
   });
 });
 
@@ -81,8 +81,8 @@ describe('credentials in a URL', () => {
   });
 });
 
-describe('a password in a URL that cannot be there as it is', () => {
-  const mistakes = (url: string) =>
+describe('an unencoded password in a URL', () => {
+  const issues = (url: string) =>
     cameraOptions.safeParse({ id: 'a', url }).error?.issues.map(({ message }) => message) ?? [];
 
   test.each([
@@ -94,8 +94,8 @@ describe('a password in a URL that cannot be there as it is', () => {
     'rtsp://admin:123456/@10.0.0.1/live',
     'rtsp://ad:min:a/b@10.0.0.1/live',
     'onvif://admin:12#ss@10.0.0.1',
-  ])('is refused, with the cure and without it: %s', (url) => {
-    expect(mistakes(url)).toEqual([
+  ])('is rejected with a fix that does not show it: %s', (url) => {
+    expect(issues(url)).toEqual([
       'write / ? # of its password as %2F %3F %23, or give it apart from the URL, under password',
     ]);
   });
@@ -110,7 +110,7 @@ describe('a password in a URL that cannot be there as it is', () => {
     'rtsp://admin:${file:/run/secrets/admin}@10.0.0.1/live',
     'rtsp://10.0.0.1:${PORT}/mail=a@b.c',
     'file:///a:b/c@d.mp4',
-  ])('is not seen where there is none: %s', (url) => {
-    expect(mistakes(url)).toEqual([]);
+  ])('is not suspected in a valid URL: %s', (url) => {
+    expect(issues(url)).toEqual([]);
   });
 });

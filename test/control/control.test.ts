@@ -14,11 +14,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { askControl } from '../../src/control/client.ts';
+import { sendControlRequest } from '../../src/control/client.ts';
 import { controlSocket } from '../../src/control/options.ts';
 import { ControlServer } from '../../src/control/server.ts';
 import { detectOptions } from '../../src/detect/options.ts';
-import { type CameraControl, CameraSet } from '../../src/ingest/host/cameras.ts';
+import { type CameraControl, CameraSet } from '../../src/ingest/host/camera-set.ts';
 import { ingestOptions } from '../../src/ingest/options.ts';
 import { log } from '../../src/log.ts';
 
@@ -48,12 +48,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-test('adds, lists and removes cameras; passwords go in and never come out', async () => {
+test('adds, lists and removes cameras without ever returning a password', async () => {
   control = await ControlServer.open(path, cameras);
   const camera = { id: 'hall', url: `rtsp://viewer:${SECRET}@127.0.0.1:9/hall`, password: SECRET };
   const yard = { id: 'yard', url: `rtsp://127.0.0.1:9/user=a&password=${SECRET}&channel=1` };
   expect(
-    await askControl(path, {
+    await sendControlRequest(path, {
       op: 'add',
       cameras: [camera, { id: 'door', url: 'rtsp://127.0.0.1:9/' }, yard],
     }),
@@ -61,40 +61,44 @@ test('adds, lists and removes cameras; passwords go in and never come out', asyn
     ok: true,
     changes: { hall: 'added', door: 'added', yard: 'added' },
   });
-  const listed = await askControl(path, { op: 'list' });
+  const listed = await sendControlRequest(path, { op: 'list' });
   expect(listed.cameras.map(({ id, url }) => [id, url])).toEqual([
     ['hall', 'rtsp://127.0.0.1:9/hall'],
     ['door', 'rtsp://127.0.0.1:9/'],
     ['yard', 'rtsp://127.0.0.1:9/user=a&password=***&channel=1'],
   ]);
   expect(JSON.stringify(listed)).not.toContain(SECRET);
-  expect((await askControl(path, { op: 'add', cameras: [camera] })).changes).toEqual({ hall: 'unchanged' });
-  expect((await askControl(path, { op: 'add', cameras: [{ ...camera, analysisFps: 5 }] })).changes).toEqual({
+  expect((await sendControlRequest(path, { op: 'add', cameras: [camera] })).changes).toEqual({
+    hall: 'unchanged',
+  });
+  expect(
+    (await sendControlRequest(path, { op: 'add', cameras: [{ ...camera, analysisFps: 5 }] })).changes,
+  ).toEqual({
     hall: 'changed',
   });
-  await askControl(path, { op: 'remove', ids: ['hall', 'door', 'yard'] });
+  await sendControlRequest(path, { op: 'remove', ids: ['hall', 'door', 'yard'] });
   expect(cameras.list()).toEqual([]);
 });
 
-describe('refuses, changing nothing', () => {
-  test('a camera that is none, with the key that is wrong', async () => {
+describe('rejects without a change', () => {
+  test('an invalid camera, naming the wrong key', async () => {
     control = await ControlServer.open(path, cameras);
     const good = { id: 'good', url: 'rtsp://127.0.0.1:9/' };
     await expect(
-      askControl(path, { op: 'add', cameras: [good, { id: 'bad', url: 'http://h' }] }),
+      sendControlRequest(path, { op: 'add', cameras: [good, { id: 'bad', url: 'http://h' }] }),
     ).rejects.toThrow(/cameras\[1\]\.url: must begin with/);
     expect(cameras.list()).toEqual([]);
   });
 
-  test('to remove what is not there', async () => {
+  test('the removal of an unknown camera', async () => {
     control = await ControlServer.open(path, cameras);
-    await expect(askControl(path, { op: 'remove', ids: ['nobody'] })).rejects.toMatchObject({
+    await expect(sendControlRequest(path, { op: 'remove', ids: ['nobody'] })).rejects.toMatchObject({
       code: 'ARGUMENT_INVALID',
       fix: 'austream cameras list shows them',
     });
   });
 
-  test('what is no request', async () => {
+  test('data that is not a request', async () => {
     control = await ControlServer.open(path, cameras);
     const answer = await new Promise<string>((resolve) => {
       const socket = connect(path, () => socket.write('GET / HTTP/1.1\r\n\n'));
@@ -105,52 +109,54 @@ describe('refuses, changing nothing', () => {
 });
 
 describe('a connection', () => {
-  test('that asks nothing does not hold up the end', async () => {
-    control = await ControlServer.open(path, cameras, { idleMs: 3_600_000, aliveMs: 1_000 });
+  test('without a request does not delay close', async () => {
+    control = await ControlServer.open(path, cameras, { idleMs: 3_600_000, keepAliveMs: 1_000 });
     const silent = connect(path);
     const ended = new Promise((resolve) => silent.once('close', resolve));
-    // Whoever came before has been let in, too.
-    await askControl(path, { op: 'list' });
+    // Connections are accepted in order: the silent one has been accepted, too.
+    await sendControlRequest(path, { op: 'list' });
     await control.close();
     control = undefined;
     await ended;
   });
 
-  test('waits for a change that takes longer than silence may last, and is told that it is in work', async () => {
+  test('gets keep-alives while a change takes longer than the idle timeout', async () => {
     const gate = Promise.withResolvers<void>();
     const slow: CameraControl = {
       add: (camera) => cameras.add(camera),
       list: () => cameras.list(),
       remove: (id) => gate.promise.then(() => cameras.remove(id)),
     };
-    control = await ControlServer.open(path, slow, { idleMs: 400, aliveMs: 600 });
+    control = await ControlServer.open(path, slow, { idleMs: 400, keepAliveMs: 600 });
     const both = ['hall', 'door'].map((id) => ({ id, url: 'rtsp://127.0.0.1:9/' }));
-    await askControl(path, { op: 'add', cameras: both });
-    const door = askControl(path, { op: 'remove', ids: ['door'] });
-    let heard = '';
+    await sendControlRequest(path, { op: 'add', cameras: both });
+    const door = sendControlRequest(path, { op: 'remove', ids: ['door'] });
+    let received = '';
     const socket = connect(path, () => socket.write('{"op": "remove", "ids": ["hall"]}\n'));
     socket.setEncoding('utf8').on('data', (chunk: string) => {
-      heard += chunk;
-      if (heard.length === 1) socket.write('{"op": "list"}\n');
-      if (heard.length === 2) gate.resolve();
+      received += chunk;
+      if (received.length === 1) socket.write('{"op": "list"}\n');
+      if (received.length === 2) gate.resolve();
     });
     await new Promise((resolve) => socket.once('close', resolve));
-    expect(heard).toMatch(/^ {2,}\{"ok":true,"removed":\["hall"\]\}\n$/);
+    expect(received).toMatch(/^ {2,}\{"ok":true,"removed":\["hall"\]\}\n$/);
     expect(await door).toEqual({ ok: true, removed: ['door'] });
   });
 });
 
 describe('the socket', () => {
-  test('is for its user alone, and goes with the process', async () => {
+  test('is accessible to its user only, and is removed with the server', async () => {
     control = await ControlServer.open(path, cameras);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     await control.close();
     control = undefined;
-    await expect(askControl(path, { op: 'list' })).rejects.toMatchObject({ code: 'CONTROL_UNREACHABLE' });
+    await expect(sendControlRequest(path, { op: 'list' })).rejects.toMatchObject({
+      code: 'CONTROL_UNREACHABLE',
+    });
   });
 
-  test('of a process that was killed is taken over, of one that lives is not', async () => {
-    // What SIGKILL leaves behind: the file without anybody who listens.
+  test('of a killed process is replaced, that of a running one is not', async () => {
+    // A stale socket, as SIGKILL leaves it: the file without a listener.
     const left = createServer().listen(path);
     await new Promise((resolve) => left.once('listening', resolve));
     linkSync(path, `${path}.kept`);
@@ -158,10 +164,10 @@ describe('the socket', () => {
     renameSync(`${path}.kept`, path);
     control = await ControlServer.open(path, cameras);
     await expect(ControlServer.open(path, cameras)).rejects.toMatchObject({ code: 'PORT_IN_USE' });
-    expect((await askControl(path, { op: 'list' })).cameras).toEqual([]);
+    expect((await sendControlRequest(path, { op: 'list' })).cameras).toEqual([]);
   });
 
-  test('is not made where others could exchange it, or where a file stands', async () => {
+  test('is not created in a folder that others can change, nor over a file', async () => {
     const open = join(folder, 'open');
     mkdirSync(open);
     chmodSync(open, 0o777);
@@ -172,7 +178,7 @@ describe('the socket', () => {
     expect(readFileSync(file, 'utf8')).toBe('precious');
   });
 
-  test('has its usual place unless the config says otherwise', () => {
+  test('has a default path unless configured', () => {
     expect(controlSocket({}, { XDG_RUNTIME_DIR: '/run/user/7' })).toBe('/run/user/7/austream.sock');
     expect(controlSocket({}, {})).toMatch(/austream-\d+\/austream\.sock$/);
     expect(controlSocket({ socket: '/a.sock' })).toBe('/a.sock');

@@ -1,6 +1,6 @@
 import type { DashboardStore } from '../../src/dashboard/store.ts';
 import { detectOptions } from '../../src/detect/options.ts';
-import { CameraSet } from '../../src/ingest/host/cameras.ts';
+import { CameraSet } from '../../src/ingest/host/camera-set.ts';
 import { ingestOptions } from '../../src/ingest/options.ts';
 
 /** An empty camera set, as a pipeline has it; its cameras report to the store. */

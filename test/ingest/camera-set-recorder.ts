@@ -3,7 +3,7 @@ import { type CameraOptions, cameraOptions } from '../../src/camera/options.ts';
 import { detectOptions } from '../../src/detect/options.ts';
 import type { CameraStatus } from '../../src/domain/camera-status.ts';
 import type { FrameFaces } from '../../src/domain/face.ts';
-import { CameraSet } from '../../src/ingest/host/cameras.ts';
+import { CameraSet } from '../../src/ingest/host/camera-set.ts';
 import { ingestOptions } from '../../src/ingest/options.ts';
 import type { ChildProgram } from './recorder.ts';
 

@@ -1,7 +1,7 @@
 import { type Admin, Kafka, Partitioners } from 'kafkajs';
-import { cameraRedactor, cameraUrlIssue, HIDDEN } from '../../camera/credentials.ts';
+import { cameraRedactor, cameraUrlIssue, REDACTED } from '../../camera/credentials.ts';
 import { type CameraOptions, cameraOptions } from '../../camera/options.ts';
-import { isReference, passwordsOf, resolveReferences } from '../../camera/secrets.ts';
+import { isSecretReference, passwordsInUrl, resolveSecretReferences } from '../../camera/secrets.ts';
 import { AustreamError } from '../../errors.ts';
 import { describeIssues } from '../../issues.ts';
 import { createMissingTopics, withAdmin } from '../../kafka/admin.ts';
@@ -39,28 +39,28 @@ export function redactedCamera(camera: CameraDefinition): CameraDefinition {
   return {
     ...camera,
     url: cameraRedactor(camera)(url),
-    ...(password === undefined ? {} : { password: HIDDEN }),
+    ...(password === undefined ? {} : { password: REDACTED }),
   };
 }
 
 /** The key that holds a password in plain text; null: none does. */
 function plaintextPasswordKey({ password, url }: CameraDefinition): 'password' | 'url' | null {
-  if (password !== undefined && !isReference(password)) return 'password';
-  return passwordsOf(url).every(isReference) ? null : 'url';
+  if (password !== undefined && !isSecretReference(password)) return 'password';
+  return passwordsInUrl(url).every(isSecretReference) ? null : 'url';
 }
 
 /** The camera with its secrets. Throws CONFIG_INVALID if one is missing on this host or is not valid in a URL. */
 export function resolveCamera(camera: CameraDefinition): CameraOptions {
   const label = (key: string) => `camera ${camera.id}, ${key}`;
   const { username, password } = camera;
-  const url = resolveReferences(camera.url, label('url'));
+  const url = resolveSecretReferences(camera.url, label('url'));
   const issue = cameraUrlIssue(url);
   if (issue !== null) throw new AustreamError('CONFIG_INVALID', `${label('url')}: ${issue}`);
   return {
     ...camera,
     url,
-    ...(username === undefined ? {} : { username: resolveReferences(username, label('username')) }),
-    ...(password === undefined ? {} : { password: resolveReferences(password, label('password')) }),
+    ...(username === undefined ? {} : { username: resolveSecretReferences(username, label('username')) }),
+    ...(password === undefined ? {} : { password: resolveSecretReferences(password, label('password')) }),
   };
 }
 

@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import { cameraRedactor, splitCredentials } from '../../camera/credentials.ts';
 import { isOnvif } from '../../camera/onvif-address.ts';
 import type { CameraOptions } from '../../camera/options.ts';
-import { isLive, isTls } from '../../camera/source-url.ts';
+import { isLiveSource, isTls } from '../../camera/source-url.ts';
 import type { DetectOptions } from '../../detect/options.ts';
 import { AustreamError } from '../../errors.ts';
 import { describeResolved, resolveCamera } from '../../onvif/resolve.ts';
@@ -53,7 +53,7 @@ async function runCamera(
     () => camera?.drop('host_slow'),
   );
   const finder = await openFinder(start.detect);
-  const live = isLive(start.camera.url);
+  const live = isLiveSource(start.camera.url);
   const source = await resolveSource(start.camera);
   let tlsError: AustreamError | null = null;
   const proxy = isTls(source.url)

@@ -1,11 +1,11 @@
 import type { IngestOptions } from '../options.ts';
 
-/** Cores that a camera is taken to need before anything was measured: about what one of 720p25 does. */
-const GUESS = 0.25;
+/** Cores assumed for a camera before any is measured: about those of 720p25. */
+const ASSUMED_CORES = 0.25;
 
 /**
- * Decides whether this machine has room for one more camera. Each running one is measured: how many cores it would need
- * if every frame that is due were analysed. Pure: measures come from outside.
+ * Admission control: decides whether this machine has room for one more camera, by the cores that the running ones need
+ * to analyse every due frame. Pure: measurements are passed in.
  */
 export class Admission {
   readonly #options: Pick<IngestOptions, 'maxCameras' | 'cpuBudget'>;
@@ -16,18 +16,18 @@ export class Admission {
     this.#cores = cores;
   }
 
-  /** `running`: cores that each running camera needs, null where not known yet. Returns why not, null for yes. */
+  /** Why one more camera is refused; null admits it. `running`: cores that each running camera needs; null: not measured. */
   refusal(running: readonly (number | null)[]): string | null {
     const { maxCameras, cpuBudget } = this.#options;
     if (maxCameras !== null)
       return running.length < maxCameras
         ? null
         : `${running.length} cameras run already, as many as ingest.maxCameras allows`;
-    // Whatever the figures say, one camera is always tried.
+    // The first camera is always admitted.
     if (running.length === 0) return null;
     const measured = running.filter((cores) => cores !== null);
     const sum = measured.reduce((total, cores) => total + cores, 0);
-    const typical = measured.length > 0 ? sum / measured.length : GUESS;
+    const typical = measured.length > 0 ? sum / measured.length : ASSUMED_CORES;
     const needed = sum + typical * (running.length - measured.length);
     const budget = cpuBudget * this.#cores;
     if (needed + typical <= budget) return null;

@@ -11,20 +11,20 @@ const VAAPI = [
   'vaapidecodebin',
 ];
 const OTHER_HARDWARE = ['v4l2h264dec', 'v4l2slh264dec', 'v4l2h265dec', 'v4l2slh265dec'];
-/** GST_RANK_PRIMARY is 256: above it decodebin tries an element before every software decoder. */
-const FIRST = 320;
-const SECOND = 300;
+/** Above GST_RANK_PRIMARY (256) decodebin tries an element before every software decoder. */
+const PREFERRED_RANK = 320;
+const SECOND_RANK = 300;
 
 /**
- * The value of GST_PLUGIN_FEATURE_RANK that makes decodebin choose as the option says. Elements that this host
- * lacks do not register, and one that cannot open its device is passed over for the next: that is the probing.
+ * GST_PLUGIN_FEATURE_RANK for a camera's `decoder` option. decodebin skips elements that are not installed or cannot
+ * open their device, so `auto` probes the hardware.
  */
 export function decoderRanks(decoder: CameraOptions['decoder']): string {
   const rank = (names: readonly string[], value: number | 'NONE') => names.map((name) => `${name}:${value}`);
   const ranks = {
-    auto: [...rank(NVDEC, FIRST), ...rank(VAAPI, SECOND)],
-    nvdec: [...rank(NVDEC, FIRST), ...rank([...VAAPI, ...OTHER_HARDWARE], 'NONE')],
-    vaapi: [...rank(VAAPI, FIRST), ...rank([...NVDEC, ...OTHER_HARDWARE], 'NONE')],
+    auto: [...rank(NVDEC, PREFERRED_RANK), ...rank(VAAPI, SECOND_RANK)],
+    nvdec: [...rank(NVDEC, PREFERRED_RANK), ...rank([...VAAPI, ...OTHER_HARDWARE], 'NONE')],
+    vaapi: [...rank(VAAPI, PREFERRED_RANK), ...rank([...NVDEC, ...OTHER_HARDWARE], 'NONE')],
     software: rank([...NVDEC, ...VAAPI, ...OTHER_HARDWARE], 'NONE'),
   };
   return ranks[decoder].join(',');

@@ -1,75 +1,81 @@
 import { availableParallelism, cpus } from 'node:os';
 import type { IngestOptions } from '../options.ts';
 import { Admission } from './admission.ts';
-import { type Load, Shedding } from './shedding.ts';
+import { type Load, SheddingPolicy } from './shedding-policy.ts';
 
-const LOOK_MS = 2_000;
+/** Interval at which loads are measured and shares are set. */
+const UPDATE_MS = 2_000;
 
-/** What it governs: a live camera that runs. */
-export interface Governed {
-  /** Null while the camera gives no frames. */
-  takeLoad(now: number): Load | null;
+/** A running live camera, as the governor sees it. */
+export interface GovernedCamera {
+  /** The load since the last call; null while the camera gives no frames. `now`: monotonic milliseconds. */
+  sampleLoad(now: number): Load | null;
+  /** Cores to analyse every frame; null while not measured. */
   readonly coresNeeded: number | null;
-  pace(share: number): void;
+  /** Sets the share of frames to analyse, 0…1. */
+  throttle(share: number): void;
 }
 
-/** Shares out this machine among the live cameras: looks at how they fare, sheds frames, says who is one too many. */
+/** Load shedding and admission control for the live cameras of this machine. */
 export class Governor {
-  readonly #running = new Map<string, Governed>();
-  readonly #shedding = new Shedding();
+  readonly #running = new Map<string, GovernedCamera>();
+  readonly #shedding = new SheddingPolicy();
   readonly #admission: Admission;
-  readonly #behind: () => boolean;
-  readonly #roomAgain: () => void;
+  readonly #hasBackpressure: () => boolean;
+  readonly #onCapacityFreed: () => void;
   readonly #timer: NodeJS.Timeout;
-  #times = processorTimes();
+  #cpuTimes = readCpuTimes();
 
   /**
-   * `behind`: what comes after the cameras cannot keep up. `roomAgain` is called whenever there may be room for a camera
-   * that was refused.
+   * `hasBackpressure`: the stages after the cameras cannot keep up. `onCapacityFreed` is called whenever a refused
+   * camera may be admitted.
    */
-  constructor(options: IngestOptions, behind: () => boolean, roomAgain: () => void) {
+  constructor(options: IngestOptions, hasBackpressure: () => boolean, onCapacityFreed: () => void) {
     this.#admission = new Admission(options, availableParallelism());
-    this.#behind = behind;
-    this.#roomAgain = roomAgain;
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#hasBackpressure = hasBackpressure;
+    this.#onCapacityFreed = onCapacityFreed;
+    this.#timer = setInterval(() => this.#update(), UPDATE_MS);
     this.#timer.unref();
   }
 
-  /** Why this machine has no room for one more camera; null where it has. */
+  /** Why one more camera is refused; null admits it. */
   refusal(): string | null {
     return this.#admission.refusal([...this.#running.values()].map(({ coresNeeded }) => coresNeeded));
   }
 
-  add(id: string, camera: Governed): void {
+  add(id: string, camera: GovernedCamera): void {
     this.#running.set(id, camera);
   }
 
   remove(id: string): void {
-    if (this.#running.delete(id)) this.#roomAgain();
+    if (this.#running.delete(id)) this.#onCapacityFreed();
   }
 
   close(): void {
     clearInterval(this.#timer);
   }
 
-  #look(): void {
+  #update(): void {
     const now = performance.now();
     const loads = new Map<string, Load>();
     for (const [id, camera] of this.#running) {
-      const load = camera.takeLoad(now);
+      const load = camera.sampleLoad(now);
       if (load !== null) loads.set(id, load);
     }
-    const before = this.#times;
-    this.#times = processorTimes();
-    const busy = (this.#times.busy - before.busy) / Math.max(1, this.#times.all - before.all);
-    for (const [id, share] of this.#shedding.next(now, loads, { busy, behind: this.#behind() }))
-      this.#running.get(id)?.pace(share);
-    this.#roomAgain();
+    const before = this.#cpuTimes;
+    this.#cpuTimes = readCpuTimes();
+    const cpuBusy = (this.#cpuTimes.busy - before.busy) / Math.max(1, this.#cpuTimes.all - before.all);
+    for (const [id, share] of this.#shedding.update(now, loads, {
+      cpuBusy,
+      backpressure: this.#hasBackpressure(),
+    }))
+      this.#running.get(id)?.throttle(share);
+    this.#onCapacityFreed();
   }
 }
 
-/** Of all processors so far, in milliseconds. */
-function processorTimes(): { busy: number; all: number } {
+/** Time of all processors since boot, in milliseconds. */
+function readCpuTimes(): { busy: number; all: number } {
   let [busy, all] = [0, 0];
   for (const { times } of cpus()) {
     const total = times.user + times.nice + times.sys + times.idle + times.irq;

@@ -1,77 +1,82 @@
 import { readFileSync } from 'node:fs';
 import type { FrameCounts } from '../protocol/messages.ts';
-import type { Load } from './shedding.ts';
+import type { Load } from './shedding-policy.ts';
 
-/** Drops that show that something took too long. */
-const SLOW = ['reader_slow', 'analysis_slow', 'host_slow', 'too_old'] as const;
-/** Ages kept for one look, should nobody look. */
-const MOST_AGES = 500;
-/** Looks over which a camera's need of processor time is measured, once it is live. */
-const WINDOW = 5;
-/** sysconf(_SC_CLK_TCK) of every Linux. */
-const TICKS_A_SECOND = 100;
+/** Causes of drops that mean that a stage was too slow. */
+const TOO_SLOW_CAUSES = ['reader_slow', 'analysis_slow', 'host_slow', 'too_old'] as const;
+/** Bound on the ages kept between two samples. */
+const MAX_AGES = 500;
+/** Sampling intervals over which the processor time is measured. */
+const WINDOW_SAMPLES = 5;
+/** Linux: sysconf(_SC_CLK_TCK). */
+const TICKS_PER_SECOND = 100;
 
-interface Look {
+/** Totals at one moment. */
+interface Sample {
+  /** Monotonic milliseconds. */
   readonly at: number;
   readonly cpuSeconds: number;
   readonly analysed: number;
+  /** Frames analysed, shed, or dropped because a stage was too slow. */
   readonly due: number;
 }
 
-/** Measures what one camera's process does and fails to do. */
+/** Measures one camera's load: frames analysed and lost, their age, and the processor time of its child. */
 export class LoadMeter {
+  /** The newest report of the present epoch. */
   #counts: FrameCounts | null = null;
-  /** Of the epochs so far, as of their last report. */
+  /** Totals over all epochs. */
   #analysed = 0;
   #slow = 0;
   #shed = 0;
+  /** Milliseconds, since the last sample. */
   #ages: number[] = [];
-  #before = { analysed: 0, slow: 0 };
-  #looks: Look[] = [];
+  #lastSample = { analysed: 0, slow: 0 };
+  #samples: Sample[] = [];
 
-  /** Counts since the epoch began. */
+  /** `counts`: since the epoch began. Fewer decoded frames than before mean a new epoch. */
   report(counts: FrameCounts): void {
     const before = this.#counts && this.#counts.decoded <= counts.decoded ? this.#counts : null;
     this.#analysed += counts.analysed - (before?.analysed ?? 0);
-    this.#slow += slowOf(counts) - (before ? slowOf(before) : 0);
+    this.#slow += tooSlowDrops(counts) - (before ? tooSlowDrops(before) : 0);
     this.#shed += (counts.drops.overload ?? 0) - (before?.drops.overload ?? 0);
     this.#counts = counts;
   }
 
-  /** A frame reached the host. */
+  /** A frame of this age reached the host. */
   frame(ageMs: number): void {
-    if (this.#ages.length < MOST_AGES) this.#ages.push(ageMs);
+    if (this.#ages.length < MAX_AGES) this.#ages.push(ageMs);
   }
 
-  /** The process is another one, or does not play. */
-  interrupted(): void {
+  /** The child is gone: its counts and processor time end. */
+  reset(): void {
     this.#counts = null;
-    this.#looks = [];
+    this.#samples = [];
   }
 
-  /** The load since the last call; `now` in milliseconds. */
-  take(now: number, pid: number | undefined): Load {
-    const analysed = this.#analysed - this.#before.analysed;
-    const slow = this.#slow - this.#before.slow;
-    this.#before = { analysed: this.#analysed, slow: this.#slow };
+  /** The load since the last call. `now`: monotonic milliseconds. `pid`: the child to measure, if any. */
+  sample(now: number, pid: number | undefined): Load {
+    const analysed = this.#analysed - this.#lastSample.analysed;
+    const slow = this.#slow - this.#lastSample.slow;
+    this.#lastSample = { analysed: this.#analysed, slow: this.#slow };
     const ages = this.#ages.sort((a, b) => a - b);
     this.#ages = [];
-    const cpuSeconds = pid === undefined ? null : cpuSecondsOf(pid);
+    const cpuSeconds = pid === undefined ? null : readCpuSeconds(pid);
     if (cpuSeconds !== null) {
       const due = this.#analysed + this.#slow + this.#shed;
-      this.#looks.push({ at: now, cpuSeconds, analysed: this.#analysed, due });
-      if (this.#looks.length > WINDOW + 1) this.#looks.shift();
+      this.#samples.push({ at: now, cpuSeconds, analysed: this.#analysed, due });
+      if (this.#samples.length > WINDOW_SAMPLES + 1) this.#samples.shift();
     }
     return { lost: slow / Math.max(1, analysed + slow), ageMs: ages[ages.length >> 1] ?? null };
   }
 
   /**
-   * Cores that this camera would use if every frame due were analysed, by what it used for those that were; null until
-   * that was measured for a while.
+   * Cores that analysing every due frame would take, extrapolated from the frames analysed; null until the window is
+   * full.
    */
-  get cores(): number | null {
-    if (this.#looks.length <= WINDOW) return null;
-    const [first, last] = [this.#looks[0]!, this.#looks.at(-1)!];
+  get coresNeeded(): number | null {
+    if (this.#samples.length <= WINDOW_SAMPLES) return null;
+    const [first, last] = [this.#samples[0]!, this.#samples.at(-1)!];
     const due = last.due - first.due;
     if (due === 0) return null;
     const used = (last.cpuSeconds - first.cpuSeconds) / ((last.at - first.at) / 1000);
@@ -79,17 +84,17 @@ export class LoadMeter {
   }
 }
 
-function slowOf({ drops }: FrameCounts): number {
-  return SLOW.reduce((sum, cause) => sum + (drops[cause] ?? 0), 0);
+function tooSlowDrops({ drops }: FrameCounts): number {
+  return TOO_SLOW_CAUSES.reduce((sum, cause) => sum + (drops[cause] ?? 0), 0);
 }
 
-/** Processor time of a process so far; null where that cannot be read. */
-function cpuSecondsOf(pid: number): number | null {
+/** Processor time of a process since its start (proc(5): utime + stime); null where it cannot be read. */
+function readCpuSeconds(pid: number): number | null {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
   } catch {
     return null;
   }

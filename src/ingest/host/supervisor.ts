@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { cameraRedactor, splitCredentials } from '../../camera/credentials.ts';
 import type { CameraOptions } from '../../camera/options.ts';
-import { withPassword } from '../../camera/secrets.ts';
-import { isLive } from '../../camera/source-url.ts';
+import { withPasswordFromFile } from '../../camera/secrets.ts';
+import { isLiveSource } from '../../camera/source-url.ts';
 import type { DetectOptions } from '../../detect/options.ts';
 import { AustreamError } from '../../errors.ts';
 import { log } from '../../log.ts';
@@ -20,12 +20,12 @@ import {
   type StopCause,
   transition,
 } from './camera-lifecycle.ts';
+import { CameraMonitor } from './camera-monitor.ts';
+import { CameraProcess, describeExit } from './camera-process.ts';
 import { FrameDelivery } from './frame-delivery.ts';
-import type { Governed } from './governor.ts';
-import { CameraObserver } from './observer.ts';
-import { CameraProcess, describeExit } from './process.ts';
-import { RestartPolicy } from './restart.ts';
-import type { Load } from './shedding.ts';
+import type { GovernedCamera } from './governor.ts';
+import { RestartPolicy } from './restart-policy.ts';
+import type { Load } from './shedding-policy.ts';
 import { startSlots } from './start-slots.ts';
 import { CHECK_MS, isWatched, Watchdog } from './watchdog.ts';
 
@@ -46,7 +46,7 @@ const ENTRY = fileURLToPath(new URL('../child/main.ts', import.meta.url));
  * Runs one camera: starts its child process, restarts it with backoff, and publishes its status. What happens when is
  * decided by the transition table of `camera-lifecycle.ts`; this class executes the effects.
  */
-export class CameraSupervisor implements Governed {
+export class CameraSupervisor implements GovernedCamera {
   /**
    * Resolves when a file was played to its end or the camera was stopped. Rejects with an AustreamError when a file
    * cannot be played. Never rejects for a live camera: it is retried forever.
@@ -54,8 +54,8 @@ export class CameraSupervisor implements Governed {
   readonly done: Promise<void>;
   readonly #camera: CameraOptions;
   readonly #options: SupervisorOptions;
-  readonly #restart: RestartPolicy;
-  readonly #observer: CameraObserver;
+  readonly #restartPolicy: RestartPolicy;
+  readonly #monitor: CameraMonitor;
   readonly #delivery: FrameDelivery;
   readonly #settled = Promise.withResolvers<void>();
   #lifecycle: CameraLifecycle;
@@ -72,14 +72,14 @@ export class CameraSupervisor implements Governed {
   #redact: (text: string) => string;
 
   constructor(camera: CameraOptions, options: SupervisorOptions, events: CameraEvents) {
-    const live = isLive(camera.url);
+    const live = isLiveSource(camera.url);
     this.#camera = camera;
     this.#options = options;
     this.#lifecycle = newLifecycle(live ? 'live' : 'file');
     this.#lastEpoch = options.lastEpoch ?? (live ? 0 : -1);
     this.#redact = cameraRedactor(camera);
-    this.#restart = new RestartPolicy(options.ingest.backoff);
-    this.#observer = new CameraObserver(camera, options.ingest, (status) => events.status(status));
+    this.#restartPolicy = new RestartPolicy(options.ingest.backoff);
+    this.#monitor = new CameraMonitor(camera, options.ingest, (status) => events.status(status));
     this.#delivery = new FrameDelivery(camera.id, live, events);
     this.#watchdog = this.#newWatchdog();
     this.done = this.#settled.promise;
@@ -120,18 +120,18 @@ export class CameraSupervisor implements Governed {
     await this.done.catch(() => {});
   }
 
-  takeLoad(now: number): Load | null {
-    return this.#observer.takeLoad(now, this.pid);
+  sampleLoad(now: number): Load | null {
+    return this.#monitor.sampleLoad(now, this.pid);
   }
 
   get coresNeeded(): number | null {
-    return this.#observer.coresNeeded;
+    return this.#monitor.coresNeeded;
   }
 
   /** Sets the share of frames to analyse, 0…1. */
-  pace(share: number): void {
+  throttle(share: number): void {
     this.#share = share;
-    if (this.#observer.pace(share)) this.#child?.pace(share);
+    if (this.#monitor.setShare(share)) this.#child?.throttle(share);
   }
 
   #dispatch(event: CameraEvent): void {
@@ -168,26 +168,29 @@ export class CameraSupervisor implements Governed {
     forgetChild: () => {
       this.#child = null;
       clearInterval(this.#checkTimer);
-      this.#observer.gone();
+      this.#monitor.childGone();
     },
     noteProgress: () => this.#watchdog.progress(performance.now()),
     sendThrottle: () => {
-      if (this.#share < 1) this.#child?.pace(this.#share);
+      if (this.#share < 1) this.#child?.throttle(this.#share);
     },
-    recordResolved: (event) => this.#observer.resolved(payload(event, 'resolved').detail),
+    recordResolved: (event) => this.#monitor.recordResolved(payload(event, 'resolved').detail),
     recordEpoch: (event) => {
       const begin = payload(event, 'epoch');
       this.#lastEpoch = begin.epoch;
-      this.#observer.epoch(begin);
+      this.#monitor.recordEpoch(begin);
     },
     recordReport: (event) => {
       const report = payload(event, 'report');
       this.#watchdog.report(performance.now(), report.decoded, report.rss);
-      this.#observer.report(report);
+      this.#monitor.recordReport(report);
     },
-    resetBackoff: () => this.#restart.succeeded(),
+    resetBackoff: () => this.#restartPolicy.succeeded(),
     scheduleRetry: () => {
-      const wait = this.#restart.next(performance.now(), this.#failure.code === 'CAMERA_UNAUTHORIZED');
+      const wait = this.#restartPolicy.nextDelay(
+        performance.now(),
+        this.#failure.code === 'CAMERA_UNAUTHORIZED',
+      );
       this.#retryTimer = setTimeout(() => this.#dispatch({ type: 'retryDue' }), wait);
     },
     cancelRetry: () => clearTimeout(this.#retryTimer),
@@ -195,22 +198,22 @@ export class CameraSupervisor implements Governed {
     flushEpoch: () => void this.#delivery.endEpoch().then(() => this.#dispatch({ type: 'flushed' })),
     publishConnecting: () => {
       const url = this.#redact(splitCredentials(this.#camera.url).url);
-      this.#observer.enter('CONNECTING', 'started', `connecting to ${url}`);
+      this.#monitor.setState('CONNECTING', 'started', `connecting to ${url}`);
     },
     publishRefused: (event) =>
-      this.#observer.enter('REFUSED', 'CAMERA_TOO_MANY', payload(event, 'refused').detail),
-    publishStalled: () => this.#observer.enter('STALLED', this.#failure.code, this.#failure.message),
+      this.#monitor.setState('REFUSED', 'CAMERA_TOO_MANY', payload(event, 'refused').detail),
+    publishStalled: () => this.#monitor.setState('STALLED', this.#failure.code, this.#failure.message),
     publishReconnecting: () => {
       const { code, message, fix } = this.#failure;
-      this.#observer.failed(code, this.#redact(fix ? `${message} (${fix})` : message));
+      this.#monitor.retrying(code, this.#redact(fix ? `${message} (${fix})` : message));
     },
     publishStopped: () => {
       const { stopCause } = this.#lifecycle;
-      this.#observer.enter('STOPPED', stopCause!, stopCause!);
+      this.#monitor.setState('STOPPED', stopCause!, stopCause!);
     },
-    publishEnded: () => this.#observer.enter('STOPPED', 'CAMERA_ENDED', 'played to its end'),
+    publishEnded: () => this.#monitor.setState('STOPPED', 'CAMERA_ENDED', 'played to its end'),
     publishFailed: () =>
-      this.#observer.enter('STOPPED', this.#failure.code, this.#redact(this.#failure.message)),
+      this.#monitor.setState('STOPPED', this.#failure.code, this.#redact(this.#failure.message)),
     settle: () => this.#settled.resolve(),
     settleWithFailure: () => this.#settled.reject(this.#failure),
   };
@@ -229,7 +232,7 @@ export class CameraSupervisor implements Governed {
   #spawnChild(): void {
     const { ingest, detect, entry } = this.#options;
     try {
-      const camera = withPassword(this.#camera);
+      const camera = withPasswordFromFile(this.#camera);
       this.#redact = cameraRedactor(camera);
       const child = new CameraProcess(
         { type: 'start', camera, ingest, detect, lastEpoch: this.#lastEpoch },
@@ -239,7 +242,7 @@ export class CameraSupervisor implements Governed {
             // IPC may deliver a message after the child's exit was processed.
             if (child === this.#child) this.#onMessage(message);
           },
-          faces: (faces) => this.#delivery.deliver(faces, this.#observer.frame(faces)),
+          faces: (faces) => this.#delivery.deliver(faces, this.#monitor.recordFrame(faces)),
           gone: (exit) =>
             this.#dispatch({
               type: 'childGone',

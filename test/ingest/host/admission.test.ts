@@ -1,27 +1,27 @@
 import { expect, test } from 'vitest';
 import { Admission } from '../../../src/ingest/host/admission.ts';
 
-const measured = (cpuBudget: number, cores: number) => new Admission({ maxCameras: null, cpuBudget }, cores);
+const budgeted = (cpuBudget: number, cores: number) => new Admission({ maxCameras: null, cpuBudget }, cores);
 const running = (count: number, cores: number | null) => Array.from({ length: count }, () => cores);
 
-test('cameras are admitted while all together need less than the budget', () => {
-  const admission = measured(2, 4);
+test('cameras are admitted while all of them fit into the CPU budget', () => {
+  const admission = budgeted(2, 4);
   expect(admission.refusal(running(15, 0.5))).toBeNull();
   expect(admission.refusal(running(16, 0.5))).toBe(
     '16 running cameras need 8.0 cores for every frame, one more about 0.5, and that is more than 8.0 (ingest.cpuBudget 2 × 4 cores)',
   );
 });
 
-test('those not measured yet count as those that were, or as a guess', () => {
-  const admission = measured(1, 2);
+test('cameras not measured yet count as the mean of the measured ones, or as an assumed need', () => {
+  const admission = budgeted(1, 2);
   expect(admission.refusal([0.1, 0.1, ...running(17, null)])).toBeNull();
   expect(admission.refusal([0.1, 0.1, ...running(18, null)])).not.toBeNull();
   expect(admission.refusal(running(7, null))).toBeNull();
   expect(admission.refusal(running(8, null))).not.toBeNull();
 });
 
-test('one camera is always tried, and a number in the config overrules all measuring', () => {
-  expect(measured(0.1, 1).refusal([])).toBeNull();
+test('the first camera is always admitted, and maxCameras overrides the measurement', () => {
+  expect(budgeted(0.1, 1).refusal([])).toBeNull();
   const fixed = new Admission({ maxCameras: 3, cpuBudget: 0.1 }, 1);
   expect(fixed.refusal(running(2, 9))).toBeNull();
   expect(fixed.refusal(running(3, 0.01))).toBe('3 cameras run already, as many as ingest.maxCameras allows');

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { applyCameras, type CameraSet } from '../../../src/ingest/host/cameras.ts';
+import { applyCameras, type CameraSet } from '../../../src/ingest/host/camera-set.ts';
 import { Simulator } from '../../../src/simulate/simulator.ts';
 import { CameraSetRecorder, camera, until } from '../camera-set-recorder.ts';
 import { movingClip } from '../clips.ts';
@@ -23,7 +23,7 @@ describe('with live cameras', () => {
   });
   afterAll(() => simulator?.stop());
 
-  test('twenty come and go, and the two that stay lose no frame and no epoch', async () => {
+  test('twenty cameras are added and removed without a lost frame or epoch of the two that stay', async () => {
     const watched = watch({ maxCameras: 22 });
     const staying = ['a', 'b'].map((id, index) => camera(id, simulator.urls[index]!));
     const passing = simulator.urls.slice(2).map((url, index) => camera(`guest${index}`, url));
@@ -44,19 +44,19 @@ describe('with live cameras', () => {
     for (const [index, { id }] of staying.entries()) {
       const all = watched.of(id);
       expect(new Set(all.map(({ epoch }) => epoch)).size).toBe(1);
-      // What a busy machine did not analyse is counted; nothing else is missing.
+      // Every missing frame was counted as a drop.
       const seen = all.slice(from[index]);
       const missing = seen.at(-1)!.frame - seen[0]!.frame + 1 - seen.length;
       await until(() => watched.newest(id)!.at > seen.at(-1)!.receivedAt + 1_000_000);
       const counted = Object.values(watched.newest(id)!.drops).reduce((sum, drops) => sum + drops, 0);
       expect(missing).toBeLessThanOrEqual(counted);
-      // The camera itself was never asked anew.
+      // The camera was never reconnected.
       expect(watched.newest(id)).toMatchObject({ state: 'LIVE', restarts: 0 });
       expect(watched.ended.filter((epoch) => epoch.startsWith(`${id}/`))).toEqual([]);
     }
   });
 
-  test('a changed one is opened anew in a later epoch, and its neighbour is left alone', async () => {
+  test('a changed camera restarts in a later epoch, and the other one keeps running', async () => {
     const watched = watch();
     const [a, b] = ['a', 'b'].map((id, index) => camera(id, simulator.urls[index]!));
     await applyCameras(watched.set, [], [a!, b!]);
@@ -74,7 +74,7 @@ describe('with live cameras', () => {
     ).not.toContain('STOPPED');
   });
 
-  test('changes of one camera wait for one another, however fast they come', async () => {
+  test('changes of one camera run one after the other', async () => {
     const watched = watch();
     const variants = [3, 4, 5].map((analysisFps) => camera('a', simulator.urls[0]!, { analysisFps }));
     const done = await Promise.all([
@@ -89,7 +89,7 @@ describe('with live cameras', () => {
 });
 
 describe('with files', () => {
-  test('is played when all are, and one that comes again goes on in the next epoch', async () => {
+  test('the set is played when every file is, and a file that is added again gets the next epoch', async () => {
     const watched = watch();
     const url = movingClip('short.mp4', { frames: 5 });
     await applyCameras(watched.set, [], [camera('a', url)]);
@@ -100,14 +100,14 @@ describe('with files', () => {
     expect(watched.of('a').map(({ epoch }) => epoch)).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
   });
 
-  test('one that cannot be played is a failure where there are only files', async () => {
+  test('a file that cannot be played rejects `played` where there are only files', async () => {
     const watched = watch();
     await watched.set.add(camera('a', 'file:///nowhere.mp4'));
     await expect(watched.set.played).rejects.toMatchObject({ code: 'CAMERA_NOT_FOUND' });
   });
 });
 
-test('what the config does not speak of stays as it is', async () => {
+test('a changed config leaves unchanged cameras and those of other origin alone', async () => {
   const watched = watch();
   const unreachable = (id: string, more: object = {}) => camera(id, 'rtsp://127.0.0.1:9/', more);
   const config = [unreachable('a'), unreachable('b')];

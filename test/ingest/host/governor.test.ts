@@ -22,43 +22,43 @@ beforeAll(async () => {
 });
 afterAll(() => simulator?.stop());
 
-// They mostly wait for time to pass.
-describe.concurrent('a machine is shared out', { timeout: 180_000 }, () => {
-  test('an analysis that takes 120 ms gets as many of 25 frames a second as it bears, and no more are lost to it', async (context) => {
+// Concurrent: the tests mostly wait.
+describe.concurrent('the governor', { timeout: 180_000 }, () => {
+  test('sheds frames, evenly spaced, until an analysis of 120 ms keeps up with 25 fps', async (context) => {
     const watched = watch(context, {}, 'slow');
     await watched.set.add(camera('a', simulator.urls[0]!));
     await until(() => (watched.newest('a')?.analysisFps ?? 30) <= 25 / 3);
-    const told = watched.statuses.map(({ analysisFps }) => analysisFps).filter((fps) => fps !== null);
-    // Each step was told: 3/4, 1/2, 1/3 of 25.
-    expect(told).toEqual(expect.arrayContaining([30, 18.8, 12.5, 8.3]));
+    const published = watched.statuses.map(({ analysisFps }) => analysisFps).filter((fps) => fps !== null);
+    // Each step was published: 3/4, 1/2, 1/3 of 25.
+    expect(published).toEqual(expect.arrayContaining([30, 18.8, 12.5, 8.3]));
     expect(watched.newest('a')!.detail).toContain('overloaded');
     expect(watched.newest('a')!.drops.overload).toBeGreaterThan(0);
     await watched.frames('a', 42);
     const frames = watched.of('a').slice(-40);
     expect(new Set(frames.map(({ epoch }) => epoch)).size).toBe(1);
-    // What is shed is spread evenly.
+    // Shed frames are evenly spaced.
     const steps = frames.slice(1).map(({ frame }, index) => frame - frames[index]!.frame);
     expect(Math.min(...steps)).toBeGreaterThanOrEqual(3);
   });
 
-  test('while what comes after them is behind, all cameras step down alike, and up again afterwards', async (context) => {
-    let behind = false;
-    const watched = watch(context, {}, 'plain', () => behind);
+  test('steps all cameras down together under backpressure, and up again afterwards', async (context) => {
+    let backpressure = false;
+    const watched = watch(context, {}, 'plain', () => backpressure);
     const light = { analysisFps: 8 };
     for (const [index, id] of ['a', 'b'].entries())
       await watched.set.add(camera(id, simulator.urls[index]!, light));
     await Promise.all([watched.frames('a', 5), watched.frames('b', 5)]);
-    behind = true;
+    backpressure = true;
     await until(() => ['a', 'b'].every((id) => (watched.newest(id)?.analysisFps ?? 8) <= 4));
-    behind = false;
+    backpressure = false;
     const levels = () => ['a', 'b'].map((id) => watched.newest(id)?.analysisFps ?? 0);
     expect(levels()[0]).toBe(levels()[1]);
     const lowest = Math.min(...levels());
-    // On a machine that is short of time itself it may take long to become calm.
+    // On a busy machine it may take long until the load is low.
     await until(() => levels().every((fps) => fps > lowest));
   });
 
-  test('a camera too many is refused with the figures, the running one goes on, and its place is given away when it goes', async (context) => {
+  test('refuses one camera too many, keeps the running one, and admits the refused one when that is removed', async (context) => {
     const watched = watch(context, { maxCameras: 1 });
     await watched.set.add(camera('a', simulator.urls[0]!));
     await watched.set.add(camera('b', simulator.urls[1]!));
@@ -71,7 +71,7 @@ describe.concurrent('a machine is shared out', { timeout: 180_000 }, () => {
     await watched.frames('a', 5);
     expect(await watched.set.add(camera('a', simulator.urls[0]!, { analysisFps: 5 }))).toBe('changed');
     await watched.frames('a', 5);
-    // Its state is repeated like any other.
+    // REFUSED is repeated like every other state.
     await until(() => watched.statuses.filter(({ state }) => state === 'REFUSED').length > 2);
     expect(watched.of('b')).toEqual([]);
     await watched.set.remove('a');
@@ -79,8 +79,8 @@ describe.concurrent('a machine is shared out', { timeout: 180_000 }, () => {
     expect(watched.newest('b')).toMatchObject({ state: 'LIVE', previous: 'CONNECTING' });
   });
 
-  test('what is taken for too much at first is let in once the running ones are measured to need less', async (context) => {
-    // One camera is taken to need a quarter of a core, and needs a few hundredths.
+  test('admits a refused camera once the running ones are measured to need less than assumed', async (context) => {
+    // A camera is assumed to need a quarter of a core, and needs a few hundredths.
     const watched = watch(context, { cpuBudget: 0.2 / availableParallelism() });
     await watched.set.add(camera('a', simulator.urls[0]!, { analysisFps: 5 }));
     await watched.set.add(camera('b', simulator.urls[1]!, { analysisFps: 5 }));

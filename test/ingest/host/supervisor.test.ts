@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { startSlots } from '../../../src/ingest/host/start-slots.ts';
 import { Recorder } from '../recorder.ts';
 
-test('a live camera waits for no inference: not with its next epoch, nor to be told of and tried again when it died', async ({
+test('a live camera does not wait for inference: neither its next epoch nor its restart does', async ({
   onTestFinished,
 }) => {
   const inference = Promise.withResolvers<void>();
@@ -24,9 +24,9 @@ test('a live camera waits for no inference: not with its next epoch, nor to be t
   expect(camera.endedEpochs).toEqual(camera.epochs.slice(0, 3));
 });
 
-test('a host that may open no further file goes on without its camera, and says why', async () => {
+test('a host without free file descriptors keeps running and reports why its camera cannot start', async () => {
   const path = fileURLToPath(new URL('../children/out-of-files.ts', import.meta.url));
-  // Node raises its limit of open files to the hard one; the shell sets both.
+  // Node raises its soft limit of open files to the hard one; ulimit sets both.
   const host = fork(path, {
     execPath: '/bin/sh',
     execArgv: ['-c', 'ulimit -n 48; exec "$0" "$@"', process.execPath],

@@ -5,65 +5,65 @@ import { FACES_FD, type ToChild, type ToHost } from '../protocol/messages.ts';
 import { FacesDecoder } from '../protocol/wire.ts';
 import { decoderRanks } from './decoders.ts';
 
-/** After `stop` a child has so long to end by itself. */
-const STOP_MS = 2_000;
-/** What a camera child may see of the host's environment: no secrets live in these. */
-const PASSED_ON =
+/** Time for a child to exit by itself after `stop`; then it gets SIGKILL. */
+const STOP_TIMEOUT_MS = 2_000;
+/** Environment variables that a camera child inherits; none of them holds a secret. */
+const INHERITED_ENV =
   /^(PATH|HOME|TMPDIR|LD_LIBRARY_PATH|XDG_CACHE_HOME|XDG_RUNTIME_DIR|GST_(?!PLUGIN_FEATURE_RANK).*|LIBVA_.*|CUDA_.*|NVIDIA_.*|SSL_CERT_.*)$/;
-const KEPT_COMPLAINTS = 2_000;
+const STDERR_TAIL_CHARS = 2_000;
 
 export interface ChildExit {
   readonly signal: string | null;
   readonly code: number | null;
-  /** The end of its stderr, unredacted. */
-  readonly complaints: string;
+  /** The last `STDERR_TAIL_CHARS` of its stderr, unredacted. */
+  readonly stderrTail: string;
 }
 
 export interface ChildEvents {
   message(message: ToHost): void;
-  /** Frames in order; the next one comes when the promise is resolved, and only then the child may send more. */
+  /** Frames in order, one at a time; the child gets its credit back when the promise resolves. */
   faces(faces: FrameFaces): void | Promise<void>;
-  /** The process is gone and all that it had sent was handed over. */
+  /** The process has exited, or never started, and every frame that it sent was delivered. */
   gone(exit: ChildExit): void;
 }
 
-/** One forked camera child: its processes' plumbing, no policy. */
+/** One camera child process: spawn, IPC, the pipe of faces, signals. No policy. */
 export class CameraProcess {
   readonly #child: ChildProcess;
   #killTimer: NodeJS.Timeout | undefined;
 
   constructor(start: Extract<ToChild, { type: 'start' }>, entry: string, events: ChildEvents) {
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => PASSED_ON.test(name)));
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => INHERITED_ENV.test(name)));
     this.#child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
       env: {
         ...env,
-        // Messages are told apart by their text.
+        // Errors of GStreamer are classified by their English text.
         LC_ALL: 'C',
         GST_DEBUG_NO_COLOR: '1',
         GST_PLUGIN_FEATURE_RANK: decoderRanks(start.camera.decoder),
-        // The pipeline parks two of libuv's threads for good.
+        // The pipeline occupies two threads of libuv's pool permanently.
         UV_THREADPOOL_SIZE: '6',
       },
     });
-    let complaints = '';
+    let stderrTail = '';
     const exited = new Promise<[number | null, string | null]>((resolve) => {
       this.#child.once('exit', (code, signal) => resolve([code, signal]));
-      // The system has no room for another process, or for its files: then the child has no pipes at all.
+      // EMFILE, EAGAIN and the like: the child has neither process id nor pipes.
       this.#child.once('error', (error) => {
-        complaints += error.message;
+        stderrTail += error.message;
         if (this.#child.pid === undefined) resolve([null, null]);
       });
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      complaints = (complaints + text).slice(-KEPT_COMPLAINTS);
+      stderrTail = (stderrTail + text).slice(-STDERR_TAIL_CHARS);
     });
     this.#child.on('message', (message: ToHost) => events.message(message));
     const pipe = this.#child.stdio?.[FACES_FD] as Readable | undefined;
-    const drained = pipe && this.#handOver(pipe, events);
+    const drained = pipe && this.#readFaces(pipe, events);
     void Promise.all([exited, drained]).then(([[code, signal]]) => {
       clearTimeout(this.#killTimer);
-      events.gone({ code, signal, complaints });
+      events.gone({ code, signal, stderrTail });
     });
     this.#send(start);
   }
@@ -72,14 +72,15 @@ export class CameraProcess {
     return this.#child.pid;
   }
 
-  pace(share: number): void {
+  /** Sets the share of frames to analyse, 0…1. */
+  throttle(share: number): void {
     this.#send({ type: 'throttle', share });
   }
 
-  /** Asks it to end, and makes it. */
+  /** Asks the child to exit; SIGKILL follows after `STOP_TIMEOUT_MS`. */
   stop(): void {
     this.#send({ type: 'stop' });
-    this.#killTimer ??= setTimeout(() => this.kill(), STOP_MS);
+    this.#killTimer ??= setTimeout(() => this.kill(), STOP_TIMEOUT_MS);
   }
 
   kill(): void {
@@ -87,11 +88,11 @@ export class CameraProcess {
   }
 
   #send(message: ToChild): void {
-    // A child that is gone is told of by `gone`; what was meant for it does not matter any more.
+    // Messages to a child that is gone are dropped; `gone` reports it.
     if (this.#child.connected) this.#child.send(message, () => {});
   }
 
-  async #handOver(pipe: Readable, events: ChildEvents): Promise<void> {
+  async #readFaces(pipe: Readable, events: ChildEvents): Promise<void> {
     const decoder = new FacesDecoder();
     try {
       for await (const chunk of pipe as AsyncIterable<Buffer>) {
@@ -101,16 +102,16 @@ export class CameraProcess {
         }
       }
     } catch {
-      // A broken pipe or a broken message: either way nothing more can be read from this child.
+      // A broken pipe, a malformed message, or a receiver that failed: this child cannot go on.
       this.kill();
     }
   }
 }
 
-/** `the camera process was killed by SIGKILL: …`, with the last line that it wrote. Unredacted. */
-export function describeExit({ signal, code, complaints }: ChildExit): string {
+/** `the camera process was killed by SIGKILL: …`, with the last line of its stderr. Unredacted. */
+export function describeExit({ signal, code, stderrTail }: ChildExit): string {
   const ended = code === null ? 'could not be started' : `ended with code ${code}`;
   const how = signal ? `was killed by ${signal}` : ended;
-  const last = complaints.trim().split('\n').at(-1);
+  const last = stderrTail.trim().split('\n').at(-1);
   return `the camera process ${how}${last ? `: ${last}` : ''}`;
 }

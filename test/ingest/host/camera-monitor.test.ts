@@ -3,7 +3,7 @@ import { RunStatistics } from '../../../src/app/summary.ts';
 import { cameraOptions } from '../../../src/camera/options.ts';
 import type { CameraStatus } from '../../../src/domain/camera-status.ts';
 import type { FrameFaces } from '../../../src/domain/face.ts';
-import { CameraObserver } from '../../../src/ingest/host/observer.ts';
+import { CameraMonitor } from '../../../src/ingest/host/camera-monitor.ts';
 import { ingestOptions } from '../../../src/ingest/options.ts';
 import type { EpochCause } from '../../../src/ingest/protocol/messages.ts';
 
@@ -23,29 +23,29 @@ const epoch = (number: number, cause: EpochCause = 'first_frame') =>
     clockErrorMs: null,
   }) as const;
 
-test('what an epoch has lost stays lost, also while new processes of the camera fail to begin another', () => {
+test('the drops of an epoch stay counted while new child processes fail before their first epoch', () => {
   const counter = new RunStatistics();
-  const told: CameraStatus[] = [];
-  const observer = new CameraObserver(
+  const published: CameraStatus[] = [];
+  const monitor = new CameraMonitor(
     cameraOptions.parse({ id: 'hall', url: 'rtsp://192.0.2.1/' }),
     ingestOptions.parse({}),
-    (status) => void told.push(counter.status(status)),
+    (status) => void published.push(counter.status(status)),
   );
-  observer.enter('CONNECTING', 'started', '');
-  observer.epoch(epoch(100));
-  observer.report(report({ analysis_slow: 50 }));
-  observer.gone();
-  observer.failed('CAMERA_STALLED', 'no frames');
+  monitor.setState('CONNECTING', 'started', '');
+  monitor.recordEpoch(epoch(100));
+  monitor.recordReport(report({ analysis_slow: 50 }));
+  monitor.childGone();
+  monitor.retrying('CAMERA_STALLED', 'no frames');
   for (const cause of ['CAMERA_UNREACHABLE', 'CAMERA_NOT_FOUND']) {
-    observer.report(report({}));
-    observer.gone();
-    observer.failed(cause, 'no answer');
+    monitor.recordReport(report({}));
+    monitor.childGone();
+    monitor.retrying(cause, 'no answer');
   }
-  observer.epoch(epoch(200));
-  observer.report(report({ analysis_slow: 2 }));
-  observer.enter('STOPPED', 'stopped', '');
+  monitor.recordEpoch(epoch(200));
+  monitor.recordReport(report({ analysis_slow: 2 }));
+  monitor.setState('STOPPED', 'stopped', '');
   expect(counter.summary().dropped).toBe(52);
-  expect(told.map((status) => [status.epoch, status.drops])).toEqual([
+  expect(published.map((status) => [status.epoch, status.drops])).toEqual([
     [null, {}],
     [100, {}],
     [100, { analysis_slow: 50 }],
@@ -56,44 +56,44 @@ test('what an epoch has lost stays lost, also while new processes of the camera 
   ]);
 });
 
-test('what an epoch has lost is told before the next one begins in the same process', () => {
+test('the drops of an epoch are published before the next one begins in the same process', () => {
   const counter = new RunStatistics();
-  const observer = new CameraObserver(
+  const monitor = new CameraMonitor(
     cameraOptions.parse({ id: 'hall', url: 'rtsp://192.0.2.1/' }),
     ingestOptions.parse({}),
     (status) => void counter.status(status),
   );
   const tooOld = { receivedAt: 1, interval: 40_000, epoch: 100, captureTime: 1 } as FrameFaces;
-  observer.enter('CONNECTING', 'started', '');
-  observer.epoch(epoch(100));
-  observer.report(report({ analysis_slow: 40 }));
-  expect(observer.frame(tooOld)).toBe(false);
-  observer.epoch(epoch(200, 'clock_source_changed'));
-  observer.report(report({ analysis_slow: 3 }));
-  expect(observer.frame({ ...tooOld, epoch: 200 })).toBe(false);
-  observer.gone();
-  observer.failed('CAMERA_STALLED', 'no frames');
+  monitor.setState('CONNECTING', 'started', '');
+  monitor.recordEpoch(epoch(100));
+  monitor.recordReport(report({ analysis_slow: 40 }));
+  expect(monitor.recordFrame(tooOld)).toBe(false);
+  monitor.recordEpoch(epoch(200, 'clock_source_changed'));
+  monitor.recordReport(report({ analysis_slow: 3 }));
+  expect(monitor.recordFrame({ ...tooOld, epoch: 200 })).toBe(false);
+  monitor.childGone();
+  monitor.retrying('CAMERA_STALLED', 'no frames');
   expect(counter.summary().dropped).toBe(40 + 1 + 3 + 1);
 });
 
-test('of a slow stream the rate that is told is that to which it can be shed without a hole', () => {
+test('the published rate of a slow stream is never below what tracking needs', () => {
   const rates: (number | null)[] = [];
-  const observer = new CameraObserver(
+  const monitor = new CameraMonitor(
     cameraOptions.parse({ id: 'hall', url: 'rtsp://192.0.2.1/' }),
     ingestOptions.parse({}),
     ({ analysisFps }) => void rates.push(analysisFps),
   );
-  observer.enter('CONNECTING', 'started', '');
-  observer.epoch(epoch(100));
-  // Five frames a second, of which one in four may pass.
-  observer.frame({
+  monitor.setState('CONNECTING', 'started', '');
+  monitor.recordEpoch(epoch(100));
+  // At five frames a second, at most three of four frames may be shed without a gap.
+  monitor.recordFrame({
     receivedAt: Date.now() * 1000,
     interval: 200_000,
     epoch: 100,
     captureTime: 1,
   } as FrameFaces);
-  const changed = [1 / 2, 1 / 8, 1 / 8].map((share) => observer.pace(share));
-  observer.enter('STOPPED', 'stopped', '');
+  const changed = [1 / 2, 1 / 8, 1 / 8].map((share) => monitor.setShare(share));
+  monitor.setState('STOPPED', 'stopped', '');
   expect(changed).toEqual([true, true, false]);
   expect(rates).toEqual([null, 30, 2.5, 1.3, null]);
 });

@@ -2,39 +2,39 @@ import { isDeepStrictEqual } from 'node:util';
 import { Mutex } from 'async-mutex';
 import { cameraRedactor, splitCredentials } from '../../camera/credentials.ts';
 import type { CameraOptions } from '../../camera/options.ts';
-import { isLive } from '../../camera/source-url.ts';
+import { isLiveSource } from '../../camera/source-url.ts';
 import type { CameraStatus } from '../../domain/camera-status.ts';
 import type { CameraEvents } from './camera-events.ts';
 import type { StopCause } from './camera-lifecycle.ts';
 import { Governor } from './governor.ts';
 import { CameraSupervisor, type SupervisorOptions } from './supervisor.ts';
 
-/** One camera of the set as people may see it: nothing secret in it. */
+/** One camera of the set, free of credentials. */
 export interface ListedCamera {
   readonly id: string;
   readonly url: string;
   readonly analysisFps: number;
-  /** The newest one. */
+  /** The newest status. */
   readonly status: CameraStatus | null;
 }
 
 export type CameraChange = 'added' | 'changed' | 'unchanged';
 
-/** What the outside may do with the cameras while they run. */
+/** Changes to the cameras of a running process. */
 export type CameraControl = Pick<CameraSet, 'add' | 'remove' | 'list'>;
 
 interface Entry {
   readonly camera: CameraOptions;
   readonly supervisor: CameraSupervisor;
-  /** The newest one. */
+  /** The newest status. */
   status: CameraStatus | null;
 }
 
-/** The cameras of this process. They come, go and change one by one; none of that touches the others. */
+/** All cameras of this process. Each is added, changed and removed without an effect on the others. */
 export class CameraSet {
   /**
-   * Resolves when there are cameras, all of them are files, and all have been played. Rejects when a file cannot be
-   * played and no live camera is there for whose sake to go on.
+   * Resolves when there are cameras, all of them are files, and all have ended. Rejects with an AustreamError when a
+   * file fails and no camera is live.
    */
   readonly played: Promise<void>;
   readonly #options: SupervisorOptions;
@@ -47,16 +47,20 @@ export class CameraSet {
   readonly #governor: Governor;
   readonly #settled = Promise.withResolvers<void>();
 
-  /** `behind`: what takes the faces cannot keep up; live cameras then give fewer. */
-  constructor(options: SupervisorOptions, events: CameraEvents, behind: () => boolean = () => false) {
+  /** `hasBackpressure`: the receiver of the faces cannot keep up; live cameras then shed frames. */
+  constructor(
+    options: SupervisorOptions,
+    events: CameraEvents,
+    hasBackpressure: () => boolean = () => false,
+  ) {
     this.#options = options;
     this.#events = events;
-    this.#governor = new Governor(options.ingest, behind, () => this.#admitRefused());
+    this.#governor = new Governor(options.ingest, hasBackpressure, () => this.#admitRefused());
     this.played = this.#settled.promise;
     this.played.catch(() => {});
   }
 
-  /** Starts a camera, or restarts the one of this id if its options differ. Resolves when it was started. */
+  /** Starts a camera, or restarts the one of this id where its options differ. Resolves when it was started. */
   add(camera: CameraOptions): Promise<CameraChange> {
     return this.#exclusively(camera.id, async () => {
       const present = this.#entries.get(camera.id);
@@ -69,8 +73,8 @@ export class CameraSet {
   }
 
   /**
-   * Resolves when the camera is stopped and all that it gave was handed on; false where there is none of this id.
-   * `stopped`: it goes on elsewhere.
+   * Resolves when the camera is stopped and its last epoch was processed; false where there is none of this id. Cause
+   * `stopped`: another worker takes the camera over.
    */
   remove(id: string, cause: 'removed' | 'stopped' = 'removed'): Promise<boolean> {
     return this.#exclusively(id, async () => {
@@ -79,7 +83,7 @@ export class CameraSet {
       await this.#stop(present, cause);
       this.#entries.delete(id);
       this.#governor.remove(id);
-      this.#settle();
+      this.#settleIfPlayed();
       return true;
     });
   }
@@ -93,7 +97,7 @@ export class CameraSet {
     }));
   }
 
-  /** Stops all of them. */
+  /** Stops all cameras. */
   async close(): Promise<void> {
     this.#governor.close();
     await Promise.all(
@@ -122,25 +126,25 @@ export class CameraSet {
     );
     const entry: Entry = { camera, supervisor, status: null };
     this.#entries.set(camera.id, entry);
-    // One that was live may be a file now.
-    if (!isLive(camera.url)) this.#governor.remove(camera.id);
+    // A changed camera may have been live before.
+    if (!isLiveSource(camera.url)) this.#governor.remove(camera.id);
     if (admitted) this.#run(entry);
     else this.#admit(entry);
     supervisor.done.then(
-      () => this.#settle(),
-      (error: Error) => this.#settle(error),
+      () => this.#settleIfPlayed(),
+      (error: Error) => this.#settleIfPlayed(error),
     );
   }
 
   #admit(entry: Entry): void {
-    const refusal = isLive(entry.camera.url) ? this.#governor.refusal() : null;
+    const refusal = isLiveSource(entry.camera.url) ? this.#governor.refusal() : null;
     if (refusal === null) this.#run(entry);
     else entry.supervisor.refuse(refusal);
   }
 
   #run({ camera, supervisor }: Entry): void {
-    // Files take what time there is; the live ones share it.
-    if (isLive(camera.url)) this.#governor.add(camera.id, supervisor);
+    // Files have backpressure and need no load shedding.
+    if (isLiveSource(camera.url)) this.#governor.add(camera.id, supervisor);
     supervisor.start();
   }
 
@@ -156,9 +160,9 @@ export class CameraSet {
   }
 
   /** Settles `played` where every camera is a file that has ended. `error`: one of them failed. */
-  #settle(error?: Error): void {
+  #settleIfPlayed(error?: Error): void {
     const entries = [...this.#entries.values()];
-    if (error && !entries.some(({ camera }) => isLive(camera.url))) this.#settled.reject(error);
+    if (error && !entries.some(({ camera }) => isLiveSource(camera.url))) this.#settled.reject(error);
     if (entries.length > 0 && entries.every(({ supervisor }) => supervisor.hasEnded)) this.#settled.resolve();
   }
 
@@ -174,21 +178,21 @@ export class CameraSet {
 }
 
 /**
- * Brings the cameras from those that a config had to those that it has now. Cameras that came by another way stay, and
- * those that the config says nothing new of are as they were left.
+ * Applies a changed config: cameras it dropped are removed, new and changed ones are added. Cameras that were added by
+ * other means stay, and those whose config did not change are left as they are.
  */
 export async function applyCameras(
   cameras: CameraControl,
   before: readonly CameraOptions[],
-  now: readonly CameraOptions[],
+  after: readonly CameraOptions[],
 ): Promise<Readonly<Record<string, CameraChange | 'removed'>>> {
-  const known = new Map(before.map((camera) => [camera.id, camera]));
-  const wanted = new Set(now.map(({ id }) => id));
-  const gone = before.filter(({ id }) => !wanted.has(id));
-  const other = now.filter((camera) => !isDeepStrictEqual(camera, known.get(camera.id)));
+  const optionsBefore = new Map(before.map((camera) => [camera.id, camera]));
+  const idsAfter = new Set(after.map(({ id }) => id));
+  const dropped = before.filter(({ id }) => !idsAfter.has(id));
+  const changed = after.filter((camera) => !isDeepStrictEqual(camera, optionsBefore.get(camera.id)));
   const changes = await Promise.all([
-    ...gone.map(async ({ id }) => [id, (await cameras.remove(id)) ? 'removed' : 'unchanged'] as const),
-    ...other.map(async (camera) => [camera.id, await cameras.add(camera)] as const),
+    ...dropped.map(async ({ id }) => [id, (await cameras.remove(id)) ? 'removed' : 'unchanged'] as const),
+    ...changed.map(async (camera) => [camera.id, await cameras.add(camera)] as const),
   ]);
   return Object.fromEntries(changes);
 }

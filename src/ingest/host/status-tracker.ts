@@ -3,64 +3,67 @@ import type { FrameStamp, Micros } from '../../domain/frame.ts';
 import type { Gap } from '../../domain/gap.ts';
 import type { ClockReport, ToHost } from '../protocol/messages.ts';
 
-type Picture = Pick<Extract<ToHost, { type: 'epoch' }>, 'epoch' | 'width' | 'height' | 'codec'>;
+type VideoFormat = Pick<Extract<ToHost, { type: 'epoch' }>, 'epoch' | 'width' | 'height' | 'codec'>;
 
-const SHED = '; fewer frames are analysed, as this machine is overloaded';
+/** Suffix of the LIVE detail while frames are shed. */
+const SHEDDING_NOTE = '; fewer frames are analysed, as this machine is overloaded';
 const UNKNOWN_CLOCK: ClockReport = { clockErrorMs: null, driftPpm: null };
 
-/** Keeps what is known of a camera and words it as CameraStatus. Pure, but for the host's clock. */
-export class StatusKeeper {
+/** Accumulates one camera's state and builds its CameraStatus. Pure: the clock is passed in. */
+export class StatusTracker {
   readonly #cameraId: string;
   readonly #now: () => number;
   #state: CameraState = 'CONNECTING';
   #previous: CameraState | null = null;
   #cause = 'started';
   #detail = '';
+  /** Unix milliseconds. */
   #since: number;
   #restarts = 0;
-  #picture: Picture | null = null;
+  #video: VideoFormat | null = null;
   #drops: Readonly<Record<string, number>> = {};
+  /** Frames since `#rateSince` (Unix milliseconds), over which the rate is measured. */
   #frames = 0;
-  #countedSince: number;
+  #rateSince: number;
   #fps: number | null = null;
   #lagMs: number | null = null;
-  readonly #wantedFps: number;
+  readonly #configuredFps: number;
   #interval: Micros | null = null;
   #share = 1;
   #clock: ClockReport = UNKNOWN_CLOCK;
 
-  /** `analysisFps`: as the config has it. `now`: Unix milliseconds. */
+  /** `analysisFps`: as configured. `now`: Unix milliseconds. */
   constructor(cameraId: string, analysisFps: number, now: () => number = Date.now) {
     this.#cameraId = cameraId;
-    this.#wantedFps = analysisFps;
+    this.#configuredFps = analysisFps;
     this.#now = now;
-    this.#countedSince = this.#since = now();
+    this.#rateSince = this.#since = now();
   }
 
   get state(): CameraState {
     return this.#state;
   }
 
-  /** How long the state has lasted, in milliseconds. */
-  get lasted(): number {
+  /** Milliseconds since the state was entered. */
+  get stateAgeMs(): number {
     return this.#now() - this.#since;
   }
 
   get epoch(): number | null {
-    return this.#picture?.epoch ?? null;
+    return this.#video?.epoch ?? null;
   }
 
-  /** True where that changed anything worth telling. */
-  enter(state: CameraState, cause: string, detail: string): boolean {
+  /** True where state or cause changed, or it is the first state. */
+  setState(state: CameraState, cause: string, detail: string): boolean {
     const changed = state !== this.#state || cause !== this.#cause || this.#detail === '';
     const first = this.#detail === '';
     const seconds = ((this.#now() - this.#since) / 1000).toFixed(1);
-    const spent = first || state === this.#state ? '' : `, after ${seconds} s ${this.#state}`;
+    const previousDuration = first || state === this.#state ? '' : `, after ${seconds} s ${this.#state}`;
     if (state !== this.#state) {
       this.#previous = first ? null : this.#state;
       this.#since = this.#now();
     }
-    [this.#state, this.#cause, this.#detail] = [state, cause, `${detail}${spent}`];
+    [this.#state, this.#cause, this.#detail] = [state, cause, `${detail}${previousDuration}`];
     if (state !== 'LIVE') {
       this.#fps = null;
       this.#lagMs = null;
@@ -69,49 +72,50 @@ export class StatusKeeper {
     return changed;
   }
 
-  restarted(): void {
+  countRestart(): void {
     this.#restarts += 1;
   }
 
-  picture(picture: Picture): void {
-    this.#picture = picture;
+  beginEpoch(video: VideoFormat): void {
+    this.#video = video;
     this.#drops = {};
   }
 
-  drops(drops: Readonly<Record<string, number>>): void {
+  setDrops(drops: Readonly<Record<string, number>>): void {
     this.#drops = drops;
   }
 
-  clock({ clockErrorMs, driftPpm }: ClockReport): void {
+  setClock({ clockErrorMs, driftPpm }: ClockReport): void {
     this.#clock = { clockErrorMs, driftPpm };
   }
 
-  /** The part of the frames that is analysed from now on, 0…1. True where that changed. */
-  pace(share: number): boolean {
+  /** Sets the share of frames that is analysed, 0…1. True where it changed. */
+  setShare(share: number): boolean {
     const changed = share !== this.#share;
     this.#share = share;
     return changed;
   }
 
-  frame(stamp: FrameStamp): void {
+  recordFrame(stamp: FrameStamp): void {
     this.#frames += 1;
     this.#interval = stamp.interval;
     this.#lagMs = Math.max(0, this.#now() - stamp.receivedAt / 1000);
   }
 
-  /** Begins a new interval over which the rate is counted. */
-  count(): void {
-    const seconds = (this.#now() - this.#countedSince) / 1000;
+  /** Computes the rate since the last call. */
+  measureRate(): void {
+    const seconds = (this.#now() - this.#rateSince) / 1000;
     this.#fps = this.#state === 'LIVE' && seconds > 0 ? Math.round((this.#frames / seconds) * 10) / 10 : null;
     this.#frames = 0;
-    this.#countedSince = this.#now();
+    this.#rateSince = this.#now();
   }
 
-  /** A slower stream than the config asks for is thinned from its own rate. */
+  /** Frames per second that are analysed; a stream slower than configured is shed from its own rate. */
   get #analysisFps(): number | null {
     if (this.#state !== 'LIVE') return null;
-    const most = this.#interval === null ? this.#wantedFps : Math.min(this.#wantedFps, 1e6 / this.#interval);
-    return this.#share === 1 ? this.#wantedFps : Math.round(most * this.#share * 10) / 10;
+    const maxFps =
+      this.#interval === null ? this.#configuredFps : Math.min(this.#configuredFps, 1e6 / this.#interval);
+    return this.#share === 1 ? this.#configuredFps : Math.round(maxFps * this.#share * 10) / 10;
   }
 
   status(gap: Gap | null = null): CameraStatus {
@@ -122,12 +126,12 @@ export class StatusKeeper {
       since: this.#since * 1000,
       previous: this.#previous,
       cause: this.#cause,
-      detail: this.#share < 1 && this.#state === 'LIVE' ? `${this.#detail}${SHED}` : this.#detail,
+      detail: this.#share < 1 && this.#state === 'LIVE' ? `${this.#detail}${SHEDDING_NOTE}` : this.#detail,
       epoch: this.epoch,
       restarts: this.#restarts,
-      width: this.#picture?.width ?? null,
-      height: this.#picture?.height ?? null,
-      codec: this.#picture?.codec ?? null,
+      width: this.#video?.width ?? null,
+      height: this.#video?.height ?? null,
+      codec: this.#video?.codec ?? null,
       fps: this.#fps,
       analysisFps: this.#analysisFps,
       lagMs: this.#lagMs === null ? null : Math.round(this.#lagMs),
@@ -138,8 +142,8 @@ export class StatusKeeper {
   }
 }
 
-/** `1920×1080 h264, timed by the camera's clock (12 ms behind this host's)`. */
-export function describePicture({
+/** `1920×1080 h264, timed by the camera’s clock (the camera's is 12 ms behind)`. */
+export function describeVideo({
   width,
   height,
   codec,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { FrameStamp } from '../../../src/domain/frame.ts';
-import { GapFinder } from '../../../src/ingest/host/gaps.ts';
+import { GapDetector } from '../../../src/ingest/host/gap-detector.ts';
 
 describe('gaps', () => {
   const stamp = (
@@ -20,7 +20,7 @@ describe('gaps', () => {
   });
 
   test('within an epoch are measured by capture time, with the number of missing frames', () => {
-    const gaps = new GapFinder(1);
+    const gaps = new GapDetector(1);
     expect(gaps.next(stamp(0))).toBeNull();
     expect(gaps.next(stamp(1))).toBeNull();
     expect(gaps.next(stamp(3))).toEqual({
@@ -32,7 +32,7 @@ describe('gaps', () => {
   });
 
   test('between epochs have the cause of the interruption', () => {
-    const gaps = new GapFinder(1);
+    const gaps = new GapDetector(1);
     gaps.next(stamp(0));
     gaps.interrupted('CAMERA_STALLED');
     expect(gaps.next(stamp(5, 2))).toEqual({
@@ -47,7 +47,7 @@ describe('gaps', () => {
   });
 
   test('of a stream at 1 fps exceed its frame interval, whatever its jitter', () => {
-    const gaps = new GapFinder(1);
+    const gaps = new GapDetector(1);
     const slow = (seconds: number, epoch = 1) => ({ ...stamp(seconds, epoch), interval: 1_000_000 });
     for (const [second, jitter] of [0, 0.004, -0.01, 0.02, 1, 0.3].entries())
       expect(gaps.next(slow(second + jitter))).toBeNull();
@@ -56,7 +56,7 @@ describe('gaps', () => {
   });
 
   test('across a change of the clock source are reported in host time', () => {
-    const gaps = new GapFinder(1);
+    const gaps = new GapDetector(1);
     gaps.next(stamp(0, 1, 'rtcp', 3600));
     expect(gaps.next(stamp(4, 2, 'arrival'))).toMatchObject({ from: 1000.05e6, to: 1004.05e6 });
     expect(gaps.next(stamp(4.1, 3, 'rtcp', 3600))).toBeNull();
