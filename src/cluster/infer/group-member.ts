@@ -15,7 +15,7 @@ export interface InferObserver {
 export interface InferSummary {
   readonly events: number;
   readonly activations: number;
-  /** Crops that gave no event, by cause: repeated, late or undecodable. */
+  /** Skipped crops by cause. The JSON of `austream infer --json` calls them `passedOver`. */
   readonly passedOver: Readonly<Record<SkipReason, number>>;
 }
 
@@ -38,7 +38,7 @@ export class InferGroupMember {
   readonly #observer: InferObserver;
   readonly #owners = new Map<number, PartitionOwner>();
   readonly #transactionSlots = new Semaphore(MAX_CONCURRENT_TRANSACTIONS);
-  readonly #passedOver: Record<SkipReason, number> = { late: 0, old_epoch: 0, undecodable: 0 };
+  readonly #skipped: Record<SkipReason, number> = { late: 0, old_epoch: 0, undecodable: 0 };
   #events = 0;
   #activations = 0;
   #reader: GroupReader | null = null;
@@ -100,7 +100,7 @@ export class InferGroupMember {
     return {
       events: this.#events,
       activations: this.#activations,
-      passedOver: { ...this.#passedOver },
+      passedOver: { ...this.#skipped },
     };
   }
 
@@ -111,10 +111,10 @@ export class InferGroupMember {
       {
         committed: (frames, activations) => this.#committed(frames, activations),
         skipped: (cause, crops, cameraId) => {
-          this.#passedOver[cause] += crops;
+          this.#skipped[cause] += crops;
           if (cause === 'undecodable') publishLost(cameraId, crops, 'crop_undecodable');
           else diagnostics.skipped.publish({ cameraId, count: crops, cause });
-          log.debug({ partition, cameraId, cause, crops }, 'crops passed over');
+          log.debug({ partition, cameraId, cause, crops }, 'crops skipped');
         },
         expired: (records) => publishLost(UNKNOWN_CAMERA, records, 'crop_expired'),
         failed: this.#fail,

@@ -189,11 +189,8 @@ export class PartitionInference {
 
   #applyRecord(offset: number, batch: FaceCropBatch | null, now: number): void {
     const isReplay = offset < (this.#options.committed ?? 0);
-    let crops: FaceCrop[];
-    try {
-      if (batch === null) throw new Error('not a FaceCropBatch');
-      crops = fromCropRecord(batch);
-    } catch {
+    const crops = batch && decodeCrops(batch);
+    if (!batch || !crops) {
       if (!isReplay) this.#options.skipped('undecodable', 1, batch?.cameraId ?? UNKNOWN_CAMERA);
       return;
     }
@@ -201,16 +198,16 @@ export class PartitionInference {
       this.#refill(offset, crops);
       return;
     }
-    const { cameraId, epoch } = batch!;
+    const { cameraId, epoch } = batch;
     const newestEpoch = this.#epochs.get(cameraId);
     if (newestEpoch !== undefined && epoch < newestEpoch) {
       this.#options.skipped('old_epoch', crops.length, cameraId);
       return;
     }
-    if (newestEpoch === undefined || epoch > newestEpoch) this.#beginEpoch(batch!, offset);
-    if (batch!.trackId !== NO_TRACK) this.#addCrops(batch!, offset, crops, now);
-    if (batch!.ended)
-      this.#endTrack(trackKey(batch!), offset, batch!.epochEnded ? 'epoch_ended' : 'track_ended');
+    if (newestEpoch === undefined || epoch > newestEpoch) this.#beginEpoch(batch, offset);
+    if (batch.trackId !== NO_TRACK) this.#addCrops(batch, offset, crops, now);
+    if (batch.ended)
+      this.#endTrack(trackKey(batch), offset, batch.epochEnded ? 'epoch_ended' : 'track_ended');
   }
 
   /** Records before the committed offset were processed by an earlier owner: their crops only refill windows. */
@@ -304,5 +301,14 @@ export class PartitionInference {
   #forgetEnded(key: string): void {
     this.#endedTracks.delete(key);
     this.#states.set(key, null);
+  }
+}
+
+/** Null if this version cannot read the crops. */
+function decodeCrops(batch: FaceCropBatch): FaceCrop[] | null {
+  try {
+    return fromCropRecord(batch);
+  } catch {
+    return null;
   }
 }
