@@ -17,7 +17,7 @@ const SHUTDOWN: ShutdownTimeouts = {
 /** The live page as the process needs it. */
 export interface Dashboard {
   readonly observer: PipelineObserver;
-  /** Where the page is served. */
+  /** The config's HTTP options, always with a port. */
   readonly http: HttpOptions;
   routes(pipeline: Pick<Pipeline, 'thresholds' | 'cameras'>): Routes;
 }

@@ -1,5 +1,4 @@
-import type { Pipeline, PipelineObserver } from '../app/pipeline.ts';
-import type { Routes } from '../http/health.ts';
+import type { Dashboard } from '../app/run.ts';
 import type { HttpOptions } from '../http/options.ts';
 import { Access } from './access.ts';
 import { serveDashboard } from './server.ts';
@@ -7,13 +6,6 @@ import { DashboardStore } from './store.ts';
 
 /** Port of the live page if the config names none. */
 const DEFAULT_PORT = 8080;
-
-export interface Dashboard {
-  readonly observer: PipelineObserver;
-  /** The config's HTTP options, always with a port. */
-  readonly http: HttpOptions;
-  routes(pipeline: Pick<Pipeline, 'thresholds' | 'cameras'>): Routes;
-}
 
 /** The live page of a run. Throws CONFIG_INVALID if other machines could see it without a token. */
 export function openDashboard(config: HttpOptions, options: { readonly showVideo: boolean }): Dashboard {
