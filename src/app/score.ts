@@ -2,15 +2,16 @@ import { pathToFileURL } from 'node:url';
 import { cameraOptions } from '../camera/options.ts';
 import type { Config } from '../config/schema.ts';
 import type { AuFrame } from '../domain/event.ts';
-import { ACTION_UNITS, AU_NAMES } from '../domain/scores.ts';
 import { AustreamError } from '../errors.ts';
-import type { AuModel } from '../infer/engine/index.ts';
+import { type AuModel, openModel } from '../infer/engine/index.ts';
 import { InferStage } from '../infer/stage.ts';
 import { CameraSupervisor } from '../ingest/host/supervisor.ts';
+import { OutputFile } from './output-file.ts';
 import { ResourceStack } from './resource-stack.ts';
+import { headerRows, type ScoreFormat, scoreRows } from './score-rows.ts';
 
 export interface FileScores {
-  /** Ordered by frame, then track. */
+  /** Ordered by epoch, frame, then track. */
   readonly frames: readonly AuFrame[];
   /** Frames analysed, with or without a face. */
   readonly analysed: number;
@@ -18,15 +19,46 @@ export interface FileScores {
   readonly failure: AustreamError | null;
 }
 
-/**
- * Runs the pipeline on one clip or still image: every frame, as fast as possible, without Kafka. `onProgress` gets the
- * number of frames analysed. An unreadable file gives a `failure`; any other error rejects.
- */
-export async function scoreFile(
+export interface ScoreObserver {
+  /** Scoring of the next file starts. */
+  started(): void;
+  /** `analysed` counts the frames of the file so far. */
+  progress(file: string, analysed: number): void;
+  /** The file's rows are in the table. */
+  scored(file: string, scores: FileScores): void;
+}
+
+type ScoreConfig = Pick<Config, 'ingest' | 'detect' | 'infer'>;
+
+/** Scores clips and still images, one after another, into a table. Throws ARGUMENT_INVALID, DISK_FULL and model errors. */
+export async function scoreFiles(
+  files: readonly string[],
+  config: ScoreConfig,
+  output: { readonly path: string; readonly format: ScoreFormat },
+  observer: ScoreObserver,
+): Promise<void> {
+  const resources = new ResourceStack();
+  await resources.closeAfter(async () => {
+    const model = await openModel(config.infer);
+    resources.add('model', () => model.close());
+    const table = new OutputFile('--out', output.path);
+    resources.add('table', () => table.close());
+    table.write(headerRows(output.format));
+    for (const file of files) {
+      observer.started();
+      const scores = await scoreFile(file, config, model, (analysed) => observer.progress(file, analysed));
+      table.write(scoreRows(file, scores.frames, output.format));
+      observer.scored(file, scores);
+    }
+  });
+}
+
+/** Runs the pipeline on one file: every frame, as fast as possible, without Kafka. */
+async function scoreFile(
   file: string,
-  config: Pick<Config, 'ingest' | 'detect' | 'infer'>,
+  config: ScoreConfig,
   model: AuModel,
-  onProgress: (frames: number) => void,
+  onProgress: (analysed: number) => void,
 ): Promise<FileScores> {
   const frames: AuFrame[] = [];
   let analysed = 0;
@@ -65,29 +97,4 @@ export async function scoreFile(
   });
   frames.sort((a, b) => a.epoch - b.epoch || a.frame - b.frame || a.trackId - b.trackId);
   return { frames, analysed, failure };
-}
-
-/** Columns of the CSV. `time` is in seconds from the start of the file, the box in pixels of the source. */
-export const CSV_COLUMNS = [
-  ...['source', 'track', 'frame', 'time', 'x', 'y', 'w', 'h', 'quality'],
-  ...ACTION_UNITS.flatMap((au) =>
-    ['raw', 'p', 'c'].map((kind) => `AU${String(au).padStart(2, '0')}_${kind}`),
-  ),
-];
-
-/** One face in one frame as a CSV row. The scores of an unreliable face are empty cells. */
-export function csvRow(source: string, frame: AuFrame): string {
-  const { box } = frame;
-  return [
-    /[",\r\n]/.test(source) ? `"${source.replaceAll('"', '""')}"` : source,
-    frame.trackId,
-    frame.frame,
-    (frame.captureTime / 1e6).toFixed(6),
-    ...[box.x, box.y, box.w, box.h].map((pixels) => pixels.toFixed(2)),
-    frame.quality.score.toFixed(4),
-    ...AU_NAMES.flatMap((name) => {
-      const state = frame.aus[name];
-      return state ? [state.raw.toFixed(6), state.p.toFixed(6), Number(state.active)] : ['', '', ''];
-    }),
-  ].join(',');
 }

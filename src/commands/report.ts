@@ -1,9 +1,9 @@
-import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { OutputFile, outputError, writeOutput } from '../app/output-file.ts';
+import { ResourceStack } from '../app/resource-stack.ts';
 import { loadConfig } from '../config/schema.ts';
 import { AustreamError } from '../errors.ts';
 import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
@@ -49,7 +49,11 @@ export function reportCommand(): Command {
       const recording = await readRecording(flags);
       if (flags.openface) await writeTable(recording, flags.openface);
       if (flags.out)
-        await writeFile(flags.out, reportHtml(recording, { source: flags.from, made: new Date() }));
+        await writeOutput(
+          '--out',
+          flags.out,
+          reportHtml(recording, { source: flags.from, made: new Date() }),
+        );
       if (flags.plots) await writePlots([...recording.tracks.values()], flags.plots);
       const frameCount = [...recording.tracks.values()].reduce((sum, track) => sum + track.frameCount, 0);
       process.stderr.write(
@@ -87,22 +91,24 @@ async function writeTable(recording: Recording, path: string): Promise<void> {
         fix: `choose one with --camera: ${recording.cameras.join(', ')}`,
       },
     );
-  await pipeline(Readable.from(withNewlines(openFaceCsv(recording))), createWriteStream(path));
+  const table = new OutputFile('--openface', path);
+  const resources = new ResourceStack();
+  resources.add('table', () => table.close());
+  await resources.closeAfter(async () => table.write(openFaceCsv(recording)));
 }
 
 /** Writes `CAMERA_EPOCH_TRACK.png` for each track, one at a time to bound memory. */
 async function writePlots(tracks: readonly RecordedTrack[], folder: string): Promise<void> {
   const { plotPng } = await import('../report/plot.ts');
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true }).catch((cause) => {
+    throw outputError('--plots', folder, cause);
+  });
   for (const track of tracks) {
     // With events of `austream score`, the camera id is a path, which may contain slashes.
     const camera = encodeURIComponent(track.cameraId);
-    await writeFile(join(folder, `${camera}_${track.epoch}_${track.trackId}.png`), await plotPng(track));
+    const file = join(folder, `${camera}_${track.epoch}_${track.trackId}.png`);
+    await writeOutput('--plots', file, await plotPng(track));
   }
-}
-
-function* withNewlines(rows: Iterable<string>): Generator<string> {
-  for (const row of rows) yield `${row}\n`;
 }
 
 function parseTrackId(text: string): number {

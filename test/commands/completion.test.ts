@@ -11,8 +11,8 @@ beforeAll(async () => {
   script = (await run('bin/austream', ['completion', 'bash'])).stdout;
 });
 
-/** What bash offers after these words, the last of which is being typed. */
-async function offered(...words: string[]): Promise<string[]> {
+/** The completions of bash for a command line; the last word is still being typed. */
+async function bashCompletions(...words: string[]): Promise<string[]> {
   const typed = ['austream', ...words].map((word) => `'${word}'`).join(' ');
   const { stdout } = await run('bash', [
     '-c',
@@ -21,18 +21,18 @@ async function offered(...words: string[]): Promise<string[]> {
   return stdout.trim().split('\n');
 }
 
-test('bash completes commands, subcommands and options, and files where none fits', async () => {
-  expect(await offered('')).toEqual(
+test('bash completes commands, subcommands and options, else file names', async () => {
+  expect(await bashCompletions('')).toEqual(
     expect.arrayContaining(['run', 'demo', 'report', 'doctor', 'completion']),
   );
-  expect(await offered('rep')).toEqual(['report']);
-  expect(await offered('run', '--da')).toEqual(['--dashboard']);
-  expect(await offered('run', '-c', 'x.yaml', '--sh')).toEqual(['--show-video']);
-  expect(await offered('model', '')).toEqual(expect.arrayContaining(['info', 'verify']));
-  expect(await offered('run', '-c', 'austream.ex')).toEqual(['austream.example.yaml']);
+  expect(await bashCompletions('rep')).toEqual(['report']);
+  expect(await bashCompletions('run', '--da')).toEqual(['--dashboard']);
+  expect(await bashCompletions('run', '-c', 'x.yaml', '--sh')).toEqual(['--show-video']);
+  expect(await bashCompletions('model', '')).toEqual(expect.arrayContaining(['info', 'verify']));
+  expect(await bashCompletions('run', '-c', 'austream.ex')).toEqual(['austream.example.yaml']);
 });
 
-describe('zsh, at a terminal of its own', () => {
+describe('zsh in a pseudo-terminal', () => {
   const folder = mkdtempSync(join(tmpdir(), 'austream-zsh-'));
   afterAll(() => rmSync(folder, { recursive: true }));
   beforeAll(async () => {
@@ -42,13 +42,13 @@ describe('zsh, at a terminal of its own', () => {
 
   const TYPED = ['austream rep', 'austream run --dash', 'austream model ver', 'austream run -c austream.ex'];
 
-  /** What each line is after the Tab key. The key that follows it prints the line, and leaves an empty one. */
-  async function completed(setUp: string): Promise<string[]> {
+  /** Each typed line after the Tab key. Ctrl-X is bound to a widget that prints the line and clears it. */
+  async function zshCompletions(setUp: string): Promise<string[]> {
     const script = `
       zmodload zsh/zpty
       zpty shell 'TERM=dumb zsh -f -i'
       zpty -w shell 'PS1= RPS1= PROMPT_SP=; autoload -U compinit; ${setUp};
-        said() { print -r -- "<$BUFFER>"; BUFFER=; zle accept-line }; zle -N said; bindkey "^X" said; echo READY$((1+1))'
+        print-line() { print -r -- "<$BUFFER>"; BUFFER=; zle accept-line }; zle -N print-line; bindkey "^X" print-line; echo READY$((1+1))'
       zpty -r -m shell out '*READY2*'
       for typed in ${TYPED.map((line) => `'${line}'`).join(' ')}; do
         zpty -w -n shell "$typed"$'\t\x18'
@@ -66,8 +66,8 @@ describe('zsh, at a terminal of its own', () => {
   test.each([
     ['sourced', `compinit -u -D; source ${folder}/_austream`],
     ['in a folder of $fpath', `fpath=(${folder} $fpath); compinit -u -D`],
-  ])('%s, completes commands, options, subcommands and files', async (_, setUp) => {
-    expect(await completed(setUp)).toEqual([
+  ])('%s, completes commands, options, subcommands and file names', async (_, setUp) => {
+    expect(await zshCompletions(setUp)).toEqual([
       'austream report',
       'austream run --dashboard',
       'austream model verify',
@@ -76,7 +76,7 @@ describe('zsh, at a terminal of its own', () => {
   });
 });
 
-test('fish gets a line for each', async () => {
+test('fish gets one line per completion', async () => {
   const { stdout } = await run('bin/austream', ['completion', 'fish']);
   expect(stdout).toContain("complete -c austream -n '__fish_use_subcommand' -a run");
   expect(stdout).toContain("complete -c austream -n '__fish_seen_subcommand_from run' -l dashboard");

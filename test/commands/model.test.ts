@@ -32,7 +32,7 @@ function austream(...args: string[]): Promise<{ code: number; stdout: string; st
 }
 
 describe('austream model', () => {
-  it('info says what the model that ships is and what it costs', async () => {
+  it('info describes the bundled model and its computing cost', async () => {
     const { code, stdout } = await austream('info', '--json', '--tensors');
     expect(code).toBe(0);
     const info = JSON.parse(stdout);
@@ -53,7 +53,7 @@ describe('austream model', () => {
     expect(text).toContain('RegNet-ViT + Nguyen (fused), one shared backbone');
   });
 
-  it('verify passes whole weights and refuses others with exit code 1, naming cause and cure', async () => {
+  it('verify accepts valid weights, and rejects others with exit code 1, the cause and a fix', async () => {
     const passed = await austream('verify', folder);
     expect(passed).toMatchObject({ code: 0, stderr: '' });
     expect(passed.stdout).toMatch(/^tiny 1 is valid: sha256 [0-9a-f]{64}\n$/);
@@ -67,7 +67,7 @@ describe('austream model', () => {
     rmSync(broken, { recursive: true });
   });
 
-  it('build writes graphs that ONNX Runtime opens, and nothing else', async () => {
+  it('build writes graphs that ONNX Runtime opens, and no other files', async () => {
     const out = join(scratch, 'graphs');
     const { code, stdout } = await austream('build', folder, '--out', out, '--hop', '8', '--json');
     expect(code).toBe(0);
@@ -78,20 +78,20 @@ describe('austream model', () => {
     for (const file of files) await (await OnnxSession.open(file)).close();
   });
 
-  it('bench measures every way to run a model, or says why one failed', async () => {
+  it('bench measures every engine configuration, or reports why one failed', async () => {
     const { code, stdout } = await austream('bench', folder, '--seconds', '1', '--threads', '1', '--json');
     expect(code).toBe(0);
     const { results } = JSON.parse(stdout);
-    const ways = results.map((r: Record<string, string>) => `${r.engine} ${r.device} ${r.precision}`);
-    for (const way of ['onnx cpu fp32', 'onnx cpu fp16', 'onnx cpu int8', 'tfjs wasm fp32'])
-      expect(ways).toContain(way);
+    const configs = results.map((r: Record<string, string>) => `${r.engine} ${r.device} ${r.precision}`);
+    for (const config of ['onnx cpu fp32', 'onnx cpu fp16', 'onnx cpu int8', 'tfjs wasm fp32'])
+      expect(configs).toContain(config);
     for (const result of results.filter((r: Record<string, string>) => r.device === 'cpu'))
       for (const figure of ['framesPerSecond', 'hopMs', 'hopCpuMs', 'fullMs', 'peakMemoryMb'])
         expect(result[figure], figure).toBeGreaterThan(0);
     for (const { batch, batches } of results) expect(batch).toEqual(recommendBatch(batches));
   }, 600_000);
 
-  it('bench proposes the smallest batch that is nearly as good as the best, and waits no longer than it runs', () => {
+  it('bench recommends the smallest batch within a tenth of the best throughput, and a deadline of about its run time', () => {
     const gpu = [
       { crops: 1, ms: 2 },
       { crops: 4, ms: 2.2 },
@@ -103,7 +103,7 @@ describe('austream model', () => {
     expect(recommendBatch([{ crops: 1, ms: 4 }])).toEqual({ max: 1, deadlineMs: 4 });
   });
 
-  it('bench writes the fastest way as the config takes it', () => {
+  it('bench prints the fastest configuration as valid config', () => {
     const figures = { batches: [], framesPerSecond: 1, hopCpuMs: 1, fullMs: 1, peakMemoryMb: 1 };
     const text = fastestConfig([
       {
@@ -132,7 +132,7 @@ describe('austream model', () => {
   });
 
   it.each([[['bench', '--hop', '0']], [['build', '--precision', 'fp8']], [['info', '--preset', 'huge']]])(
-    'refuses %j with exit code 2',
+    'rejects %j with exit code 2',
     async (args) => {
       const { code, stderr } = await austream(...args);
       expect(code).toBe(2);

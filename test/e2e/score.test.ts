@@ -93,7 +93,7 @@ describe('austream score', () => {
     writeFileSync(bad, 'these are notes');
     const { rows, stderr } = await score([bad, clip('short.mp4', faceFrames(20))], 1);
     expect(rows.length).toBe(20);
-    expect(stderr).toMatch(/notes\.mp4: 0 frames.*no video or image/);
+    expect(stderr).toMatch(/notes\.mp4: 0 frames.*not a video or image/);
   });
 
   it('reports output errors: a full disk, a missing folder, an unknown format', async () => {

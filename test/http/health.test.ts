@@ -7,12 +7,12 @@ describe('serveHealth', () => {
     expect(await serveHealth({ host: '127.0.0.1', port: null }, { missing: () => [] })).toBeNull();
   });
 
-  it('is healthy while it answers, and ready while nothing is missing', async () => {
+  it('is alive while it answers, and ready while nothing is missing', async () => {
     const missing = ['Kafka is not reachable'];
     const server = (await serveHealth({ host: '127.0.0.1', port: 0 }, { missing: () => missing }))!;
     const get = async (path: string) => {
-      const answer = await fetch(`http://127.0.0.1:${server.port}${path}`);
-      return { status: answer.status, body: await answer.json() };
+      const response = await fetch(`http://127.0.0.1:${server.port}${path}`);
+      return { status: response.status, body: await response.json() };
     };
     expect(await get('/healthz')).toEqual({ status: 200, body: { status: 'ok' } });
     expect(await get('/readyz')).toEqual({ status: 503, body: { ready: false, missing } });
@@ -21,26 +21,26 @@ describe('serveHealth', () => {
     await server.close();
   });
 
-  it('fails where the process can do its work no more, and does not ask at each probe', async () => {
-    let asked = 0;
+  it('answers 503 while the process cannot work, and does not run the check for each probe', async () => {
+    let checks = 0;
     const probes = {
       missing: () => [],
       alive: async () => {
-        asked += 1;
+        checks += 1;
         throw new Error('the device is gone');
       },
     };
     const server = (await serveHealth({ host: '127.0.0.1', port: 0 }, probes))!;
     for (let probe = 0; probe < 3; probe += 1) {
-      const answer = await fetch(`http://127.0.0.1:${server.port}/healthz`);
-      expect(answer.status).toBe(503);
-      expect(await answer.json()).toEqual({ status: 'failed', why: 'the device is gone' });
+      const response = await fetch(`http://127.0.0.1:${server.port}/healthz`);
+      expect(response.status).toBe(503);
+      expect(await response.json()).toEqual({ status: 'failed', why: 'the device is gone' });
     }
-    expect(asked).toBe(1);
+    expect(checks).toBe(1);
     await server.close();
   });
 
-  it('says which port is taken', async () => {
+  it('rejects with PORT_IN_USE, naming the port', async () => {
     const first = (await serveHealth({ host: '127.0.0.1', port: 0 }, { missing: () => [] }))!;
     const second = serveHealth({ host: '127.0.0.1', port: first.port }, { missing: () => [] });
     await expect(second).rejects.toThrow(AustreamError);

@@ -24,46 +24,49 @@ const LIVE: CameraStatus = {
   gap: null,
 };
 
-function lines(columns: number) {
+/** Camera lines on a screen of this width, and what they write to it. */
+function onScreen(columns: number) {
   const written: string[] = [];
   return {
     written,
-    lines: new CameraLines({ write: (text) => written.push(text), columns }, { NO_COLOR: '1' }),
+    cameraLines: new CameraLines({ write: (text) => written.push(text), columns }, { NO_COLOR: '1' }),
   };
 }
 
 describe('CameraLines', () => {
-  it('says state, rate, lag and losses of a live camera', () => {
-    expect(lines(120).lines.line(LIVE)).toMatch(
+  it('shows state, frame rate, lag and losses of a live camera', () => {
+    expect(onScreen(120).cameraLines.line(LIVE)).toMatch(
       /^lobby +LIVE +25\.0 frames\/s, 41 ms behind, 4 lost, 2 restarts; 640×360 h264/,
     );
   });
 
-  it('says why a camera is not live, and fits narrow terminals', () => {
-    const away: CameraStatus = {
+  it('shows why a camera is not live, and fits narrow terminals', () => {
+    const unreachable: CameraStatus = {
       ...LIVE,
       state: 'RECONNECTING',
-      detail: 'nobody answers at 192.0.2.1\nsecond line',
+      detail: 'no answer from 192.0.2.1\nsecond line',
     };
-    expect(lines(100).lines.line(away)).toMatch(/^lobby +RECONNECTING nobody answers at 192\.0\.2\.1$/);
+    expect(onScreen(100).cameraLines.line(unreachable)).toMatch(
+      /^lobby +RECONNECTING no answer from 192\.0\.2\.1$/,
+    );
     for (const columns of [40, 60, 80])
-      expect(lines(columns).lines.line(LIVE).length).toBeLessThanOrEqual(columns);
+      expect(onScreen(columns).cameraLines.line(LIVE).length).toBeLessThanOrEqual(columns);
   });
 
-  it('redraws in place, and forgets a camera that was removed', () => {
-    const { written, lines: shown } = lines(80);
-    shown.status(LIVE);
-    shown.status({ ...LIVE, cameraId: 'door' });
-    shown.close();
+  it('redraws in place, and drops a removed camera', () => {
+    const { written, cameraLines } = onScreen(80);
+    cameraLines.status(LIVE);
+    cameraLines.status({ ...LIVE, cameraId: 'door' });
+    cameraLines.close();
     expect(written.join('').match(/lobby|door/g)).toEqual(['lobby', 'door']);
     const before = written.length;
-    shown.status({ ...LIVE, cameraId: 'door', state: 'STOPPED', cause: 'removed' });
-    shown.note('the broker is away');
+    cameraLines.status({ ...LIVE, cameraId: 'door', state: 'STOPPED', cause: 'removed' });
+    cameraLines.note('the broker is unreachable');
     const [erased, note, ...rest] = written.slice(before);
     expect(erased).toBe('\x1b[2A\x1b[0J');
-    expect(note).toBe('the broker is away\n');
+    expect(note).toBe('the broker is unreachable\n');
     expect(rest.join('')).toMatch(/^lobby/);
     expect(rest.join('')).not.toContain('door');
-    shown.close();
+    cameraLines.close();
   });
 });

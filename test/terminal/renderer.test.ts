@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { bar, Renderer } from '../../src/terminal/renderer.ts';
 import { frameNumber } from '../records/samples.ts';
 
-/** A terminal: text written to it, and what then stands on its screen (erasing upwards is all it understands). */
+/** A terminal that records its text. `screen` applies line feeds and the only escape supported: erase n lines upwards. */
 class Terminal {
   text = '';
   readonly isTTY: boolean;
@@ -45,7 +45,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 describe('a renderer', () => {
-  test('draws one line a face with 12 bars, in place on a terminal', () => {
+  test('draws one line per face with 12 bars, redrawn in place on a terminal', () => {
     const terminal = new Terminal(true);
     const renderer = new Renderer(terminal, { env: {} });
     for (let frame = 0; frame < 50; frame += 1) {
@@ -64,7 +64,7 @@ describe('a renderer', () => {
     expect(terminal.text).toContain('\x1b[32m');
   });
 
-  test('lets a face go that has left', () => {
+  test('removes a face that receives no more frames', () => {
     const terminal = new Terminal(true);
     const renderer = new Renderer(terminal, { env: {} });
     renderer.frame(face(1));
@@ -73,7 +73,7 @@ describe('a renderer', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('prints a line a second and no escapes where nobody watches', () => {
+  test('prints one line a second, without escapes, when the output is not a terminal', () => {
     const file = new Terminal(false);
     const renderer = new Renderer(file, { env: {} });
     for (let frame = 0; frame < 75; frame += 1) {
@@ -104,7 +104,7 @@ describe('a renderer', () => {
       expect(lines[0]!.match(/[ ▁-█]/g)!.length).toBeGreaterThanOrEqual(12);
     });
 
-  test('shows why a face has no scores, and that an untrained model’s mean nothing', () => {
+  test('shows why a face has no scores, and warns about an untrained model', () => {
     const file = new Terminal(false);
     const renderer = new Renderer(file, { env: {} });
     const model = { name: 'edge', version: '0', sha256: '', trained: false };
@@ -113,7 +113,7 @@ describe('a renderer', () => {
     expect(file.text).toMatch(/lobby\/1 +too small/);
   });
 
-  test('tells of activations', () => {
+  test('prints activations', () => {
     const file = new Terminal(false);
     const renderer = new Renderer(file, { env: {} });
     const activation = {
@@ -128,6 +128,6 @@ describe('a renderer', () => {
   });
 });
 
-test('bars step by eighths', () => {
+test('a bar shows a score in eighths', () => {
   expect([0, 0.07, 0.5, 0.99, 1, 2, -1].map(bar).join('|')).toBe(' |▁|▄|█|█|█| ');
 });
