@@ -44,7 +44,7 @@ export class OutputFile {
     try {
       return action();
     } catch (cause) {
-      throw outputError(this.#option, this.#path, cause as NodeJS.ErrnoException);
+      throw outputError(this.#option, this.#path, cause);
     }
   }
 }
@@ -57,13 +57,14 @@ export async function writeOutput(option: string, path: string, content: string 
 }
 
 /** The error for a file or folder that cannot be written: DISK_FULL, else ARGUMENT_INVALID. `option` names its option. */
-export function outputError(option: string, path: string, cause: NodeJS.ErrnoException): AustreamError {
-  if (cause.code === 'ENOSPC' || cause.code === 'EDQUOT')
+export function outputError(option: string, path: string, cause: unknown): AustreamError {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || code === 'EDQUOT')
     return new AustreamError('DISK_FULL', `no space left to write ${path}`, {
       fix: 'free disk space, or write elsewhere',
       cause,
     });
-  return new AustreamError('ARGUMENT_INVALID', `${option} ${path} cannot be written: ${cause.code}`, {
+  return new AustreamError('ARGUMENT_INVALID', `${option} ${path} cannot be written: ${code}`, {
     fix: 'give a path that exists and is writable',
     cause,
   });

@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander';
+import { outputError } from '../app/output-file.ts';
 import { availableEngineConfigs, type BenchResult, benchmarkEngine } from '../infer/engine/bench.ts';
 import { engineCandidates } from '../infer/engine/candidates.ts';
-import { openModelSource } from '../infer/engine/model-source.ts';
+import { type ModelSource, openModelSource } from '../infer/engine/model-source.ts';
 import { buildGraphs } from '../infer/engine/onnx/build-graphs.ts';
 import { terminalProgress } from '../infer/engine/progress.ts';
 import { PRESETS, type PresetName } from '../infer/model/architecture.ts';
@@ -29,25 +30,25 @@ function infoCommand(): Command {
   return subcommand('info', 'Describe a model and its computing cost')
     .option('--tensors', 'list every tensor that the weights must contain')
     .action(async (folder: string | undefined, flags: ModelFlags & { tensors?: boolean }) => {
-      const source = await openModelSource({ folder, preset: flags.preset });
       const [choice] = engineCandidates({ engine: 'auto', device: 'auto', precision: 'auto' });
-      const description = describeModel(source, choice!, flags.tensors ?? false);
+      const description = await withModelSource(folder, flags, (source) =>
+        describeModel(source, choice!, flags.tensors ?? false),
+      );
       if (flags.json) printJson(description);
       else printLine(modelSummary(description));
-      source.close();
     });
 }
 
 function verifyCommand(): Command {
   return subcommand('verify', 'Check weights: sha256 as stated, every tensor present and finite').action(
     async (folder: string | undefined, flags: ModelFlags) => {
-      const source = await openModelSource({ folder, preset: flags.preset });
       const progress = terminalProgress();
-      source.checkpoint?.readAll((done, of) => progress?.('checking', done, of));
-      const { sha256 } = source.weights;
-      if (flags.json) printJson({ model: source.name, ok: true, sha256 });
-      else printLine(`${source.name} is valid: sha256 ${sha256}`);
-      source.close();
+      const { name, sha256 } = await withModelSource(folder, flags, (source) => {
+        source.checkpoint?.readAll((done, of) => progress?.('checking', done, of));
+        return { name: source.name, sha256: source.weights.sha256 };
+      });
+      if (flags.json) printJson({ model: name, ok: true, sha256 });
+      else printLine(`${name} is valid: sha256 ${sha256}`);
     },
   );
 }
@@ -62,11 +63,12 @@ function buildCommand(): Command {
         .default('fp32'),
     )
     .action(async (folder: string | undefined, flags: ModelFlags & BuildFlags) => {
-      const source = await openModelSource({ folder, preset: flags.preset });
-      const files = buildGraphs(source.net, source.weights, { ...flags, progress: terminalProgress() });
-      if (flags.json) printJson({ model: source.name, files });
+      const { name, files } = await withModelSource(folder, flags, (source) => ({
+        name: source.name,
+        files: buildOrExplain(source, flags),
+      }));
+      if (flags.json) printJson({ model: name, files });
       else printLine(files.join('\n'));
-      source.close();
     });
 }
 
@@ -74,6 +76,15 @@ interface BuildFlags {
   out?: string;
   hop: number;
   precision: 'fp32' | 'fp16' | 'int8';
+}
+
+function buildOrExplain({ net, weights }: ModelSource, flags: BuildFlags): string[] {
+  try {
+    return buildGraphs(net, weights, { ...flags, progress: terminalProgress() });
+  } catch (error) {
+    if (flags.out === undefined || !(error instanceof Error && 'syscall' in error)) throw error;
+    throw outputError('--out', flags.out, error);
+  }
 }
 
 function benchCommand(): Command {
@@ -88,8 +99,7 @@ function benchCommand(): Command {
       ) => {
         const { hop, threads, seconds } = flags;
         // Bad weights then give one error here instead of one per engine.
-        const source = await openModelSource({ folder, preset: flags.preset });
-        source.close();
+        const name = await withModelSource(folder, flags, (source) => source.name);
         const results: BenchResult[] = [];
         const configs = availableEngineConfigs();
         const progress = terminalProgress();
@@ -100,8 +110,8 @@ function benchCommand(): Command {
           );
         }
         progress?.('measured', 1, 1);
-        if (flags.json) printJson({ model: source.name, hop, results });
-        else printLine(`${source.name}, hop ${hop}\n${benchTable(results)}\n${fastestConfig(results)}`);
+        if (flags.json) printJson({ model: name, hop, results });
+        else printLine(`${name}, hop ${hop}\n${benchTable(results)}\n${fastestConfig(results)}`);
       },
     );
 }
@@ -147,6 +157,20 @@ export function fastestConfig(results: readonly BenchResult[]): string {
     `  precision: ${precision}`,
     `  batch: {max: ${batch.max}, deadlineMs: ${batch.deadlineMs}}`,
   ].join('\n');
+}
+
+/** Opens the model that the arguments name, runs `read` on it and closes it. */
+async function withModelSource<T>(
+  folder: string | undefined,
+  { preset }: ModelFlags,
+  read: (source: ModelSource) => T,
+): Promise<T> {
+  const source = await openModelSource({ folder, preset });
+  try {
+    return read(source);
+  } finally {
+    source.close();
+  }
 }
 
 function subcommand(name: string, description: string): Command {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
@@ -66,6 +66,10 @@ export function reportCommand(): Command {
 /** Throws ARGUMENT_INVALID when no scored face matches the filters. */
 async function readRecording(flags: ReportFlags): Promise<Recording> {
   const recording = new Recording({ camera: flags.camera, track: flags.track });
+  if (isDirectory(flags.from))
+    throw new AustreamError('ARGUMENT_INVALID', `--from ${flags.from} is a folder`, {
+      fix: 'give a file of events (.ndjson, .avro)',
+    });
   const isFile = flags.from === '-' || existsSync(flags.from) || (!flags.brokers && !flags.config);
   if (isFile) await readEventFile(flags.from, recording);
   else await readEventTopic(flags.from, kafkaFromFlags(flags), recording);
@@ -74,6 +78,10 @@ async function readRecording(flags: ReportFlags): Promise<Recording> {
       fix: 'check --from, --camera and --track',
     });
   return recording;
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function kafkaFromFlags({ config, brokers }: ReportFlags): KafkaOptions {

@@ -47,10 +47,15 @@ export class ConfigError extends AustreamError {
   readonly issues: readonly ConfigIssue[];
 
   /** `source` names the config in the message: its file. */
-  constructor(source: string, issues: readonly ConfigIssue[]) {
+  constructor(
+    source: string,
+    issues: readonly ConfigIssue[],
+    options: { readonly fix?: string; readonly cause?: unknown } = {},
+  ) {
     const lines = issues.map(({ path, message }) => (path ? `  ${path}: ${message}` : `  ${message}`));
     super('CONFIG_INVALID', `${source} is not a valid config:\n${lines.join('\n')}`, {
       fix: 'austream.example.yaml shows every key with its default',
+      ...options,
     });
     this.issues = issues;
   }
@@ -80,9 +85,11 @@ function accessFile<T>(path: string, access: () => T): T {
   try {
     return access();
   } catch (cause) {
-    throw new ConfigError(path, [
-      { path: '', message: `cannot be read: ${(cause as NodeJS.ErrnoException).code}` },
-    ]);
+    const message = `cannot be read: ${(cause as NodeJS.ErrnoException).code}`;
+    throw new ConfigError(path, [{ path: '', message }], {
+      fix: 'check the path and its permissions',
+      cause,
+    });
   }
 }
 
@@ -92,6 +99,7 @@ function parse(text: string, source: string): unknown {
     throw new ConfigError(
       source,
       issues.map((message) => ({ path: '', message })),
+      { fix: 'correct the YAML syntax at the lines that are named' },
     );
   return value ?? {};
 }
