@@ -3,7 +3,7 @@ export function isTls(url: string): boolean {
   return /^rtsps:/i.test(url);
 }
 
-/** True for sources that deliver frames in real time, whoever reads them; files have backpressure. */
+/** True for sources that deliver frames in real time, without backpressure; false for files, which wait for their reader. */
 export function isLiveSource(url: string): boolean {
   return !url.startsWith('file:');
 }

@@ -11,7 +11,7 @@ export const controlOptions = z.strictObject({
    */
   socket: z.string().min(1).max(100, 'the system takes no more than 100 characters').nullable().optional(),
 });
-export type ControlOptions = z.output<typeof controlOptions>;
+type ControlOptions = z.output<typeof controlOptions>;
 
 /** Path of the socket; null where it is disabled. */
 export function controlSocket(

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { deviceUrl, parseDeviceUrl } from '../../src/camera/onvif-address.ts';
 import { cameraOptions } from '../../src/camera/options.ts';
 
-const accepts = (url: string) => cameraOptions.safeParse({ id: 'a', url });
+const validate = (url: string) => cameraOptions.safeParse({ id: 'a', url });
 
 describe('onvif:// URLs', () => {
-  test('have usual port and path, credentials with any letters, and one profile', () => {
+  test('have a default port and path, credentials with any characters, and at most one profile', () => {
     expect(parseDeviceUrl('onvif://192.0.2.1')).toEqual({
       host: '192.0.2.1',
       port: 80,
@@ -25,7 +25,7 @@ describe('onvif:// URLs', () => {
     ['onvif://', /host/],
     ['onvif://h:99999', /URL/],
     ['onvif://h/?porfile=x', /porfile/],
-  ])('%s is refused by the config', (url, why) => {
-    expect(accepts(url).error?.issues[0]?.message).toMatch(why);
+  ])('%s is rejected by the config', (url, why) => {
+    expect(validate(url).error?.issues[0]?.message).toMatch(why);
   });
 });

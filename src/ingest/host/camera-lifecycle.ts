@@ -127,7 +127,7 @@ interface Impossible {
 type Outcome = Move | Ignored | Impossible;
 type BySource = Readonly<Record<SourceKind, Outcome>>;
 /** What one event does in one phase. */
-export type Cell = Outcome | BySource;
+type Cell = Outcome | BySource;
 
 const go = (to: Phase, ...effects: Effect[]): Move => ({ to, effects });
 const stay = (...effects: Effect[]): Move => ({ to: null, effects });
@@ -332,7 +332,7 @@ export function newLifecycle(source: SourceKind): CameraLifecycle {
 }
 
 /** What `event` does in `phase` to a source of this kind. */
-export function outcomeOf(phase: Phase, event: CameraEventType, source: SourceKind): Outcome {
+function outcomeOf(phase: Phase, event: CameraEventType, source: SourceKind): Outcome {
   const cell = TRANSITIONS[phase][event];
   return 'live' in cell ? cell[source] : cell;
 }

@@ -12,14 +12,14 @@ const INHERITED_ENV =
   /^(PATH|HOME|TMPDIR|LD_LIBRARY_PATH|XDG_CACHE_HOME|XDG_RUNTIME_DIR|GST_(?!PLUGIN_FEATURE_RANK).*|LIBVA_.*|CUDA_.*|NVIDIA_.*|SSL_CERT_.*)$/;
 const STDERR_TAIL_CHARS = 2_000;
 
-export interface ChildExit {
+interface ChildExit {
   readonly signal: string | null;
   readonly code: number | null;
   /** The last `STDERR_TAIL_CHARS` of its stderr, unredacted. */
   readonly stderrTail: string;
 }
 
-export interface ChildEvents {
+interface ChildEvents {
   message(message: ToHost): void;
   /** Frames in order, one at a time; the child gets its credit back when the promise resolves. */
   faces(faces: FrameFaces): void | Promise<void>;

@@ -7,7 +7,7 @@ export interface Load {
 }
 
 /** Load of the machine. */
-export interface HostLoad {
+interface HostLoad {
   /** Share of all processors' time in use, 0…1. */
   readonly cpuBusy: number;
   /** The stages after the cameras cannot keep up. */

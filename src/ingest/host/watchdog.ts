@@ -19,7 +19,7 @@ export function isWatched(phase: Phase): phase is WatchedPhase {
   return (WATCHED_PHASES as readonly Phase[]).includes(phase);
 }
 
-export interface Verdict {
+interface Verdict {
   readonly code: Extract<
     ErrorCode,
     'CAMERA_PROCESS_DIED' | 'CAMERA_UNREACHABLE' | 'CAMERA_NO_VIDEO' | 'CAMERA_STALLED'

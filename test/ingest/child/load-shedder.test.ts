@@ -25,3 +25,14 @@ test('the minimum share is admitted in any case', () => {
   shedder.share = 0;
   expect(admitted(shedder, 12, 1 / 4)).toEqual([3, 7, 11]);
 });
+
+test('admitted frames are evenly sshedderd over a long run', () => {
+  for (const share of [1, 3 / 4, 1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8]) {
+    const shedder = new LoadShedder();
+    shedder.share = share;
+    const admissions = Array.from({ length: 240 }, () => shedder.admit());
+    expect(admissions.filter(Boolean).length).toBe(240 * share);
+    const last = admissions.lastIndexOf(true, 119);
+    expect(admissions.indexOf(true, 120) - last).toBeLessThanOrEqual(Math.ceil(1 / share));
+  }
+});

@@ -1,7 +1,5 @@
 import { expect, test } from 'vitest';
-import { LoadShedder } from '../../../src/ingest/child/load-shedder.ts';
 import { LoadMeter } from '../../../src/ingest/host/load-meter.ts';
-import { minimumShare } from '../../../src/ingest/protocol/minimum-share.ts';
 
 const counts = (analysed: number, drops: Record<string, number> = {}) => ({
   decoded: analysed + Object.values(drops).reduce((sum, count) => sum + count, 0),
@@ -47,38 +45,4 @@ test('the cores needed are the cores used, scaled up to every due frame', () => 
   expect(Math.abs(meter.coresNeeded! - 4 * cores)).toBeLessThan(4 * 0.004);
   meter.reset();
   expect(meter.coresNeeded).toBeNull();
-});
-
-test('a pace lets an even share pass', () => {
-  for (const share of [1, 3 / 4, 1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8]) {
-    const pace = new LoadShedder();
-    pace.share = share;
-    const passed = Array.from({ length: 240 }, () => pace.admit());
-    expect(passed.filter(Boolean).length).toBe(240 * share);
-    const last = passed.lastIndexOf(true, 119);
-    expect(passed.indexOf(true, 120) - last).toBeLessThanOrEqual(Math.ceil(1 / share));
-  }
-});
-
-test.each([
-  [1, 1],
-  [5, 1],
-  [5, 0.3],
-  [25, 1],
-  [30, 0.2],
-])('shedding leaves no hole in a stream of %d frames a second (gapSeconds: %d)', (fps, gapSeconds) => {
-  const interval = 1_000_000 / fps;
-  const pace = new LoadShedder();
-  pace.share = 1 / 8;
-  let last = 0;
-  let longest = 0;
-  for (let frame = 1; frame < 50 * fps; frame++) {
-    if (!pace.admit(minimumShare(interval, gapSeconds))) continue;
-    longest = Math.max(longest, frame - last);
-    last = frame;
-  }
-  expect(longest).toBeLessThanOrEqual(8);
-  expect(longest * interval * 1.2).toBeLessThanOrEqual(Math.max(gapSeconds * 1e6, 2.5 * interval));
-  // A slow stream is shed, too, as far as it can be.
-  expect(longest).toBeGreaterThan(1);
 });
