@@ -16,7 +16,11 @@ it('parses every track key that it formats', () => {
     epoch: fc.maxSafeNat(),
     trackId: fc.maxSafeNat(),
   });
-  fc.assert(fc.property(anyTrack, (key) => expect(parseTrackKey(trackKey(key))).toEqual(key)));
+  fc.assert(
+    fc.property(anyTrack, (key) => {
+      expect(parseTrackKey(trackKey(key))).toEqual(key);
+    }),
+  );
 });
 
 it('returns null for text with fewer than three parts', () => {

@@ -7,7 +7,7 @@ import { faceCrop } from './faces.ts';
 
 const MODEL = { name: 'm', version: '1', sha256: '0'.repeat(64), trained: true };
 
-/** A frame of which only AU12 moves; null: unreliable. */
+/** A frame in which AU12 has score `p` and every other AU 0; null: an unreliable frame. */
 function frame(index: number, p: number | null): AuFrame {
   const { pixels: _, ...face } = faceCrop({ frame: index });
   const state = (name: string) =>
@@ -32,7 +32,7 @@ function run(scores: readonly (number | null)[], minSeconds?: number) {
 }
 
 describe('ActivationTracker', () => {
-  it('announces an onset after the minimum duration and completes it at the offset', () => {
+  it('emits ONSET after the minimum duration and OFFSET with the same activationId at the end', () => {
     const [onset, offset, ...rest] = run([0.1, 0.5, 0.6, 0.7, 0.9, 0.8, 0.7, 0.6, 0.3, 0.1]);
     expect(rest).toEqual([]);
     expect(onset).toMatchObject({
@@ -60,22 +60,22 @@ describe('ActivationTracker', () => {
     expect(offset!.mean).toBeCloseTo((0.5 + 0.6 + 0.7 + 0.9 + 0.8 + 0.7 + 0.6) / 7, 6);
   });
 
-  it('holds between the thresholds, so that a score at the edge does not flicker', () => {
-    const edge = Array.from({ length: 40 }, (_, i) => (i % 2 ? 0.45 : 0.52));
-    expect(run([...edge, 0.39]).map((one) => one.phase)).toEqual(['ONSET', 'OFFSET']);
+  it('has hysteresis: a score that oscillates around the threshold gives one activation', () => {
+    const oscillating = Array.from({ length: 40 }, (_, i) => (i % 2 ? 0.45 : 0.52));
+    expect(run([...oscillating, 0.39]).map(({ phase }) => phase)).toEqual(['ONSET', 'OFFSET']);
   });
 
-  it('never rises between the thresholds, and never reports what was too short', () => {
+  it('opens no activation between release and threshold, and reports none below the minimum duration', () => {
     expect(run(new Array(40).fill(0.45))).toEqual([]);
     expect(run([0.1, 0.9, 0.9, 0.1, 0.1, 0.9, 0.1])).toEqual([]);
   });
 
-  it('lets frames without scores pass', () => {
-    const phases = run([0.6, null, null, 0.7, 0.7, 0.7, 0.7, null, 0.7, 0.1]).map((one) => one.phase);
+  it('ignores frames without scores', () => {
+    const phases = run([0.6, null, null, 0.7, 0.7, 0.7, 0.7, null, 0.7, 0.1]).map(({ phase }) => phase);
     expect(phases).toEqual(['ONSET', 'OFFSET']);
   });
 
-  it('closes an open activation at its last frame with the reason, and only if it was announced', () => {
+  it('end() closes an open activation at its last frame with the reason, only if ONSET was emitted', () => {
     const activations = tracker();
     for (let index = 0; index < 10; index += 1) activations.push(frame(index, 0.8));
     expect(activations.end('track_ended')).toMatchObject([

@@ -6,7 +6,7 @@ import {
   type UnreliableReason,
 } from '../../src/domain/face.ts';
 
-const FINE: CropQuality = {
+const RELIABLE: CropQuality = {
   score: 0.9,
   faceHeight: 120,
   sharpness: 0.6,
@@ -17,8 +17,8 @@ const FINE: CropQuality = {
   unreliable: null,
 };
 
-/** A made-up crop whose pixels all have the value `shade`. */
-export function faceCrop(given: {
+/** A synthetic crop whose bytes all have the value `shade`; `at`: capture time. */
+export function faceCrop(options: {
   frame: number;
   trackId?: number;
   cameraId?: string;
@@ -29,24 +29,24 @@ export function faceCrop(given: {
   live?: boolean;
   unreliable?: UnreliableReason | null;
 }): FaceCrop {
-  const at = given.at ?? given.frame * 40_000;
+  const at = options.at ?? options.frame * 40_000;
   return {
-    cameraId: given.cameraId ?? 'cam',
-    epoch: given.epoch ?? 0,
-    trackId: given.trackId ?? 1,
-    frame: given.frame,
+    cameraId: options.cameraId ?? 'cam',
+    epoch: options.epoch ?? 0,
+    trackId: options.trackId ?? 1,
+    frame: options.frame,
     captureTime: at,
     receivedAt: at,
-    clockSource: given.live ? 'arrival' : 'file',
+    clockSource: options.live ? 'arrival' : 'file',
     clockErrorMs: null,
-    interval: given.interval ?? 40_000,
+    interval: options.interval ?? 40_000,
     box: { x: 10, y: 10, w: 100, h: 120 },
-    quality: { ...FINE, unreliable: given.unreliable ?? null },
-    pixels: new Uint8Array(CROP_BYTES).fill(given.shade ?? given.frame % 256),
+    quality: { ...RELIABLE, unreliable: options.unreliable ?? null },
+    pixels: new Uint8Array(CROP_BYTES).fill(options.shade ?? options.frame % 256),
   };
 }
 
-/** One frame with these crops. */
+/** One analysed frame with these crops. */
 export function frameOf(crops: readonly FaceCrop[], endedTracks: readonly number[] = []): FrameFaces {
   const { trackId: _, box: _box, quality: _quality, pixels: _pixels, ...stamp } = crops[0]!;
   return { ...stamp, crops, endedTracks };

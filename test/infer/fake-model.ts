@@ -2,13 +2,13 @@ import { AU_COUNT } from '../../src/domain/scores.ts';
 import type { AuModel } from '../../src/infer/engine/index.ts';
 
 /**
- * A model small enough to compute by hand, for tests of the bookkeeping around models: D = 2, the crop's first byte
- * and its square; a frame's score mixes its own embedding, its place in the window and the whole window's sum, so
- * that a wrong window, a wrong row or a wrong order changes the result.
+ * A fake model computed in closed form, for tests of windows and batching. D = 2: a crop's first byte / 255, and its
+ * square. A frame's score depends on its embedding, its row in the window and the window's sum, so that a wrong window,
+ * row or order changes the result. `encoded` counts crops, `batches` lists the encoder's batch sizes.
  */
 export function fakeModel(windowSize: number, hop: number): AuModel & { encoded: number; batches: number[] } {
   const model = {
-    stamp: { name: 'counting', version: '1', sha256: '0'.repeat(64), trained: false },
+    stamp: { name: 'fake', version: '1', sha256: '0'.repeat(64), trained: false },
     thresholds: new Float32Array(AU_COUNT).fill(0.5),
     sigma: { causal: 3, centered: 3 },
     reliability: null,
@@ -45,7 +45,7 @@ export function fakeModel(windowSize: number, hop: number): AuModel & { encoded:
   return model;
 }
 
-/** (size, 2) → (size, 12), flat. */
+/** Window (size, 2) → scores (size, 12), flattened. */
 export function referenceScores(window: Float32Array): number[] {
   const size = window.length / 2;
   let sum = 0;

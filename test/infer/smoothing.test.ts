@@ -13,27 +13,27 @@ type Mode = 'causal' | 'centered';
 
 function smooth(scores: readonly AuScores[], mode: Mode, kernel = 51, sigma = 3): SmoothedScores[] {
   const smoother = new ScoreSmoother({ mode, kernel, sigma });
-  return [...scores.flatMap((one) => smoother.push(one)), ...smoother.end()];
+  return [...scores.flatMap((frame) => smoother.push(frame)), ...smoother.end()];
 }
 
-/** The filter as its formula says, over all frames at once. */
+/** The filter's formula evaluated over all frames at once. */
 function bruteForce(
   scores: readonly AuScores[],
   mode: Mode,
   kernel: number,
   sigma: number,
 ): (number | null)[] {
-  const reach = Math.floor(kernel / 2);
+  const halfKernel = Math.floor(kernel / 2);
   return scores.map((at) => {
     if (!at.raw) return null;
-    let [sum, total] = [0, 0];
+    let [sum, weightSum] = [0, 0];
     for (const x of scores) {
       const d = (x.face.captureTime - at.face.captureTime) / 40_000;
-      if (!x.raw || Math.abs(Math.round(d)) > reach || (mode === 'causal' && d > 0)) continue;
+      if (!x.raw || Math.abs(Math.round(d)) > halfKernel || (mode === 'causal' && d > 0)) continue;
       sum += x.raw[0]! * Math.exp((-d * d) / (2 * sigma ** 2));
-      total += Math.exp((-d * d) / (2 * sigma ** 2));
+      weightSum += Math.exp((-d * d) / (2 * sigma ** 2));
     }
-    return sum / total;
+    return sum / weightSum;
   });
 }
 
@@ -47,33 +47,33 @@ describe('ScoreSmoother', () => {
   );
 
   it.each<Mode>(['causal', 'centered'])(
-    'equals SciPy to 1e-6, first and last frames included: %s',
+    'equals SciPy with the paper’s kernel (51 taps, σ 3) to 1e-6, first and last frames included: %s',
     (mode) => {
-      const given = smooth(clip, mode);
-      expect(given.map((one) => one.face.frame)).toEqual(clip.map((one) => one.face.frame));
-      given.forEach((one, frame) => {
-        one.smoothed!.forEach((p, au) => {
+      const smoothed = smooth(clip, mode);
+      expect(smoothed.map(({ face }) => face.frame)).toEqual(clip.map(({ face }) => face.frame));
+      smoothed.forEach((result, frame) => {
+        result.smoothed!.forEach((p, au) => {
           expect(Math.abs(p - golden[mode][frame]![au]!)).toBeLessThan(1e-6);
         });
       });
     },
   );
 
-  it('gives a frame at once when causal, 25 frames later when centered', () => {
+  it('returns a frame at once when causal, 25 frames later when centered', () => {
     const causal = new ScoreSmoother({ mode: 'causal', kernel: 51, sigma: 3 });
     const centered = new ScoreSmoother({ mode: 'centered', kernel: 51, sigma: 3 });
     const last = (smoother: ScoreSmoother) =>
-      clip.map((one) => smoother.push(one).at(-1)?.face.frame ?? null);
+      clip.map((frame) => smoother.push(frame).at(-1)?.face.frame ?? null);
     expect(last(causal).slice(0, 3)).toEqual([0, 1, 2]);
     expect(last(centered).slice(24, 28)).toEqual([null, 0, 1, 2]);
   });
 
-  it('passes scores through when off', () => {
+  it('returns raw scores when off', () => {
     const off = new ScoreSmoother({ mode: 'off', kernel: 51, sigma: 3 });
     expect(off.push(clip[0]!)[0]!.smoothed).toEqual(clip[0]!.raw);
   });
 
-  it('equals brute force over dropped and unreliable frames', () => {
+  it('equals the brute-force formula with dropped and unreliable frames', () => {
     const step = fc.record({
       skip: fc.integer({ min: 1, max: 30 }),
       value: fc.float({ min: 0, max: 1, noNaN: true }),
@@ -92,13 +92,13 @@ describe('ScoreSmoother', () => {
             const raw = reliable ? new Float32Array(12).fill(value) : null;
             return { face: faceCrop({ frame }), warmup: false, raw };
           });
-          const given = smooth(scores, mode, kernel, sigma);
+          const smoothed = smooth(scores, mode, kernel, sigma);
           const expected = bruteForce(scores, mode, kernel, sigma);
-          expect(given.length).toBe(scores.length);
-          given.forEach((one, index) => {
-            expect(one.face.frame).toBe(scores[index]!.face.frame);
-            if (expected[index] === null) expect(one.smoothed).toBeNull();
-            else expect(Math.abs(one.smoothed![0]! - expected[index]!)).toBeLessThan(1e-6);
+          expect(smoothed.length).toBe(scores.length);
+          smoothed.forEach((result, index) => {
+            expect(result.face.frame).toBe(scores[index]!.face.frame);
+            if (expected[index] === null) expect(result.smoothed).toBeNull();
+            else expect(Math.abs(result.smoothed![0]! - expected[index]!)).toBeLessThan(1e-6);
           });
         },
       ),

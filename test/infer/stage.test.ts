@@ -7,18 +7,18 @@ import { InferStage } from '../../src/infer/stage.ts';
 import { faceCrop, frameOf } from './faces.ts';
 import { fakeModel, referenceScores } from './fake-model.ts';
 
-const SIZE = 32;
+const WINDOW = 32;
 
 function openStage(
   config: { hop?: number; [key: string]: unknown },
-  model = fakeModel(SIZE, config.hop ?? 16),
+  model = fakeModel(WINDOW, config.hop ?? 16),
 ) {
   const frames: AuFrame[] = [];
   const activations: AuActivation[] = [];
   const dropped: Record<string, number> = {};
   const stage = new InferStage(model, inferOptions.parse({ smoothing: { mode: 'off' }, ...config }), {
-    frames: (some) => void frames.push(...some),
-    activations: (some) => void activations.push(...some),
+    frames: (events) => void frames.push(...events),
+    activations: (events) => void activations.push(...events),
     dropped: (cameraId, crops) => {
       dropped[cameraId] = (dropped[cameraId] ?? 0) + crops;
     },
@@ -26,46 +26,46 @@ function openStage(
   return { stage, model, frames, activations, dropped };
 }
 
-/** A model whose encoder gives nothing until it is released. */
+/** A model whose encoder blocks until `release` is called. */
 function blockedModel(hop: number) {
-  const held = fakeModel(SIZE, hop);
+  const model = fakeModel(WINDOW, hop);
   const gate = Promise.withResolvers<void>();
-  const { encode } = held;
-  held.encode = async (crops, n) => {
+  const { encode } = model;
+  model.encode = async (crops, n) => {
     await gate.promise;
     return encode(crops, n);
   };
-  return { held, release: () => gate.resolve() };
+  return { model, release: () => gate.resolve() };
 }
 
 /**
- * What the raw scores of a track must be, recomputed from scratch: cut where two reliable crops lie more than a
- * second apart, then for every hop the window of the newest SIZE frames, edge-padded on the left.
+ * Expected raw scores of a track by frame, recomputed from scratch: segments split at gaps of more than one second
+ * between reliable crops, then for every hop the window of the newest frames, edge-padded on the left.
  */
 function fullRecompute(crops: readonly FaceCrop[], hop: number): Map<number, number | null> {
-  const parts: FaceCrop[][] = [];
+  const segments: FaceCrop[][] = [];
   let reliable: number | null = null;
   for (const crop of crops) {
-    if (parts.length === 0 || (reliable !== null && crop.captureTime - reliable > 1e6)) {
-      parts.push([]);
+    if (segments.length === 0 || (reliable !== null && crop.captureTime - reliable > 1e6)) {
+      segments.push([]);
       reliable = null;
     }
-    parts.at(-1)!.push(crop);
+    segments.at(-1)!.push(crop);
     if (!crop.quality.unreliable) reliable = crop.captureTime;
   }
   const scores = new Map<number, number | null>();
-  for (const part of parts)
-    for (let from = 0; from < part.length; from += hop) {
-      const until = part.slice(0, Math.min(part.length, from + hop));
+  for (const segment of segments)
+    for (let from = 0; from < segment.length; from += hop) {
+      const until = segment.slice(0, Math.min(segment.length, from + hop));
       const values: number[] = [];
       for (const crop of until)
         if (!crop.quality.unreliable) values.push(crop.pixels[0]! / 255);
         else if (values.length > 0) values.push(values.at(-1)!);
-      const newest = values.slice(-SIZE);
-      const padded = [...new Array<number>(SIZE - newest.length).fill(newest[0] ?? 0), ...newest];
+      const newest = values.slice(-WINDOW);
+      const padded = [...new Array<number>(WINDOW - newest.length).fill(newest[0] ?? 0), ...newest];
       const window = referenceScores(Float32Array.from(padded.flatMap((v) => [v, v * v])));
-      until.slice(from).forEach((crop, index, some) => {
-        const row = SIZE - some.length + index;
+      until.slice(from).forEach((crop, index, hopCrops) => {
+        const row = WINDOW - hopCrops.length + index;
         scores.set(crop.frame, crop.quality.unreliable ? null : window[row * 12]!);
       });
     }
@@ -73,7 +73,7 @@ function fullRecompute(crops: readonly FaceCrop[], hop: number): Map<number, num
 }
 
 describe('InferStage', () => {
-  it('equals a full recompute over random tracks, gaps, losses, hops and batches; embeds each crop once', async () => {
+  it('equals a full recompute over random tracks, gaps, lost frames, hops and batches; embeds each crop once', async () => {
     const step = fc.record({
       trackId: fc.integer({ min: 1, max: 3 }),
       skip: fc.oneof({ weight: 12, arbitrary: fc.constant(1) }, fc.integer({ min: 2, max: 40 })),
@@ -88,24 +88,24 @@ describe('InferStage', () => {
         async (steps, hop, max) => {
           const { stage, model, frames } = openStage({ hop, batch: { max, deadlineMs: 0 } });
           let frame = 0;
-          const crops = steps.map((given) => {
-            frame += given.skip;
-            return faceCrop({ ...given, frame });
+          const crops = steps.map((step) => {
+            frame += step.skip;
+            return faceCrop({ ...step, frame });
           });
           for (const crop of crops) await stage.push(frameOf([crop]));
           await stage.endEpoch('cam', 0);
           expect(frames.length).toBe(crops.length);
-          expect(new Set(frames.map((one) => one.eventId)).size).toBe(crops.length);
+          expect(new Set(frames.map(({ eventId }) => eventId)).size).toBe(crops.length);
           expect(model.encoded).toBe(crops.filter((crop) => !crop.quality.unreliable).length);
           for (const trackId of [1, 2, 3]) {
-            const mine = crops.filter((crop) => crop.trackId === trackId);
-            const expected = fullRecompute(mine, hop);
-            const given = frames.filter((one) => one.trackId === trackId);
-            expect(given.map((one) => one.frame)).toEqual(mine.map((crop) => crop.frame));
-            for (const one of given) {
-              const score = expected.get(one.frame)!;
-              if (score === null) expect(one.aus.au01).toBeNull();
-              else expect(Math.abs(one.aus.au01!.raw - score)).toBeLessThan(1e-6);
+            const trackCrops = crops.filter((crop) => crop.trackId === trackId);
+            const expected = fullRecompute(trackCrops, hop);
+            const events = frames.filter((event) => event.trackId === trackId);
+            expect(events.map(({ frame }) => frame)).toEqual(trackCrops.map((crop) => crop.frame));
+            for (const event of events) {
+              const score = expected.get(event.frame)!;
+              if (score === null) expect(event.aus.au01).toBeNull();
+              else expect(Math.abs(event.aus.au01!.raw - score)).toBeLessThan(1e-6);
             }
           }
         },
@@ -114,28 +114,28 @@ describe('InferStage', () => {
     );
   });
 
-  it('says warmup until the window is full of real frames', async () => {
+  it('sets warmup until the window is full of real frames', async () => {
     const { stage, frames } = openStage({ hop: 16 });
     for (let frame = 0; frame < 64; frame += 1) await stage.push(frameOf([faceCrop({ frame })]));
     await stage.flush();
-    expect(frames.map((one) => one.warmup)).toEqual(Array.from({ length: 64 }, (_, i) => i < 16));
+    expect(frames.map(({ warmup }) => warmup)).toEqual(Array.from({ length: 64 }, (_, i) => i < 16));
   });
 
-  it('scores a track to its end when it leaves, and starts anew when its number comes back in a new epoch', async () => {
+  it('scores the remaining frames of an ended track, and starts a new window when its trackId recurs in a new epoch', async () => {
     const { stage, frames } = openStage({ hop: 16 });
     for (let frame = 0; frame < 5; frame += 1) await stage.push(frameOf([faceCrop({ frame })]));
     await stage.push(frameOf([faceCrop({ frame: 5, trackId: 2 })], [1]));
     await stage.flush();
-    expect(frames.map((one) => one.frame)).toEqual([0, 1, 2, 3, 4]);
+    expect(frames.map(({ frame }) => frame)).toEqual([0, 1, 2, 3, 4]);
     await stage.endEpoch('cam', 0);
-    expect(frames.map((one) => one.eventId).at(-1)).toBe('cam/0/2/5');
+    expect(frames.map(({ eventId }) => eventId).at(-1)).toBe('cam/0/2/5');
     for (let frame = 0; frame < 16; frame += 1)
       await stage.push(frameOf([faceCrop({ frame, epoch: 1, trackId: 2 })]));
     await stage.flush();
     expect(frames.at(-1)).toMatchObject({ eventId: 'cam/1/2/15', warmup: true });
   });
 
-  it('batches crops of several cameras into one run of the encoder', async () => {
+  it('encodes crops of several cameras in one batch', async () => {
     const { stage, model } = openStage({ batch: { max: 8, deadlineMs: 10_000 } });
     for (let i = 0; i < 8; i += 1)
       await stage.push(frameOf([faceCrop({ frame: 0, cameraId: `cam${i}`, live: true })]));
@@ -143,39 +143,39 @@ describe('InferStage', () => {
     expect(model.batches).toEqual([8]);
   });
 
-  it('makes files wait and drops the oldest crops of the busiest live camera, counted', async () => {
-    const { held, release } = blockedModel(1);
+  it('applies backpressure to files, and drops and counts the oldest crops of the busiest live camera', async () => {
+    const { model, release } = blockedModel(1);
     const { stage, frames, dropped } = openStage(
       { hop: 1, maxWaiting: 8, batch: { max: 2, deadlineMs: 0 } },
-      held,
+      model,
     );
     for (let frame = 0; frame < 20; frame += 1) {
       void stage.push(frameOf([faceCrop({ frame, cameraId: 'busy', live: true })]));
       if (frame % 10 === 0) void stage.push(frameOf([faceCrop({ frame, cameraId: 'calm', live: true })]));
     }
-    let taken = false;
+    let queued = false;
     const file = stage.push(frameOf([faceCrop({ frame: 0, cameraId: 'file' })])).then(() => {
-      taken = true;
+      queued = true;
     });
     await new Promise((resolve) => setImmediate(resolve));
-    expect(taken).toBe(false);
+    expect(queued).toBe(false);
     release();
     await file;
     await stage.flush();
     expect(Object.keys(dropped)).toEqual(['busy']);
     const scored = (cameraId: string) =>
-      frames.filter((one) => one.cameraId === cameraId).map((one) => one.frame);
+      frames.filter((event) => event.cameraId === cameraId).map(({ frame }) => frame);
     expect(scored('calm')).toEqual([0, 10]);
     expect(scored('busy').at(-1)).toBe(19);
     expect(scored('busy').length + dropped.busy!).toBe(20);
     expect(scored('file')).toEqual([0]);
   });
 
-  it('never drops crops of files, which leave half of the line to live cameras', async () => {
-    const { held, release } = blockedModel(1);
+  it('never drops crops of files, which leave half of the queue to live cameras', async () => {
+    const { model, release } = blockedModel(1);
     const { stage, frames, dropped } = openStage(
       { hop: 1, maxWaiting: 8, batch: { max: 2, deadlineMs: 0 } },
-      held,
+      model,
     );
     const play = async (cameraId: string) => {
       for (let frame = 0; frame < 20; frame += 1) await stage.push(frameOf([faceCrop({ frame, cameraId })]));
@@ -190,29 +190,29 @@ describe('InferStage', () => {
     await files;
     await stage.flush();
     expect(dropped).toEqual({ live: 6 });
-    const scored = (cameraId: string) => frames.filter((one) => one.cameraId === cameraId).length;
+    const scored = (cameraId: string) => frames.filter((event) => event.cameraId === cameraId).length;
     expect([scored('clip'), scored('film'), scored('live')]).toEqual([20, 20, 4]);
   });
 
-  it('makes the same batches of a file however long the model takes', async () => {
-    const { held, release } = blockedModel(16);
-    const { stage } = openStage({ batch: { max: 64, deadlineMs: 10_000 } }, held);
-    const show = async (trackId: number, from: number, until: number) => {
+  it('makes the same batches of a file whatever the speed of the model', async () => {
+    const { model, release } = blockedModel(16);
+    const { stage } = openStage({ batch: { max: 64, deadlineMs: 10_000 } }, model);
+    const pushFrames = async (trackId: number, from: number, until: number) => {
       for (let frame = from; frame < until; frame += 1)
         await stage.push(frameOf([faceCrop({ frame, trackId })]));
     };
-    await show(1, 0, 64);
+    await pushFrames(1, 0, 64);
     await stage.push({ ...frameOf([faceCrop({ frame: 64 })]), crops: [], endedTracks: [1] });
-    await show(2, 65, 105);
+    await pushFrames(2, 65, 105);
     release();
     await new Promise((resolve) => setImmediate(resolve));
-    await show(2, 105, 135);
+    await pushFrames(2, 105, 135);
     await stage.endEpoch('cam', 0);
-    expect(held.batches).toEqual([64, 64, 6]);
+    expect(model.batches).toEqual([64, 64, 6]);
   });
 
-  it('rejects what waits when the model fails', async () => {
-    const broken = fakeModel(SIZE, 16);
+  it('rejects pending calls when the model fails', async () => {
+    const broken = fakeModel(WINDOW, 16);
     broken.encode = () => Promise.reject(new Error('device lost'));
     const { stage } = openStage({}, broken);
     await stage.push(frameOf([faceCrop({ frame: 0 })]));
@@ -220,28 +220,28 @@ describe('InferStage', () => {
     await expect(stage.failed).rejects.toThrow('device lost');
   });
 
-  it('gives up a model that hangs, not one that is slow', async () => {
+  it('fails with ENGINE_FAILED when the model stalls, not when it is slow', async () => {
     vi.useFakeTimers();
     try {
-      const slow = fakeModel(SIZE, 1);
-      let lasts = 900;
+      const slow = fakeModel(WINDOW, 1);
+      let encodeMs = 900;
       const { encode } = slow;
       slow.encode = async (crops, n) => {
-        await new Promise((resolve) => setTimeout(resolve, lasts));
+        await new Promise((resolve) => setTimeout(resolve, encodeMs));
         return encode(crops, n);
       };
       const { stage, frames } = openStage({ hop: 1, batch: { max: 1, deadlineMs: 0 } }, slow);
-      const relax = stage.watchForStall(1_000);
+      const stopStallWatch = stage.watchForStall(1_000);
       for (let frame = 0; frame < 5; frame += 1) await stage.push(frameOf([faceCrop({ frame })]));
       await vi.advanceTimersByTimeAsync(5_000);
       expect(frames.length).toBe(5);
       await vi.advanceTimersByTimeAsync(5_000);
-      lasts = 60_000;
+      encodeMs = 60_000;
       const ended = stage.push(frameOf([faceCrop({ frame: 5 })])).then(() => stage.endEpoch('cam', 0));
-      const gaveUp = expect(ended).rejects.toMatchObject({ code: 'ENGINE_FAILED' });
+      const failure = expect(ended).rejects.toMatchObject({ code: 'ENGINE_FAILED' });
       await vi.advanceTimersByTimeAsync(2_000);
-      await gaveUp;
-      relax();
+      await failure;
+      stopStallWatch();
     } finally {
       vi.useRealTimers();
     }

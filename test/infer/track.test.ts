@@ -6,7 +6,7 @@ import { TrackInference } from '../../src/infer/track.ts';
 import { faceCrop } from './faces.ts';
 import { fakeModel } from './fake-model.ts';
 
-it('takes the model’s σ of its mode where the config has none', () => {
+it('uses the model’s σ for the smoothing mode if the config has none', () => {
   const model = { ...fakeModel(32, 4), sigma: { causal: 1, centered: 2 } };
   const sigma = (smoothing: object) =>
     effectiveSmoothing(model, inferOptions.parse({ smoothing }).smoothing).sigma;
@@ -28,7 +28,7 @@ it('takes the model’s σ of its mode where the config has none', () => {
   expect(scores({})).not.toEqual(scores({ smoothing: { sigma: 3 } }));
 });
 
-it('a track of frames that are meant to be a second apart has one window, until frames are missing', () => {
+it('keeps one window at a frame interval of one second, and splits it when frames are missing', () => {
   const id = { cameraId: 'cam', epoch: 0, trackId: 1 };
   const track = new TrackInference(id, fakeModel(32, 4), inferOptions.parse({ hop: 4 }));
   const embedding = new Float32Array(2);
@@ -36,7 +36,7 @@ it('a track of frames that are meant to be a second apart has one window, until 
     const { pixels: _, ...face } = faceCrop({ frame, at: frame * 1_010_000, interval: 1_000_000 });
     return track
       .append(face, embedding)
-      .map(({ faces, endReason }) => [faces.map((one) => one.frame), endReason]);
+      .map(({ faces, endReason }) => [faces.map((face) => face.frame), endReason]);
   };
   expect([0, 1, 3, 4, 5].flatMap(append)).toEqual([[[0, 1, 3, 4], null]]);
   expect(append(9)).toEqual([[[5], 'gap']]);

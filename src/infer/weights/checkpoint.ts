@@ -8,12 +8,12 @@ import { parameterManifest } from '../model/parameter-manifest.ts';
 import type { Manifest } from './manifest.ts';
 import { Safetensors } from './safetensors.ts';
 
-/** At most so many names in an error; the count says the rest. */
+/** Maximum number of tensor names that an error lists per problem. */
 const MAX_LISTED = 12;
 
-/** A model's weights: whole, the right ones, and every tensor that the architecture reads, in its shape. */
+/** A model's weight files, verified: checksums match, and every parameter of the architecture exists in its shape. */
 export class Checkpoint implements Weights {
-  /** Of the weights; of several files, the sha256 of their sha256 in hexadecimal, joined. */
+  /** sha256 of the weight file; of several files, the sha256 of their concatenated hexadecimal sha256. */
   readonly sha256: string;
   readonly #tensors: ReadonlyMap<string, { file: Safetensors; name: string; shape: Shape }>;
   readonly #files: readonly Safetensors[];
@@ -28,7 +28,10 @@ export class Checkpoint implements Weights {
     this.#tensors = tensors;
   }
 
-  /** Throws MODEL_INVALID or MODEL_NOT_FOUND; nothing stays open then. */
+  /**
+   * Opens and verifies the weight files. Throws MODEL_NOT_FOUND if a file is missing, MODEL_INVALID if it is corrupt or
+   * does not fit the architecture. On an error nothing stays open.
+   */
   static async open(manifest: Manifest): Promise<Checkpoint> {
     const files: Safetensors[] = [];
     try {
@@ -39,15 +42,18 @@ export class Checkpoint implements Weights {
         files.push(file);
         await verifyFile(path, weights);
         for (const [name, shape] of file.shapes) {
-          const ours = mapTensorName(name, weights.names ?? {});
-          if (ours === null) continue;
-          if (tensors.has(ours)) throw invalid(manifest, [`two tensors are called ${ours}`]);
-          tensors.set(ours, { file, name, shape });
+          const mapped = mapTensorName(name, weights.names ?? {});
+          if (mapped === null) continue;
+          if (tensors.has(mapped)) throw invalid(manifest, [`two tensors map to the name ${mapped}`]);
+          tensors.set(mapped, { file, name, shape });
         }
       }
       verifyTensors(manifest, tensors);
-      const sums = manifest.weights.map(({ sha256 }) => sha256);
-      const sha256 = sums.length === 1 ? sums[0]! : createHash('sha256').update(sums.join('')).digest('hex');
+      const checksums = manifest.weights.map(({ sha256 }) => sha256);
+      const sha256 =
+        checksums.length === 1
+          ? checksums[0]!
+          : createHash('sha256').update(checksums.join('')).digest('hex');
       return new Checkpoint(sha256, files, tensors);
     } catch (error) {
       for (const file of files) file.close();
@@ -58,12 +64,12 @@ export class Checkpoint implements Weights {
   read(name: string, shape: Shape): Float32Array {
     const tensor = this.#tensors.get(name);
     if (!tensor || tensor.shape.join() !== shape.join())
-      throw new AustreamError('MODEL_INVALID', `the weights have no ${name} [${shape}]`);
+      throw new AustreamError('MODEL_INVALID', `the weights have no tensor ${name} [${shape}]`);
     return tensor.file.read(tensor.name);
   }
 
-  /** Reads every tensor once, which finds what is not finite. */
-  readAll(progress: (done: number, of: number) => void = () => {}): void {
+  /** Reads every tensor once. Throws MODEL_INVALID if a value is not finite. */
+  readAll(progress: (done: number, total: number) => void = () => {}): void {
     let done = 0;
     for (const { file, name } of this.#tensors.values()) {
       file.read(name);
@@ -76,66 +82,71 @@ export class Checkpoint implements Weights {
   }
 }
 
+/** Throws MODEL_INVALID if size or checksum differ from model.json. */
 async function verifyFile(path: string, { bytes, sha256 }: { bytes: number; sha256: string }): Promise<void> {
   const { size } = await stat(path);
   if (size !== bytes)
     throw new AustreamError('MODEL_INVALID', `${path} has ${size} bytes, model.json says ${bytes}`, {
-      fix: 'fetch the weights again',
+      fix: 'download the weights again',
     });
   const hash = createHash('sha256');
-  for await (const part of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(part);
-  const found = hash.digest('hex');
-  if (found !== sha256)
-    throw new AustreamError('MODEL_INVALID', `${path} has sha256 ${found}, model.json says ${sha256}`, {
-      fix: 'fetch the weights again, or state the new sha256 if you changed them on purpose',
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
+  const actual = hash.digest('hex');
+  if (actual !== sha256)
+    throw new AustreamError('MODEL_INVALID', `${path} has sha256 ${actual}, model.json says ${sha256}`, {
+      fix: 'download the weights again, or update sha256 in model.json if you changed them on purpose',
     });
 }
 
-/** Compares what the file has with what the architecture reads. */
+/** Compares the tensors of the files with the parameters of the architecture. Throws MODEL_INVALID. */
 function verifyTensors(manifest: Manifest, tensors: ReadonlyMap<string, { shape: Shape }>): void {
   const { parameters } = parameterManifest(manifest.architecture);
   const missing: string[] = [];
-  const misshapen: string[] = [];
+  const wrongShape: string[] = [];
   for (const [name, shape] of parameters) {
     const found = tensors.get(name)?.shape;
     if (!found) missing.push(`${name} [${shape}]`);
-    else if (found.join() !== shape.join()) misshapen.push(`${name} is [${found}], not [${shape}]`);
+    else if (found.join() !== shape.join()) wrongShape.push(`${name} is [${found}], not [${shape}]`);
   }
   const extra = [...tensors.keys()].filter((name) => !parameters.has(name));
-  const mistakes = [
+  const problems = [
     ...listNames('missing', missing),
-    ...listNames('of another shape', misshapen),
+    ...listNames('with another shape', wrongShape),
     ...listNames('unknown', extra),
   ];
-  if (mistakes.length > 0) throw invalid(manifest, mistakes);
+  if (problems.length > 0) throw invalid(manifest, problems);
 }
 
-function listNames(what: string, names: readonly string[]): string[] {
+function listNames(problem: string, names: readonly string[]): string[] {
   if (names.length === 0) return [];
   const rest = names.length > MAX_LISTED ? [`    … and ${names.length - MAX_LISTED} more`] : [];
-  return [`${names.length} ${what}:`, ...names.slice(0, MAX_LISTED).map((name) => `    ${name}`), ...rest];
+  return [`${names.length} ${problem}:`, ...names.slice(0, MAX_LISTED).map((name) => `    ${name}`), ...rest];
 }
 
-function invalid(manifest: Manifest, mistakes: readonly string[]): AustreamError {
-  const lines = mistakes.map((line) => `  ${line}`).join('\n');
+function invalid(manifest: Manifest, problems: readonly string[]): AustreamError {
+  const lines = problems.map((line) => `  ${line}`).join('\n');
   return new AustreamError(
     'MODEL_INVALID',
-    `the weights of ${manifest.folder} are not those of preset ${manifest.preset}:\n${lines}`,
+    `the weights in ${manifest.folder} do not fit preset ${manifest.preset}:\n${lines}`,
     {
-      fix: 'check preset, architecture and names in model.json; austream model info --tensors lists what is read',
+      fix: 'check preset, architecture and names in model.json; austream model info --tensors lists the expected tensors',
     },
   );
 }
 
-/** PyTorch's counter of training steps is no parameter. */
+/** PyTorch's batch norm counts training steps in a buffer that is no parameter. */
 const BATCH_COUNTER = /\.num_batches_tracked$/;
 
+/**
+ * Maps a tensor name of the file to the parameter name, by the longest matching prefix in `names`; null if the tensor is
+ * left out.
+ */
 function mapTensorName(name: string, names: Readonly<Record<string, string | null>>): string | null {
   if (BATCH_COUNTER.test(name)) return null;
-  const [beginning] = Object.keys(names)
-    .filter((start) => name.startsWith(start))
+  const [prefix] = Object.keys(names)
+    .filter((candidate) => name.startsWith(candidate))
     .sort((a, b) => b.length - a.length);
-  if (beginning === undefined) return name;
-  const to = names[beginning];
-  return to === null || to === undefined ? null : to + name.slice(beginning.length);
+  if (prefix === undefined) return name;
+  const replacement = names[prefix];
+  return replacement === null || replacement === undefined ? null : replacement + name.slice(prefix.length);
 }

@@ -21,33 +21,33 @@ const perAu = z.strictObject(
   >,
 );
 
-/** model.json: what stands beside a model's weights. Unknown keys (metrics, training, notes) are for people. */
+/** Schema of model.json, in the model's folder beside the weights. Unknown keys (metrics, training, notes) are ignored. */
 const manifestSchema = z.looseObject({
   name: z.string().min(1),
   version: z.string().min(1),
   preset: z.enum([...(Object.keys(PRESETS) as [keyof typeof PRESETS]), 'custom']),
-  /** Needed by `custom`; elsewhere it must say what the preset says. */
+  /** Required if `preset` is `custom`; otherwise it must equal the preset. */
   architecture: architectureSchema.optional(),
-  /** False: the weights are random, and scores mean nothing. */
+  /** False: random weights, whose scores are meaningless. */
   trained: z.boolean(),
   input: z.looseObject({ size: z.literal(CROP_SIZE), window: z.literal(WINDOW_SIZE) }).optional(),
   aus: z.array(z.string()).refine((aus) => aus.join() === AU_NAMES.join(), {
     message: `must be ${AU_NAMES.join(', ')}, in this order`,
   }),
   thresholds: perAu.optional(),
-  /** σ of the smoothing that suits the scores, per mode, in nominal frames. */
+  /** σ of the smoothing kernel per mode, in frame intervals. */
   smoothing: z.strictObject({ causal: sigma, centered: sigma }).optional(),
-  /** What the evaluation says each AU's score is worth, 0 … 1. */
+  /** Reliability of each AU's score in the model's evaluation: 0 chance … 1 perfect. */
   reliability: perAu.optional(),
   weights: z
     .array(
       z.strictObject({
-        file: z.string().regex(/^[^/\\]+$/, 'must be a file name, beside model.json'),
+        file: z.string().regex(/^[^/\\]+$/, 'must be a file name in the folder of model.json'),
         bytes: z.number().int().positive(),
         sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'),
         /**
-         * Beginnings of the file's names → austream's, the longest that fits; null leaves such tensors out. Lets a
-         * checkpoint of one member serve as it is: {"backbone.": "vivit.backbone.", "head.": "vivit."}.
+         * Maps prefixes of the file's tensor names to austream's; the longest matching prefix wins, null leaves the
+         * tensors out. Lets a checkpoint of one member load unchanged: {"backbone.": "vivit.backbone.", "head.": "vivit."}.
          */
         names: z.record(z.string(), z.string().nullable()).optional(),
       }),
@@ -58,6 +58,7 @@ const manifestSchema = z.looseObject({
 
 type ManifestFile = z.output<typeof manifestSchema>;
 
+/** A parsed model.json. */
 export interface Manifest
   extends Pick<
     ManifestFile,
@@ -75,10 +76,10 @@ export interface Manifest
   readonly architecture: Architecture;
 }
 
-/** The model that ships with austream. */
+/** Folder of the model that ships with austream. */
 export const DEFAULT_MODEL = fileURLToPath(new URL('../../../models/edge', import.meta.url));
 
-/** Reads and checks model.json. Throws MODEL_NOT_FOUND or MODEL_INVALID with every mistake. */
+/** Reads and validates model.json. Throws MODEL_NOT_FOUND, or MODEL_INVALID with every issue. */
 export function readManifest(folder: string = DEFAULT_MODEL): Manifest {
   const file = join(folder, 'model.json');
   let json: unknown;
@@ -88,7 +89,7 @@ export function readManifest(folder: string = DEFAULT_MODEL): Manifest {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === undefined) throw invalid(file, [(cause as Error).message], cause);
     throw new AustreamError('MODEL_NOT_FOUND', `${file} cannot be read: ${code}`, {
-      fix: 'infer.model must be a folder with a model.json and its weights',
+      fix: 'set infer.model to a folder that contains model.json and its weights',
       cause,
     });
   }
@@ -96,11 +97,11 @@ export function readManifest(folder: string = DEFAULT_MODEL): Manifest {
   if (error)
     throw invalid(
       file,
-      error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`),
+      error.issues.map((issue) => `${issue.path.join('.') || 'model.json'}: ${issue.message}`),
     );
   const { preset: name } = data;
   if (name === 'custom') {
-    if (!data.architecture) throw invalid(file, ['architecture: is needed where preset is custom']);
+    if (!data.architecture) throw invalid(file, ['architecture: is required with preset custom']);
     return { ...data, folder, architecture: data.architecture };
   }
   const architecture = preset(name);
@@ -119,15 +120,16 @@ export function readManifest(folder: string = DEFAULT_MODEL): Manifest {
   return { ...data, folder, architecture };
 }
 
+/** The value with the keys of its top level sorted, for comparison as JSON. */
 function sortKeys(value: unknown): unknown {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function invalid(file: string, mistakes: readonly string[], cause?: unknown): AustreamError {
+function invalid(file: string, issues: readonly string[], cause?: unknown): AustreamError {
   return new AustreamError(
     'MODEL_INVALID',
-    `${file} is not a valid model.json:\n${mistakes.map((m) => `  ${m}`).join('\n')}`,
-    { fix: 'correct it, or state preset: custom with an architecture of your own', cause },
+    `${file} is not a valid model.json:\n${issues.map((issue) => `  ${issue}`).join('\n')}`,
+    { fix: 'correct model.json, or use preset: custom with your own architecture', cause },
   );
 }

@@ -3,13 +3,13 @@ import type { Shape, Weights } from '../model/ops.ts';
 import { elementCount } from '../model/shapes.ts';
 
 /**
- * Weights by formula instead of by training: any preset runs without a checkpoint, for benchmarks and for comparing
- * implementations (training/austream_training/golden.py has the same formula, to the bit).
+ * Deterministic random weights: any preset runs without a checkpoint, for benchmarks and for comparison with PyTorch
+ * (training/austream_training/golden.py computes the same values, bit by bit).
  *
- * Value i of the tensor called `name`: u = uniform(fnv1a(name), i) in -1 … 1, then
+ * Value i of tensor `name`: u = uniform(fnv1a(name), i) in −1 … 1, then
  *   weights of two or more dimensions   u · √(3 / fan in), convolutions of the backbone u · √(6 / fan in)
  *   batch norm's running_var            1 + u / 2
- *   norms' weight                       1 + u / 10; the last of a residual block a quarter of it
+ *   norms' weight                       1 + u / 10; (1 + u / 10) / 4 for the last of a residual block
  *   `frequency`, `cls_token`, `*_pos`   u
  *   everything else                     u / 10
  */
@@ -24,7 +24,7 @@ export const randomWeights: Weights = {
   },
 };
 
-/** `count` numbers in -1 … 1 - 2⁻²³. */
+/** `count` uniform numbers in −1 … 1 − 2⁻²³, determined by `name`. */
 export function uniform(name: string, count: number): Float32Array {
   const next = uniformSequence(name);
   const values = new Float32Array(count);
@@ -32,7 +32,10 @@ export function uniform(name: string, count: number): Float32Array {
   return values;
 }
 
-/** Number i of the sequence of this name, exact in fp32: a counter, well mixed (Wellons' lowbias32). */
+/**
+ * Counter-based generator of the sequence `name`: the function returns number i, exact in fp32. Hash: lowbias32 (Wellons,
+ * "Prospecting for Hash Functions", 2018), seeded with FNV-1a of the name.
+ */
 function uniformSequence(name: string): (i: number) => number {
   let seed = 0x811c9dc5; // FNV-1a
   for (const byte of Buffer.from(name)) seed = Math.imul(seed ^ byte, 0x01000193);
@@ -45,6 +48,7 @@ function uniformSequence(name: string): (i: number) => number {
   };
 }
 
+/** Values of a tensor are shift + u · scale. */
 function initRange(name: string, shape: Shape): { scale: number; shift: number } {
   if (/frequency$|cls_token$|_pos$/.test(name)) return { scale: 1, shift: 0 };
   if (name.endsWith('running_var')) return { scale: 0.5, shift: 1 };

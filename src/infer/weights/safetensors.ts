@@ -15,12 +15,12 @@ const tensorEntry = z.object({
 });
 type TensorEntry = z.output<typeof tensorEntry>;
 
-/** No header is anywhere near this long; a longer one is another kind of file. */
+/** Limit of the safetensors format (100 MB); a longer header means another file format. */
 const MAX_HEADER_BYTES = 100 << 20;
 
 /**
- * A .safetensors file (github.com/huggingface/safetensors): eight bytes of header length, a JSON header, the tensors'
- * bytes. Tensors are read from the disk when asked for, so that a model of any size opens in little memory.
+ * A .safetensors file (github.com/huggingface/safetensors): header length (8 bytes, little endian), JSON header, tensor
+ * data. Tensors are read from the disk on demand, so that a model of any size opens in little memory.
  */
 export class Safetensors {
   readonly file: string;
@@ -28,7 +28,7 @@ export class Safetensors {
   readonly #dataStart: number;
   readonly #entries: ReadonlyMap<string, TensorEntry>;
 
-  /** Throws MODEL_INVALID where the file is no whole .safetensors file, MODEL_NOT_FOUND where there is none. */
+  /** Throws MODEL_NOT_FOUND if the file cannot be opened, MODEL_INVALID if it is truncated or another format. */
   constructor(file: string) {
     this.file = file;
     this.#handle = open(file);
@@ -47,20 +47,20 @@ export class Safetensors {
     }
   }
 
-  /** Shape of every tensor of floating-point numbers or, by name, of another kind. */
+  /** Shape of every tensor by name, of any dtype. */
   get shapes(): ReadonlyMap<string, Shape> {
     return new Map([...this.#entries].map(([name, { shape }]) => [name, shape]));
   }
 
-  /** The values in fp32. Throws MODEL_INVALID where one is not finite or the tensor holds no floats. */
+  /** The tensor's values in fp32. Throws MODEL_INVALID if one is not finite or the dtype is not floating-point. */
   read(name: string): Float32Array {
     const { dtype, shape, data_offsets } = this.#entries.get(name)!;
     if (!(dtype in DTYPE_BYTES))
       throw this.#invalid(`holds ${name} as ${dtype}; weights must be F16, BF16, F32 or F64`);
-    const [from, to] = data_offsets;
-    if (to - from !== elementCount(shape) * DTYPE_BYTES[dtype as FloatType])
-      throw this.#invalid(`holds ${name} [${shape}] of ${dtype} in ${to - from} bytes`);
-    const values = decode(dtype as FloatType, this.#readBytes(this.#dataStart + from, to - from));
+    const [start, end] = data_offsets;
+    if (end - start !== elementCount(shape) * DTYPE_BYTES[dtype as FloatType])
+      throw this.#invalid(`holds ${name} [${shape}] of ${dtype} in ${end - start} bytes`);
+    const values = decode(dtype as FloatType, this.#readBytes(this.#dataStart + start, end - start));
     for (let i = 0; i < values.length; i++)
       if (!Number.isFinite(values[i])) throw this.#invalid(`holds ${values[i]} at position ${i} of ${name}`);
     return values;
@@ -75,11 +75,11 @@ export class Safetensors {
     try {
       json = JSON.parse(text);
     } catch {
-      throw this.#invalid('is not a .safetensors file: its header is no JSON');
+      throw this.#invalid('is not a .safetensors file: its header is not JSON');
     }
     const { __metadata__: _, ...tensors } = json as Record<string, unknown>;
     const result = z.record(z.string(), tensorEntry).safeParse(tensors);
-    if (!result.success) throw this.#invalid('has a header that describes no tensors');
+    if (!result.success) throw this.#invalid('has an invalid header');
     return new Map(Object.entries(result.data));
   }
 
@@ -94,13 +94,13 @@ export class Safetensors {
     return buffer;
   }
 
-  #truncated(want: number, have: number): AustreamError {
-    return this.#invalid(`is cut off: it has ${have} bytes and should have ${want}`);
+  #truncated(expected: number, actual: number): AustreamError {
+    return this.#invalid(`is truncated: it has ${actual} bytes instead of ${expected}`);
   }
 
-  #invalid(what: string): AustreamError {
-    return new AustreamError('MODEL_INVALID', `${this.file} ${what}`, {
-      fix: 'fetch or export the weights again, then run: austream model verify',
+  #invalid(problem: string): AustreamError {
+    return new AustreamError('MODEL_INVALID', `${this.file} ${problem}`, {
+      fix: 'download or export the weights again, then run: austream model verify',
     });
   }
 }
@@ -112,7 +112,7 @@ function open(file: string): number {
     throw new AustreamError(
       'MODEL_NOT_FOUND',
       `${file} cannot be read: ${(cause as NodeJS.ErrnoException).code}`,
-      { fix: 'put the weights that model.json names beside it', cause },
+      { fix: 'copy the weights that model.json names into its folder', cause },
     );
   }
 }
@@ -127,7 +127,7 @@ function decode(type: FloatType, bytes: Buffer): Float32Array {
     case 'F16':
       return float16ToFloat32(new Uint16Array(buffer, byteOffset, length / 2));
     case 'BF16': {
-      // The upper half of a float.
+      // bfloat16 is the upper 16 bits of float32.
       const words = Uint32Array.from(new Uint16Array(buffer, byteOffset, length / 2), (bits) => bits << 16);
       return new Float32Array(words.buffer);
     }

@@ -3,10 +3,10 @@ import { expect } from 'vitest';
 import type { Ops } from '../../../src/infer/model/ops.ts';
 import { uniform } from '../../../src/infer/weights/random-weights.ts';
 
-/** Evenly spaced values of an output that PyTorch computed; training/austream_training/golden.py writes them. */
+/** Evenly spaced values of an output computed by PyTorch, written by training/austream_training/golden.py. */
 export interface Sample {
   readonly shape: readonly number[];
-  /** Largest magnitude of the whole output: what errors are measured against. */
+  /** Largest magnitude of the whole output; relative errors refer to it. */
   readonly largest: number;
   readonly values: readonly number[];
 }
@@ -15,7 +15,9 @@ export interface EnsembleFixture {
   readonly parameters: Readonly<Record<string, number>>;
   readonly embeddings: Sample;
   readonly scores: Readonly<Record<'vivit' | 'fused' | 'branch1' | 'ensemble', Sample>>;
+  /** Scores of the newest 16 frames, (16, 12). */
   readonly newest: readonly number[];
+  /** Outputs of intermediate layers by parameter name. */
   readonly taps: Readonly<Record<string, Sample>>;
 }
 
@@ -23,7 +25,7 @@ export function readGolden<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`../../fixtures/model/${name}.json`, import.meta.url), 'utf8'));
 }
 
-/** The crops that golden.py makes: noise over a ramp. */
+/** The crops (n, 112, 112, 3) of golden.py: noise over a diagonal ramp. */
 export function goldenCrops(name: string, n: number): Uint8Array {
   return Uint8Array.from(uniform(name, n * 112 * 112 * 3), (u, i) => {
     const pixel = Math.floor(i / 3);
@@ -31,14 +33,14 @@ export function goldenCrops(name: string, n: number): Uint8Array {
   });
 }
 
-/** The largest difference between `a` and as much of `b`. */
+/** Largest absolute difference between `a` and the first `a.length` values of `b`. */
 export function maxAbsDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let most = 0;
-  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i]! - b[i]!));
-  return most;
+  let max = 0;
+  for (let i = 0; i < a.length; i++) max = Math.max(max, Math.abs(a[i]! - b[i]!));
+  return max;
 }
 
-/** The largest difference at the sampled places. */
+/** Largest absolute difference at the sampled positions. */
 export function maxSampleError(values: Float32Array, expected: Sample): number {
   const size = expected.shape.reduce((product, n) => product * n, 1);
   expect(values.length).toBe(size);
@@ -49,7 +51,7 @@ export function maxSampleError(values: Float32Array, expected: Sample): number {
   );
 }
 
-/** Layer groups whose outputs are off by more than this share of their largest value, in the order of the graph. */
+/** Layers whose relative error exceeds `tolerance`, in the order of the graph: the first is the cause. */
 export function layerMismatches(
   found: ReadonlyMap<string, Float32Array>,
   taps: Readonly<Record<string, Sample>>,
@@ -57,18 +59,21 @@ export function layerMismatches(
 ): string[] {
   return Object.entries(taps)
     .filter(([name]) => found.has(name))
-    .map(([name, expected]) => ({ name, off: maxSampleError(found.get(name)!, expected) / expected.largest }))
-    .filter(({ off }) => !(off <= tolerance))
-    .map(({ name, off }) => `${name}: ${off.toExponential(1)}`);
+    .map(([name, expected]) => ({
+      name,
+      error: maxSampleError(found.get(name)!, expected) / expected.largest,
+    }))
+    .filter(({ error }) => !(error <= tolerance))
+    .map(({ name, error }) => `${name}: ${error.toExponential(1)}`);
 }
 
-/** Operators that note what layers of these names gave, as rows. */
+/** Wraps operators to record the outputs of the layers with these names (as forward hooks in PyTorch), as tensors. */
 export function recordLayerOutputs<T>(
   ops: Ops<T>,
   names: ReadonlySet<string>,
 ): { ops: Ops<T>; found: Map<string, T> } {
   const found = new Map<string, T>();
-  const noting = new Proxy(ops, {
+  const recording = new Proxy(ops, {
     get(target, key) {
       const operator = target[key as keyof Ops<T>] as (...args: unknown[]) => T;
       return (...args: unknown[]) => {
@@ -80,5 +85,5 @@ export function recordLayerOutputs<T>(
       };
     },
   });
-  return { ops: noting, found };
+  return { ops: recording, found };
 }

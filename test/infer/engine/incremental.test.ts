@@ -21,23 +21,23 @@ beforeAll(() => {
 });
 afterAll(() => {
   vi.unstubAllEnvs();
-  for (const made of [scratch, folder]) rmSync(made, { recursive: true, force: true });
+  for (const path of [scratch, folder]) rmSync(path, { recursive: true, force: true });
 });
 
-/** What a window's newest frames score when each of its crops is embedded anew and the whole of it scored. */
+/** Scores of a window's newest frames with every crop embedded again and the whole window scored. */
 async function fullRecompute(
   model: AuModel,
   window: readonly FaceCrop[],
   newest: number,
 ): Promise<Float32Array> {
-  const kept = window.slice(-256);
-  const pixels = new Uint8Array(kept.length * CROP_BYTES);
-  for (const [i, crop] of kept.entries()) pixels.set(crop.pixels, i * CROP_BYTES);
-  const embeddings = await model.encode(pixels, kept.length);
+  const newestCrops = window.slice(-256);
+  const pixels = new Uint8Array(newestCrops.length * CROP_BYTES);
+  for (const [i, crop] of newestCrops.entries()) pixels.set(crop.pixels, i * CROP_BYTES);
+  const embeddings = await model.encode(pixels, newestCrops.length);
   const d = model.embeddingSize;
   const padded = new Float32Array(256 * d);
   for (let row = 0; row < 256; row++) {
-    const from = Math.max(0, row - 256 + kept.length) * d;
+    const from = Math.max(0, row - 256 + newestCrops.length) * d;
     padded.set(embeddings.subarray(from, from + d), row * d);
   }
   return (await model.score(padded, 1)).slice(-newest * AU_COUNT);
@@ -53,9 +53,9 @@ describe('incremental inference', () => {
   ])('at hop %i equals a full recompute over %i crops, with gaps at %j', async (hop, count, gaps) => {
     const options = inferOptions.parse({ model: folder, hop, threads: 2, smoothing: { mode: 'off' } });
     const model = await openModel(options);
-    const given: AuFrame[] = [];
+    const events: AuFrame[] = [];
     const stage = new InferStage(model, options, {
-      frames: (frames) => void given.push(...frames),
+      frames: (frames) => void events.push(...frames),
       activations: () => {},
       dropped: () => {},
     });
@@ -71,7 +71,7 @@ describe('incremental inference', () => {
       await stage.push(frameOf([crop]));
     }
     await stage.endEpoch('cam', 0);
-    expect(given.map((one) => one.frame)).toEqual(Array.from({ length: count }, (_, frame) => frame));
+    expect(events.map((event) => event.frame)).toEqual(Array.from({ length: count }, (_, frame) => frame));
 
     let frame = 0;
     for (const segment of segments)
@@ -80,8 +80,8 @@ describe('incremental inference', () => {
         const scores = await fullRecompute(model, until, until.length - from);
         for (let row = 0; row < until.length - from; row++, frame++)
           AU_NAMES.forEach((name, au) => {
-            const off = Math.abs(given[frame]!.aus[name]!.raw - scores[row * AU_COUNT + au]!);
-            expect(off, `${name} of frame ${frame}`).toBeLessThan(1e-5);
+            const error = Math.abs(events[frame]!.aus[name]!.raw - scores[row * AU_COUNT + au]!);
+            expect(error, `${name} of frame ${frame}`).toBeLessThan(1e-5);
           });
       }
     await model.close();

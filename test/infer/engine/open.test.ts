@@ -20,23 +20,23 @@ afterAll(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-const options = (given: Partial<ModelOptions> = {}) => inferOptions.parse({ threads: 2, ...given });
+const options = (overrides: Partial<ModelOptions> = {}) => inferOptions.parse({ threads: 2, ...overrides });
 
-const graphs = () =>
+const cachedGraphs = () =>
   existsSync(join(scratch, 'austream'))
     ? readdirSync(join(scratch, 'austream'), { recursive: true, encoding: 'utf8' }).filter((file) =>
         file.endsWith('.onnx'),
       )
     : [];
 
-describe('the model that ships', () => {
+describe('the default model', () => {
   const golden = readGolden<{ sha256: string; embeddings: Sample; scores: number[] }>('shipped');
 
-  it('is the one that the golden numbers were made of', () => {
+  it('has the sha256 that the golden values were computed with', () => {
     const manifest = JSON.parse(readFileSync('models/edge/model.json', 'utf8'));
     expect(
       manifest.weights[0].sha256,
-      'new weights need new golden numbers: training/austream_training/golden.py',
+      'new weights need new golden values: training/austream_training/golden.py',
     ).toBe(golden.sha256);
   });
 
@@ -44,7 +44,7 @@ describe('the model that ships', () => {
     ['fp32', 1e-5],
     ['fp16', 2e-3],
     ['int8', 2e-2],
-  ] as const)('computes in %s what PyTorch computes', async (precision, tolerance) => {
+  ] as const)('matches PyTorch in %s', async (precision, tolerance) => {
     const model = await openModel(options({ precision }));
     const embeddings = await model.encode(goldenCrops('shipped', 12), 12);
     expect(maxSampleError(embeddings, golden.embeddings) / golden.embeddings.largest).toBeLessThan(tolerance);
@@ -60,36 +60,36 @@ describe('the model that ships', () => {
     await model.close();
   });
 
-  it('gives one crop the same embedding in any batch, and one window the same scores', async () => {
+  it('is independent of the batch: a crop has the same embedding and a window the same scores in any batch', async () => {
     const model = await openModel(options({ hop: 4 }));
     const [d, n] = [model.embeddingSize, 5];
     const pixels = goldenCrops('batch', n);
-    const together = await model.encode(pixels, n);
-    const windows = Float32Array.from({ length: n * 256 * d }, (_, i) => together[(i * 7) % (n * d)]!);
+    const batched = await model.encode(pixels, n);
+    const windows = Float32Array.from({ length: n * 256 * d }, (_, i) => batched[(i * 7) % (n * d)]!);
     const scored = await model.scoreNewest(windows, n);
     for (let i = 0; i < n; i++) {
-      const alone = await model.encode(
+      const single = await model.encode(
         pixels.slice((i * pixels.length) / n, ((i + 1) * pixels.length) / n),
         1,
       );
-      expect(maxAbsDifference(alone, together.subarray(i * d))).toBeLessThan(1e-5);
+      expect(maxAbsDifference(single, batched.subarray(i * d))).toBeLessThan(1e-5);
       const window = windows.slice(i * 256 * d, (i + 1) * 256 * d);
-      const single = await model.scoreNewest(window, 1);
-      expect(maxAbsDifference(single, scored.subarray(i * 4 * AU_COUNT))).toBeLessThan(1e-5);
+      const singleScores = await model.scoreNewest(window, 1);
+      expect(maxAbsDifference(singleScores, scored.subarray(i * 4 * AU_COUNT))).toBeLessThan(1e-5);
     }
     await model.close();
   });
 
-  it('may be called again before an answer is there', async () => {
+  it('supports overlapping calls', async () => {
     const model = await openModel(options());
     const pixels = goldenCrops('overlap', 3);
-    const one = await model.encode(pixels, 3);
-    const several = await Promise.all(Array.from({ length: 4 }, () => model.encode(pixels, 3)));
-    for (const embeddings of several) expect(embeddings).toEqual(one);
+    const expected = await model.encode(pixels, 3);
+    const overlapping = await Promise.all(Array.from({ length: 4 }, () => model.encode(pixels, 3)));
+    for (const embeddings of overlapping) expect(embeddings).toEqual(expected);
     await model.close();
   });
 
-  it('says which model it is, what it runs on and why', async () => {
+  it('reports its stamp, its engine and why the engine was chosen', async () => {
     const model = await openModel(options());
     expect(model.stamp).toMatchObject({ name: 'austream-edge', trained: true, sha256: golden.sha256 });
     expect(model.choice).toEqual({
@@ -99,39 +99,39 @@ describe('the model that ships', () => {
       why: 'no NVIDIA GPU found',
     });
     expect(model.thresholds.length).toBe(AU_COUNT);
-    expect(model.reliability!.every((worth) => worth >= 0 && worth <= 1)).toBe(true);
+    expect(model.reliability!.every((value) => value >= 0 && value <= 1)).toBe(true);
     await model.close();
   });
 });
 
-describe('built graphs', () => {
-  it('are cached by what they are made of, and built with progress', async () => {
+describe('the graph cache', () => {
+  it('builds a graph once per architecture, weights, precision and hop, with progress', async () => {
     const folder = modelFolder();
-    const before = graphs().length;
+    const before = cachedGraphs().length;
     const steps: [string, number, number][] = [];
-    const open = (given: Partial<ModelOptions> = {}) =>
-      openModel(options({ model: folder, ...given }), (...step) => steps.push(step));
+    const open = (overrides: Partial<ModelOptions> = {}) =>
+      openModel(options({ model: folder, ...overrides }), (...step) => steps.push(step));
     await (await open()).close();
-    expect(graphs().length).toBe(before + 2);
-    for (const what of ['building frame', 'building window-16']) {
-      const own = steps.filter(([name]) => name === what);
-      expect(own.at(-1)![1]).toBe(own.at(-1)![2]);
+    expect(cachedGraphs().length).toBe(before + 2);
+    for (const task of ['building frame', 'building window-16']) {
+      const taskSteps = steps.filter(([name]) => name === task);
+      expect(taskSteps.at(-1)![1]).toBe(taskSteps.at(-1)![2]);
     }
     steps.length = 0;
     await (await open()).close();
     expect(steps).toEqual([]);
     await (await open({ hop: 8 })).close();
     expect(new Set(steps.map(([name]) => name))).toEqual(new Set(['building window-8']));
-    expect(graphs().length).toBe(before + 3);
+    expect(cachedGraphs().length).toBe(before + 3);
     const tensors = tinyTensors();
     tensors.set('vivit.head.bias', float32Tensor(new Float32Array(12), [12]));
     const other = modelFolder({ tensors });
     await (await openModel(options({ model: other }))).close();
-    expect(graphs().length).toBe(before + 5);
-    for (const made of [folder, other]) rmSync(made, { recursive: true });
+    expect(cachedGraphs().length).toBe(before + 5);
+    for (const path of [folder, other]) rmSync(path, { recursive: true });
   });
 
-  it('are not left half-written, nor any session opened, where a weight is no number', async () => {
+  it('keeps no partial graph and opens no session if a weight is not finite', async () => {
     const tensors = tinyTensors();
     const values = randomWeights.read('vivit.temporal_norm.weight', [16]);
     values[3] = NaN;
@@ -141,12 +141,12 @@ describe('built graphs', () => {
       code: 'MODEL_INVALID',
       message: expect.stringContaining('NaN at position 3 of vivit.temporal_norm.weight'),
     });
-    const left = readdirSync(join(scratch, 'austream'), { recursive: true, encoding: 'utf8' });
-    expect(left.filter((file) => file.includes('new-'))).toEqual([]);
+    const files = readdirSync(join(scratch, 'austream'), { recursive: true, encoding: 'utf8' });
+    expect(files.filter((file) => file.includes('new-'))).toEqual([]);
     rmSync(folder, { recursive: true });
   });
 
-  it('go with the process where the cache cannot be written', async () => {
+  it('uses a temporary folder, removed on close, if the cache folder is not writable', async () => {
     const file = join(scratch, 'a-file');
     writeFileSync(file, '');
     vi.stubEnv('XDG_CACHE_HOME', file);

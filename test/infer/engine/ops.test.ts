@@ -38,7 +38,7 @@ const tfjs: Run = async (shape, data, describe) => {
   return values;
 };
 
-/** A convolution by its definition; x (h, w, c), padding given per side. */
+/** Reference convolution by its definition: x (h, w, c) → (outH, outW, out), flattened. */
 function convolve(
   x: Float32Array,
   [h, w, c]: readonly [number, number, number],
@@ -68,35 +68,53 @@ function convolve(
   return y;
 }
 
-const ONE = new Array<number>(32).fill(1);
+const ONES = new Array<number>(32).fill(1);
 
 describe.each([
   ['ONNX Runtime', onnx],
   ['TensorFlow.js', tfjs],
 ])('%s', (_, run) => {
   it.each<[string, [number, number, number], ConvOptions, [number, number], [number, number]]>([
-    ['a stem', [9, 8, 3], { out: 4, kernel: 3, stride: 2 }, [1, 1], [5, 4]],
-    ['a projection', [6, 6, 8], { out: 12, kernel: 1, stride: 2 }, [0, 0], [3, 3]],
+    ['stem', [9, 8, 3], { out: 4, kernel: 3, stride: 2 }, [1, 1], [5, 4]],
+    ['1×1 projection with a stride', [6, 6, 8], { out: 12, kernel: 1, stride: 2 }, [0, 0], [3, 3]],
     ['groups of 8', [5, 5, 32], { out: 32, kernel: 3, groups: 4 }, [1, 1], [5, 5]],
-    ['an odd number of groups of 8', [5, 5, 24], { out: 24, kernel: 3, groups: 3 }, [1, 1], [5, 5]],
+    ['odd number of groups of 8', [5, 5, 24], { out: 24, kernel: 3, groups: 3 }, [1, 1], [5, 5]],
     ['groups of 4 with a stride', [7, 7, 16], { out: 16, kernel: 3, groups: 4, stride: 2 }, [1, 1], [4, 4]],
-    ['groups that widen', [4, 4, 16], { out: 32, kernel: 3, groups: 2 }, [1, 1], [4, 4]],
-    ['a depthwise 3×3', [6, 5, 8], { out: 8, kernel: 3, groups: 8 }, [1, 1], [6, 5]],
-    ['TensorFlow’s same, even', [8, 8, 3], { out: 4, kernel: 5, stride: 2, padding: 'same' }, [1, 1], [4, 4]],
-    ['TensorFlow’s same, odd', [7, 9, 3], { out: 4, kernel: 3, stride: 2, padding: 'same' }, [1, 1], [4, 5]],
     [
-      'same and depthwise',
+      'groups with more output than input channels',
+      [4, 4, 16],
+      { out: 32, kernel: 3, groups: 2 },
+      [1, 1],
+      [4, 4],
+    ],
+    ['depthwise 3×3', [6, 5, 8], { out: 8, kernel: 3, groups: 8 }, [1, 1], [6, 5]],
+    [
+      'TensorFlow’s SAME padding, even',
+      [8, 8, 3],
+      { out: 4, kernel: 5, stride: 2, padding: 'same' },
+      [1, 1],
+      [4, 4],
+    ],
+    [
+      'TensorFlow’s SAME padding, odd',
+      [7, 9, 3],
+      { out: 4, kernel: 3, stride: 2, padding: 'same' },
+      [1, 1],
+      [4, 5],
+    ],
+    [
+      'SAME padding, depthwise',
       [8, 8, 8],
       { out: 8, kernel: 3, groups: 8, stride: 2, padding: 'same' },
       [0, 0],
       [4, 4],
     ],
     ['no padding', [4, 4, 3], { out: 2, kernel: 3, padding: 0 }, [0, 0], [2, 2]],
-  ])('convolves as defined: %s', async (_name, [h, w, c], options, padding, size) => {
+  ])('conv equals its definition: %s', async (_name, [h, w, c], options, padding, size) => {
     const x = uniform('image', 2 * h * w * c);
     const y = await run([2, h, w, c], x, (ops, pixels) =>
       ops.tokens(
-        ops.conv(ops.image(pixels, ONE.slice(0, c), new Array<number>(c).fill(0)), 'conv', {
+        ops.conv(ops.image(pixels, ONES.slice(0, c), new Array<number>(c).fill(0)), 'conv', {
           ...options,
           bias: true,
         }),
@@ -109,7 +127,7 @@ describe.each([
     expect(maxAbsDifference(y, expected)).toBeLessThan(2e-5);
   });
 
-  it('lets the newest positions see what is not after them', async () => {
+  it('causal attention of the newest positions equals its definition', async () => {
     const [n, j, d, heads] = [2, 6, 8, 2];
     const x = uniform('causal', n * j * d);
     for (const i of [6, 2]) {
@@ -122,26 +140,26 @@ describe.each([
           for (let at = 0; at < d; at++) {
             const first = Math.floor(at / (d / heads)) * (d / heads);
             const row = (position: number) => x.subarray((b * j + position) * d);
-            const weights = Array.from({ length: p + 1 }, (_, seen) => {
+            const weights = Array.from({ length: p + 1 }, (_, key) => {
               let dot = 0;
-              for (let e = first; e < first + d / heads; e++) dot += row(p)[e]! * row(seen)[e]!;
+              for (let e = first; e < first + d / heads; e++) dot += row(p)[e]! * row(key)[e]!;
               return Math.exp(dot / Math.sqrt(d / heads));
             });
             const total = weights.reduce((sum, weight) => sum + weight);
-            expected.push(weights.reduce((sum, weight, seen) => sum + (weight * row(seen)[at]!) / total, 0));
+            expected.push(weights.reduce((sum, weight, key) => sum + (weight * row(key)[at]!) / total, 0));
           }
       expect(maxAbsDifference(y, expected)).toBeLessThan(1e-6);
     }
   });
 
-  it('pools, pads and joins', async () => {
+  it('maxPool, pool, padChannels, concat and pad equal their definitions', async () => {
     const x = Float32Array.from({ length: 5 * 4 * 2 }, (_, i) => (i * 7) % 40); // 5 4 2
-    const [one, zero] = [
+    const [scale, shift] = [
       [1, 1],
       [0, 0],
     ];
     const y = await run([1, 5, 4, 2], x, (ops, pixels) => {
-      const image = ops.padChannels(ops.image(pixels, one!, zero!), 3);
+      const image = ops.padChannels(ops.image(pixels, scale!, shift!), 3);
       return ops.pad(
         ops.concat([ops.tokens(ops.maxPool(image, 2, 2)), ops.tokens(ops.pool(image))], 1),
         1,
@@ -149,13 +167,13 @@ describe.each([
         0,
       );
     });
-    const at = (row: number, column: number, channel: number) => x[(row * 4 + column) * 2 + channel]!;
+    const value = (row: number, column: number, channel: number) => x[(row * 4 + column) * 2 + channel]!;
     const expected = [0, 0, 0];
     for (const row of [0, 2])
       for (const column of [0, 2]) {
         for (const channel of [0, 1])
           expected.push(
-            Math.max(...[0, 1].flatMap((a) => [0, 1].map((b) => at(row + a, column + b, channel)))),
+            Math.max(...[0, 1].flatMap((a) => [0, 1].map((b) => value(row + a, column + b, channel)))),
           );
         expected.push(0);
       }
@@ -167,8 +185,8 @@ describe.each([
   });
 });
 
-it('ONNX Runtime takes numbers near nothing for zero', async () => {
-  const nearNothing = new Float32Array([1e-40, 2e-38]);
-  const sums = await onnx([2], nearNothing, (ops, x) => ops.add(x, x));
+it('ONNX Runtime flushes denormals to zero', async () => {
+  const denormals = new Float32Array([1e-40, 2e-38]);
+  const sums = await onnx([2], denormals, (ops, x) => ops.add(x, x));
   expect([...sums]).toEqual([0, Math.fround(4e-38)]);
 });

@@ -1,4 +1,4 @@
-/** A program of its own, so that its peak memory is its own: the preset `paper`, built, loaded and run. */
+/** Builds, loads and runs the preset `paper` in its own process, so that its peak memory can be read. Prints JSON. */
 import { CROP_BYTES } from '../../../src/domain/face.ts';
 import { OnnxEngine } from '../../../src/infer/engine/onnx/engine.ts';
 import { embeddingSize, preset } from '../../../src/infer/model/architecture.ts';

@@ -34,7 +34,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Emits, runs and closes one graph; outputs by name. */
+/** Emits and runs one graph; returns its outputs by name. */
 async function run(
   name: string,
   input: { element: 'uint8' | 'float'; shape: readonly number[]; data: Uint8Array | Float32Array; n: number },
@@ -78,9 +78,9 @@ function windows(net: Architecture) {
 
 async function frames(name: PresetName, taps: ReadonlySet<string>, precision?: GraphPrecision) {
   const encode = (ops: Ops<Value>, x: Value) => {
-    const noting = recordLayerOutputs(ops, taps);
-    const embeddings = frameEncoder(noting.ops, x, preset(name));
-    return { ...Object.fromEntries(noting.found), embeddings };
+    const recording = recordLayerOutputs(ops, taps);
+    const embeddings = frameEncoder(recording.ops, x, preset(name));
+    return { ...Object.fromEntries(recording.found), embeddings };
   };
   return run(`${name}-frame`, pixels(2), encode, precision);
 }
@@ -96,28 +96,28 @@ async function scores(
 ) {
   const net = { ...preset(name), ...change };
   const score = (ops: Ops<Value>, x: Value) => {
-    const noting = recordLayerOutputs(ops, taps);
-    const given = windowEncoder(noting.ops, x, net, newest);
-    return { ...Object.fromEntries(noting.found), scores: given };
+    const recording = recordLayerOutputs(ops, taps);
+    const output = windowEncoder(recording.ops, x, net, newest);
+    return { ...Object.fromEntries(recording.found), scores: output };
   };
   return run(`${name}-window`, windows(preset(name)), score, precision);
 }
 
-const nothing = new Set<string>();
+const noTaps = new Set<string>();
 
 describe('RegNetY-400MF', () => {
-  it("computes what timm's regnety_004 computes, layer group by layer group", async () => {
+  it("matches timm's regnety_004 layer by layer", async () => {
     const golden = readGolden<{ features: Sample; taps: Record<string, Sample> }>('regnety_004');
     const found = await run('regnety', pixels(2), (ops, x) => {
-      const noting = recordLayerOutputs(ops, new Set(Object.keys(golden.taps)));
+      const recording = recordLayerOutputs(ops, new Set(Object.keys(golden.taps)));
       const std = [0.229, 0.224, 0.225];
       const image = ops.image(
         x,
         std.map((s) => 1 / 255 / s),
         [-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225],
       );
-      const features = ops.tokens(regnet(noting.ops, image, 'backbone', preset('paper')));
-      return { ...Object.fromEntries(noting.found), features };
+      const features = ops.tokens(regnet(recording.ops, image, 'backbone', preset('paper')));
+      return { ...Object.fromEntries(recording.found), features };
     });
     expect([...found.keys()].sort()).toEqual([...Object.keys(golden.taps), 'features'].sort());
     expect(layerMismatches(found, golden.taps, 1e-5)).toEqual([]);
@@ -131,12 +131,12 @@ describe.each(['edge', 'paper-compact', 'paper'] as const)('preset %s', (name) =
   const golden = readGolden<EnsembleFixture>(name);
   const taps = new Set(Object.keys(golden.taps));
 
-  it('has as many parameters as its PyTorch twin', () => {
+  it('has the parameter count of the PyTorch model', () => {
     const { count } = parameterManifest(preset(name));
     expect(count).toBe(Object.values(golden.parameters).reduce((sum, n) => sum + n, 0));
   });
 
-  it('computes in fp32 what PyTorch computes, layer group by layer group', async () => {
+  it('matches PyTorch in fp32 layer by layer', async () => {
     const frame = await frames(name, taps);
     const window = await scores(name, taps);
     const found = new Map([...frame, ...window]);
@@ -147,15 +147,15 @@ describe.each(['edge', 'paper-compact', 'paper'] as const)('preset %s', (name) =
     expect(maxAbsDifference(window.get('scores')!.slice(-16 * 12), golden.newest)).toBeLessThan(1e-5);
   }, 600_000);
 
-  // The rest is the same code at another size, and `paper` takes a while.
+  // The remaining tests cover code that does not depend on the size; `paper` would be slow.
   if (name === 'paper') return;
 
-  it('scores the newest frames as the whole window does', async () => {
-    const all = (await scores(name, nothing)).get('scores')!;
+  it('gives the newest frames the same scores as the whole window', async () => {
+    const all = (await scores(name, noTaps)).get('scores')!;
     for (const newest of [1, 16, 255]) {
-      const some = (await scores(name, nothing, { newest })).get('scores')!;
-      expect(some.length).toBe(newest * 12);
-      expect(maxAbsDifference(some, all.slice(-newest * 12))).toBeLessThan(1e-5);
+      const newestScores = (await scores(name, noTaps, { newest })).get('scores')!;
+      expect(newestScores.length).toBe(newest * 12);
+      expect(maxAbsDifference(newestScores, all.slice(-newest * 12))).toBeLessThan(1e-5);
     }
   });
 
@@ -163,15 +163,15 @@ describe.each(['edge', 'paper-compact', 'paper'] as const)('preset %s', (name) =
     ['vivit', { nguyen: undefined }],
     ['fused', { vivit: undefined }],
     ['branch1', { vivit: undefined, nguyen: { ...preset(name).nguyen, outputMode: 'branch1' } }],
-  ] as const)('scores like PyTorch with the member %s alone', async (member, change) => {
+  ] as const)('matches PyTorch with the single member %s', async (member, change) => {
     const net = { ...preset(name), ...change } as Architecture;
     const dim = golden.embeddings.shape[1]! - preset(name).widths.at(-1)!;
-    const whole = windows(preset(name));
-    const [from, to] = member === 'vivit' ? [0, dim] : [dim, whole.shape[2]!];
+    const window = windows(preset(name));
+    const [from, to] = member === 'vivit' ? [0, dim] : [dim, window.shape[2]!];
     const score = (ops: Ops<Value>, x: Value) => ({
       scores: windowEncoder(ops, ops.slice(x, 2, from, to), net, 256),
     });
-    const found = await run(`${name}-${member}`, whole, score);
+    const found = await run(`${name}-${member}`, window, score);
     expect(maxSampleError(found.get('scores')!, golden.scores[member])).toBeLessThan(1e-5);
   });
 });
@@ -179,9 +179,9 @@ describe.each(['edge', 'paper-compact', 'paper'] as const)('preset %s', (name) =
 describe.each(['edge', 'paper-compact'] as const)('preset %s in fp16', (name) => {
   it('stays within 2e-3 of PyTorch', async () => {
     const golden = readGolden<EnsembleFixture>(name);
-    const window = await scores(name, nothing, { precision: 'fp16' });
+    const window = await scores(name, noTaps, { precision: 'fp16' });
     expect(maxSampleError(window.get('scores')!, golden.scores.ensemble)).toBeLessThan(2e-3);
-    const frame = await frames(name, nothing, 'fp16');
+    const frame = await frames(name, noTaps, 'fp16');
     expect(maxSampleError(frame.get('embeddings')!, golden.embeddings)).toBeLessThan(
       1e-2 * golden.embeddings.largest,
     );

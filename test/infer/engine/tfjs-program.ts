@@ -22,14 +22,14 @@ import {
 } from './golden.ts';
 
 /**
- * A program of its own, because TensorFlow.js has one backend per process, and native TensorFlow is found by
+ * Runs in its own process, because TensorFlow.js has one backend per process, and native TensorFlow is found through
  * NODE_PATH. Usage: node tfjs.ts BACKEND parity PRESET | leaks HOPS; prints JSON.
  */
-const [backend, what, argument] = process.argv.slice(2) as [TfjsBackend, string, string];
-// One thread: several spin while they wait, which other tests would pay for.
+const [backend, command, argument] = process.argv.slice(2) as [TfjsBackend, string, string];
+// One thread: several would spin while idle and slow other tests down.
 const tf = await loadTensorflow(backend, 1);
 
-/** Rows of one run by name. */
+/** Outputs of one run by name. */
 function run(compute: (ops: Ops<Tensor>) => Record<string, Tensor>): Map<string, Float32Array> {
   const ops = new TfjsOps(tf, randomWeights);
   const found = tf.tidy(() =>
@@ -47,20 +47,20 @@ function parity(name: PresetName) {
   const taps = new Set(Object.keys(golden.taps));
   const net = preset(name);
   const frame = run((ops) => {
-    const noting = recordLayerOutputs(ops, taps);
+    const recording = recordLayerOutputs(ops, taps);
     const embeddings = frameEncoder(
-      noting.ops,
+      recording.ops,
       tf.tensor(goldenCrops('crops', 2), [2, 112, 112, 3], 'int32'),
       net,
     );
-    return { ...Object.fromEntries(noting.found), embeddings };
+    return { ...Object.fromEntries(recording.found), embeddings };
   });
   const size = embeddingSize(net);
   const window = uniform('window', 256 * size);
   const scored = run((ops) => {
-    const noting = recordLayerOutputs(ops, taps);
-    const scores = windowEncoder(noting.ops, tf.tensor(window, [1, 256, size]), net, 256);
-    return { ...Object.fromEntries(noting.found), scores };
+    const recording = recordLayerOutputs(ops, taps);
+    const scores = windowEncoder(recording.ops, tf.tensor(window, [1, 256, size]), net, 256);
+    return { ...Object.fromEntries(recording.found), scores };
   });
   const newest = run((ops) => ({
     scores: windowEncoder(ops, tf.tensor(window, [1, 256, size]), net, 16),
@@ -68,13 +68,13 @@ function parity(name: PresetName) {
   const found = new Map([...frame, ...scored]);
   return {
     missing: [...taps].filter((tap) => !found.has(tap)),
-    partings: layerMismatches(found, golden.taps, 1e-4),
+    mismatches: layerMismatches(found, golden.taps, 1e-4),
     scores: maxAbsDifference(golden.newest, scored.get('scores')!.slice(-16 * 12)),
     newest: maxAbsDifference(golden.newest, newest),
   };
 }
 
-/** Tensors and bytes after a few hops and after many, with crops and windows in changing numbers. */
+/** Tensors and bytes at ten points during `hops` hops, with varying batch sizes; `after`: tensors after close. */
 async function leaks(hops: number) {
   const net = architectureSchema.parse({
     stem: 4,
@@ -86,24 +86,24 @@ async function leaks(hops: number) {
   const engine = await TfjsEngine.open(net, randomWeights, { backend, threads: 1, hop: 16 });
   const pixels = goldenCrops('leaks', 3);
   const windows = uniform('leaks', 2 * 256 * 4);
-  const seen: { numTensors: number; numBytes: number; rss: number }[] = [];
+  const samples: { numTensors: number; numBytes: number; rss: number }[] = [];
   for (let hop = 0; hop < hops; hop++) {
-    // Every tenth hop embeds: a leak shows as well, and the test takes a fifth of the time.
+    // Embedding only every tenth hop shows a leak as well, in a fifth of the time.
     const n = 1 + ((hop / 10) % 3);
     if (hop % 10 === 0) await engine.encode(pixels.subarray(0, n * CROP_BYTES), n);
     const w = hop % 100 === 0 ? 2 : 1;
     await engine.scoreNewest(windows.subarray(0, w * 256 * 4), w);
     if ((hop + 1) % (hops / 10) === 0) {
-      globalThis.gc?.(); // run with --expose-gc: what JavaScript has not collected yet is no leak
+      globalThis.gc?.(); // run with --expose-gc: uncollected garbage is no leak
       const { numTensors, numBytes } = tf.memory();
-      seen.push({ numTensors, numBytes, rss: process.memoryUsage.rss() });
+      samples.push({ numTensors, numBytes, rss: process.memoryUsage.rss() });
     }
   }
   await engine.close();
-  return { seen, after: tf.memory().numTensors };
+  return { samples, after: tf.memory().numTensors };
 }
 
 const started = performance.now();
-const result = what === 'leaks' ? await leaks(Number(argument)) : parity(argument as PresetName);
+const result = command === 'leaks' ? await leaks(Number(argument)) : parity(argument as PresetName);
 console.log(JSON.stringify({ backend: tf.getBackend(), ms: performance.now() - started, ...result }));
-process.exit(0); // WASM's threads would hold the process
+process.exit(0); // WebAssembly worker threads would keep the process alive

@@ -19,14 +19,14 @@ afterEach(() => {
   }
 });
 
-/** What this process holds open in a folder. */
+/** Files in a folder that this process has open. */
 function openFiles(folder: string): string[] {
   return readdirSync('/proc/self/fd').flatMap((fd) => {
     try {
       const path = readlinkSync(`/proc/self/fd/${fd}`);
       return path.startsWith(folder) ? [path] : [];
     } catch {
-      return []; // the descriptor of this very listing
+      return []; // the file descriptor of readdir itself
     }
   });
 }
@@ -44,7 +44,7 @@ async function openError(path: string): Promise<AustreamError> {
   const error = await open(path).then(
     (checkpoint) => {
       checkpoint.close();
-      throw new Error('it was not refused');
+      throw new Error('the checkpoint opened without an error');
     },
     (error) => error,
   );
@@ -54,7 +54,7 @@ async function openError(path: string): Promise<AustreamError> {
 }
 
 describe('a checkpoint', () => {
-  it('gives every parameter of the architecture, in fp32', async () => {
+  it('reads every parameter of the architecture in fp32', async () => {
     const checkpoint = await open(folder());
     for (const [name, shape] of parameterManifest(TINY).parameters)
       expect(checkpoint.read(name, shape)).toEqual(randomWeights.read(name, shape));
@@ -74,7 +74,7 @@ describe('a checkpoint', () => {
     }
   });
 
-  it("lets PyTorch's step counters be", async () => {
+  it("ignores PyTorch's num_batches_tracked", async () => {
     const tensors = tinyTensors();
     tensors.set('backbone.stem.bn.num_batches_tracked', {
       dtype: 'I64',
@@ -84,7 +84,7 @@ describe('a checkpoint', () => {
     (await open(folder({ tensors }))).close();
   });
 
-  it('renames by the longest beginning, and leaves out what model.json leaves out', async () => {
+  it('maps names by the longest prefix, and leaves out tensors mapped to null', async () => {
     const tensors = new Map(
       [...tinyTensors()].map(([name, tensor]) => [name.replace(/^backbone\./, 'timm.'), tensor]),
     );
@@ -100,7 +100,7 @@ describe('a checkpoint', () => {
     checkpoint.close();
   });
 
-  it('is refused with the list of what is missing, misshapen and unknown', async () => {
+  it('throws MODEL_INVALID and lists missing tensors, wrong shapes and unknown tensors', async () => {
     const tensors = tinyTensors();
     tensors.delete('vivit.head.weight');
     tensors.set('nguyen.fusion.2.bias', float32Tensor(new Float32Array(11), [11]));
@@ -108,11 +108,11 @@ describe('a checkpoint', () => {
     const error = await openError(folder({ tensors }));
     expect(error.code).toBe('MODEL_INVALID');
     expect(error.message).toContain('1 missing:\n      vivit.head.weight [12,16]');
-    expect(error.message).toContain('1 of another shape:\n      nguyen.fusion.2.bias is [11], not [12]');
+    expect(error.message).toContain('1 with another shape:\n      nguyen.fusion.2.bias is [11], not [12]');
     expect(error.message).toContain('1 unknown:\n      emotion.head.weight');
   });
 
-  it('is refused when it belongs to another preset, in a few lines', async () => {
+  it('throws a short error if it belongs to another preset', async () => {
     const error = await openError(folder({ manifest: { preset: 'paper', architecture: undefined } }));
     expect(error.code).toBe('MODEL_INVALID');
     expect(error.message).toMatch(/preset paper:\n\s+\d+ missing:/);
@@ -120,11 +120,11 @@ describe('a checkpoint', () => {
   });
 
   it.each([
-    ['cut off', (bytes: Buffer) => bytes.subarray(0, bytes.length - 100), /is cut off/],
-    ['cut off in its header', (bytes: Buffer) => bytes.subarray(0, 50), /is cut off/],
+    ['truncated', (bytes: Buffer) => bytes.subarray(0, bytes.length - 100), /is truncated/],
+    ['truncated in its header', (bytes: Buffer) => bytes.subarray(0, 50), /is truncated/],
     ['empty', () => Buffer.alloc(0), /not a \.safetensors file/],
     [
-      'another kind of file',
+      'another file format',
       () => Buffer.from('<!doctype html><html>not found</html>'),
       /not a \.safetensors/,
     ],
@@ -134,7 +134,7 @@ describe('a checkpoint', () => {
       /bytes, model\.json says/,
     ],
     [
-      'changed in one bit',
+      'changed by one bit',
       (bytes: Buffer) => {
         const changed = Buffer.from(bytes);
         changed[changed.length - 1]! ^= 1;
@@ -142,19 +142,19 @@ describe('a checkpoint', () => {
       },
       /has sha256 [0-9a-f]{64}, model\.json says/,
     ],
-  ])('is refused when its file is %s', async (_, file, message) => {
+  ])('throws MODEL_INVALID if its file is %s', async (_, file, message) => {
     const error = await openError(folder({ file }));
     expect(error.code).toBe('MODEL_INVALID');
     expect(error.message).toMatch(message);
   });
 
-  it('is refused when its file is not there', async () => {
+  it('throws MODEL_NOT_FOUND if its file is missing', async () => {
     const path = folder();
     unlinkSync(join(path, 'weights.safetensors'));
     expect((await openError(path)).code).toBe('MODEL_NOT_FOUND');
   });
 
-  it.each([NaN, Infinity, -Infinity])('names the tensor and place of a weight that is %s', async (bad) => {
+  it.each([NaN, Infinity, -Infinity])('names the tensor and position of a weight that is %s', async (bad) => {
     const tensors = tinyTensors();
     const values = randomWeights.read('vivit.head.weight', [12, 16]);
     values[37] = bad;
@@ -164,7 +164,7 @@ describe('a checkpoint', () => {
     checkpoint.close();
   });
 
-  it('refuses integers as weights', async () => {
+  it('throws if weights are integers', async () => {
     const tensors = tinyTensors();
     tensors.set('vivit.head.bias', { dtype: 'I8', shape: [12], bytes: new Uint8Array(12) });
     const checkpoint = await open(folder({ tensors }));
@@ -174,9 +174,9 @@ describe('a checkpoint', () => {
 });
 
 describe('model.json', () => {
-  const mistakes: [string, object, RegExp][] = [
+  const invalidManifests: [string, object, RegExp][] = [
     ['an unknown preset', { preset: 'huge' }, /preset: /],
-    ['no architecture for custom', { architecture: undefined }, /architecture: is needed/],
+    ['no architecture for custom', { architecture: undefined }, /architecture: is required/],
     [
       'heads that do not divide',
       { architecture: { ...TINY, vivit: { ...TINY.vivit, heads: 3 } } },
@@ -184,25 +184,25 @@ describe('model.json', () => {
     ],
     ['AUs in another order', { aus: [...AU_NAMES].reverse() }, /in this order/],
     ['a threshold too high', { thresholds: { au01: 2 } }, /thresholds\.au01/],
-    ['a σ that does not smooth', { smoothing: { causal: 0, centered: 3 } }, /smoothing\.causal/],
+    ['σ 0', { smoothing: { causal: 0, centered: 3 } }, /smoothing\.causal/],
     [
       'a path for a file',
       { weights: [{ file: '../w', bytes: 1, sha256: 'ab' }] },
       /weights\.0\.file.*\n.*sha256/,
     ],
     [
-      'a preset whose architecture it contradicts',
+      'an architecture that contradicts its preset',
       { preset: 'edge', architecture: { ...PRESETS.edge, stem: 24 } },
       /architecture\.stem: is 24, but preset edge has 32/,
     ],
   ];
-  it.each(mistakes)('is refused with %s', (_, manifest, message) => {
+  it.each(invalidManifests)('throws on %s', (_, manifest, message) => {
     const path = folder({ manifest });
     expect(() => readManifest(path)).toThrow(AustreamError);
     expect(() => readManifest(path)).toThrow(message);
   });
 
-  it('is refused where it is no JSON, and missed where it is not there', () => {
+  it('throws MODEL_INVALID if it is not JSON, MODEL_NOT_FOUND if it is missing', () => {
     const path = folder();
     writeFileSync(join(path, 'model.json'), '{');
     expect(() => readManifest(path)).toThrow(/not a valid model\.json/);

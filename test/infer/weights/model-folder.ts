@@ -7,7 +7,7 @@ import { architectureSchema } from '../../../src/infer/model/architecture.ts';
 import { parameterManifest } from '../../../src/infer/model/parameter-manifest.ts';
 import { randomWeights } from '../../../src/infer/weights/random-weights.ts';
 
-/** Small enough to write and read in no time, with every kind of layer. */
+/** The smallest architecture with every kind of layer. */
 export const TINY = architectureSchema.parse({
   stem: 8,
   depths: [1, 1, 1, 2],
@@ -23,7 +23,7 @@ export function float32Tensor(values: Float32Array, shape: readonly number[]) {
   return { dtype: 'F32', shape, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
 }
 
-/** Every parameter of TINY, by formula. */
+/** Every parameter of TINY, with random weights. */
 export function tinyTensors(): Tensors {
   const { parameters } = parameterManifest(TINY);
   return new Map(
@@ -31,12 +31,13 @@ export function tinyTensors(): Tensors {
   );
 }
 
+/** The bytes of a .safetensors file. */
 export function encodeSafetensors(tensors: Tensors): Buffer {
-  let at = 0;
+  let offset = 0;
   const header = Object.fromEntries(
     [...tensors].map(([name, { dtype, shape, bytes }]) => {
-      const data_offsets = [at, at + bytes.length];
-      at += bytes.length;
+      const data_offsets = [offset, offset + bytes.length];
+      offset += bytes.length;
       return [name, { dtype, shape, data_offsets }];
     }),
   );
@@ -46,7 +47,7 @@ export function encodeSafetensors(tensors: Tensors): Buffer {
   return Buffer.concat([length, text, ...[...tensors.values()].map(({ bytes }) => bytes)]);
 }
 
-/** A model's folder. `file` replaces the bytes after model.json was made; `manifest` changes model.json. */
+/** Creates a model folder. `file` changes the weights after their checksum was taken; `manifest` overrides model.json. */
 export function modelFolder({
   tensors = tinyTensors(),
   file,
