@@ -1,11 +1,11 @@
 /**
- * The model's speed, as ratios within one run: what embedding each crop once saves, ONNX Runtime against PyTorch eager
- * with the same weights and threads, and every engine of this host.
+ * Benchmarks of the model, as ratios within one run: incremental inference (each crop embedded once) against a full
+ * recompute, ONNX Runtime against PyTorch eager with the same weights and threads, and every engine of this host.
  *
  *   node bench/model.ts [compare | engines] [--torch PYTHON] [--rounds N] [--threads N]
  *
- * PYTHON: an interpreter with training/requirements.txt (default: training/.venv/bin/python); without one the
- * comparison with PyTorch is left out.
+ * PYTHON: an interpreter with training/requirements.txt (default: training/.venv/bin/python). Without it the comparison
+ * with PyTorch is skipped.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -24,7 +24,7 @@ import { randomWeights, uniform } from '../src/infer/weights/random-weights.ts';
 const training = fileURLToPath(new URL('../training', import.meta.url));
 const {
   values: flags,
-  positionals: [part],
+  positionals: [section],
 } = parseArgs({
   allowPositionals: true,
   options: {
@@ -38,20 +38,20 @@ const rounds = Number(flags.rounds);
 const HOP = 16;
 
 /**
- * Milliseconds by the clock, and of processor time: where other programs share the machine, only the latter is
- * comparable, and only with one thread, because threads that wait for each other may spin.
+ * Wall-clock and CPU time in milliseconds. On a shared machine only CPU time is comparable, and only with one thread,
+ * because waiting threads may spin.
  */
 interface Cost {
   readonly wall: number;
   readonly cpu: number;
 }
 
-function median(costs: readonly Cost[], of: keyof Cost): number {
-  const sorted = costs.map((cost) => cost[of]).sort((a, b) => a - b);
+function median(costs: readonly Cost[], clock: keyof Cost): number {
+  const sorted = costs.map((cost) => cost[clock]).sort((a, b) => a - b);
   return sorted[sorted.length >> 1]!;
 }
 
-async function timed(work: () => Promise<unknown>): Promise<Cost> {
+async function measureCost(work: () => Promise<unknown>): Promise<Cost> {
   const before = process.cpuUsage();
   const start = performance.now();
   await work();
@@ -59,7 +59,7 @@ async function timed(work: () => Promise<unknown>): Promise<Cost> {
   return { wall: performance.now() - start, cpu: (user + system) / 1_000 };
 }
 
-/** Incremental and full, and PyTorch's frame and window encoder, in turns. */
+/** Measures incremental and full inference and PyTorch's encoders, interleaved, and prints the ratios. */
 async function compare(name: PresetName, torch: Torch | null): Promise<void> {
   const net = preset(name);
   const engine = await OnnxEngine.open(net, randomWeights, { precision: 'fp32', hop: HOP, threads });
@@ -72,35 +72,36 @@ async function compare(name: PresetName, torch: Torch | null): Promise<void> {
     }
   };
   const oneWindow = windows.subarray(0, windows.length / 4);
-  const work: Record<string, () => Promise<Cost>> = {
+  const workloads: Record<string, () => Promise<Cost>> = {
     hop: () =>
-      timed(async () => {
+      measureCost(async () => {
         await embed(HOP);
         await engine.scoreNewest(oneWindow, 1);
       }),
     full: () =>
-      timed(async () => {
+      measureCost(async () => {
         await embed(256);
         await engine.score(oneWindow, 1);
       }),
   };
   for (const n of [1, 16, 64]) {
-    work[`frame ${n}`] = () => timed(() => engine.encode(pixels.subarray(0, n * CROP_BYTES), n));
-    if (torch) work[`torch frame ${n}`] = () => torch.run(`frame ${n}`);
+    workloads[`frame ${n}`] = () => measureCost(() => engine.encode(pixels.subarray(0, n * CROP_BYTES), n));
+    if (torch) workloads[`torch frame ${n}`] = () => torch.run(`frame ${n}`);
   }
   for (const n of [1, 4]) {
-    work[`window ${n}`] = () => timed(() => engine.score(windows.subarray(0, (windows.length / 4) * n), n));
-    if (torch) work[`torch window ${n}`] = () => torch.run(`window ${n}`);
+    workloads[`window ${n}`] = () =>
+      measureCost(() => engine.score(windows.subarray(0, (windows.length / 4) * n), n));
+    if (torch) workloads[`torch window ${n}`] = () => torch.run(`window ${n}`);
   }
-  const costs: Record<string, Cost[]> = Object.fromEntries(Object.keys(work).map((key) => [key, []]));
+  const costs: Record<string, Cost[]> = Object.fromEntries(Object.keys(workloads).map((key) => [key, []]));
   for (let round = -1; round < rounds; round++)
-    for (const [key, run] of Object.entries(work)) {
+    for (const [key, run] of Object.entries(workloads)) {
       const cost = await run();
       if (round >= 0) costs[key]!.push(cost);
     }
   await engine.close();
-  const ratio = (slow: string, fast: string, of: keyof Cost) =>
-    `${(median(costs[slow]!, of) / median(costs[fast]!, of)).toFixed(2)}×`;
+  const ratio = (slow: string, fast: string, clock: keyof Cost) =>
+    `${(median(costs[slow]!, clock) / median(costs[fast]!, clock)).toFixed(2)}×`;
   const row = (label: string, slow: string, fast: string) => {
     const figures = [slow, fast].map(
       (key) => `${median(costs[key]!, 'wall').toFixed(1)} (${median(costs[key]!, 'cpu').toFixed(1)})`,
@@ -108,26 +109,24 @@ async function compare(name: PresetName, torch: Torch | null): Promise<void> {
     return `| ${label} | ${figures.join(' | ')} | ${ratio(slow, fast, 'wall')} | ${ratio(slow, fast, 'cpu')} |`;
   };
   console.log(
-    `\n### ${name}, fp32, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ms by the clock (of processor time)\n`,
+    `\n### ${name}, fp32, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ms wall-clock (CPU)\n`,
   );
-  console.log(
-    '| | full recompute | incremental | ratio by the clock | of processor time |\n|---|---|---|---|---|',
-  );
+  console.log('| | full recompute | incremental | wall-clock ratio | CPU ratio |\n|---|---|---|---|---|');
   console.log(row(`one hop of ${HOP} crops`, 'full', 'hop'));
   if (!torch) return;
   console.log(
-    `\n| | PyTorch ${torch.version} eager | ONNX Runtime | ratio by the clock | of processor time |\n|---|---|---|---|---|`,
+    `\n| | PyTorch ${torch.version} eager | ONNX Runtime | wall-clock ratio | CPU ratio |\n|---|---|---|---|---|`,
   );
   costs['torch hop'] = costs[`torch frame ${HOP}`]!.map((frame, i) => {
     const window = costs['torch window 1']![i]!;
     return { wall: frame.wall + window.wall, cpu: frame.cpu + window.cpu };
   });
-  console.log(row(`one hop of ${HOP} crops, in PyTorch with its window whole`, 'torch hop', 'hop'));
+  console.log(row(`one hop of ${HOP} crops, in PyTorch with the whole window`, 'torch hop', 'hop'));
   for (const n of [1, 16, 64]) console.log(row(`${n} crops embedded`, `torch frame ${n}`, `frame ${n}`));
-  for (const n of [1, 4]) console.log(row(`${n} windows scored whole`, `torch window ${n}`, `window ${n}`));
+  for (const n of [1, 4]) console.log(row(`${n} whole windows scored`, `torch window ${n}`, `window ${n}`));
 }
 
-/** PyTorch in a process of its own, asked for one run at a time. */
+/** PyTorch in a child process that executes one run per request. */
 class Torch {
   readonly version: string;
   readonly #process: ChildProcess;
@@ -148,8 +147,8 @@ class Torch {
     return new Torch(child, lines, String(value).split(' ')[1] ?? '');
   }
 
-  async run(what: string): Promise<Cost> {
-    this.#process.stdin!.write(`${what}\n`);
+  async run(command: string): Promise<Cost> {
+    this.#process.stdin!.write(`${command}\n`);
     const [wall = NaN, cpu = NaN] = String((await this.#lines.next()).value)
       .split(' ')
       .map(Number);
@@ -162,18 +161,18 @@ class Torch {
   }
 }
 
-if (part !== 'engines')
+if (section !== 'engines')
   for (const name of ['paper-compact', 'edge'] as const) {
     const torch = await Torch.start(flags.torch, name);
     await compare(name, torch);
     await torch?.stop();
   }
-if (part !== 'compare')
+if (section !== 'compare')
   for (const name of ['edge', 'paper-compact', 'paper'] as const) {
     const results = [];
-    // TensorFlow.js on the processor takes minutes for what the large presets ask.
-    for (const way of availableEngineConfigs())
-      if (name === 'edge' || way.device !== 'wasm')
-        results.push(await benchmarkEngine(way, { preset: name, hop: HOP, threads, seconds: 1 }));
+    // TensorFlow.js on the CPU would take minutes for the large presets.
+    for (const config of availableEngineConfigs())
+      if (name === 'edge' || config.device !== 'wasm')
+        results.push(await benchmarkEngine(config, { preset: name, hop: HOP, threads, seconds: 1 }));
     console.log(`\n### ${name}: engines of this host, hop ${HOP}\n\n\`\`\`\n${benchTable(results)}\n\`\`\``);
   }
