@@ -55,9 +55,9 @@ export function quantizeInt8(
  * Number of adjacent groups of a grouped convolution to merge into one of 16 channels, else 1. ONNX Runtime's NCHWc
  * convolution needs whole blocks of 16 channels; the zeros between merged groups cost less than its fallback.
  */
-export function mergeableGroups([out = 0, each = 0]: Shape, groups: number): number {
-  const merged = CHANNEL_BLOCK / each;
-  const fits = groups > 1 && each > 1 && out / groups === each && Number.isInteger(merged);
+export function mergeableGroups([out = 0, inPerGroup = 0]: Shape, groups: number): number {
+  const merged = CHANNEL_BLOCK / inPerGroup;
+  const fits = groups > 1 && inPerGroup > 1 && out / groups === inPerGroup && Number.isInteger(merged);
   return fits && groups % merged === 0 ? merged : 1;
 }
 
@@ -67,16 +67,16 @@ export function mergeableGroups([out = 0, each = 0]: Shape, groups: number): num
  */
 export function mergeGroups(
   weight: Float32Array,
-  [out = 0, each = 0, height = 0, width = 0]: Shape,
+  [out = 0, inPerGroup = 0, height = 0, width = 0]: Shape,
   groups: number,
   merged: number,
 ): Float32Array {
   if (merged === 1) return weight;
-  const size = each * height * width;
+  const kernelSize = inPerGroup * height * width;
   const wide = new Float32Array(weight.length * merged);
   for (let o = 0; o < out; o++) {
     const block = Math.floor(o / (out / groups)) % merged;
-    wide.set(weight.subarray(o * size, (o + 1) * size), (o * merged + block) * size);
+    wide.set(weight.subarray(o * kernelSize, (o + 1) * kernelSize), (o * merged + block) * kernelSize);
   }
   return wide;
 }

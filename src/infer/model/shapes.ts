@@ -16,8 +16,8 @@ export function convShape(shape: Shape, options: ConvOptions): Shape {
 /** Padding in pixels before and after a dimension of `size` pixels. */
 export function convPadding(size: number, { kernel, stride = 1, padding }: ConvOptions): [number, number] {
   if (padding !== 'same') {
-    const each = padding ?? Math.floor((kernel - 1) / 2);
-    return [each, each];
+    const margin = padding ?? Math.floor((kernel - 1) / 2);
+    return [margin, margin];
   }
   const total = Math.max(0, (Math.ceil(size / stride) - 1) * stride + kernel - size);
   return [Math.floor(total / 2), Math.ceil(total / 2)];

@@ -104,9 +104,9 @@ function verifyTensors(manifest: Manifest, tensors: ReadonlyMap<string, { shape:
   const missing: string[] = [];
   const wrongShape: string[] = [];
   for (const [name, shape] of parameters) {
-    const found = tensors.get(name)?.shape;
-    if (!found) missing.push(`${name} [${shape}]`);
-    else if (found.join() !== shape.join()) wrongShape.push(`${name} is [${found}], not [${shape}]`);
+    const actual = tensors.get(name)?.shape;
+    if (!actual) missing.push(`${name} [${shape}]`);
+    else if (actual.join() !== shape.join()) wrongShape.push(`${name} is [${actual}], not [${shape}]`);
   }
   const extra = [...tensors.keys()].filter((name) => !parameters.has(name));
   const problems = [

@@ -53,15 +53,15 @@ export function maxSampleError(values: Float32Array, expected: Sample): number {
 
 /** Layers whose relative error exceeds `tolerance`, in the order of the graph: the first is the cause. */
 export function layerMismatches(
-  found: ReadonlyMap<string, Float32Array>,
+  outputs: ReadonlyMap<string, Float32Array>,
   taps: Readonly<Record<string, Sample>>,
   tolerance: number,
 ): string[] {
   return Object.entries(taps)
-    .filter(([name]) => found.has(name))
+    .filter(([name]) => outputs.has(name))
     .map(([name, expected]) => ({
       name,
-      error: maxSampleError(found.get(name)!, expected) / expected.largest,
+      error: maxSampleError(outputs.get(name)!, expected) / expected.largest,
     }))
     .filter(({ error }) => !(error <= tolerance))
     .map(({ name, error }) => `${name}: ${error.toExponential(1)}`);
@@ -71,8 +71,8 @@ export function layerMismatches(
 export function recordLayerOutputs<T>(
   ops: Ops<T>,
   names: ReadonlySet<string>,
-): { ops: Ops<T>; found: Map<string, T> } {
-  const found = new Map<string, T>();
+): { ops: Ops<T>; outputs: Map<string, T> } {
+  const outputs = new Map<string, T>();
   const recording = new Proxy(ops, {
     get(target, key) {
       const operator = target[key as keyof Ops<T>] as (...args: unknown[]) => T;
@@ -80,10 +80,10 @@ export function recordLayerOutputs<T>(
         const result = operator.apply(target, args);
         const name = args[1];
         if (typeof name === 'string' && names.has(name))
-          found.set(name, ops.shape(result).length === 4 ? ops.tokens(result) : result);
+          outputs.set(name, ops.shape(result).length === 4 ? ops.tokens(result) : result);
         return result;
       };
     },
   });
-  return { ops: recording, found };
+  return { ops: recording, outputs };
 }

@@ -56,8 +56,8 @@ async function run(
   );
   const session = await OnnxSession.open(join(folder, `${name}.onnx`), { threads: 2 });
   try {
-    const outputs = await session.run({ x: { data: input.data, shape: [input.n, ...rest] } });
-    return new Map(Object.entries(outputs).map(([key, { data }]) => [key, data]));
+    const results = await session.run({ x: { data: input.data, shape: [input.n, ...rest] } });
+    return new Map(Object.entries(results).map(([key, { data }]) => [key, data]));
   } finally {
     await session.close();
   }
@@ -80,7 +80,7 @@ async function frames(name: PresetName, taps: ReadonlySet<string>, precision?: G
   const encode = (ops: Ops<Value>, x: Value) => {
     const recording = recordLayerOutputs(ops, taps);
     const embeddings = frameEncoder(recording.ops, x, preset(name));
-    return { ...Object.fromEntries(recording.found), embeddings };
+    return { ...Object.fromEntries(recording.outputs), embeddings };
   };
   return run(`${name}-frame`, pixels(2), encode, precision);
 }
@@ -98,7 +98,7 @@ async function scores(
   const score = (ops: Ops<Value>, x: Value) => {
     const recording = recordLayerOutputs(ops, taps);
     const output = windowEncoder(recording.ops, x, net, newest);
-    return { ...Object.fromEntries(recording.found), scores: output };
+    return { ...Object.fromEntries(recording.outputs), scores: output };
   };
   return run(`${name}-window`, windows(preset(name)), score, precision);
 }
@@ -108,7 +108,7 @@ const noTaps = new Set<string>();
 describe('RegNetY-400MF', () => {
   it("matches timm's regnety_004 layer by layer", async () => {
     const golden = readGolden<{ features: Sample; taps: Record<string, Sample> }>('regnety_004');
-    const found = await run('regnety', pixels(2), (ops, x) => {
+    const outputs = await run('regnety', pixels(2), (ops, x) => {
       const recording = recordLayerOutputs(ops, new Set(Object.keys(golden.taps)));
       const std = [0.229, 0.224, 0.225];
       const image = ops.image(
@@ -117,11 +117,11 @@ describe('RegNetY-400MF', () => {
         [-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225],
       );
       const features = ops.tokens(regnet(recording.ops, image, 'backbone', preset('paper')));
-      return { ...Object.fromEntries(recording.found), features };
+      return { ...Object.fromEntries(recording.outputs), features };
     });
-    expect([...found.keys()].sort()).toEqual([...Object.keys(golden.taps), 'features'].sort());
-    expect(layerMismatches(found, golden.taps, 1e-5)).toEqual([]);
-    expect(maxSampleError(found.get('features')!, golden.features)).toBeLessThan(
+    expect([...outputs.keys()].sort()).toEqual([...Object.keys(golden.taps), 'features'].sort());
+    expect(layerMismatches(outputs, golden.taps, 1e-5)).toEqual([]);
+    expect(maxSampleError(outputs.get('features')!, golden.features)).toBeLessThan(
       1e-5 * golden.features.largest,
     );
   });
@@ -139,9 +139,9 @@ describe.each(['edge', 'paper-compact', 'paper'] as const)('preset %s', (name) =
   it('matches PyTorch in fp32 layer by layer', async () => {
     const frame = await frames(name, taps);
     const window = await scores(name, taps);
-    const found = new Map([...frame, ...window]);
-    expect(Object.keys(golden.taps).filter((tap) => !found.has(tap))).toEqual([]);
-    expect(layerMismatches(found, golden.taps, 1e-5)).toEqual([]);
+    const outputs = new Map([...frame, ...window]);
+    expect(Object.keys(golden.taps).filter((tap) => !outputs.has(tap))).toEqual([]);
+    expect(layerMismatches(outputs, golden.taps, 1e-5)).toEqual([]);
     expect(maxSampleError(frame.get('embeddings')!, golden.embeddings)).toBeLessThan(1e-5);
     expect(maxSampleError(window.get('scores')!, golden.scores.ensemble)).toBeLessThan(1e-5);
     expect(maxAbsDifference(window.get('scores')!.slice(-16 * 12), golden.newest)).toBeLessThan(1e-5);
@@ -171,8 +171,8 @@ describe.each(['edge', 'paper-compact', 'paper'] as const)('preset %s', (name) =
     const score = (ops: Ops<Value>, x: Value) => ({
       scores: windowEncoder(ops, ops.slice(x, 2, from, to), net, 256),
     });
-    const found = await run(`${name}-${member}`, window, score);
-    expect(maxSampleError(found.get('scores')!, golden.scores[member])).toBeLessThan(1e-5);
+    const outputs = await run(`${name}-${member}`, window, score);
+    expect(maxSampleError(outputs.get('scores')!, golden.scores[member])).toBeLessThan(1e-5);
   });
 });
 

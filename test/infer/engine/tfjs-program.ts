@@ -22,7 +22,7 @@ import {
 } from './golden.ts';
 
 /**
- * Runs in its own process, because TensorFlow.js has one backend per process, and native TensorFlow is found through
+ * Runs in its own process, because TensorFlow.js has one backend per process, and native TensorFlow is outputs through
  * NODE_PATH. Usage: node tfjs.ts BACKEND parity PRESET | leaks HOPS; prints JSON.
  */
 const [backend, command, argument] = process.argv.slice(2) as [TfjsBackend, string, string];
@@ -32,14 +32,14 @@ const tf = await loadTensorflow(backend, 1);
 /** Outputs of one run by name. */
 function run(compute: (ops: Ops<Tensor>) => Record<string, Tensor>): Map<string, Float32Array> {
   const ops = new TfjsOps(tf, randomWeights);
-  const found = tf.tidy(() =>
+  const outputs = tf.tidy(() =>
     Object.entries(compute(ops)).map(([name, x]): [string, Float32Array] => [
       name,
       x.dataSync() as Float32Array,
     ]),
   );
   ops.dispose();
-  return new Map(found);
+  return new Map(outputs);
 }
 
 function parity(name: PresetName) {
@@ -53,22 +53,22 @@ function parity(name: PresetName) {
       tf.tensor(goldenCrops('crops', 2), [2, 112, 112, 3], 'int32'),
       net,
     );
-    return { ...Object.fromEntries(recording.found), embeddings };
+    return { ...Object.fromEntries(recording.outputs), embeddings };
   });
   const size = embeddingSize(net);
   const window = uniform('window', 256 * size);
   const scored = run((ops) => {
     const recording = recordLayerOutputs(ops, taps);
     const scores = windowEncoder(recording.ops, tf.tensor(window, [1, 256, size]), net, 256);
-    return { ...Object.fromEntries(recording.found), scores };
+    return { ...Object.fromEntries(recording.outputs), scores };
   });
   const newest = run((ops) => ({
     scores: windowEncoder(ops, tf.tensor(window, [1, 256, size]), net, 16),
   })).get('scores')!;
-  const found = new Map([...frame, ...scored]);
+  const outputs = new Map([...frame, ...scored]);
   return {
-    missing: [...taps].filter((tap) => !found.has(tap)),
-    mismatches: layerMismatches(found, golden.taps, 1e-4),
+    missing: [...taps].filter((tap) => !outputs.has(tap)),
+    mismatches: layerMismatches(outputs, golden.taps, 1e-4),
     scores: maxAbsDifference(golden.newest, scored.get('scores')!.slice(-16 * 12)),
     newest: maxAbsDifference(golden.newest, newest),
   };

@@ -56,13 +56,13 @@ function parameterBytes(kind: GraphKind, net: Architecture): number {
 /** Reports each parameter's bytes when it is first read. */
 function withProgress(parameters: Parameters, total: number, task: string, progress?: Progress): Parameters {
   if (!progress) return parameters;
-  const seen = new Set<string>();
+  const counted = new Set<string>();
   let done = 0;
   return {
     read(name: string, shape: Shape) {
       const values = parameters.read(name, shape);
-      if (!seen.has(name)) done += values.byteLength;
-      seen.add(name);
+      if (!counted.has(name)) done += values.byteLength;
+      counted.add(name);
       progress(task, done, total);
       return values;
     },

@@ -6,15 +6,15 @@ import { convPadding } from '../../model/shapes.ts';
  * convolution: groups become a block-diagonal dense kernel.
  */
 export function denseKernel(weight: Float32Array, shape: Shape, groups: number): Float32Array {
-  const [out = 0, each = 0, height = 0, width = 0] = shape;
-  const dense = new Float32Array(height * width * each * groups * out);
-  const outEach = out / groups;
+  const [out = 0, inPerGroup = 0, height = 0, width = 0] = shape;
+  const dense = new Float32Array(height * width * inPerGroup * groups * out);
+  const outPerGroup = out / groups;
   let source = 0;
   for (let o = 0; o < out; o++) {
-    const first = Math.floor(o / outEach) * each;
-    for (let i = first; i < first + each; i++)
-      for (let at = 0; at < height * width; at++)
-        dense[(at * each * groups + i) * out + o] = weight[source++]!;
+    const first = Math.floor(o / outPerGroup) * inPerGroup;
+    for (let i = first; i < first + inPerGroup; i++)
+      for (let position = 0; position < height * width; position++)
+        dense[(position * inPerGroup * groups + i) * out + o] = weight[source++]!;
   }
   return dense;
 }
@@ -24,7 +24,8 @@ export function depthwiseKernel(weight: Float32Array, shape: Shape): Float32Arra
   const [channels = 0, , height = 0, width = 0] = shape;
   const kernel = new Float32Array(weight.length);
   for (let c = 0; c < channels; c++)
-    for (let at = 0; at < height * width; at++) kernel[at * channels + c] = weight[c * height * width + at]!;
+    for (let position = 0; position < height * width; position++)
+      kernel[position * channels + c] = weight[c * height * width + position]!;
   return kernel;
 }
 

@@ -123,11 +123,15 @@ export class TfjsOps implements Ops<Tensor> {
     const tf = this.#tf;
     const [n = 0, i = 0, d = 0] = shapes.attentionShape(q.shape, k.shape, v.shape, heads, causal);
     const j = k.shape[1]!;
-    const each = d / heads;
-    // n s d → n·heads s each
+    const headSize = d / heads;
+    // n s d → n·heads s headSize
     const split = (x: Tensor, s: number): Tensor3D =>
-      tf.reshape(tf.transpose(tf.reshape(x, [n, s, heads, each]), [0, 2, 1, 3]), [n * heads, s, each]);
-    const scaled = tf.mul(split(q, i), this.constant([1 / Math.sqrt(each)], [1]));
+      tf.reshape(tf.transpose(tf.reshape(x, [n, s, heads, headSize]), [0, 2, 1, 3]), [
+        n * heads,
+        s,
+        headSize,
+      ]);
+    const scaled = tf.mul(split(q, i), this.constant([1 / Math.sqrt(headSize)], [1]));
     let scores: Tensor = tf.matMul(scaled, split(k, j), false, true); // n·heads i j
     if (causal)
       scores = tf.add(
@@ -135,7 +139,7 @@ export class TfjsOps implements Ops<Tensor> {
         this.#cached('causal', [1, i, j], () => causalMask(i, j)),
       );
     const attended = tf.matMul(tf.softmax(scores) as Tensor3D, split(v, j));
-    return tf.reshape(tf.transpose(tf.reshape(attended, [n, heads, i, each]), [0, 2, 1, 3]), [n, i, d]);
+    return tf.reshape(tf.transpose(tf.reshape(attended, [n, heads, i, headSize]), [0, 2, 1, 3]), [n, i, d]);
   }
   mean(x: Tensor, axis: number): Tensor {
     return this.#tf.mean(x, axis);
