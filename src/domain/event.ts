@@ -42,8 +42,8 @@ export type ActivationPhase = 'ONSET' | 'OFFSET';
 export type ActivationEnd = 'below_threshold' | 'track_ended' | 'gap' | 'unreliable' | 'epoch_ended';
 
 /**
- * One AU of one face from onset to offset: record of topic `au.activations`. The ONSET record is emitted once the AU has
- * been active for the minimum duration; the OFFSET record with the same `activationId` completes it.
+ * One AU of one face from onset to offset: record of topic `au.activations`. The ONSET record is emitted once the AU
+ * has been active for the minimum duration; the OFFSET record with the same `activationId` completes it.
  */
 export interface AuActivation {
   /** `activationId/phase`: deterministic, so that a consumer can drop a redelivery. */

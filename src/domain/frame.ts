@@ -28,8 +28,8 @@ export interface FrameStamp {
 }
 
 /**
- * Planar YUV 4:2:0 image, limited range unless `fullRange`. Planes are views, valid until the next frame. Strides are in
- * bytes and multiples of 4.
+ * Planar YUV 4:2:0 image, limited range unless `fullRange`. Planes are views, valid until the next frame. Strides are
+ * in bytes and multiples of 4.
  */
 export interface I420Image {
   readonly width: number;

@@ -32,8 +32,8 @@ export type ActivationState = readonly (readonly [AuName, OpenActivation])[];
 
 /**
  * Turns the smoothed scores of one track into activations, with hysteresis: an activation opens when the score reaches
- * the AU's threshold, is emitted (ONSET) once it has lasted `minSeconds`, and closes (OFFSET) when the score falls below
- * `release` × threshold. Frames without scores change nothing.
+ * the AU's threshold, is emitted (ONSET) once it has lasted `minSeconds`, and closes (OFFSET) when the score falls
+ * below `release` × threshold. Frames without scores change nothing.
  */
 export class ActivationTracker {
   readonly #options: InferOptions['activations'];

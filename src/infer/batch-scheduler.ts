@@ -63,7 +63,9 @@ export class BatchScheduler {
     this.schedule();
   }
 
-  /** As `addBarrier`, without waiting for the batch deadline. Resolves after `run`; rejects when the scheduler fails. */
+  /**
+   * As `addBarrier`, without waiting for the batch deadline. Resolves after `run`; rejects when the scheduler fails.
+   */
   barrier(run: () => void | Promise<void>): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#queue.add({

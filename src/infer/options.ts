@@ -58,7 +58,9 @@ export const inferOptions = z.strictObject({
       release: z.number().min(0).max(1).default(0.8),
     })
     .prefault({}),
-  /** Capacity of the inference queue in crops. When full, live cameras drop their oldest crops; files wait from half. */
+  /**
+   * Capacity of the inference queue in crops. When full, live cameras drop their oldest crops; files wait from half.
+   */
   maxWaiting: z.number().int().min(1).max(100_000).default(512),
   /** A gap between two reliable crops of a track longer than this starts a new window. */
   gapSeconds: z.number().min(0.1).max(60).default(1),

@@ -19,7 +19,8 @@ export interface QueuedBarrier {
 
 /**
  * Bounded first-in, first-out queue of the crops of all cameras in front of the model. A batch is due when `max` crops
- * are queued, when the oldest crop has waited `deadlineMs`, when a barrier is first, or when an urgent barrier is queued.
+ * are queued, when the oldest crop has waited `deadlineMs`, when a barrier is first, or when an urgent barrier is
+ * queued.
  */
 export class InferenceQueue {
   readonly #capacity: number;

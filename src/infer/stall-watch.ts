@@ -16,8 +16,8 @@ export class StallWatch {
   }
 
   /**
-   * Checks every `ms` until the returned function is called. Calls `onStall` with ENGINE_FAILED if the model was busy at
-   * the last check, is busy now, and returned nothing in between.
+   * Checks every `ms` until the returned function is called. Calls `onStall` with ENGINE_FAILED if the model was busy
+   * at the last check, is busy now, and returned nothing in between.
    */
   start(ms: number, onStall: (error: AustreamError) => void): () => void {
     const progress = () => (this.#busy() ? this.#results : null);

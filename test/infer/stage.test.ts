@@ -73,7 +73,7 @@ function fullRecompute(crops: readonly FaceCrop[], hop: number): Map<number, num
 }
 
 describe('InferStage', () => {
-  it('equals a full recompute over random tracks, gaps, lost frames, hops and batches; embeds each crop once', async () => {
+  it('equals a full recompute over random tracks, gaps, lost frames, hops, batches; embeds each crop once', async () => {
     const step = fc.record({
       trackId: fc.integer({ min: 1, max: 3 }),
       skip: fc.oneof({ weight: 12, arbitrary: fc.constant(1) }, fc.integer({ min: 2, max: 40 })),
@@ -121,7 +121,7 @@ describe('InferStage', () => {
     expect(frames.map(({ warmup }) => warmup)).toEqual(Array.from({ length: 64 }, (_, i) => i < 16));
   });
 
-  it('scores the remaining frames of an ended track, and starts a new window when its trackId recurs in a new epoch', async () => {
+  it('scores an ended track to its last frame, and starts a new window when its trackId recurs in a new epoch', async () => {
     const { stage, frames } = openStage({ hop: 16 });
     for (let frame = 0; frame < 5; frame += 1) await stage.push(frameOf([faceCrop({ frame })]));
     await stage.push(frameOf([faceCrop({ frame: 5, trackId: 2 })], [1]));

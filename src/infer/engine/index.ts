@@ -25,8 +25,8 @@ export type ModelOptions = Pick<
 /**
  * Opens a model on the first engine candidate that works, and logs which one and why.
  *
- * Throws MODEL_NOT_FOUND or MODEL_INVALID if weights are missing or contradict model.json, ENGINE_UNAVAILABLE if the host
- * lacks the engine or device. On an error nothing stays open.
+ * Throws MODEL_NOT_FOUND or MODEL_INVALID if weights are missing or contradict model.json, ENGINE_UNAVAILABLE if the
+ * host lacks the engine or device. On an error nothing stays open.
  */
 export async function openModel(
   options: ModelOptions,

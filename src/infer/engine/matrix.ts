@@ -62,8 +62,8 @@ export function mergeableGroups([out = 0, inPerGroup = 0]: Shape, groups: number
 }
 
 /**
- * Block-diagonal weight (out, merged · in / groups, kh, kw) of a convolution whose groups are merged `merged` at a time,
- * from (out, in / groups, kh, kw).
+ * Block-diagonal weight (out, merged · in / groups, kh, kw) of a convolution whose groups are merged `merged` at a
+ * time, from (out, in / groups, kh, kw).
  */
 export function mergeGroups(
   weight: Float32Array,

@@ -4,9 +4,9 @@ import type { ConvOptions, Parameters, Shape } from './ops.ts';
 const EPSILON = 1e-5;
 
 /**
- * Batch norm folding: weight (out, in / groups, kh, kw) and bias (out) of a convolution with the batch norm that follows
- * it folded in, as at inference y = γ (x − mean) / √(variance + ε) + β is linear. `bias` is undefined if the convolution
- * has neither a bias nor a batch norm. Throws MODEL_INVALID if a parameter is missing or has another shape.
+ * Batch norm folding: weight (out, in / groups, kh, kw) and bias (out) of a convolution with the batch norm that
+ * follows it folded in, as at inference y = γ (x − mean) / √(variance + ε) + β is linear. `bias` is undefined if the
+ * convolution has neither a bias nor a batch norm. Throws MODEL_INVALID if a parameter is missing or has another shape.
  */
 export function foldedConvParameters(
   parameters: Parameters,

@@ -138,8 +138,8 @@ function invalid(manifest: Manifest, problems: readonly string[]): AustreamError
 const BATCH_COUNTER = /\.num_batches_tracked$/;
 
 /**
- * Maps a tensor name of the file to the parameter name, by the longest matching prefix in `names`; null if the tensor is
- * left out.
+ * Maps a tensor name of the file to the parameter name, by the longest matching prefix in `names`; null if the tensor
+ * is left out.
  */
 function mapTensorName(name: string, names: Readonly<Record<string, string | null>>): string | null {
   if (BATCH_COUNTER.test(name)) return null;

@@ -21,7 +21,9 @@ const perAu = z.strictObject(
   >,
 );
 
-/** Schema of model.json, in the model's folder beside the weights. Unknown keys (metrics, training, notes) are ignored. */
+/**
+ * Schema of model.json, in the model's folder beside the weights. Unknown keys (metrics, training, notes) are ignored.
+ */
 const manifestSchema = z.looseObject({
   name: z.string().min(1),
   version: z.string().min(1),
@@ -47,7 +49,8 @@ const manifestSchema = z.looseObject({
         sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'),
         /**
          * Maps prefixes of the file's tensor names to austream's; the longest matching prefix wins, null leaves the
-         * tensors out. Lets a checkpoint of one member load unchanged: {"backbone.": "vivit.backbone.", "head.": "vivit."}.
+         * tensors out. Lets a checkpoint of one member load unchanged: {"backbone.": "vivit.backbone.", "head.":
+         * "vivit."}.
          */
         names: z.record(z.string(), z.string().nullable()).optional(),
       }),

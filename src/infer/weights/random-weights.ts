@@ -33,8 +33,8 @@ export function uniform(name: string, count: number): Float32Array {
 }
 
 /**
- * Counter-based generator of the sequence `name`: the function returns number i, exact in fp32. Hash: lowbias32 (Wellons,
- * "Prospecting for Hash Functions", 2018), seeded with FNV-1a of the name.
+ * Counter-based generator of the sequence `name`: the function returns number i, exact in fp32. Hash: lowbias32
+ * (Wellons, "Prospecting for Hash Functions", 2018), seeded with FNV-1a of the name.
  */
 function uniformSequence(name: string): (i: number) => number {
   let seed = 0x811c9dc5; // FNV-1a

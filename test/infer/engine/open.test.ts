@@ -60,7 +60,7 @@ describe('the default model', () => {
     await model.close();
   });
 
-  it('is independent of the batch: a crop has the same embedding and a window the same scores in any batch', async () => {
+  it('gives a crop the same embedding and a window the same scores in any batch', async () => {
     const model = await openModel(options({ hop: 4 }));
     const [d, n] = [model.embeddingSize, 5];
     const pixels = goldenCrops('batch', n);

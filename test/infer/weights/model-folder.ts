@@ -47,7 +47,9 @@ export function encodeSafetensors(tensors: Tensors): Buffer {
   return Buffer.concat([length, text, ...[...tensors.values()].map(({ bytes }) => bytes)]);
 }
 
-/** Creates a model folder. `file` changes the weights after their checksum was taken; `manifest` overrides model.json. */
+/**
+ * Creates a model folder. `file` changes the weights after their checksum was taken; `manifest` overrides model.json.
+ */
 export function modelFolder({
   tensors = tinyTensors(),
   file,

@@ -17,8 +17,8 @@ export function graphCacheKey(net: Architecture, weights: Weights, precision: Gr
 }
 
 /**
- * Disk cache of emitted graphs, in `$XDG_CACHE_HOME/austream/graphs/<hash of the cache key>`, or in a temporary folder if
- * that is not writable. A graph is `<name>.onnx` with its weights in `<name>.bin`.
+ * Disk cache of emitted graphs, in `$XDG_CACHE_HOME/austream/graphs/<hash of the cache key>`, or in a temporary folder
+ * if that is not writable. A graph is `<name>.onnx` with its weights in `<name>.bin`.
  */
 export class GraphCache {
   readonly folder: string;
@@ -59,8 +59,8 @@ export class GraphCache {
 }
 
 /**
- * Writes `<name>.onnx` and `<name>.bin` atomically: both are renamed into place complete, the .onnx file last, so that a
- * process that dies in between leaves no partial graph.
+ * Writes `<name>.onnx` and `<name>.bin` atomically: both are renamed into place complete, the .onnx file last, so that
+ * a process that dies in between leaves no partial graph.
  */
 export function writeGraph(
   folder: string,

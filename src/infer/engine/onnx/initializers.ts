@@ -17,8 +17,8 @@ const EXTERNAL_MIN_BYTES = 1024;
 const PAGE_BYTES = 4096;
 
 /**
- * Stores large tensors as ONNX external data in a file beside the graph, written one by one, so that building a model of
- * any size takes little memory.
+ * Stores large tensors as ONNX external data in a file beside the graph, written one by one, so that building a model
+ * of any size takes little memory.
  */
 export class ExternalInitializers implements Initializers {
   readonly #file: string;

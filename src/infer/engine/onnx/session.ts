@@ -80,10 +80,10 @@ function inferenceSessionOptions({
     intraOpNumThreads: threads || availableParallelism(),
     interOpNumThreads: 1,
     logSeverityLevel: 3,
-    // Idle threads spin 0.2 ms for the next operator, then sleep, and do not spin between runs. Endless spinning starves
-    // other processes; no spinning adds a third to a window's time.
-    // Denormals (below 1e-38), frequent in attention weights, are many times slower and change no score, so they are
-    // flushed to zero. This also applies to JavaScript on the thread that opens the first session.
+    // Idle threads spin 0.2 ms for the next operator, then sleep, and do not spin between runs. Endless spinning
+    // starves other processes; no spinning adds a third to a window's time. Denormals (below 1e-38), frequent in
+    // attention weights, are many times slower and change no score, so they are flushed to zero. This also applies to
+    // JavaScript on the thread that opens the first session.
     extra: {
       session: {
         force_spinning_stop: '1',

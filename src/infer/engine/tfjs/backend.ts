@@ -8,7 +8,9 @@ const require = createRequire(import.meta.url);
 /** The TensorFlow.js API that the engine uses, from any of its packages. */
 export type Tensorflow = typeof import('@tensorflow/tfjs-core');
 
-/** gpu, node: native TensorFlow (@tensorflow/tfjs-node-gpu, @tensorflow/tfjs-node). wasm, cpu: WebAssembly, JavaScript. */
+/**
+ * gpu, node: native TensorFlow (@tensorflow/tfjs-node-gpu, @tensorflow/tfjs-node). wasm, cpu: WebAssembly, JavaScript.
+ */
 export type TfjsBackend = 'gpu' | 'node' | 'wasm' | 'cpu';
 
 /**

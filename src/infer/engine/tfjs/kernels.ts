@@ -2,8 +2,8 @@ import type { ConvOptions, Shape } from '../../model/ops.ts';
 import { convPadding } from '../../model/shapes.ts';
 
 /**
- * PyTorch's convolution weight (out, in / groups, kh, kw) → TensorFlow's (kh, kw, in, out). TensorFlow.js has no grouped
- * convolution: groups become a block-diagonal dense kernel.
+ * PyTorch's convolution weight (out, in / groups, kh, kw) → TensorFlow's (kh, kw, in, out). TensorFlow.js has no
+ * grouped convolution: groups become a block-diagonal dense kernel.
  */
 export function denseKernel(weight: Float32Array, shape: Shape, groups: number): Float32Array {
   const [out = 0, inPerGroup = 0, height = 0, width = 0] = shape;
