@@ -80,15 +80,15 @@ function inferenceSessionOptions({
     intraOpNumThreads: threads || availableParallelism(),
     interOpNumThreads: 1,
     logSeverityLevel: 3,
-    // Idle threads spin 0.2 ms for the next operator, then sleep, and do not spin between runs. Endless spinning
-    // starves other processes; no spinning adds a third to a window's time. Denormals (below 1e-38), frequent in
-    // attention weights, are many times slower and change no score, so they are flushed to zero. This also applies to
-    // JavaScript on the thread that opens the first session.
     extra: {
       session: {
+        // Idle threads spin 0.2 ms for the next operator, then sleep, and do not spin between runs. Endless spinning
+        // starves other processes; no spinning adds a third to a window's time.
         force_spinning_stop: '1',
-        set_denormal_as_zero: '1',
         intra_op: { allow_spinning: '1', spin_duration_us: '200' },
+        // Flush denormals (below 1e-38) to zero: frequent in attention weights, many times slower, without effect on
+        // scores. This also applies to JavaScript on the thread that opens the first session.
+        set_denormal_as_zero: '1',
       },
     },
   };
