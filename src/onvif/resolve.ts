@@ -8,7 +8,7 @@ import { type DeviceClock, describeClock } from './clock.ts';
 import { chooseProfile, describeProfile, type MediaProfile } from './profile.ts';
 
 /** An ONVIF camera whose device returned the stream to play. */
-export interface ResolvedCamera {
+interface ResolvedCamera {
   /** The camera with the stream's RTSP URL and separate credentials. */
   readonly camera: CameraOptions;
   readonly profile: MediaProfile;

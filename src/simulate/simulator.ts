@@ -48,13 +48,13 @@ export type Fault =
   | { readonly op: 'resize'; readonly path: string; readonly size: readonly [number, number] };
 
 /** A camera's stream started with its first client: the clip's first frame was sent at this Unix time. */
-export interface MediaStarted {
+interface MediaStarted {
   readonly path: string;
   readonly startUnixMicros: number;
 }
 
 /** One RTSP path. Streams without video have only a path. */
-export interface SimulatedStream {
+interface SimulatedStream {
   readonly path: string;
   readonly codec?: SimulatedCodec;
   readonly width?: number;

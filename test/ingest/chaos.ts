@@ -10,7 +10,7 @@ import { ThrottledProxy } from './throttled-proxy.ts';
 const GAP_SECONDS = 1;
 const PASSWORD = 'ch4os-c4nary';
 
-export interface ChaosOptions {
+interface ChaosOptions {
   readonly cameras: number;
   readonly seconds: number;
   readonly seed: number;
@@ -28,7 +28,7 @@ interface Outage {
   readonly to: number;
 }
 
-export interface ChaosResult {
+interface ChaosResult {
   readonly faults: Readonly<Record<string, number>>;
   readonly frames: number;
   readonly gaps: number;

@@ -16,7 +16,7 @@ import { RateLimiter } from './rate-limiter.ts';
 
 export type EpochStart = Omit<Extract<ToHost, { type: 'epoch' }>, 'type'>;
 
-export interface FrameReaderOptions {
+interface FrameReaderOptions {
   readonly camera: CameraOptions;
   readonly ingest: IngestOptions;
   /** Epoch numbers lie above. */

@@ -37,7 +37,7 @@ export interface Pulled {
 export class Pipeline {
   readonly #native: NativePipeline;
   readonly #sink: NativeElement;
-  /** Each `findChild` wraps the element anew and never releases the wrapper: find each element once. */
+  /** `findChild` makes a new wrapper in each call and never releases it: call it once per element. */
   readonly #elements = new Map<string, NativeElement>();
   #stopped = false;
 

@@ -18,7 +18,7 @@ export class RateLimiter {
     this.#gapSeconds = gapSeconds;
   }
 
-  /** A new epoch begins: measures its rate anew. The share stays. */
+  /** A new epoch begins: restarts the measurement of its rate. The share stays. */
   beginEpoch(declaredFps: number | null): void {
     this.#decimator = new FrameDecimator(this.#analysisFps, declaredFps);
   }

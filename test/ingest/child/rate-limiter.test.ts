@@ -31,7 +31,7 @@ describe('the rate limiter', () => {
     expect(admitted.flatMap((admit, frame) => (admit ? [frame] : []))).toEqual([3, 7, 11, 15, 19]);
   });
 
-  test('measures the rate anew in each epoch, and keeps the share', () => {
+  test('restarts the rate measurement in each epoch, and keeps the share', () => {
     const limiter = new RateLimiter(25, 1);
     expect(limiter.interval).toBe(0);
     limiter.throttle(0.5);

@@ -2,7 +2,7 @@ import type { Micros } from '../../../domain/frame.ts';
 import type { ClockReport } from '../../protocol/messages.ts';
 import type { CaptureTime } from './capture-clock.ts';
 
-/** The capture time of one frame, and what tells an epoch whether it continues the times before. */
+/** The capture time of one frame, and whether it is continuous with the times before. */
 export interface ClockReading extends CaptureTime {
   /** Counts the steps of the camera's clock; 0 where another clock is used. */
   readonly generation: number;
@@ -21,7 +21,7 @@ export interface FrameClock {
   start(zero: Micros): void;
   /** Must see every frame, in order. `receivedAt`: Unix microseconds on this host. */
   read(pts: Micros, receivedAt: Micros): ClockReading;
-  /** A new epoch begins: measures the drift anew. */
+  /** A new epoch begins: restarts the drift measurement. */
   beginEpoch(): void;
 }
 

@@ -83,7 +83,7 @@ describe('a live clock', () => {
     expect(clock.lagging).toBe(false);
   });
 
-  test('measures the drift anew in each epoch', () => {
+  test('restarts the drift measurement in each epoch', () => {
     const clock = started();
     play(clock, 25 * 90);
     expect(clock.report.driftPpm).toBeCloseTo(0, 1);
