@@ -16,7 +16,7 @@ let publisher: Publisher;
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'austream-package-'));
-  // npm and node of the Node that runs this.
+  // The npm and node of the Node that runs this test.
   const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
   await run(process.execPath, [join(ROOT, 'src/consume/package.ts')]);
   await run('npm', ['pack', '--silent', '--pack-destination', dir, join(ROOT, 'dist/package')], { env });
@@ -35,7 +35,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-const FIVE_LINES = `import { consume } from 'austream/consumer';
+const PROGRAM = `import { consume } from 'austream/consumer';
 const [brokers, groupId] = process.argv.slice(2) as [string, string];
 for await (const event of consume({ brokers: [brokers], topics: ['au.frames'], groupId, fromBeginning: true })) {
   if (event.record === 'AuFrame') console.log(event.value.eventId, event.value.aus.au12?.p);
@@ -52,11 +52,11 @@ const tsc = (file: string) =>
     { cwd: dir },
   );
 
-test('an installed package reads events, typed, in five lines', async () => {
+test('five lines of typed code read events with the installed package', async () => {
   expect(readdirSync(join(dir, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
     ...['austream', 'avsc', 'kafkajs'],
   ]);
-  writeFileSync(join(dir, 'five.ts'), FIVE_LINES);
+  writeFileSync(join(dir, 'five.ts'), PROGRAM);
   await tsc('five.ts');
   const { stdout } = await run(process.execPath, ['five.ts', publisher.brokers, 'five'], { cwd: dir });
   const lines = stdout.trim().split('\n');
@@ -64,8 +64,8 @@ test('an installed package reads events, typed, in five lines', async () => {
   expect(lines[3]).toBe(`${frameNumber(3).eventId} ${frameNumber(3).aus.au12!.p}`);
 }, 120_000);
 
-test('the compiler refuses what the schema does not have', async () => {
-  writeFileSync(join(dir, 'wrong.ts'), FIVE_LINES.replace('aus.au12', 'aus.au99'));
+test('the compiler rejects a field that the schema does not have', async () => {
+  writeFileSync(join(dir, 'wrong.ts'), PROGRAM.replace('aus.au12', 'aus.au99'));
   await expect(tsc('wrong.ts')).rejects.toMatchObject({
     stdout: expect.stringContaining("Property 'au99' does not exist on type 'AuSet'"),
   });

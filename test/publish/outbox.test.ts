@@ -9,10 +9,10 @@ import { Spool } from '../../src/publish/spool.ts';
 const LIMITS = { windowMessages: 5, windowBytes: 1e6, memoryBytes: 1e6, releaseEvery: 4 };
 const spoolOptions = (dir: string) => ({ dir, maxMegabytes: 1, syncSeconds: 60 });
 
-/** A producer and its broker: takes messages in order, and acknowledges them in order, or dies first. */
-class Peer {
+/** A fake producer with its broker: accepts messages in order, and acknowledges them in order or fails. */
+class FakeProducer {
   queue: InFlightMessage[] = [];
-  /** What the broker has, as it came. */
+  /** What the broker has stored, in order of arrival. */
   readonly log: string[] = [];
   readonly dropped: { name: string; cause: string }[] = [];
   outbox!: Outbox;
@@ -33,8 +33,8 @@ class Peer {
     }
   }
 
-  /** The broker stores `stored` messages, but nobody learns of it: the producer is gone. */
-  breakDown(stored: number): void {
+  /** The broker stores `stored` messages, but the producer fails before it can report them. */
+  fail(stored: number): void {
     for (const { entry } of this.queue.slice(0, stored)) this.log.push(entry.value.toString().trimEnd());
     this.queue = [];
     this.outbox.pause();
@@ -42,13 +42,13 @@ class Peer {
 }
 
 const message = (name: string) => ({ topic: 't', key: 'cam/1', value: Buffer.from(name.padEnd(1500)) });
-const once = (log: readonly string[]) => [...new Set(log)];
+const deduplicated = (log: readonly string[]) => [...new Set(log)];
 
-/** Checks that nothing is released which the broker does not have. */
-function watched(spool: Spool, peer: Peer): Spool {
+/** Asserts that no unacknowledged message is released. */
+function checkReleases(spool: Spool, producer: FakeProducer): Spool {
   const release = spool.release.bind(spool);
   spool.release = (throughSeq) => {
-    for (const { entry } of peer.queue) expect(entry.seq).toBeGreaterThan(throughSeq);
+    for (const { entry } of producer.queue) expect(entry.seq).toBeGreaterThan(throughSeq);
     release(throughSeq);
   };
   return spool;
@@ -63,7 +63,7 @@ const step = fc.oneof(
     weight: 4,
     arbitrary: fc.record({ do: fc.constant('acknowledge' as const), count: fc.integer({ min: 1, max: 9 }) }),
   },
-  fc.record({ do: fc.constant('away' as const), count: fc.constant(0) }),
+  fc.record({ do: fc.constant('unreachable' as const), count: fc.constant(0) }),
   fc.record({ do: fc.constant('break' as const), count: fc.nat(4) }),
   fc.record({ do: fc.constant('resume' as const), count: fc.constant(0) }),
   fc.record({ do: fc.constant('crash' as const), count: fc.nat(4) }),
@@ -71,51 +71,51 @@ const step = fc.oneof(
 
 describe('an outbox', () => {
   for (const disk of [false, true])
-    test(`${disk ? 'with a spool' : 'in memory'} delivers everything in order, whatever happens to its producer`, async () => {
+    test(`${disk ? 'with a spool' : 'in memory'} delivers all messages in order through outages, failed producers and crashes`, async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
           const root = mkdtempSync(join(tmpdir(), 'austream-outbox-'));
-          const peer = new Peer();
-          let lives = 0;
+          const producer = new FakeProducer();
+          let processes = 0;
           const spools: Spool[] = [];
           const begin = async () => {
-            const dir = join(root, String(lives));
+            const dir = join(root, String(processes));
             const spool = disk ? await Spool.open(spoolOptions(dir), () => expect.unreachable()) : null;
-            if (spool) spools.push(watched(spool, peer));
-            peer.outbox = new Outbox(LIMITS, peer.events, spool);
-            peer.outbox.resume();
+            if (spool) spools.push(checkReleases(spool, producer));
+            producer.outbox = new Outbox(LIMITS, producer.events, spool);
+            producer.outbox.resume();
           };
           await begin();
           const added: string[] = [];
           const add = (count: number) => {
             const names = Array.from({ length: count }, (_, index) => `m${added.length + index}`);
             added.push(...names);
-            peer.outbox.add(names.map(message));
+            producer.outbox.add(names.map(message));
           };
           for (const { do: what, count } of steps) {
             if (what === 'add') add(count);
-            else if (what === 'acknowledge') peer.acknowledge(count);
-            else if (what === 'away') peer.outbox.brokersUnreachable();
-            else if (what === 'break') peer.breakDown(count);
-            else if (what === 'resume') peer.outbox.resume();
+            else if (what === 'acknowledge') producer.acknowledge(count);
+            else if (what === 'unreachable') producer.outbox.brokersUnreachable();
+            else if (what === 'break') producer.fail(count);
+            else if (what === 'resume') producer.outbox.resume();
             else if (disk) {
-              // kill -9 while the brokers are away: what is on disk is all that the next process has.
-              peer.outbox.brokersUnreachable();
-              peer.breakDown(count);
-              cpSync(join(root, String(lives)), join(root, String(lives + 1)), { recursive: true });
-              lives += 1;
+              // SIGKILL while the brokers are unreachable: the next process has only what is on disk.
+              producer.outbox.brokersUnreachable();
+              producer.fail(count);
+              cpSync(join(root, String(processes)), join(root, String(processes + 1)), { recursive: true });
+              processes += 1;
               await begin();
             }
           }
-          peer.outbox.resume();
-          while (peer.outbox.pending > 0) {
-            expect(peer.queue.length).toBeGreaterThan(0);
-            peer.acknowledge(3);
+          producer.outbox.resume();
+          while (producer.outbox.pending > 0) {
+            expect(producer.queue.length).toBeGreaterThan(0);
+            producer.acknowledge(3);
           }
-          expect(once(peer.log)).toEqual(added);
-          const whole = !steps.some((taken) => taken.do === 'break' || taken.do === 'crash');
-          if (whole) expect(peer.log).toEqual(added);
-          expect(peer.dropped).toEqual([]);
+          expect(deduplicated(producer.log)).toEqual(added);
+          const mayRepeat = steps.some(({ do: what }) => what === 'break' || what === 'crash');
+          if (!mayRepeat) expect(producer.log).toEqual(added);
+          expect(producer.dropped).toEqual([]);
           for (const spool of spools) await spool.close();
           rmSync(root, { recursive: true });
         }),
@@ -123,54 +123,54 @@ describe('an outbox', () => {
       );
     });
 
-  test('drops the oldest that wait in memory past its bound, and says which', () => {
-    const peer = new Peer();
-    peer.outbox = new Outbox({ ...LIMITS, memoryBytes: 50_000 }, peer.events, null);
-    peer.outbox.resume();
-    peer.outbox.add(Array.from({ length: 100 }, (_, index) => message(`m${index}`)));
-    const kept = peer.outbox.waiting;
+  test('drops the oldest messages when memory is full, and reports them', () => {
+    const producer = new FakeProducer();
+    producer.outbox = new Outbox({ ...LIMITS, memoryBytes: 50_000 }, producer.events, null);
+    producer.outbox.resume();
+    producer.outbox.add(Array.from({ length: 100 }, (_, index) => message(`m${index}`)));
+    const kept = producer.outbox.waiting;
     expect(kept).toBeGreaterThan(10);
-    expect(peer.dropped).toHaveLength(100 - 5 - kept);
-    expect(peer.dropped[0]).toEqual({ name: 'm5', cause: 'kafka_away' });
-    while (peer.queue.length > 0) peer.acknowledge(5);
-    expect(peer.log).toEqual(
+    expect(producer.dropped).toHaveLength(100 - 5 - kept);
+    expect(producer.dropped[0]).toEqual({ name: 'm5', cause: 'kafka_away' });
+    while (producer.queue.length > 0) producer.acknowledge(5);
+    expect(producer.log).toEqual(
       Array.from({ length: 100 }, (_, index) => `m${index}`).filter(
-        (name) => !peer.dropped.some((lost) => lost.name === name),
+        (name) => !producer.dropped.some((lost) => lost.name === name),
       ),
     );
   });
 
-  test('gives up a message that the broker refuses, and goes on', () => {
-    const peer = new Peer();
-    peer.outbox = new Outbox(LIMITS, peer.events, null);
-    peer.outbox.resume();
-    peer.outbox.add(['a', 'b', 'c'].map(message));
-    const [, b] = peer.queue.splice(1, 1).concat(peer.queue[1]!).toReversed();
-    peer.outbox.rejected(b!, 'kafka_message_size_too_large');
-    peer.acknowledge(3);
-    expect(peer.log).toEqual(['a', 'c']);
-    expect(peer.dropped).toEqual([{ name: 'b', cause: 'kafka_message_size_too_large' }]);
-    expect(peer.outbox.pending).toBe(0);
+  test('drops a message that the broker rejects, and continues', () => {
+    const producer = new FakeProducer();
+    producer.outbox = new Outbox(LIMITS, producer.events, null);
+    producer.outbox.resume();
+    producer.outbox.add(['a', 'b', 'c'].map(message));
+    const [, b] = producer.queue.splice(1, 1).concat(producer.queue[1]!).toReversed();
+    producer.outbox.rejected(b!, 'kafka_message_size_too_large');
+    producer.acknowledge(3);
+    expect(producer.log).toEqual(['a', 'c']);
+    expect(producer.dropped).toEqual([{ name: 'b', cause: 'kafka_message_size_too_large' }]);
+    expect(producer.outbox.pending).toBe(0);
   });
 
-  test('tells when all is delivered, or that it is not in time', async () => {
-    const peer = new Peer();
-    peer.outbox = new Outbox(LIMITS, peer.events, null);
-    peer.outbox.resume();
-    expect(await peer.outbox.drained(1)).toBe(true);
-    peer.outbox.add([message('a')]);
-    expect(await peer.outbox.drained(1)).toBe(false);
-    const drained = peer.outbox.drained(10_000);
-    peer.acknowledge(1);
+  test('resolves drained with true after the last acknowledgement, with false after the timeout', async () => {
+    const producer = new FakeProducer();
+    producer.outbox = new Outbox(LIMITS, producer.events, null);
+    producer.outbox.resume();
+    expect(await producer.outbox.drained(1)).toBe(true);
+    producer.outbox.add([message('a')]);
+    expect(await producer.outbox.drained(1)).toBe(false);
+    const drained = producer.outbox.drained(10_000);
+    producer.acknowledge(1);
     expect(await drained).toBe(true);
   });
 
-  test('counts what it still has when it is closed without a spool', () => {
-    const peer = new Peer();
-    peer.outbox = new Outbox(LIMITS, peer.events, null);
-    peer.outbox.resume();
-    peer.outbox.add(Array.from({ length: 9 }, (_, index) => message(`m${index}`)));
-    peer.outbox.close('closed_before_delivery');
-    expect(peer.dropped).toHaveLength(9);
+  test('without a spool reports its messages as dropped when it is closed', () => {
+    const producer = new FakeProducer();
+    producer.outbox = new Outbox(LIMITS, producer.events, null);
+    producer.outbox.resume();
+    producer.outbox.add(Array.from({ length: 9 }, (_, index) => message(`m${index}`)));
+    producer.outbox.close('closed_before_delivery');
+    expect(producer.dropped).toHaveLength(9);
   });
 });

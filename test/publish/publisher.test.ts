@@ -9,7 +9,7 @@ import { RecordEncoder } from '../../src/records/avro.ts';
 import { confluentHeader } from '../../src/records/schema-registry.ts';
 import { delivered, frameNumber } from '../records/samples.ts';
 
-test('what was spooled with another schema is delivered as it is, what was with this one is told of', async () => {
+test('spooled frames of another schema are delivered unchanged; frames of this schema are also acknowledged', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'austream-publisher-'));
   const encoder = new RecordEncoder('AuFrame');
   const current = encoder.encode(frameNumber(3));
@@ -18,7 +18,7 @@ test('what was spooled with another schema is delivered as it is, what was with 
   const values = [
     older,
     new RecordEncoder('AuFrame', confluentHeader(7)).encode(frameNumber(2)),
-    // As where another registry gave its schema the id that this one's has.
+    // As if another registry had given this id to another schema.
     Buffer.concat([encoder.header, Buffer.from('not a frame')]),
     current,
   ];

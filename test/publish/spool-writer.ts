@@ -1,4 +1,4 @@
-// Appends to the spool in argv[2], from seq argv[3] on, telling each seq that has been appended, until it is killed.
+// Appends to the spool in argv[2], starting with seq argv[3], until it is killed. Prints the newest appended seq.
 import { writeSync } from 'node:fs';
 import { Spool } from '../../src/publish/spool.ts';
 

@@ -61,7 +61,7 @@ const segments = () =>
     .sort();
 
 describe('a spool', () => {
-  test('gives back what was appended, in order, also after a restart', async () => {
+  test('returns appended messages in order, also after a restart', async () => {
     const first = await open();
     first.append(entries(1, 1000), 0);
     expect(first.waiting).toBe(1000);
@@ -73,7 +73,7 @@ describe('a spool', () => {
     expect(second.waiting).toBe(0);
   });
 
-  test('reads on while it grows, through many segments', async () => {
+  test('can be read while it grows, across many segments', async () => {
     const spool = await open(1);
     const read: number[] = [];
     for (let seq = 1; seq <= 300; seq += 3) {
@@ -85,7 +85,7 @@ describe('a spool', () => {
     expect(segments().length).toBeGreaterThan(3);
   });
 
-  test('forgets what was delivered, and leaves no file when that is all', async () => {
+  test('removes released segments, and all files when everything is released', async () => {
     const first = await open(1);
     first.append(entries(1, 300, 1000), 0);
     readAll(first);
@@ -101,7 +101,7 @@ describe('a spool', () => {
     expect([third.waiting, third.lastSeq]).toEqual([0, 300]);
   });
 
-  test('skips what is in the producer’s hands already', async () => {
+  test('skips messages that are in flight', async () => {
     const spool = await open();
     spool.append(entries(1, 10), 6);
     expect(readAll(spool, 6)).toEqual(range(7, 10));
@@ -109,7 +109,7 @@ describe('a spool', () => {
   });
 
   for (const cut of [1, 5, 9, 20, 29])
-    test(`cuts a last record that lacks ${cut} bytes and goes on`, async () => {
+    test(`truncates a last record that lacks ${cut} bytes`, async () => {
       (await open()).append(entries(1, 5), 0);
       await spool!.close();
       const path = join(dir, segments()[0]!);
@@ -121,14 +121,14 @@ describe('a spool', () => {
       expect(lost).toEqual([]);
     });
 
-  test('cuts garbage after the last record', async () => {
+  test('truncates garbage after the last record', async () => {
     (await open()).append(entries(1, 5), 0);
     await spool!.close();
     appendFileSync(join(dir, segments()[0]!), Buffer.alloc(100, 0x55));
     expect(readAll(await open())).toEqual(range(1, 5));
   });
 
-  test('never gives a damaged record, and tells where damage cost events', async () => {
+  test('never returns a corrupt record, and reports the loss', async () => {
     (await open(1)).append(entries(1, 200, 1000), 0);
     await spool!.close();
     const path = join(dir, segments()[0]!);
@@ -142,7 +142,7 @@ describe('a spool', () => {
     expect(lost).toEqual(['unknown spool_corrupt']);
   });
 
-  test('past its bound lets the oldest go, and counts them by key', async () => {
+  test('drops the oldest messages when it is full, and reports them by key', async () => {
     const spool = await open(1);
     spool.append(entries(1, 3000, 1000), 0);
     expect(spool.bytes).toBeLessThanOrEqual(1024 * 1024);
@@ -153,7 +153,7 @@ describe('a spool', () => {
     expect(lost.slice(0, 3)).toEqual(['cam1/1 spool_full', 'cam2/1 spool_full', 'cam0/1 spool_full']);
   });
 
-  test('does not count as lost what the producer still has in its hands', async () => {
+  test('does not report messages in flight as lost', async () => {
     const spool = await open(1);
     spool.append(entries(1, 100, 1000), 100);
     spool.append(entries(101, 3000, 1000), 100);
@@ -161,7 +161,7 @@ describe('a spool', () => {
     expect(lost).toHaveLength(kept[0]! - 101);
   });
 
-  test('belongs to one process at a time', async () => {
+  test('can be open only once at a time', async () => {
     await open();
     await expect(Spool.open({ dir, maxMegabytes: 16, syncSeconds: 1 }, () => {})).rejects.toMatchObject({
       code: 'SPOOL_UNUSABLE',
@@ -169,19 +169,19 @@ describe('a spool', () => {
     });
   });
 
-  test('says so where its folder cannot be', async () => {
+  test('rejects a folder that cannot be created', async () => {
     writeFileSync(join(dir, 'file'), '');
     const options = { dir: join(dir, 'file', 'spool'), maxMegabytes: 16, syncSeconds: 1 };
     await expect(Spool.open(options, () => {})).rejects.toMatchObject({ code: 'SPOOL_UNUSABLE' });
   });
 
-  test('refuses a segment of another format rather than deleting it', async () => {
+  test('rejects a segment of another format instead of deleting it', async () => {
     writeFileSync(join(dir, '0000000000000001.seg'), 'something else entirely');
     await expect(open()).rejects.toMatchObject({ code: 'SPOOL_UNUSABLE' });
     expect(segments()).toHaveLength(1);
   });
 
-  test('loses nothing that was appended when its process is killed', async () => {
+  test('keeps all appended messages when its process is killed', async () => {
     const script = fileURLToPath(new URL('spool-writer.ts', import.meta.url));
     let from = 1;
     for (let round = 0; round < 3; round += 1) {
@@ -203,9 +203,9 @@ describe('a spool', () => {
   });
 });
 
-// Needs a small disk of its own, which only root can make.
+// Needs a small file system of its own, which only root can mount.
 test.runIf(process.getuid?.() === 0)(
-  'on a full disk the oldest go, counted, until there is room',
+  'on a full disk drops the oldest messages and reports them',
   async () => {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', dir]);
     try {

@@ -18,7 +18,7 @@ const decode = (record: (typeof RECORD_NAMES)[number], message: Buffer) =>
   recordType(record).fromBuffer(message.subarray(SINGLE_OBJECT_HEADER_BYTES));
 
 describe('records', () => {
-  test('come back as they were written', () => {
+  test('survive encoding and decoding', () => {
     const frames = new RecordEncoder('AuFrame');
     const activations = new RecordEncoder('AuActivation');
     const statuses = new RecordEncoder('CameraStatus');
@@ -37,7 +37,7 @@ describe('records', () => {
     expect(decode('AuActivation', new RecordEncoder('AuActivation').encode(reserved))).toEqual(reserved);
   });
 
-  test('of any length follow each other without touching', () => {
+  test('of any length do not overlap in the shared block', () => {
     const batch = (size: number) => ({
       ...{
         cameraId: 'a',
@@ -59,12 +59,12 @@ describe('records', () => {
     }
   });
 
-  test('that are none are refused by name', () => {
+  test('that do not fit the schema are rejected, with the record and the value in the message', () => {
     const wrong = { ...frameNumber(1), clockSource: 'sundial' };
     expect(() => new RecordEncoder('AuFrame').encode(wrong)).toThrowError(/not a valid AuFrame.*sundial/);
   });
 
-  test('begin with the marker and the fingerprint of their schema', () => {
+  test('start with the marker and the fingerprint of their schema', () => {
     const message = new RecordEncoder('AuFrame').encode(frameNumber(1));
     expect(message.subarray(0, 2)).toEqual(Buffer.of(0xc3, 0x01));
     const fingerprint = rabin(Buffer.from(canonicalForm(recordType('AuFrame'))));
@@ -72,7 +72,7 @@ describe('records', () => {
   });
 });
 
-test('CRC-64-AVRO gives the fingerprints of Avro’s own test data', () => {
+test('CRC-64-AVRO matches the fingerprints in Avro’s test data', () => {
   const known = { null: 7195948357588979594n, boolean: -6970731678124411036n, int: 8247732601305521295n };
   for (const [type, fingerprint] of Object.entries(known))
     expect(BigInt.asIntN(64, rabin(Buffer.from(`"${type}"`)))).toBe(fingerprint);
@@ -92,11 +92,11 @@ test('every field, type and enum of the schemas is documented', () => {
 });
 
 describe('the generated types', () => {
-  test('are those of the schemas (else run: node schemas/generate.ts)', () => {
+  test('are up to date with the schemas (otherwise run: node schemas/generate.ts)', () => {
     expect(readFileSync(new URL('../../src/records/events.ts', import.meta.url), 'utf8')).toBe(generate());
   });
 
-  test('take what the stages make', () => {
+  test('accept the domain types', () => {
     expectTypeOf<AuFrame>().toExtend<events.AuFrame>();
     expectTypeOf<AuActivation>().toExtend<events.AuActivation>();
     expectTypeOf<CameraStatus>().toExtend<events.CameraStatus>();

@@ -40,7 +40,7 @@ const aus = fc.record(Object.fromEntries(AU_NAMES.map((name) => [name, orNull(st
   AuFrame['aus']
 >;
 
-/** Any AuFrame, but for numbers that a float of the schema could not hold. */
+/** Any AuFrame whose numbers the schema's 32-bit floats can hold. */
 export const anyFrame: fc.Arbitrary<AuFrame> = fc
   .record({
     cameraId,
@@ -117,12 +117,12 @@ export const anyStatus: fc.Arbitrary<CameraStatus> = fc.record({
   lagMs: orNull(float),
   clockErrorMs: orNull(float),
   driftPpm: orNull(float),
-  // A cause begins with a letter; `__proto__` would be no key of an object.
+  // A cause starts with a letter, so `__proto__` cannot occur.
   drops: fc.dictionary(fc.stringMatching(/^[a-z][a-z_]{0,11}$/), fc.nat(), { noNullPrototype: true }),
   gap: orNull(fc.record({ from: micros, to: micros, cause: fc.string(), framesLost: orNull(fc.nat()) })),
 });
 
-/** The n-th frame of a track, always the same. */
+/** The n-th frame of a track, deterministic. */
 export function frameNumber(
   frame: number,
   { cameraId = 'lobby', trackId = 1, epoch = 1_700_000_000_000 } = {},
@@ -161,7 +161,7 @@ export function frameNumber(
   };
 }
 
-/** A frame as the topic has it. */
+/** The frame as decoded from the topic: the schema has no field `interval`. */
 export function delivered({ interval: _, ...frame }: AuFrame): Omit<AuFrame, 'interval'> {
   return frame;
 }

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { SchemaRegistry } from '../../src/records/schema-registry.ts';
 
-test('a page that a proxy puts in the registry’s place is an outage, and not remembered', async () => {
-  const answers = ['<h1>Back soon</h1>', '{"schema": "\\"string\\""}'];
-  const server = createServer((_, response) => response.end(answers.shift())).listen(0, '127.0.0.1');
+test('an HTML page of a proxy counts as an outage and is not cached', async () => {
+  const responses = ['<h1>Back soon</h1>', '{"schema": "\\"string\\""}'];
+  const server = createServer((_, response) => response.end(responses.shift())).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   try {

@@ -23,7 +23,7 @@ describe('each schema', () => {
   for (const record of RECORD_NAMES) {
     const versions = released(record);
 
-    test(`${record} is compatible with all of its released versions, both ways (FULL_TRANSITIVE)`, () => {
+    test(`${record} is compatible with all of its released versions in both directions (FULL_TRANSITIVE)`, () => {
       expect(versions.length).toBeGreaterThan(0);
       const all = [...versions, { version: 'now', text: schemaText(record) }];
       for (const [index, newer] of all.entries())
@@ -33,7 +33,7 @@ describe('each schema', () => {
         }
     });
 
-    test(`${record} of any version is read by any other`, () => {
+    test(`every version of ${record} reads every other`, () => {
       const types = [...versions.map(({ text }) => text), schemaText(record)].map((text) =>
         avro.Type.forSchema(JSON.parse(text)),
       );
@@ -53,7 +53,7 @@ const record = (...fields: object[]) => ({ type: 'record', name: 'R', fields }) 
 const field = (type: unknown, rest: object = {}, name = 'f') => ({ name, type, ...rest });
 const enumeration = (symbols: string[], rest: object = {}) => ({ type: 'enum', name: 'E', symbols, ...rest });
 
-const refused: Record<Rule, [AvroSchema, AvroSchema]> = {
+const violatingChanges: Record<Rule, [AvroSchema, AvroSchema]> = {
   RECORD_RENAMED: [record(), { type: 'record', name: 'S', fields: [] }],
   TYPE_CHANGED: [record(field('int')), record(field('string'))],
   FIELD_ADDED_WITHOUT_DEFAULT: [record(), record(field('int'))],
@@ -79,14 +79,14 @@ const refused: Record<Rule, [AvroSchema, AvroSchema]> = {
   ],
 };
 
-describe('the gate names the rule', () => {
-  for (const [rule, [older, newer]] of Object.entries(refused) as [Rule, [AvroSchema, AvroSchema]][])
+describe('the compatibility check reports the violated rule', () => {
+  for (const [rule, [older, newer]] of Object.entries(violatingChanges) as [Rule, [AvroSchema, AvroSchema]][])
     test(rule, () => {
       expect(violations(older, newer).map((violation) => violation.rule)).toEqual([rule]);
       expect(violations(newer, newer)).toEqual([]);
     });
 
-  test('and the place, deep within', () => {
+  test('and the path of a nested field', () => {
     const schema = JSON.parse(schemaText('AuFrame'));
     const changed = JSON.parse(schemaText('AuFrame'));
     const box = changed.fields.find(({ name }: { name: string }) => name === 'box');
@@ -96,7 +96,7 @@ describe('the gate names the rule', () => {
     ]);
   });
 
-  test('but lets through a new AU, a new enum symbol, a field with a default', () => {
+  test('and accepts a new AU, a new enum symbol, a new field with a default', () => {
     const older = JSON.parse(schemaText('AuFrame'));
     const newer = JSON.parse(schemaText('AuFrame'));
     const fieldNamed = (schema: { fields: { name: string }[] }, name: string) =>
@@ -114,7 +114,7 @@ describe('the gate names the rule', () => {
   });
 });
 
-test('what the gate lets through, avsc resolves in both directions', () => {
+test('avsc resolves in both directions whatever the check accepts', () => {
   const base = [
     field('int', {}, 'a'),
     field(['null', 'string'], { default: null }, 'b'),
