@@ -1,5 +1,5 @@
-// The whole publisher (encode, key, outbox, produce, acknowledge) against librdkafka's producer driven bare through
-// node-rdkafka with the same settings and messages of the same size, at one real broker; and Avro against JSON.
+// Throughput of the publisher (encode, key, outbox, produce, acknowledge) relative to node-rdkafka's producer alone, with
+// the same settings and messages, at one real broker. Also the size of Avro relative to JSON.
 // Run: node bench/publish.ts
 import rdkafka from 'node-rdkafka';
 import { faceKey } from '../src/domain/track-key.ts';
@@ -20,23 +20,23 @@ const frames = Array.from({ length: 4096 }, (_, index) =>
   frameNumber(index >> 3, { trackId: 1 + (index & 7) }),
 );
 const encoder = new RecordEncoder('AuFrame');
-const breathe = () => new Promise((resolve) => setImmediate(resolve));
+const yieldToEventLoop = () => new Promise((resolve) => setImmediate(resolve));
 const wait = () => new Promise((resolve) => setTimeout(resolve, 1));
 
-/** Events per second of wall time to the last acknowledgement, and of this process's CPU time. */
+/** Events per second of wall time (to the last acknowledgement) and of this process's CPU time. */
 interface Rate {
   readonly wall: number;
   readonly cpu: number;
 }
 
-/** Hands over EVENTS in batches, never more than IN_FLIGHT ahead of `delivered`. */
+/** Sends EVENTS in batches, at most IN_FLIGHT ahead of `delivered`. */
 async function measure(send: (from: number) => void, delivered: () => number): Promise<Rate> {
   const began = performance.now();
   const cpu = process.cpuUsage();
   for (let from = 0; from < EVENTS; from += BATCH) {
     while (from - delivered() > IN_FLIGHT) await wait();
     send(from);
-    if (from % (BATCH * 16) === 0) await breathe();
+    if (from % (BATCH * 16) === 0) await yieldToEventLoop();
   }
   while (delivered() < EVENTS) await wait();
   const { user, system } = process.cpuUsage(cpu);
@@ -46,7 +46,7 @@ async function measure(send: (from: number) => void, delivered: () => number): P
 const broker = await KafkaBroker.start();
 const options = kafkaOptions.parse({ brokers: [broker.address], topics: { partitions: 4 } });
 
-async function whole(): Promise<Rate> {
+async function publisherRate(): Promise<Rate> {
   let acknowledged = 0;
   const publisher = await openPublisher(options, {
     acknowledged: () => {
@@ -65,7 +65,7 @@ async function whole(): Promise<Rate> {
   return rate;
 }
 
-async function bare(): Promise<Rate> {
+async function producerRate(): Promise<Rate> {
   const messages = frames.map((frame) => ({ key: faceKey(frame), value: encoder.encode(frame) }));
   let delivered = 0;
   const producer = new rdkafka.Producer(...producerConfig(options));
@@ -90,19 +90,23 @@ async function bare(): Promise<Rate> {
   return rate;
 }
 
-await whole();
-await bare();
-const rounds: { whole: Rate; bare: Rate }[] = [];
-for (let round = 0; round < ROUNDS; round += 1) rounds.push({ whole: await whole(), bare: await bare() });
+// Warm-up.
+await publisherRate();
+await producerRate();
+const rounds: { publisher: Rate; producer: Rate }[] = [];
+for (let round = 0; round < ROUNDS; round += 1)
+  rounds.push({ publisher: await publisherRate(), producer: await producerRate() });
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 for (const clock of ['wall', 'cpu'] as const) {
-  const [ours, theirs] = [
-    rounds.map((round) => round.whole[clock]),
-    rounds.map((round) => round.bare[clock]),
+  const [publisher, producer] = [
+    rounds.map((round) => round.publisher[clock]),
+    rounds.map((round) => round.producer[clock]),
   ];
-  const ratio = median(rounds.map((round) => round.whole[clock] / round.bare[clock]));
+  const ratio = median(rounds.map((round) => round.publisher[clock] / round.producer[clock]));
   const rate = (values: number[]) => `${Math.round(median(values))} events/s`;
-  console.log(`${clock} time: publisher ${rate(ours)}, bare ${rate(theirs)}, ratio ${ratio.toFixed(2)}`);
+  console.log(
+    `${clock} time: publisher ${rate(publisher)}, producer alone ${rate(producer)}, ratio ${ratio.toFixed(2)}`,
+  );
 }
 console.log(
   `medians of ${ROUNDS} rounds of ${EVENTS} events, alternating; aim: a ratio of 0.7 or more in wall time`,

@@ -1,9 +1,9 @@
-"""Prints who shows which Action Units, in Python: pip install -r requirements.txt, then
+"""Prints the active Action Units of each face. Install the libraries with pip install -r requirements.txt, then run
 
     python consumer.py --brokers localhost:9092 --schema ../../schemas/AuFrame.avsc [--registry URL]
 
-Reads both of austream's encodings: Avro single-object encoding, and, where the producer uses a schema registry, the
-Confluent wire format. --count N ends after N events.
+Reads both of austream's encodings: Avro single-object encoding and, if the producer uses a schema registry, Confluent's
+wire format (needs --registry). --count N ends after N events.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 
 class Decoder:
-    """Messages to records, read as `schema` whichever version of it they were written with."""
+    """Decodes messages as the given version of the schema. With a registry, messages may be of any other version."""
 
     def __init__(self, schema_file, registry):
         with open(schema_file, encoding="utf-8") as file:
@@ -76,7 +76,7 @@ def main():
             frame = decoder.decode(message.value())
             active = [name for name, state in frame["aus"].items() if state and state["active"]]
             print(f"{frame['cameraId']}/{frame['trackId']} {frame['quality']['unreliable'] or ' '.join(active)}")
-            # Only now does the event count as read.
+            # The event counts as read from here on.
             consumer.commit(message)
             seen += 1
     finally:

@@ -1,5 +1,5 @@
--- Flink SQL over au.frames, for a producer that uses a schema registry (kafka.registry in austream's config).
--- Needs the connector jars flink-sql-connector-kafka and flink-sql-avro-confluent-registry.
+-- Flink SQL on au.frames. The producer must use a schema registry (kafka.registry in austream's config).
+-- Required connector jars: flink-sql-connector-kafka and flink-sql-avro-confluent-registry.
 
 CREATE TABLE au_frames (
   `eventId` STRING,
@@ -7,7 +7,7 @@ CREATE TABLE au_frames (
   `epoch` BIGINT,
   `trackId` INT,
   `frame` BIGINT,
-  -- Microseconds since 1970 in the schema (timestamp-micros).
+  -- timestamp-micros in the schema: microseconds since 1970-01-01 UTC.
   `captureTime` TIMESTAMP(6),
   `clockSource` STRING,
   `quality` ROW<`score` FLOAT, `unreliable` STRING>,
@@ -28,7 +28,8 @@ CREATE TABLE au_frames (
   'avro-confluent.url' = 'http://localhost:8081'
 );
 
--- Share of each ten seconds in which a face raised cheeks and lip corners together. A redelivered frame counts once.
+-- Per face and 10 s window: the share of frames in which AU6 (cheek raiser) and AU12 (lip corner puller) are both active.
+-- DISTINCT counts a redelivered frame once.
 SELECT `cameraId`, `trackId`, `window_start`,
        COUNT(DISTINCT CASE WHEN `aus`.`au06`.`active` AND `aus`.`au12`.`active` THEN `eventId` END) * 1.0
          / COUNT(DISTINCT `eventId`) AS `share`

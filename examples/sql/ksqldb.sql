@@ -1,4 +1,4 @@
--- ksqlDB over au.frames and au.activations, for a producer that uses a schema registry: the columns come from it.
+-- ksqlDB on au.frames and au.activations. The producer must use a schema registry: ksqlDB takes the columns from it.
 
 CREATE STREAM au_frames (face STRING KEY) WITH (
   KAFKA_TOPIC = 'au.frames', KEY_FORMAT = 'KAFKA', VALUE_FORMAT = 'AVRO'

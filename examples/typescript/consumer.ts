@@ -1,4 +1,5 @@
-// Prints who shows which Action Units. In a project of its own, with the package that examples/README.md names:
+// Prints the active Action Units of each face, activations and camera states. Run it in a project that has installed the
+// package of examples/README.md:
 //   node consumer.ts localhost:9092
 import { consume } from 'austream/consumer';
 
@@ -14,7 +15,7 @@ for await (const event of consume({
   dedupe: true,
   signal: stop.signal,
 })) {
-  // The record's name tells the types apart; the compiler knows every field.
+  // `record` discriminates the union of types: the compiler knows the fields of each case.
   switch (event.record) {
     case 'AuFrame': {
       const { cameraId, trackId, quality, aus } = event.value;

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 const CACHE = fileURLToPath(new URL('../../.cache/', import.meta.url));
 
 /**
- * A folder of `.cache/` that `fill` has filled, by this process or an earlier one. `content` stands for what it
- * holds: another content, another folder.
+ * A folder in `.cache/` that `fill` has filled, in this process or an earlier one. `content` identifies the content:
+ * another value gives another folder.
  */
 export async function cached(
   name: string,
@@ -16,14 +16,14 @@ export async function cached(
 ): Promise<string> {
   const folder = join(CACHE, `${name}-${createHash('sha256').update(content).digest('hex').slice(0, 12)}`);
   if (existsSync(folder)) return folder;
-  const stage = `${folder}.${randomUUID()}`;
-  mkdirSync(stage, { recursive: true });
+  const staging = `${folder}.${randomUUID()}`;
+  mkdirSync(staging, { recursive: true });
   try {
-    await fill(stage);
-    // Another process may have been faster: then its folder stands, and is the same.
-    if (!existsSync(folder)) renameSync(stage, folder);
+    await fill(staging);
+    // Another process may have finished first, with the same content.
+    if (!existsSync(folder)) renameSync(staging, folder);
   } finally {
-    rmSync(stage, { recursive: true, force: true });
+    rmSync(staging, { recursive: true, force: true });
   }
   return folder;
 }

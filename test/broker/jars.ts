@@ -14,7 +14,7 @@ const REGISTRY = 'io.apicurio:apicurio-registry-app:2.6.13.Final:tar.gz:all';
 const REGISTRY_FILE = 'apicurio-registry-app-2.6.13.Final-all.tar.gz';
 const REGISTRY_SHA256 = '3cda1b34aa020fb4ac4dd6a66018d757e81e437f97e20a1f92d366b70091c6ba';
 
-/** The folder with Apache Kafka's jars: from Maven Central (43 MB), each checked against jars.sha256. */
+/** The folder with Apache Kafka's jars, from Maven Central (43 MB). Each is verified against jars.sha256. */
 export function kafkaJars(): Promise<string> {
   const list = readFileSync(join(HERE, 'jars.sha256'), 'utf8');
   return cached('kafka', list, async (dir) => {
@@ -28,15 +28,15 @@ export function kafkaJars(): Promise<string> {
     ]);
     for (const line of list.trim().split('\n')) {
       const [sha256, name] = line.split(/\s+/) as [string, string];
-      check(join(dir, name), sha256);
+      verify(join(dir, name), sha256);
     }
   });
 }
 
-/** The folder with Apicurio Registry (from Maven Central, 142 MB), a registry with Confluent's API. */
+/** The folder with Apicurio Registry, from Maven Central (142 MB): a schema registry with Confluent's API. */
 export function registryJars(): Promise<string> {
   return cached('apicurio', REGISTRY_SHA256, async (dir) => {
-    // The plugin's `copy` wants a project around it; `get` and the local repository do not.
+    // The plugin's `copy` needs a Maven project; `get` with a local repository does not.
     await run('mvn', [
       '-q',
       '-B',
@@ -46,13 +46,13 @@ export function registryJars(): Promise<string> {
       '-Dtransitive=false',
     ]);
     const file = join(dir, 'm2/io/apicurio/apicurio-registry-app/2.6.13.Final', REGISTRY_FILE);
-    check(file, REGISTRY_SHA256);
+    verify(file, REGISTRY_SHA256);
     await run('tar', ['-xzf', file, '-C', dir]);
     await run('rm', ['-rf', join(dir, 'm2')]);
   });
 }
 
-function check(file: string, sha256: string): void {
-  const found = createHash('sha256').update(readFileSync(file)).digest('hex');
-  if (found !== sha256) throw new Error(`${file} is not what was expected: its sha256 is ${found}`);
+function verify(file: string, sha256: string): void {
+  const actual = createHash('sha256').update(readFileSync(file)).digest('hex');
+  if (actual !== sha256) throw new Error(`${file} has the wrong sha256: ${actual}`);
 }

@@ -3,37 +3,37 @@ import { openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const START_MS = 90_000;
+const START_TIMEOUT_MS = 90_000;
 
-/** Starts a Java server that dies with this process, however that ends; resolves when `serves` says so. */
+/** Starts a Java server that is killed when this process ends. Resolves when `isReady` does with true. */
 export async function startJava(
   args: readonly string[],
   logFile: string,
-  serves: () => Promise<boolean>,
+  isReady: () => Promise<boolean>,
 ): Promise<ChildProcess> {
   const log = openSync(logFile, 'a');
-  const quick = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
-  const server = spawn('setpriv', ['--pdeathsig', 'KILL', 'java', ...quick, ...args], {
+  const jvmOptions = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+  const server = spawn('setpriv', ['--pdeathsig', 'KILL', 'java', ...jvmOptions, ...args], {
     stdio: ['ignore', log, log],
   });
-  const until = Date.now() + START_MS;
-  while (!(await serves())) {
-    if (server.exitCode !== null || Date.now() > until)
-      throw new Error(`the server does not start:\n${readFileSync(logFile, 'utf8').slice(-2000)}`);
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (!(await isReady())) {
+    if (server.exitCode !== null || Date.now() > deadline)
+      throw new Error(`the server did not start:\n${readFileSync(logFile, 'utf8').slice(-2000)}`);
     await sleep(200);
   }
   return server;
 }
 
-/** Ends a process like a power cut of it. */
+/** Kills a process with SIGKILL and waits for its end. */
 export async function kill9(child: ChildProcess | null): Promise<void> {
   if (!child || child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
+  const exited = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGKILL');
-  await gone;
+  await exited;
 }
 
-/** Ports that nobody listens on now. */
+/** Ports that are free at present. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {

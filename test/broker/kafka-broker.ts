@@ -10,17 +10,17 @@ import { freePorts, kill9, startJava } from './java.ts';
 const CLUSTER_ID = 'YXVzdHJlYW0tdGVzdC1icg';
 
 export interface BrokerOptions {
-  /** Further lines of server.properties. */
+  /** Additional lines of server.properties. */
   readonly properties?: Readonly<Record<string, string | number>>;
-  /** A further listener beside the plain one, e.g. SASL_SSL, reachable at `secured`. */
+  /** Protocol of a second listener, at `KafkaBroker.secured`. */
   readonly secured?: 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT';
-  /** A third listener, for clients in other networks: the address that it listens on, the one that it tells clients. */
+  /** A third listener for clients in other networks: the addresses to listen on and to advertise. */
   readonly further?: { readonly protocol: 'SSL'; readonly listen: string; readonly advertised: string };
-  /** SCRAM users, as `kafka-storage format --add-scram` takes them. */
+  /** SCRAM users in the syntax of `kafka-storage format --add-scram`. */
   readonly scram?: readonly string[];
 }
 
-/** A real Apache Kafka broker (KRaft, one node), whose data outlive `kill9` until `stop`. */
+/** A real Apache Kafka broker (KRaft, one node). Its data survives `kill9` and is deleted by `stop`. */
 export class KafkaBroker {
   /** host:port without encryption. */
   readonly address: string;
@@ -86,7 +86,7 @@ export class KafkaBroker {
     this.secured = secured;
   }
 
-  /** Takes a SCRAM user away; whoever is connected as this user stays so. */
+  /** Removes a SCRAM user. Existing connections of this user stay open. */
   async removeUser(name: string): Promise<void> {
     await promisify(execFile)('java', [
       ...['-cp', this.#classpath, 'kafka.admin.ConfigCommand', '--bootstrap-server', this.address, '--alter'],
@@ -94,18 +94,18 @@ export class KafkaBroker {
     ]);
   }
 
-  /** Ends the broker like a power cut of its process. */
+  /** Kills the broker with SIGKILL. */
   async kill9(): Promise<void> {
     await kill9(this.#process);
     this.#process = null;
   }
 
-  /** Starts the broker on the data that it had; resolves when it serves. */
+  /** Starts the broker with its existing data. Resolves when it answers. */
   async restart(): Promise<void> {
     this.#process = await startJava(
       ['-cp', this.#classpath, 'kafka.Kafka', join(this.#dir, 'server.properties')],
       join(this.#dir, 'broker.log'),
-      () => this.#serves(),
+      () => this.#isReady(),
     );
   }
 
@@ -115,7 +115,7 @@ export class KafkaBroker {
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
-  async #serves(): Promise<boolean> {
+  async #isReady(): Promise<boolean> {
     const admin = new Kafka({
       brokers: [this.address],
       logLevel: logLevel.NOTHING,

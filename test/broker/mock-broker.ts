@@ -2,13 +2,13 @@ import { kafkaOptions } from '../../src/kafka/options.ts';
 import { KafkaProducer } from '../../src/kafka/producer.ts';
 
 /**
- * librdkafka's own broker, in this process: 4 partitions a topic, consumer groups and transactions, no rights. Where
- * what Kafka itself says counts, `KafkaBroker` is meant.
+ * librdkafka's mock broker in this process: 4 partitions per topic, consumer groups and transactions, but no ACLs. Tests
+ * of the brokers' own behaviour use `KafkaBroker`.
  */
 export class MockBroker {
   readonly #producer: KafkaProducer<null>;
 
-  /** Has these topics. */
+  /** Starts a broker with these topics. */
   static async start(topics: readonly string[]): Promise<MockBroker> {
     const events = { delivered() {}, rejected() {}, unreachable() {}, broken() {} };
     const producer = await KafkaProducer.connect<null>(

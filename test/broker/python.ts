@@ -8,10 +8,10 @@ import { cached } from './cache.ts';
 const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url));
 const run = promisify(execFile);
 
-/** A Python with other people's Avro and Kafka clients: requirements.txt from PyPI, in a venv of `.cache/`. */
+/** Path of a Python with independent Avro and Kafka clients: requirements.txt from PyPI, in a venv in `.cache/`. */
 export async function python(): Promise<string> {
   const folder = await cached('python', readFileSync(REQUIREMENTS, 'utf8'), async (dir) => {
-    // Copies and no activation scripts matter: the folder is renamed when it is complete.
+    // The folder is renamed when it is complete, so activation scripts do not work; nothing uses them.
     await run('python3', ['-m', 'venv', dir]);
     await run(join(dir, 'bin/python'), ['-m', 'pip', 'install', '-q', '-r', REQUIREMENTS]);
   });

@@ -1,9 +1,9 @@
-"""Decodes messages with fastavro, to compare with what was written.
+"""Decodes messages with fastavro, to compare them with what austream published.
 
 Usage: read_avro.py SCHEMA [REGISTRY_URL] < messages
-Messages come as kcat prints them with -f '%R%s': a length (4 bytes, big-endian), then as many bytes.
-Prints one JSON object a message. Single-object encoding is checked against SCHEMA's fingerprint; for the Confluent
-wire format the writer's schema comes from the registry.
+Input: the output of kcat -f '%R%s', for each message a length (4 bytes, big-endian) and as many bytes.
+Output: one JSON object per line. Single-object encoding must have SCHEMA's fingerprint. For Confluent's wire format the
+writer's schema is fetched from the registry.
 """
 
 import datetime
@@ -48,7 +48,7 @@ def main():
         rest = io.BytesIO(body)
         record = fastavro.schemaless_reader(rest, writer, schema)
         if rest.read():
-            raise SystemExit("bytes are left")
+            raise SystemExit("the message has trailing bytes")
         print(json.dumps(record, default=plain))
 
 

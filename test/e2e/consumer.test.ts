@@ -13,7 +13,7 @@ import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { frameNumber } from '../records/samples.ts';
 
 const require = createRequire(import.meta.url);
-// kafkajs gives up, and begins anew, within a second instead of ten.
+// kafkajs gives up after 1 s instead of 10 s.
 Object.assign(require('kafkajs/src/retry/defaults.test.js'), { retries: 2 });
 const Broker = require('kafkajs/src/broker/index.js');
 const { createErrorFromCode } = require('kafkajs/src/protocol/error.js');
@@ -49,16 +49,16 @@ async function publish(
   await publisher.close();
 }
 
-/** A topic with one message. */
-async function hold(topic: string, value: Buffer): Promise<void> {
+/** Creates a topic with one message. */
+async function produceOne(topic: string, value: Buffer): Promise<void> {
   const producer = kafka.producer();
   await producer.connect();
   await producer.send({ topic, messages: [{ value }] });
   await producer.disconnect();
 }
 
-/** Reads frames' numbers into `read`, waiting after each. */
-async function follow(
+/** Appends the numbers of the frames to `read`, with a pause after each. */
+async function readFrames(
   read: number[],
   options: Omit<ConsumeOptions, 'brokers' | 'fromBeginning'>,
   pauseMs = 0,
@@ -69,16 +69,16 @@ async function follow(
   }
 }
 
-/** What reading a topic fails with. */
-const failure = (topic: string, options: Partial<ConsumeOptions> = {}) =>
-  follow([], { topics: [topic], groupId: `of-${topic}`, ...options }).catch((error) => error);
+/** The error with which reading a topic fails. */
+const consumeError = (topic: string, options: Partial<ConsumeOptions> = {}) =>
+  readFrames([], { topics: [topic], groupId: `of-${topic}`, ...options }).catch((error) => error);
 
-test('a consumer without commit leaves no trace', async () => {
+test('a consumer without commit stores no offsets', async () => {
   await publish('trace.', 0, 8);
   const leave = new AbortController();
   const read: number[] = [];
-  const of = { topics: ['trace.frames'], groupId: 'trace', commit: false, signal: leave.signal };
-  const following = follow(read, of, 300);
+  const options = { topics: ['trace.frames'], groupId: 'trace', commit: false, signal: leave.signal };
+  const following = readFrames(read, options, 300);
   await expect.poll(() => read.length).toBe(8);
   leave.abort();
   await following;
@@ -89,61 +89,63 @@ test('a consumer without commit leaves no trace', async () => {
   expect(topic!.partitions.map(({ offset }) => offset)).toEqual(['-1', '-1']);
 });
 
-test('a slow consumer lets a further member of its group in after the event in hand', async () => {
+test('a slow consumer takes part in a rebalance after its current event', async () => {
   await publish('slow.', 0, 100, { tracks: 6 });
   const leave = new AbortController();
-  const of = { topics: ['slow.frames'], groupId: 'slow', signal: leave.signal };
+  const options = { topics: ['slow.frames'], groupId: 'slow', signal: leave.signal };
   const [first, second]: number[][] = [[], []];
-  const following = [follow(first!, of, 300)];
+  const following = [readFrames(first!, options, 300)];
   await expect.poll(() => first!.length).toBeGreaterThan(0);
-  following.push(follow(second!, of, 300));
-  // One partition's share of the fetch, at least 200 events, would take a minute.
+  following.push(readFrames(second!, options, 300));
+  // Without the check the rebalance would wait for the rest of the batch, at least 200 events of 300 ms.
   await expect.poll(() => second!.length, { timeout: 50_000 }).toBeGreaterThan(0);
   expect(first!.length).toBeLessThan(150);
   leave.abort();
   await Promise.all(following);
 });
 
-describe('a consumer tells of a refusal, and does not try for ever', () => {
-  test('of its registry', async () => {
-    await hold('registry', new RecordEncoder('AuFrame', confluentHeader(5)).encode(frameNumber(1)));
+describe('a consumer fails instead of retrying for ever', () => {
+  test('when the registry rejects its credentials', async () => {
+    await produceOne('registry', new RecordEncoder('AuFrame', confluentHeader(5)).encode(frameNumber(1)));
     const registry = createServer((_, response) => response.writeHead(401).end('{"message":"Unauthorized"}'));
     await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;
-    expect(await failure('registry', { registry: { url } })).toMatchObject({ code: 'REGISTRY_REJECTED' });
+    expect(await consumeError('registry', { registry: { url } })).toMatchObject({
+      code: 'REGISTRY_REJECTED',
+    });
     registry.close();
   });
 
   for (const error of [new Error('my database is full'), new TypeError('no such property')])
-    test(`of its own onPoison: a ${error.name}, as it was thrown, and once`, async () => {
+    test(`when onPoison throws a ${error.name}: with that error, after one call`, async () => {
       const topic = `poison-${error.name}`;
-      await hold(topic, Buffer.from('junk'));
+      await produceOne(topic, Buffer.from('junk'));
       const onPoison = vi.fn(() => {
         throw error;
       });
-      expect(await failure(topic, { onPoison })).toBe(error);
+      expect(await consumeError(topic, { onPoison })).toBe(error);
       expect(onPoison).toHaveBeenCalledTimes(1);
     });
 
-  test('of a dead-letter topic that is not there', async () => {
-    await hold('letters', Buffer.from('junk'));
-    expect(await failure('letters', { deadLetterTopic: 'no.such.deadletter' })).toMatchObject({
+  test('when the dead-letter topic does not exist', async () => {
+    await produceOne('letters', Buffer.from('junk'));
+    expect(await consumeError('letters', { deadLetterTopic: 'no.such.deadletter' })).toMatchObject({
       code: 'KAFKA_REJECTED',
       message: expect.stringContaining('has no topic no.such.deadletter'),
     });
   });
 
-  test('of compression that kafkajs cannot read', async () => {
+  test('when kafkajs cannot decompress the messages', async () => {
     await publish('snappy.', 0, 1, { compression: 'snappy' });
-    expect(await failure('snappy.frames')).toMatchObject({
+    expect(await consumeError('snappy.frames')).toMatchObject({
       code: 'PREREQUISITE_MISSING',
       message: expect.stringContaining('Snappy'),
       fix: expect.stringContaining('kafka.compression'),
     });
   });
 
-  test('and creates no topic, also where the brokers would', async () => {
-    expect(await failure('misspelt.frames')).toMatchObject({
+  test('when a topic does not exist: it creates none, even if the brokers would', async () => {
+    expect(await consumeError('misspelt.frames')).toMatchObject({
       code: 'KAFKA_REJECTED',
       message: expect.stringContaining('has no topic misspelt.frames'),
     });
@@ -155,22 +157,22 @@ describe('a consumer tells of a refusal, and does not try for ever', () => {
   });
 });
 
-describe('a consumer in an outage', () => {
+describe('a consumer', () => {
   for (const commit of [true, false])
-    test(`of its coordinator waits, and goes on where it was, ${commit ? 'with' : 'without'} commit`, async () => {
+    test(`continues at its position after an outage of the group coordinator, ${commit ? 'with' : 'without'} commit`, async () => {
       const prefix = commit ? 'commit.' : 'keep.';
       await publish(prefix, 0, 5);
       const leave = new AbortController();
       const read: number[] = [];
-      const of = { topics: [`${prefix}frames`], groupId: prefix, commit, signal: leave.signal };
-      const following = follow(read, of);
+      const options = { topics: [`${prefix}frames`], groupId: prefix, commit, signal: leave.signal };
+      const following = readFrames(read, options);
       await expect.poll(() => read.length).toBe(5);
-      // As brokers answer while the coordinator has moved and its successor is not there yet.
+      // The responses of brokers while the coordinator moves and its successor is not elected yet.
       vi.spyOn(Broker.prototype, 'heartbeat').mockRejectedValue(createErrorFromCode(NOT_COORDINATOR));
       const find = vi
         .spyOn(Broker.prototype, 'findGroupCoordinator')
         .mockRejectedValue(createErrorFromCode(COORDINATOR_NOT_AVAILABLE));
-      // Past what kafkajs tries by itself.
+      // More attempts than kafkajs makes by itself.
       await expect.poll(() => find.mock.calls.length).toBeGreaterThan(10);
       vi.restoreAllMocks();
       await publish(prefix, 5, 8);
@@ -179,12 +181,12 @@ describe('a consumer in an outage', () => {
       await following;
     });
 
-  test('of the broker can leave at any moment, and leaves nothing behind', async () => {
+  test('can be stopped at any moment of an outage, and then opens no further connections', async () => {
     await publish('zombie.', 0, 2);
     const consumers = Array.from({ length: 8 }, (_, index) => {
       const [leave, read]: [AbortController, number[]] = [new AbortController(), []];
-      const of = { topics: ['zombie.frames'], groupId: `zombie${index}`, signal: leave.signal };
-      return { leave, read, following: follow(read, of) };
+      const options = { topics: ['zombie.frames'], groupId: `zombie${index}`, signal: leave.signal };
+      return { leave, read, following: readFrames(read, options) };
     });
     await expect.poll(() => consumers.every(({ read }) => read.length === 2)).toBe(true);
     await broker.kill9();

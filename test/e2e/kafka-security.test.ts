@@ -19,7 +19,7 @@ import { TestRegistry } from '../broker/test-registry.ts';
 import { delivered, frameNumber } from '../records/samples.ts';
 
 const PASSWORD = 'canary-5f3b';
-const quiet = { acknowledged: () => {}, dropped: () => expect.unreachable('nothing may be lost') };
+const observer = { acknowledged: () => {}, dropped: () => expect.unreachable('nothing may be lost') };
 
 let dir: string;
 let ca: string;
@@ -104,7 +104,7 @@ describe('a broker with TLS and SASL', () => {
         'listener.name.sasl_ssl.plain.sasl.jaas.config': `${module}.plain.PlainLoginModule required user_austream="${PASSWORD}";`,
         'listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config': `${module}.scram.ScramLoginModule required;`,
         'listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config': `${module}.scram.ScramLoginModule required;`,
-        // Kafka's own validator of unsigned tokens, meant for development.
+        // Kafka's built-in validator accepts unsigned tokens; it is meant for development.
         'listener.name.sasl_ssl.oauthbearer.sasl.jaas.config': `${module}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
       },
     });
@@ -154,26 +154,26 @@ describe('a broker with TLS and SASL', () => {
   }
 
   for (const mechanism of ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'])
-    test(`takes events by ${mechanism}, and gives them back`, async () => {
+    test(`accepts a producer and a consumer with ${mechanism}`, async () => {
       const kafka = options(mechanisms()[mechanism]!);
-      const publisher = await openPublisher(kafka, quiet);
+      const publisher = await openPublisher(kafka, observer);
       publisher.frames([frameNumber(1)]);
       await publisher.flush(20_000);
       await publisher.close();
       expect((await readFirst(kafka, mechanism))?.value).toEqual(delivered(frameNumber(1)));
     }, 60_000);
 
-  test('is named where it refuses, and no secret is', async () => {
+  test('is named in the error when it rejects credentials; the error contains no secret', async () => {
     const wrong = { mechanism: 'PLAIN', username: 'austream', password: `${PASSWORD}-wrong` };
-    const error = await openPublisher(options(wrong), quiet).catch((caught) => caught);
+    const error = await openPublisher(options(wrong), observer).catch((caught) => caught);
     expect(error).toMatchObject({ code: 'KAFKA_REJECTED', message: expect.stringContaining(broker.secured) });
     expect(`${error.message} ${error.fix}`).not.toContain(PASSWORD);
   }, 60_000);
 
-  test('is not trusted without its authority', async () => {
+  test('is not trusted if its certificate is signed by another CA', async () => {
     const error = await openPublisher(
       options(mechanisms().PLAIN!, { ca: join(dir, 'client.pem') }),
-      quiet,
+      observer,
     ).catch((caught) => caught);
     expect(error).toMatchObject({
       code: 'KAFKA_REJECTED',
@@ -184,15 +184,15 @@ describe('a broker with TLS and SASL', () => {
 
 describe('a schema registry', () => {
   let registry: TestRegistry;
-  let front: Server;
+  let proxy: Server;
   let url: string;
   let requests = 0;
 
   beforeAll(async () => {
     registry = await TestRegistry.start();
-    // What stands before a registry in production: TLS and basic auth.
+    // A reverse proxy as in production: TLS and basic auth.
     const target = new URL(registry.url);
-    front = createTlsServer(
+    proxy = createTlsServer(
       { key: readFileSync(join(dir, 'server.key')), cert: readFileSync(join(dir, 'server.pem')) },
       (incoming, response) => {
         requests += 1;
@@ -209,18 +209,18 @@ describe('a schema registry', () => {
         incoming.pipe(onward);
       },
     );
-    await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
-    url = `https://localhost:${(front.address() as AddressInfo).port}${target.pathname}`;
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    url = `https://localhost:${(proxy.address() as AddressInfo).port}${target.pathname}`;
   }, 600_000);
   afterAll(async () => {
-    front?.close();
+    proxy?.close();
     await registry?.stop();
   });
 
   const options = (rest: object = {}) =>
     registryOptions.parse({ url, ca, username: 'austream', password: PASSWORD, ...rest });
 
-  test('gives each schema an id, behind TLS and basic auth; what is known is not asked again', async () => {
+  test('registers schemas behind TLS and basic auth; ids and schemas are cached', async () => {
     const headers = await registerSchemas(options(), 'reg.', ['AuFrame', 'CameraStatus']);
     expect([...headers.keys()]).toEqual(['AuFrame', 'CameraStatus']);
     const client = new SchemaRegistry(options());
@@ -244,7 +244,7 @@ describe('a schema registry', () => {
     expect(await client.schema(9999)).toBeNull();
   }, 30_000);
 
-  test('refuses what consumers could not read, and is quoted', async () => {
+  test('rejects an incompatible schema; the error quotes its reason', async () => {
     const client = new SchemaRegistry(options());
     await client.register('gate-value', schemaText('AuFrame'));
     const broken = JSON.parse(schemaText('AuFrame'));
@@ -255,7 +255,7 @@ describe('a schema registry', () => {
     });
   });
 
-  test('is named where it cannot be used, and no secret is', async () => {
+  test('is named in the error when it cannot be used; the error contains no secret', async () => {
     const failures = await Promise.all(
       [
         options({ password: `${PASSWORD}-wrong` }),

@@ -27,7 +27,7 @@ import { Austream } from './austream.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
-const quiet = { acknowledged: () => {}, dropped: () => expect.unreachable('nothing may be lost') };
+const observer = { acknowledged: () => {}, dropped: () => expect.unreachable('nothing may be lost') };
 
 let broker: KafkaBroker;
 let registry: TestRegistry;
@@ -49,13 +49,13 @@ const options = (topicPrefix: string, rest: object = {}) =>
   kafkaOptions.parse({ brokers: [broker.address], topicPrefix, topics: { partitions: 3 }, ...rest });
 
 async function publish(frames: readonly AuFrame[], topicPrefix: string): Promise<void> {
-  const publisher = await openPublisher(options(topicPrefix), quiet);
+  const publisher = await openPublisher(options(topicPrefix), observer);
   publisher.frames(frames);
   await publisher.flush(30_000);
   await publisher.close();
 }
 
-/** The first `count` events, or all until nothing comes for a while. */
+/** The first `count` events. */
 async function read(
   count: number,
   rest: Partial<ConsumeOptions> & Pick<ConsumeOptions, 'topics' | 'groupId'>,
@@ -75,7 +75,7 @@ async function read(
   return events;
 }
 
-/** What kcat gets from a topic and fastavro makes of it. */
+/** The messages of a topic, read by kcat and decoded by fastavro. */
 async function kcatAndFastavro(topic: string, schema: string): Promise<object[]> {
   const { stdout } = await run(
     'bash',
@@ -102,7 +102,8 @@ async function kcatAndFastavro(topic: string, schema: string): Promise<object[]>
     .map((line) => JSON.parse(line));
 }
 
-const byText = (events: readonly object[]) => events.map((event) => JSON.stringify(sorted(event))).sort();
+const toSortedJson = (events: readonly object[]) =>
+  events.map((event) => JSON.stringify(sorted(event))).sort();
 const sorted = (value: unknown): unknown =>
   value !== null && typeof value === 'object'
     ? Object.fromEntries(
@@ -114,7 +115,7 @@ const sorted = (value: unknown): unknown =>
 
 describe('a publisher at a real broker', () => {
   for (const encoding of ['single-object encoding', 'Confluent wire format'])
-    test(`in ${encoding} writes what kcat gets and fastavro reads: 1,000 random events`, async () => {
+    test(`in ${encoding} publishes 1,000 random events that kcat and fastavro read`, async () => {
       const prefix = encoding.startsWith('single') ? 'single.' : 'confluent.';
       const kafka = options(prefix, prefix === 'confluent.' ? { registry: { url: registry.url } } : {});
       const frames = fc.sample(anyFrame, 600);
@@ -122,7 +123,7 @@ describe('a publisher at a real broker', () => {
       const statuses = fc.sample(anyStatus, 200);
       const acknowledged: object[] = [];
       const publisher = await openPublisher(kafka, {
-        ...quiet,
+        ...observer,
         acknowledged: (frame) => acknowledged.push(frame),
       });
       expect(publisher.brokers).toBe(broker.address);
@@ -144,20 +145,20 @@ describe('a publisher at a real broker', () => {
         ['cameras', 'CameraStatus', statuses],
       ];
       for (const [topic, record, written] of expected)
-        expect(byText(await kcatAndFastavro(`${prefix}${topic}`, `schemas/${record}.avsc`))).toEqual(
-          byText(written),
+        expect(toSortedJson(await kcatAndFastavro(`${prefix}${topic}`, `schemas/${record}.avsc`))).toEqual(
+          toSortedJson(written),
         );
       const events = await read(600, {
         topics: [`${prefix}frames`],
         groupId: `reader-${prefix}`,
         registry: { url: registry.url },
       });
-      expect(byText(events.map(({ value }) => value))).toEqual(byText(frames.map(delivered)));
+      expect(toSortedJson(events.map(({ value }) => value))).toEqual(toSortedJson(frames.map(delivered)));
     }, 60_000);
 
-  test('creates its topics as the config says, and compacts the cameras', async () => {
+  test('creates topics as configured; the cameras topic is compacted', async () => {
     await (
-      await openPublisher(options('made.', { topics: { partitions: 2, retentionHours: 1 } }), quiet)
+      await openPublisher(options('made.', { topics: { partitions: 2, retentionHours: 1 } }), observer)
     ).close();
     const config = join(dir, 'made.yaml');
     const kafka = `brokers: ["${broker.address}"], topicPrefix: made.`;
@@ -196,7 +197,7 @@ describe('a publisher at a real broker', () => {
     });
   }, 60_000);
 
-  test('gives up what the broker would never take, counted, and goes on', async () => {
+  test('drops and reports a message that the broker rejects, and continues', async () => {
     const lost: unknown[] = [];
     const publisher = await openPublisher(options('large.'), {
       acknowledged: () => {},
@@ -211,9 +212,9 @@ describe('a publisher at a real broker', () => {
     await publisher.close();
   }, 60_000);
 
-  test('says so where no broker answers', async () => {
+  test('fails with KAFKA_UNREACHABLE if no broker answers', async () => {
     const kafka = kafkaOptions.parse({ brokers: ['127.0.0.1:1'], connectSeconds: 1 });
-    await expect(openPublisher(kafka, quiet)).rejects.toMatchObject({
+    await expect(openPublisher(kafka, observer)).rejects.toMatchObject({
       code: 'KAFKA_UNREACHABLE',
       message: expect.stringContaining('Kafka at 127.0.0.1:1 does not answer'),
     });
@@ -227,7 +228,7 @@ describe('a consumer', () => {
 
   beforeAll(() => publish(frames, 'consumer.'));
 
-  test('reads each event, in order per key, with its place', async () => {
+  test('reads every event in order per key, with its position', async () => {
     const events = await read(300, { topics: ['consumer.frames'], groupId: 'order' });
     for (const trackId of [1, 2, 3, 4]) {
       const track = events.flatMap((event) =>
@@ -241,7 +242,7 @@ describe('a consumer', () => {
     });
   });
 
-  test('goes on where the group was: an event whose body did not end comes again', async () => {
+  test('continues at the group’s offsets: an event whose body did not complete comes again', async () => {
     const group = {
       brokers: [broker.address],
       topics: ['consumer.frames'],
@@ -262,7 +263,7 @@ describe('a consumer', () => {
     expect(new Set(places).size).toBe(300);
   }, 60_000);
 
-  test('drops redeliveries where it is told to', async () => {
+  test('drops redeliveries with `dedupe`', async () => {
     await publish(frames.slice(0, 50), 'twice.');
     await publish(frames.slice(0, 60), 'twice.');
     const all = await read(110, { topics: ['twice.frames'], groupId: 'all' });
@@ -271,13 +272,13 @@ describe('a consumer', () => {
     expect(new Set(events.map(({ value }) => 'eventId' in value && value.eventId)).size).toBe(60);
   });
 
-  test('ends where it is told to, and refuses to wait for ever for a broker that is not there', async () => {
+  test('ends when its signal aborts, and fails with KAFKA_UNREACHABLE if no broker answers at the start', async () => {
     expect(await read(1, { topics: ['consumer.frames'], groupId: 'one' })).toHaveLength(1);
     const events = consume({ brokers: ['127.0.0.1:1'], topics: ['consumer.frames'], groupId: 'nobody' });
     await expect(events.next()).rejects.toMatchObject({ code: 'KAFKA_UNREACHABLE' });
   }, 60_000);
 
-  test('names a topic that does not exist', async () => {
+  test('fails with KAFKA_REJECTED and the topic’s name if the topic does not exist', async () => {
     const events = consume({ brokers: [broker.address], topics: ['no.such.topic'], groupId: 'nothing' });
     await expect(events.next()).rejects.toMatchObject({
       code: 'KAFKA_REJECTED',
@@ -286,16 +287,16 @@ describe('a consumer', () => {
   }, 60_000);
 });
 
-test('100,000 mutated messages pass the consumer: each is an event or a dead letter', async () => {
+test('a consumer turns each of 100,000 mutated messages into an event or a dead letter', async () => {
   await publish([frameNumber(0)], 'fuzz.');
   const encoder = new RecordEncoder('AuFrame');
   const statuses = new RecordEncoder('CameraStatus');
-  const whole = [
+  const samples = [
     ...fc.sample(anyFrame, 50).map((frame) => encoder.encode(frame)),
     ...fc.sample(anyStatus, 50).map((status) => statuses.encode(status)),
   ];
   const mutated = (round: number): Buffer => {
-    const message = Buffer.from(whole[round % whole.length]!);
+    const message = Buffer.from(samples[round % samples.length]!);
     const at = Math.imul(round, 2654435761) >>> 0;
     if (round % 7 === 0) return message.subarray(0, at % message.length);
     message[at % message.length]! ^= 1 + (at % 255);
@@ -311,7 +312,8 @@ test('100,000 mutated messages pass the consumer: each is an event or a dead let
         value: mutated(round + index),
       })),
     });
-  // Partition by partition, a sound message ends it: known by its place, for a mutation can say anything.
+  // A valid message marks the end of each partition. It is identified by its offset, because mutated messages can have any
+  // content.
   const ends = new Set<string>();
   for (const partition of [0, 1, 2])
     for (const { baseOffset } of await producer.send({
@@ -336,7 +338,7 @@ test('100,000 mutated messages pass the consumer: each is an event or a dead let
   const poison: PoisonMessage[] = [];
   const dead = await read(letters, {
     topics: ['fuzz.deadletter'],
-    groupId: 'graves',
+    groupId: 'dead-letters',
     onPoison: (message) => void poison.push(message),
   });
   for (const { record, value } of dead) {
@@ -347,7 +349,7 @@ test('100,000 mutated messages pass the consumer: each is an event or a dead let
   expect(damaged).toBeGreaterThan(1000);
 }, 600_000);
 
-test('a cluster’s cameras are backed up and restored', async () => {
+test('cameras of a cluster are backed up and restored', async () => {
   const of = ['--brokers', broker.address, '--prefix', 'backup.', '--json'];
   const cameras = async (...args: string[]) =>
     JSON.parse((await run(join(ROOT, 'bin/austream'), ['cameras', ...args, ...of])).stdout);
@@ -376,7 +378,7 @@ test('a cluster’s cameras are backed up and restored', async () => {
   });
 }, 180_000);
 
-test('austream tail shows a topic’s events to people and to programs', async () => {
+test('austream tail prints events as text and as JSON lines', async () => {
   await publish(
     Array.from({ length: 30 }, (_, index) => frameNumber(index)),
     'tail.',
@@ -385,7 +387,7 @@ test('austream tail shows a topic’s events to people and to programs', async (
   await using json = new Austream([...args, '--json']);
   await using text = new Austream(args);
   await json.untilLine(() => json.lines.length === 30);
-  // People get a line of each face now and then.
+  // The text output prints a line per face at intervals.
   await expect.poll(() => text.stdout, { timeout: 150_000 }).toContain('warming up');
   for (const shown of [json, text]) {
     shown.signal('SIGINT');
@@ -409,7 +411,7 @@ describe('the examples', () => {
   );
   const active = 'lobby/1 au02 au04 au07 au10 au15 au23 au25 au26';
 
-  test('in TypeScript prints events', async () => {
+  test('in TypeScript prints the active Action Units', async () => {
     const script = join(ROOT, 'examples/typescript/consumer.ts');
     const child = execFile(process.execPath, [script, broker.address]);
     let text = '';

@@ -1,6 +1,6 @@
-// Publishes frames `from` … `to` of 8 tracks as fast as it can, waiting at `pauseAt` for a message; tells its parent
-// {acknowledged}: how many the broker has; {durable}: all up to here are safe on disk or at the broker; {done}: all
-// are handed over; {maxRss}: in MB, when all are delivered.
+// Publishes frames `from` … `to` of 8 tracks as fast as it can; at `pauseAt` it waits for a message. Sends to its parent:
+// {acknowledged}: number of acknowledged frames; {peakRss}: MB so far; {durable}: all frames up to here are on disk or
+// acknowledged; {published}: all frames are handed to the publisher; {finished}: all frames are acknowledged.
 import { kafkaOptions } from '../../src/kafka/options.ts';
 import { openPublisher } from '../../src/publish/publisher.ts';
 import { frameNumber } from '../records/samples.ts';
@@ -9,9 +9,9 @@ const { brokers, topicPrefix, dir, from, pauseAt, to } = JSON.parse(process.argv
 const TRACKS = 8;
 const BATCH = 16;
 
-const tell = (message: object) => process.send!(message);
+const report = (message: object) => process.send!(message);
 let acknowledged = 0;
-let maxRss = 0;
+let peakRss = 0;
 const publisher = await openPublisher(
   kafkaOptions.parse({
     ...{ brokers, topicPrefix, connectSeconds: 2, memoryMegabytes: 16 },
@@ -22,35 +22,34 @@ const publisher = await openPublisher(
     acknowledged: () => {
       acknowledged += 1;
     },
-    dropped: (cameraId, count, cause) => tell({ lost: `${count} of ${cameraId}: ${cause}` }),
-    connection: (state, detail) => tell({ state, detail }),
+    dropped: (cameraId, count, cause) => report({ lost: `${count} of ${cameraId}: ${cause}` }),
+    connection: (state, detail) => report({ state, detail }),
   },
 );
-let handedOver = from;
-const watch = setInterval(() => {
-  const rss = process.memoryUsage().rss / 2 ** 20;
-  maxRss = Math.max(maxRss, rss);
+let publishedCount = from;
+const reports = setInterval(() => {
+  peakRss = Math.max(peakRss, process.memoryUsage().rss / 2 ** 20);
   const stats = publisher.stats();
-  tell({ acknowledged, stats, ...(stats.spooling ? { durable: handedOver } : {}) });
+  report({ acknowledged, peakRss, stats, ...(stats.spooling ? { durable: publishedCount } : {}) });
 }, 100);
 
-/** At full speed, but for other events' sake. */
+/** Publishes at full speed, with a turn of the event loop after each batch. */
 async function publish(end: number): Promise<void> {
-  for (let index = handedOver; index < end; index += BATCH) {
+  for (let index = publishedCount; index < end; index += BATCH) {
     const numbers = Array.from({ length: Math.min(BATCH, end - index) }, (_, offset) => index + offset);
     publisher.frames(numbers.map((n) => frameNumber(Math.floor(n / TRACKS), { trackId: 1 + (n % TRACKS) })));
-    handedOver = index + numbers.length;
+    publishedCount = index + numbers.length;
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
-const goOn = new Promise((resolve) => process.once('message', resolve));
+const resumed = new Promise((resolve) => process.once('message', resolve));
 await publish(Math.max(from, pauseAt));
-await goOn;
+await resumed;
 await publish(to);
-tell({ done: to });
+report({ published: to });
 await publisher.flush(300_000);
-clearInterval(watch);
-tell({ maxRss: Math.round(maxRss), acknowledged });
+clearInterval(reports);
+report({ acknowledged, finished: 1 });
 await publisher.close();
 process.disconnect?.();
