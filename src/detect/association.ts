@@ -3,7 +3,7 @@ import { boxCentre, iou } from './geometry.ts';
 import type { Track } from './track.ts';
 
 /** Cost of pairing a track with a detection: 0 (perfect) … 1 (barely possible); undefined outside the gate. */
-export type Cost = (track: Track, detection: Detection) => number | undefined;
+type Cost = (track: Track, detection: Detection) => number | undefined;
 
 /** Gate on size: the face heights of track and detection differ by less than this ratio. */
 const MAX_SIZE_RATIO = 1.8;

@@ -133,13 +133,14 @@ function sampleBilinear(
     const lastY = y + stepY * (outWidth - 1);
     const end = i + outWidth;
     if (isInside(x, lastX, right) && isInside(y, lastY, bottom)) {
+      // The whole row is inside the plane: no clamping.
       for (; i < end; i++, x = (x + stepX) | 0, y = (y + stepY) | 0) {
         const at = Math.imul(y >> 16, stride) + (x >> 16);
         const fx = (x >> 8) & 255;
         const fy = (y >> 8) & 255;
-        const top = Math.imul(source[at]!, 256 - fx) + Math.imul(source[at + 1]!, fx);
-        const low = Math.imul(source[at + stride]!, 256 - fx) + Math.imul(source[at + stride + 1]!, fx);
-        out[i] = (Math.imul(top, 256 - fy) + Math.imul(low, fy) + 32768) >>> 16;
+        const above = Math.imul(source[at]!, 256 - fx) + Math.imul(source[at + 1]!, fx);
+        const below = Math.imul(source[at + stride]!, 256 - fx) + Math.imul(source[at + stride + 1]!, fx);
+        out[i] = (Math.imul(above, 256 - fy) + Math.imul(below, fy) + 32768) >>> 16;
       }
     } else {
       for (; i < end; i++, x = (x + stepX) | 0, y = (y + stepY) | 0) {
@@ -150,9 +151,9 @@ function sampleBilinear(
         const under = cy < bottom ? at + stride : at;
         const fx = (cx >> 8) & 255;
         const fy = (cy >> 8) & 255;
-        const top = Math.imul(source[at]!, 256 - fx) + Math.imul(source[at + dx]!, fx);
-        const low = Math.imul(source[under]!, 256 - fx) + Math.imul(source[under + dx]!, fx);
-        out[i] = (Math.imul(top, 256 - fy) + Math.imul(low, fy) + 32768) >>> 16;
+        const above = Math.imul(source[at]!, 256 - fx) + Math.imul(source[at + dx]!, fx);
+        const below = Math.imul(source[under]!, 256 - fx) + Math.imul(source[under + dx]!, fx);
+        out[i] = (Math.imul(above, 256 - fy) + Math.imul(below, fy) + 32768) >>> 16;
       }
     }
   }

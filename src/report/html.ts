@@ -24,7 +24,7 @@ export function reportHtml(
 Scores are the model’s estimates of muscle movements (FACS), 0 to 1, and not intensities; they say nothing about what a person feels.</p>
 ${untrained ? '<p class="warning">Some scores come from untrained weights: they mean nothing.</p>' : ''}
 ${table(
-  ['Cameras', 'Faces', 'Scored instants', 'Gaps'],
+  ['Cameras', 'Faces', 'Frames', 'Gaps'],
   [[recording.cameras.length, tracks.length, frames, recording.gaps.length]],
 )}
 ${gapTable(recording)}
@@ -63,12 +63,12 @@ function activationTable(track: RecordedTrack): string {
   return table(
     [
       'Action Unit',
-      'Times',
+      'Activations',
       'Per minute',
       'Median seconds',
       'Active',
       'Mean score',
-      'Highest',
+      'Peak score',
       'Reliability',
     ],
     rows,
@@ -87,7 +87,7 @@ function qualityTable(track: RecordedTrack): string {
     ['Measure', 'Value'],
     [
       ['frames', track.frameCount],
-      ['frames a second', track.duration > 0 ? ((track.frameCount - 1) / track.duration).toFixed(2) : '–'],
+      ['frames per second', track.duration > 0 ? ((track.frameCount - 1) / track.duration).toFixed(2) : '–'],
       ['scored', share(track.scoredCount)],
       ...causes,
       ['warm-up (window not yet full)', share(track.warmupCount)],

@@ -108,6 +108,6 @@ function unscoredSpans(track: RecordedTrack): string {
 }
 
 function legend(track: RecordedTrack): string {
-  const share = `${((100 * track.scoredCount) / track.frameCount).toFixed(1)} % of ${track.frameCount} instants scored`;
+  const share = `${((100 * track.scoredCount) / track.frameCount).toFixed(1)} % of ${track.frameCount} frames scored`;
   return `faint: raw score · strong: smoothed · shaded: active · dashed: 0.5 · grey: not scored (${share}). Scores are 0 to 1, estimates of muscle movements, not intensities.`;
 }
