@@ -4,8 +4,9 @@ import { waitForEnd } from '../app/wait-for-end.ts';
 import { loadConfig } from '../config/schema.ts';
 import { type ConsumedEvent, type ConsumeOptions, consume } from '../consume/index.ts';
 import { AustreamError } from '../errors.ts';
+import { describeIssues } from '../issues.ts';
 import { kafkajsConnection } from '../kafka/connection.ts';
-import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
+import { type KafkaOptions, kafkaOptions, type RegistryOptions, registryOptions } from '../kafka/options.ts';
 import { topicNames } from '../records/topics.ts';
 import { Renderer } from '../terminal/renderer.ts';
 import { parseDuration } from './duration.ts';
@@ -25,7 +26,7 @@ interface TailFlags {
 /** `austream tail`: shows live events of a broker, or prints them as JSON lines. */
 export function tailCommand(): Command {
   return new Command('tail')
-    .description('Show events as they arrive on the topics: one line a face with its 12 AUs')
+    .description('Show events as they arrive on the topics: one line per face with its 12 AUs')
     .option('-c, --config <file>', 'take the brokers from this config file')
     .option('--brokers <host:port,…>', 'brokers to read from')
     .option('--topic-prefix <prefix>', 'prefix of the topics (default: the config’s, else au.)')
@@ -98,10 +99,16 @@ function kafkaFromFlags({ config, brokers, topicPrefix, registry }: TailFlags): 
     ...base,
     ...(list ? { brokers: list } : {}),
     ...(topicPrefix === undefined ? {} : { topicPrefix }),
-    ...(registry === undefined
-      ? {}
-      : { registry: kafkaOptions.shape.registry.unwrap().parse({ url: registry }) }),
+    ...(registry === undefined ? {} : { registry: parseRegistry(registry) }),
   };
+}
+
+function parseRegistry(url: string): RegistryOptions {
+  const result = registryOptions.safeParse({ url });
+  if (result.success) return result.data;
+  throw new AustreamError('ARGUMENT_INVALID', `--registry: ${describeIssues(result.error)}`, {
+    fix: 'give the URL of a schema registry, such as http://localhost:8081',
+  });
 }
 
 function consumeOptions(

@@ -50,7 +50,7 @@ export const registryOptions = z
     register: z.boolean().default(true),
     timeoutSeconds: z.number().min(0.1).max(300).default(10),
   })
-  .refine((registry) => !new URL(registry.url).password, {
+  .refine((registry) => !URL.parse(registry.url)?.password, {
     message: 'put credentials in username and password, not in the url',
     path: ['url'],
   });

@@ -134,6 +134,12 @@ kafka: {}
     ]);
   });
 
+  it('reports a registry URL that is not a URL', () => {
+    expect(issues('kafka: {embedded: true, registry: {url: nope}}')).toEqual([
+      expect.stringMatching(/^kafka\.registry\.url: /),
+    ]);
+  });
+
   it('rejects two cameras with the same id', () => {
     const two = '{cameras: [{id: a, url: "rtsp://a"}, {id: a, url: "rtsp://b"}], kafka: {embedded: true}}';
     expect(issues(two)).toEqual(['cameras[1].id: is also the id of cameras[0]; ids must differ']);
