@@ -45,7 +45,7 @@ export const EVENTS = [
   /** The transaction was aborted; the producer is still good. */
   'aborted',
   'retryDue',
-  /** A step failed; the producer, if there is one, is of no further use. */
+  /** A step failed. A producer that is open cannot be used any more. */
   'failed',
   /** As `failed`: the brokers deny this user the operation. */
   'denied',
@@ -53,12 +53,12 @@ export const EVENTS = [
   'closed',
   /** The group takes the partition away, or the worker stops. */
   'revoked',
-  /** The group waits no longer. */
+  /** The group does not wait any longer for the release. */
   'deadline',
 ] as const;
 export type Event = (typeof EVENTS)[number];
 
-/** Each starts something that ends in the events to the right, or does something at once. */
+/** An effect is a step that ends in one of the events on its right, or is done at once. One step runs at a time. */
 export type Effect =
   | 'openProducer' // → opened, failed, denied
   | 'restore' // → restored, failed, denied
@@ -175,7 +175,7 @@ export function transition(state: State, event: Event): Transition {
   return TABLE[state][event] ?? { next: state, effects: [] };
 }
 
-/** Whether records of the partition are accepted and scored. */
+/** The take-over is complete and the partition is not released yet: records are scored. */
 export function isOwned(state: State): boolean {
   return ['idle', 'committing', 'retrying', 'finishing', 'draining'].includes(state);
 }
