@@ -1,5 +1,6 @@
 import { Mutex } from 'async-mutex';
 import rdkafka from 'node-rdkafka';
+import { AustreamError } from '../errors.ts';
 import { rdkafkaConnection } from './connection.ts';
 import { promisified } from './group-reader.ts';
 import { toAustreamError } from './kafkajs-errors.ts';
@@ -71,7 +72,8 @@ export class TableReader {
     try {
       while (!this.#partitionsAtEnd.includes(partition)) {
         if (Date.now() > deadline)
-          throw new Error(
+          throw new AustreamError(
+            'KAFKA_UNREACHABLE',
             `${this.#topic}/${partition} could not be read to its end within ${READ_TIMEOUT_MS / 1000} s`,
           );
         const messages = await promisified<rdkafka.Message[]>((done) =>

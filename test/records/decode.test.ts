@@ -50,6 +50,12 @@ describe('a decoder', () => {
     expect(reasonOf(Buffer.concat([frame, Buffer.of(0)]))).toBe('corrupt');
   });
 
+  test('fails with MESSAGE_UNREADABLE, which no retry cures', () => {
+    expect(() => decode(Buffer.from('junk'))).toThrowError(
+      expect.objectContaining({ code: 'MESSAGE_UNREADABLE', canRetry: false, reason: 'unknown_format' }),
+    );
+  });
+
   test('fetches each schema from the registry once', async () => {
     const requested: number[] = [];
     const decoder = new RecordDecoder(registryOf({ 4: schemaText('AuFrame') }, requested));
