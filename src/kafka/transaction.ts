@@ -151,7 +151,7 @@ export class TransactionalProducer {
     }
   }
 
-  /** Repeats a call while librdkafka marks its error as retriable and nobody closes. */
+  /** Repeats a call while librdkafka marks its error as retriable, until `closing` aborts or `close` is called. */
   async #callWithRetries(
     call: (done: (error: rdkafka.LibrdKafkaError) => void) => void,
     closing: AbortSignal,
