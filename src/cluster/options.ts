@@ -9,7 +9,7 @@ export const clusterOptions = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9._-]{1,128}$/, 'letters, digits, dot, dash and underscore')
     .default('austream'),
-  /** config: an ingest worker runs the cameras of its own config; topic: the workers divide those of `<prefix>camera-config`. */
+  /** config: an ingest worker runs its own cameras; topic: the workers divide those of `<prefix>camera-config`. */
   cameras: z.enum(['config', 'topic']).default('config'),
   /** How crops are encoded on the crops topic. */
   crops: z
