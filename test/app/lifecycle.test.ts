@@ -69,15 +69,20 @@ describe('runProcess', () => {
     expect(events).toEqual(['open telemetry', 'open worker', 'ready', ...CLOSED]);
   });
 
-  test('serves the probes while it runs, and ends after its duration', async () => {
-    const { steps, port } = recordedSteps({
-      durationMs: 200,
-      open: async () => worker(new Promise(() => {})),
-    });
+  test('serves the probes while it runs', async () => {
+    const { promise: done, resolve: end } = Promise.withResolvers<void>();
+    const { steps, port } = recordedSteps({ open: async () => worker(done) });
     const running = runProcess(steps);
-    await vi.waitUntil(() => port() !== null, { timeout: 10_000 });
+    await vi.waitUntil(() => port() !== null, { timeout: 60_000 });
     expect(await isServed(port())).toBe(true);
-    expect((await running).endReason).toBe('duration');
+    end();
+    expect((await running).endReason).toBe('done');
+    expect(await isServed(port())).toBe(false);
+  });
+
+  test('ends after its duration', async () => {
+    const { steps } = recordedSteps({ durationMs: 20, open: async () => worker(new Promise(() => {})) });
+    expect((await runProcess(steps)).endReason).toBe('duration');
   });
 
   test('closes telemetry when the worker fails to open', async () => {
