@@ -199,7 +199,7 @@ it(
     );
     const processes = () => childrenOf(pod.pid).then(({ length }) => length);
     await expect.poll(processes, { timeout: 30 * SECONDS, interval: 5 }).toBeGreaterThan(0);
-    expect(await pod.probe('startupProbe')).toBe('ECONNREJECTED');
+    expect(await pod.probe('startupProbe')).toBe('ECONNREFUSED');
     await expectGracefulExit(pod, 'infer', 128 + 15);
   },
   150 * SECONDS,
