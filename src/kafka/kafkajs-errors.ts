@@ -11,9 +11,9 @@ const BROKER_ERRORS =
   /^(KafkaJSSASLAuthenticationError|KafkaJSProtocolError|KafkaJSCreateTopicError|KafkaJSAggregateError)$/;
 
 /**
- * The AustreamError that stands for an error of kafkajs: KAFKA_UNREACHABLE (no answer, or an answer that kafkajs marks as
- * retriable), KAFKA_REJECTED (the broker refuses) or PREREQUISITE_MISSING (a compression codec). An AustreamError inside
- * is returned as it is. `topics` are the requested topics, for the message.
+ * Translates an error of kafkajs: KAFKA_UNREACHABLE (no answer, or one that kafkajs marks as retriable), KAFKA_REJECTED
+ * (the broker refuses) or PREREQUISITE_MISSING (a compression codec). An AustreamError that kafkajs has wrapped is
+ * returned unchanged. `topics` are the requested topics, for the message.
  */
 export function toAustreamError(
   error: unknown,

@@ -30,8 +30,8 @@ export type SpoolLossListener = (key: string, cause: 'spool_full' | 'spool_corru
  * A bounded queue of messages on disk: segment files in one folder, oldest first.
  *
  * Durability: when `append` returns, the messages are written to the operating system and survive a crash of this
- * process. They are synced to the disk every `syncSeconds`; a power cut can lose the messages of that time. The checkpoint
- * of acknowledged messages is written on the same timer, so after a crash some messages are sent again.
+ * process. They are synced to the disk every `syncSeconds`; a power cut can lose the messages of that time. The
+ * checkpoint of acknowledged messages is written on the same timer, so after a crash some messages are sent again.
  */
 export class Spool implements DiskQueue {
   readonly #options: SpoolOptions;
