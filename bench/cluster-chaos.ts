@@ -5,7 +5,8 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { defineCamera, writeCameras } from '../src/cluster/ingest/camera-config.ts';
+import { defineCamera } from '../src/cluster/ingest/camera-definition.ts';
+import { writeCameras } from '../src/cluster/ingest/camera-topic.ts';
 import { kafkaOptions } from '../src/kafka/options.ts';
 import { KafkaBroker } from '../test/broker/kafka-broker.ts';
 import { Austream, DEMO_CLIP, Scratch } from '../test/e2e/austream.ts';

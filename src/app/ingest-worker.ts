@@ -1,5 +1,5 @@
 import { CameraAssignments } from '../cluster/ingest/camera-assignments.ts';
-import { resolveCamera } from '../cluster/ingest/camera-config.ts';
+import { resolveCamera } from '../cluster/ingest/camera-definition.ts';
 import { CropBatcher } from '../cluster/ingest/crop-batcher.ts';
 import { CropPublisher } from '../cluster/ingest/crop-publisher.ts';
 import { requireExternalBrokers } from '../cluster/options.ts';

@@ -3,11 +3,10 @@ import { isSecretReference } from '../camera/secrets.ts';
 import {
   type CameraDefinition,
   defineCamera,
-  readCameras,
   redactedCamera,
   resolveCamera,
-  writeCameras,
-} from '../cluster/ingest/camera-config.ts';
+} from '../cluster/ingest/camera-definition.ts';
+import { readCameras, writeCameras } from '../cluster/ingest/camera-topic.ts';
 import { loadConfig } from '../config/schema.ts';
 import { sendControlRequest } from '../control/client.ts';
 import { controlSocket } from '../control/options.ts';

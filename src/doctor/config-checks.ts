@@ -1,15 +1,13 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import kafkajs from 'kafkajs';
 import { cameraRedactor, splitCredentials } from '../camera/credentials.ts';
 import { isOnvif } from '../camera/onvif-address.ts';
 import type { CameraOptions } from '../camera/options.ts';
 import { withPasswordFromFile } from '../camera/secrets.ts';
 import type { Config } from '../config/schema.ts';
 import type { AustreamError } from '../errors.ts';
-import { kafkajsConnection } from '../kafka/connection.ts';
-import { toAustreamError } from '../kafka/kafkajs-errors.ts';
+import { withAdmin } from '../kafka/admin.ts';
 import { describeResolved, resolveCamera } from '../onvif/resolve.ts';
 import { topicNames } from '../records/topics.ts';
 import type { Check, Finding } from './host-checks.ts';
@@ -31,29 +29,23 @@ export function configChecks(config: Config): Check[] {
 async function checkKafka({ kafka: options }: Config): Promise<Finding> {
   const name = 'Kafka';
   if (options.embedded) return { name, state: 'ok', detail: 'embedded in austream run' };
-  const connection = kafkajsConnection(options);
-  const client = new kafkajs.Kafka({
-    ...connection,
-    connectionTimeout: TIMEOUT_MS,
-    retry: { retries: 1 },
-    logLevel: kafkajs.logLevel.NOTHING,
-  });
-  const admin = client.admin();
+  const names = topicNames(options.topicPrefix);
+  const needed = [names.AuFrame, names.AuActivation, names.CameraStatus];
   try {
-    await admin.connect();
-    const { brokers } = await admin.describeCluster();
-    const existing = new Set(await admin.listTopics());
-    const names = topicNames(options.topicPrefix);
-    const missing = [names.AuFrame, names.AuActivation, names.CameraStatus].filter(
-      (topic) => !existing.has(topic),
+    return await withAdmin(
+      options,
+      async (admin) => {
+        const { brokers } = await admin.describeCluster();
+        const existing = new Set(await admin.listTopics());
+        const missing = needed.filter((topic) => !existing.has(topic));
+        const topics = missing.length === 0 ? 'all topics exist' : `no topic ${missing.join(', ')} yet`;
+        return { name, state: 'ok', detail: `${brokers.length} broker(s); ${topics}` } as const;
+      },
+      { connectMs: TIMEOUT_MS, retries: 1 },
     );
-    const topics = missing.length === 0 ? 'all topics exist' : `no topic ${missing.join(', ')} yet`;
-    return { name, state: 'ok', detail: `${brokers.length} broker(s); ${topics}` };
   } catch (error) {
-    const { message, fix } = toAustreamError(error, options.brokers ?? []);
+    const { message, fix } = error as AustreamError;
     return { name, state: 'missing', detail: message, ...(fix ? { fix } : {}) };
-  } finally {
-    await admin.disconnect().catch(() => {});
   }
 }
 

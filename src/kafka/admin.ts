@@ -24,19 +24,28 @@ const { ConfigResourceTypes } = kafkajs;
 const METADATA_POLLS = 50;
 const METADATA_POLL_MS = 100;
 
+export interface AdminCall {
+  /** Topics that `work` requests, for the error message. */
+  readonly topics?: readonly string[];
+  /** Limit of one connection attempt; default: `kafka.connectSeconds`, at most 10 s. */
+  readonly connectMs?: number;
+  /** Retries of a request; default 3. */
+  readonly retries?: number;
+}
+
 /**
- * Runs `work` with a connected admin client and disconnects it. Throws KAFKA_UNREACHABLE or KAFKA_REJECTED. `topics` are
- * the topics that `work` requests, for the error message.
+ * Runs `work` with a connected admin client and disconnects it. Throws KAFKA_UNREACHABLE or KAFKA_REJECTED, and an
+ * AustreamError of `work` as it is.
  */
 export async function withAdmin<T>(
   kafka: KafkaOptions,
   work: (admin: Admin) => Promise<T>,
-  topics: readonly string[] = [],
+  { topics = [], connectMs = Math.min(10_000, kafka.connectSeconds * 1000), retries = 3 }: AdminCall = {},
 ): Promise<T> {
   const admin = new Kafka({
     ...kafkajsConnection(kafka),
-    connectionTimeout: Math.min(10_000, kafka.connectSeconds * 1000),
-    retry: { retries: 3 },
+    connectionTimeout: connectMs,
+    retry: { retries },
   }).admin();
   try {
     await admin.connect();
@@ -46,6 +55,12 @@ export async function withAdmin<T>(
   } finally {
     await admin.disconnect().catch(() => {});
   }
+}
+
+/** Partitions of an existing topic. */
+export async function partitionCount(admin: Admin, topic: string): Promise<number> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  return topics[0]!.partitions.length;
 }
 
 /**

@@ -32,6 +32,9 @@ const MAX_SILENCE_MS = 30_000;
 const ASSIGN = CODES.ERRORS.ERR__ASSIGN_PARTITIONS;
 const REVOKE = CODES.ERRORS.ERR__REVOKE_PARTITIONS;
 
+/** A consumed record. */
+export type ConsumedMessage = rdkafka.Message;
+
 export interface GroupReaderOptions {
   readonly topic: string;
   readonly group: string;
@@ -44,7 +47,7 @@ export interface GroupReaderEvents {
   assigned(partition: number): void;
   /** The partition goes to another member when the promise resolves, after 5 s in any case. */
   revoked(partition: number): Promise<void>;
-  message(message: rdkafka.Message): void;
+  message(message: ConsumedMessage): void;
   /** The reader has reached the end of the partition. */
   caughtUp(partition: number): void;
 }

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import kafkajs from 'kafkajs';
 import { consume } from '../consume/index.ts';
 import { AustreamError } from '../errors.ts';
+import { withAdmin } from '../kafka/admin.ts';
 import { kafkajsConnection } from '../kafka/connection.ts';
-import { toAustreamError } from '../kafka/kafkajs-errors.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import type { Recording } from './recording.ts';
 
@@ -52,23 +51,18 @@ export async function readEventTopic(
 
 /** End offset (offset after the last record) per partition that is not empty. */
 async function endOffsets(topic: string, kafka: KafkaOptions): Promise<Map<number, bigint>> {
-  const connection = kafkajsConnection(kafka);
-  const admin = new kafkajs.Kafka({ ...connection, logLevel: kafkajs.logLevel.NOTHING }).admin();
-  try {
-    await admin.connect();
-    if (!(await admin.listTopics()).includes(topic))
-      throw new AustreamError('ARGUMENT_INVALID', `neither a file nor a topic on these brokers: ${topic}`);
-    const offsets = await admin.fetchTopicOffsets(topic);
-    return new Map(
-      offsets
-        .filter(({ low, high }) => BigInt(high) > BigInt(low))
-        .map(({ partition, high }) => [partition, BigInt(high)]),
-    );
-  } catch (error) {
-    throw error instanceof AustreamError
-      ? error
-      : toAustreamError(error, connection.brokers as string[], [topic]);
-  } finally {
-    await admin.disconnect();
-  }
+  return withAdmin(
+    kafka,
+    async (admin) => {
+      if (!(await admin.listTopics()).includes(topic))
+        throw new AustreamError('ARGUMENT_INVALID', `neither a file nor a topic on these brokers: ${topic}`);
+      const offsets = await admin.fetchTopicOffsets(topic);
+      return new Map(
+        offsets
+          .filter(({ low, high }) => BigInt(high) > BigInt(low))
+          .map(({ partition, high }) => [partition, BigInt(high)]),
+      );
+    },
+    { topics: [topic] },
+  );
 }

@@ -9,7 +9,8 @@ import {
   ResourcePatternTypes,
 } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { defineCamera, readCameras, writeCameras } from '../../src/cluster/ingest/camera-config.ts';
+import { defineCamera } from '../../src/cluster/ingest/camera-definition.ts';
+import { readCameras, writeCameras } from '../../src/cluster/ingest/camera-topic.ts';
 import { kafkajsConnection } from '../../src/kafka/connection.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';

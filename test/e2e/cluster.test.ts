@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { defineCamera, writeCameras } from '../../src/cluster/ingest/camera-config.ts';
+import { defineCamera } from '../../src/cluster/ingest/camera-definition.ts';
+import { writeCameras } from '../../src/cluster/ingest/camera-topic.ts';
 import { consume } from '../../src/consume/index.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';

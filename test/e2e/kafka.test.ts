@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { defineCamera, writeCameras } from '../../src/cluster/ingest/camera-config.ts';
+import { defineCamera } from '../../src/cluster/ingest/camera-definition.ts';
+import { writeCameras } from '../../src/cluster/ingest/camera-topic.ts';
 import { clusterTopics } from '../../src/cluster/topics.ts';
 import {
   type ConsumedEvent,

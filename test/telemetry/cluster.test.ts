@@ -1,6 +1,7 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { defineCamera, writeCameras } from '../../src/cluster/ingest/camera-config.ts';
+import { defineCamera } from '../../src/cluster/ingest/camera-definition.ts';
+import { writeCameras } from '../../src/cluster/ingest/camera-topic.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';

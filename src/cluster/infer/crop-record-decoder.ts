@@ -1,6 +1,6 @@
-import type rdkafka from 'node-rdkafka';
 import { Backoff } from '../../backoff.ts';
 import { AustreamError } from '../../errors.ts';
+import type { ConsumedMessage } from '../../kafka/group-reader.ts';
 import type { OutgoingRecord } from '../../kafka/transaction.ts';
 import { RepeatedWarning } from '../../log.ts';
 import type { RecordEncoder } from '../../records/avro.ts';
@@ -38,7 +38,7 @@ export class CropRecordDecoder {
    * REGISTRY_REJECTED.
    */
   async decode(
-    message: rdkafka.Message,
+    message: ConsumedMessage,
     isCurrent: () => boolean,
     rejected: (error: AustreamError) => void,
   ): Promise<DecodedCropRecord | null> {
@@ -61,14 +61,14 @@ export class CropRecordDecoder {
     return null;
   }
 
-  async #decode({ value }: rdkafka.Message): Promise<FaceCropBatch> {
+  async #decode({ value }: ConsumedMessage): Promise<FaceCropBatch> {
     const decoded = await this.#options.decoder.decode(value);
     if (decoded.record !== 'FaceCropBatch')
       throw new PoisonError('incompatible_schema', `is a ${decoded.record}, not a FaceCropBatch`);
     return this.#options.pixels.decode(decoded.value);
   }
 
-  #deadLetter(message: rdkafka.Message, reason: DeadLetterReason, detail: string): OutgoingRecord {
+  #deadLetter(message: ConsumedMessage, reason: DeadLetterReason, detail: string): OutgoingRecord {
     const { topic, partition, offset } = message;
     const { group, deadLetters, deadLetterTopic } = this.#options;
     const key = message.key === null || message.key === undefined ? null : Buffer.from(message.key);

@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Mutex, type Semaphore } from 'async-mutex';
-import type rdkafka from 'node-rdkafka';
 import { Backoff } from '../../backoff.ts';
 import type { AuActivation, AuFrame } from '../../domain/event.ts';
 import { AustreamError } from '../../errors.ts';
 import type { AuModel } from '../../infer/engine/index.ts';
 import type { InferOptions } from '../../infer/options.ts';
-import type { GroupReader } from '../../kafka/group-reader.ts';
+import type { ConsumedMessage, GroupReader } from '../../kafka/group-reader.ts';
 import { OffsetSequencer } from '../../kafka/offset-sequencer.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
 import { isAuthorizationError } from '../../kafka/rdkafka-errors.ts';
@@ -149,7 +148,7 @@ export class PartitionOwner {
   }
 
   /** Processes the next record of the partition; records out of sequence are ignored. */
-  accept(message: rdkafka.Message): void {
+  accept(message: ConsumedMessage): void {
     const inference = this.#inference;
     if (!inference || !this.#sequencer?.accepts(message.offset)) return;
     const isCurrent = () => this.#inference === inference;

@@ -1,11 +1,10 @@
 import { Mutex } from 'async-mutex';
-import type { Message } from 'node-rdkafka';
-import { GroupReader } from '../../kafka/group-reader.ts';
+import { type ConsumedMessage, GroupReader } from '../../kafka/group-reader.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
 import { log } from '../../log.ts';
 import type { ClusterOptions } from '../options.ts';
 import { clusterTopics } from '../topics.ts';
-import { type CameraDefinition, decodeCamera } from './camera-config.ts';
+import { type CameraDefinition, decodeCamera } from './camera-definition.ts';
 
 export interface CameraAssignmentEvents {
   /** This worker runs the camera, with these settings. */
@@ -75,7 +74,7 @@ export class CameraAssignments {
     await this.#reader!.close();
   }
 
-  #onMessage({ partition, key, value }: Message): void {
+  #onMessage({ partition, key, value }: ConsumedMessage): void {
     const assigned = this.#partitions.get(partition);
     if (!assigned || !key) return;
     const id = key.toString();

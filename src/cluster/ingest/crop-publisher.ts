@@ -1,6 +1,6 @@
 import { Mutex } from 'async-mutex';
 import { faceKey } from '../../domain/track-key.ts';
-import { withAdmin } from '../../kafka/admin.ts';
+import { partitionCount, withAdmin } from '../../kafka/admin.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
 import { BrokerConnection } from '../../publish/broker-connection.ts';
 import { Outbox } from '../../publish/outbox.ts';
@@ -68,10 +68,7 @@ export class CropPublisher {
       clusterTopicSpecs(kafka),
     );
     await link.open({ retryInBackground: false });
-    const partitions = await withAdmin(kafka, async (admin) => {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-      return topics[0]!.partitions.length;
-    });
+    const partitions = await withAdmin(kafka, (admin) => partitionCount(admin, topic));
     const encoder = new RecordEncoder('FaceCropBatch', headers?.get('FaceCropBatch'));
     return new CropPublisher(
       topic,

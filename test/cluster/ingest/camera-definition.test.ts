@@ -8,7 +8,7 @@ import {
   encodeCamera,
   redactedCamera,
   resolveCamera,
-} from '../../../src/cluster/ingest/camera-config.ts';
+} from '../../../src/cluster/ingest/camera-definition.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'austream-secrets-'));
 afterAll(() => rmSync(dir, { recursive: true }));

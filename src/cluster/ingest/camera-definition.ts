@@ -1,0 +1,78 @@
+import { cameraRedactor, cameraUrlIssue, REDACTED } from '../../camera/credentials.ts';
+import { type CameraOptions, cameraOptions } from '../../camera/options.ts';
+import { isSecretReference, passwordsInUrl, resolveSecretReferences } from '../../camera/secrets.ts';
+import { AustreamError } from '../../errors.ts';
+import { describeIssues } from '../../issues.ts';
+
+/** A camera as it is on the topic: secrets are references, which the worker that runs the camera resolves. */
+export type CameraDefinition = CameraOptions;
+
+/** Validates a camera for the topic. Throws ARGUMENT_INVALID, also if it holds a password in plain text. */
+export function defineCamera(input: unknown): CameraDefinition {
+  const result = cameraOptions.safeParse(input);
+  if (!result.success)
+    throw new AustreamError('ARGUMENT_INVALID', `not a valid camera: ${describeIssues(result.error)}`);
+  const key = plaintextPasswordKey(result.data);
+  if (key !== null)
+    throw new AustreamError(
+      'ARGUMENT_INVALID',
+      `camera ${result.data.id}: ${key} holds a password in plain text`,
+      {
+        fix: "write a reference, '${NAME}' (environment of the ingest workers) or '${file:/path}': others can read the topic",
+      },
+    );
+  return result.data;
+}
+
+/** The camera without plain-text passwords, which other writers may have put on the topic. */
+export function redactedCamera(camera: CameraDefinition): CameraDefinition {
+  if (plaintextPasswordKey(camera) === null) return camera;
+  const { url, password } = camera;
+  return {
+    ...camera,
+    url: cameraRedactor(camera)(url),
+    ...(password === undefined ? {} : { password: REDACTED }),
+  };
+}
+
+/** The key that holds a password in plain text; null: none does. */
+function plaintextPasswordKey({ password, url }: CameraDefinition): 'password' | 'url' | null {
+  if (password !== undefined && !isSecretReference(password)) return 'password';
+  return passwordsInUrl(url).every(isSecretReference) ? null : 'url';
+}
+
+/** The camera with its secrets. Throws CONFIG_INVALID if one is missing on this host or is not valid in a URL. */
+export function resolveCamera(camera: CameraDefinition): CameraOptions {
+  const label = (key: string) => `camera ${camera.id}, ${key}`;
+  const { username, password } = camera;
+  const url = resolveSecretReferences(camera.url, label('url'));
+  const issue = cameraUrlIssue(url);
+  if (issue !== null) throw new AustreamError('CONFIG_INVALID', `${label('url')}: ${issue}`);
+  return {
+    ...camera,
+    url,
+    ...(username === undefined ? {} : { username: resolveSecretReferences(username, label('username')) }),
+    ...(password === undefined ? {} : { password: resolveSecretReferences(password, label('password')) }),
+  };
+}
+
+export function encodeCamera(camera: CameraDefinition): Buffer {
+  return Buffer.from(JSON.stringify(camera));
+}
+
+/** Throws CONFIG_INVALID if the record is not a camera of this version. */
+export function decodeCamera(value: Buffer): CameraDefinition {
+  let json: unknown;
+  try {
+    json = JSON.parse(value.toString());
+  } catch {
+    // Without the cause: its message quotes the record, which may hold a password.
+    throw new AustreamError('CONFIG_INVALID', 'its record is not JSON');
+  }
+  const result = cameraOptions.safeParse(json);
+  if (result.success) return result.data;
+  throw new AustreamError(
+    'CONFIG_INVALID',
+    `its record is not a valid camera: ${describeIssues(result.error)}`,
+  );
+}
