@@ -2,7 +2,7 @@ import type { z } from 'zod';
 
 /** What is wrong with one value of a config, and its path. */
 export interface ConfigIssue {
-  /** E.g. `cameras[0].url`; empty for the whole. */
+  /** E.g. `cameras[0].url`; empty for the config as a whole. */
   readonly path: string;
   readonly message: string;
 }

@@ -22,10 +22,10 @@ export function average2x2(words: Int32Array, stride: number, width: number, hei
   const out = new Uint8Array(width * height);
   const pairs = width >> 1;
   for (let row = 0, o = 0; row < height; row++) {
-    let at = 2 * row * stride;
-    for (const end = at + pairs; at < end; at++, o += 2) {
-      const above = words[at]!;
-      const below = words[at + stride]!;
+    let index = 2 * row * stride;
+    for (const end = index + pairs; index < end; index++, o += 2) {
+      const above = words[index]!;
+      const below = words[index + stride]!;
       const sum =
         (above & EVEN_BYTES) +
         ((above >>> 8) & EVEN_BYTES) +
@@ -45,10 +45,10 @@ export function average2x2(words: Int32Array, stride: number, width: number, hei
 export function average4x4(words: Int32Array, stride: number, width: number, height: number): Uint8Array {
   const out = new Uint8Array(width * height);
   for (let row = 0, o = 0; row < height; row++) {
-    let at = (4 * row + 1) * stride;
-    for (const end = o + width; o < end; o++, at++) {
-      const above = words[at]!;
-      const below = words[at + stride]!;
+    let index = (4 * row + 1) * stride;
+    for (const end = o + width; o < end; o++, index++) {
+      const above = words[index]!;
+      const below = words[index + stride]!;
       const sum =
         (above & EVEN_BYTES) +
         ((above >>> 8) & EVEN_BYTES) +
@@ -69,8 +69,10 @@ export function halve(
   out: Uint8Array,
 ): void {
   for (let row = 0, i = 0; row < height; row++) {
-    let at = 2 * row * stride;
-    for (const end = i + width; i < end; i++, at += 2)
-      out[i] = (source[at]! + source[at + 1]! + source[at + stride]! + source[at + stride + 1]! + 2) >> 2;
+    let index = 2 * row * stride;
+    for (const end = i + width; i < end; i++, index += 2)
+      out[i] =
+        (source[index]! + source[index + 1]! + source[index + stride]! + source[index + stride + 1]! + 2) >>
+        2;
   }
 }

@@ -24,7 +24,7 @@ export function distanceCost(track: Track, { box }: Detection): number | undefin
   return cost < 1 ? cost : undefined;
 }
 
-/** 1 − IoU, for low-score detections, which are believed only in place. */
+/** 1 − IoU, for low-score detections, which count only at the predicted position. */
 export function iouCost(track: Track, { box }: Detection): number | undefined {
   const overlap = iou(track.box, box);
   return overlap > MIN_IOU ? 1 - overlap : undefined;

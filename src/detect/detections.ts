@@ -1,5 +1,5 @@
 import type { Box, FaceKeypoints, Point } from '../domain/face.ts';
-import { intersectionArea, iou, type Similarity, transformPoint } from './geometry.ts';
+import { intersectionArea, iou, type Similarity, scaleOf, transformPoint } from './geometry.ts';
 import { ANCHOR_GRIDS, ANCHOR_VALUES } from './nets/blazeface.ts';
 
 /** A region of interest of the frame: a detector input. */
@@ -64,7 +64,7 @@ function decodeAnchor(
 ): Detection {
   const point = (i: number) =>
     transformPoint(toFrame, { x: anchor.x + values[offset + i]!, y: anchor.y + values[offset + i + 1]! });
-  const scale = Math.hypot(toFrame.a, toFrame.b);
+  const scale = scaleOf(toFrame);
   const centre = point(0);
   const [w, h] = [values[offset + 2]! * scale, values[offset + 3]! * scale];
   return {

@@ -12,21 +12,21 @@ import type { RotatedSquare } from './geometry.ts';
 import type { Mesh } from './mesh.ts';
 import { type HeadPose, keypointPose, meshPose } from './pose.ts';
 
-/** Mesh presence (0…1) from which a mesh is believed. */
+/** Mesh presence (0…1) from which the square counts as showing a face. */
 const MIN_PRESENCE = 0.5;
 
-/** What one frame says about one face, in frame coordinates. */
+/** Measurement of one face in one frame, in frame coordinates. */
 export interface Measurement {
   /** The square that becomes the crop. */
   readonly square: RotatedSquare;
   readonly box: Box;
   readonly keypoints: FaceKeypoints;
   readonly pose: HeadPose;
-  /** Whether a mesh gave it; the detector alone is coarser. */
+  /** Whether the mesh measured it; the detector alone is less accurate. */
   readonly fromMesh: boolean;
 }
 
-/** Undefined when the mesh says that no face is there. */
+/** Undefined if the presence is too low: no face is there. */
 export function measureMesh({ presence, points }: Mesh): Measurement | undefined {
   if (presence < MIN_PRESENCE) return undefined;
   const keypoints = meshKeypoints(points);

@@ -5,7 +5,7 @@ export const detectOptions = z.strictObject({
   minScore: z.number().min(0).max(1).default(0.6),
   /** Height of the smallest face to detect, in source pixels. */
   minFaceHeight: z.number().int().min(16).max(1000).default(32),
-  /** A tracked face at rest is measured every this many analysed frames; the Kalman filter predicts it in between. */
+  /** A tracked face at rest is measured in one of this many analysed frames; the Kalman filter predicts it in between. */
   every: z.number().int().min(1).max(30).default(1),
   /**
    * The whole frame is scanned for new faces once per this many seconds. Regions that have not changed are skipped; of
@@ -14,7 +14,7 @@ export const detectOptions = z.strictObject({
   scanSeconds: z.number().min(0.1).max(10).default(1),
   /** A track without a measurement for this long ends. */
   lostSeconds: z.number().min(0.1).max(10).default(1),
-  /** Most faces tracked at once per camera. */
+  /** Maximum number of faces tracked at once per camera. */
   maxFaces: z.number().int().min(1).max(64).default(16),
   /** A face outside these limits is published with null scores and the reason. Pixels, degrees, sharpness 0…1. */
   reliable: z

@@ -77,10 +77,10 @@ function contrast(pixels: Uint8Array, step: number): number {
   let sum = 0;
   for (let y = FACE_AREA.top; y < FACE_AREA.bottom; y++) {
     for (let x = FACE_AREA.left; x < FACE_AREA.right; x++) {
-      const at = 3 * (y * CROP_SIZE + x) + 1;
-      const value = pixels[at]!;
-      const dx = pixels[at + 3 * step]! - value;
-      const dy = pixels[at + 3 * CROP_SIZE * step]! - value;
+      const index = 3 * (y * CROP_SIZE + x) + 1;
+      const value = pixels[index]!;
+      const dx = pixels[index + 3 * step]! - value;
+      const dy = pixels[index + 3 * CROP_SIZE * step]! - value;
       sum += dx * dx + dy * dy;
     }
   }

@@ -135,24 +135,25 @@ function sampleBilinear(
     if (isInside(x, lastX, right) && isInside(y, lastY, bottom)) {
       // The whole row is inside the plane: no clamping.
       for (; i < end; i++, x = (x + stepX) | 0, y = (y + stepY) | 0) {
-        const at = Math.imul(y >> 16, stride) + (x >> 16);
+        const index = Math.imul(y >> 16, stride) + (x >> 16);
         const fx = (x >> 8) & 255;
         const fy = (y >> 8) & 255;
-        const above = Math.imul(source[at]!, 256 - fx) + Math.imul(source[at + 1]!, fx);
-        const below = Math.imul(source[at + stride]!, 256 - fx) + Math.imul(source[at + stride + 1]!, fx);
+        const above = Math.imul(source[index]!, 256 - fx) + Math.imul(source[index + 1]!, fx);
+        const below =
+          Math.imul(source[index + stride]!, 256 - fx) + Math.imul(source[index + stride + 1]!, fx);
         out[i] = (Math.imul(above, 256 - fy) + Math.imul(below, fy) + 32768) >>> 16;
       }
     } else {
       for (; i < end; i++, x = (x + stepX) | 0, y = (y + stepY) | 0) {
         const cx = Math.max(0, Math.min(x, right));
         const cy = Math.max(0, Math.min(y, bottom));
-        const at = Math.imul(cy >> 16, stride) + (cx >> 16);
+        const index = Math.imul(cy >> 16, stride) + (cx >> 16);
         const dx = cx < right ? 1 : 0;
-        const under = cy < bottom ? at + stride : at;
+        const belowIndex = cy < bottom ? index + stride : index;
         const fx = (cx >> 8) & 255;
         const fy = (cy >> 8) & 255;
-        const above = Math.imul(source[at]!, 256 - fx) + Math.imul(source[at + dx]!, fx);
-        const below = Math.imul(source[under]!, 256 - fx) + Math.imul(source[under + dx]!, fx);
+        const above = Math.imul(source[index]!, 256 - fx) + Math.imul(source[index + dx]!, fx);
+        const below = Math.imul(source[belowIndex]!, 256 - fx) + Math.imul(source[belowIndex + dx]!, fx);
         out[i] = (Math.imul(above, 256 - fy) + Math.imul(below, fy) + 32768) >>> 16;
       }
     }

@@ -25,7 +25,7 @@ const OVERVIEWS_PER_PERIOD = 4;
 export class ScanPlan {
   readonly #overview: Region;
   readonly #tiles: readonly Region[];
-  /** Scans that are due; one is made per whole number. */
+  /** Scans due. `due` returns the whole ones and carries the fraction over. */
   #overviewsDue = 0;
   #tilesDue = 0;
   #nextTile = 0;

@@ -6,8 +6,8 @@ import type { Measurement } from './measurement.ts';
 import type { HeadPose } from './pose.ts';
 
 /**
- * Measurement noise, standard deviations: of mesh and detector in crop sides (log side, radians alike), plus frame
- * pixels, which count on small faces.
+ * Standard deviations of the measurement noise. `mesh`, `detector`: of the centre in crop sides, and the same number for
+ * log side and for roll in radians. `pixels`: added to them, in frame pixels; it dominates on small faces.
  */
 const MEASUREMENT_NOISE = { mesh: 0.004, detector: 0.03, pixels: 0.15 };
 /** Process noise: spectral density of a resting head's acceleration, in crop sides (log side, radians). */
@@ -88,7 +88,7 @@ export class Track implements FaceTrack {
     return this.#measurement.pose;
   }
 
-  /** Whether a mesh gave the newest measurement. */
+  /** Whether the newest measurement is from the mesh. */
   get hasMesh(): boolean {
     return this.#measurement.fromMesh;
   }

@@ -11,7 +11,7 @@ export type ClockSource = 'rtcp' | 'arrival' | 'file';
 export interface FrameStamp {
   readonly cameraId: string;
   /**
-   * One uninterrupted run of one decoder. Live sources: the child's start in Unix milliseconds, which never repeats.
+   * One uninterrupted run of one decoder. Live sources: the epoch's start in Unix milliseconds, which never repeats.
    * Files: 0, 1, 2 …, so that a replay gives the same event ids.
    */
   readonly epoch: number;

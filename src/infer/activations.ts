@@ -25,6 +25,7 @@ export interface OpenActivation {
   announced: boolean;
 }
 
+/** The fields that an activation event takes from its frame. */
 type EventOrigin = Pick<AuFrame, 'captureTime' | 'inferredAt' | 'model'>;
 
 /** The open activations of one track. */

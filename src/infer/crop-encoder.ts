@@ -8,7 +8,7 @@ export class CropEncoder {
   readonly #model: AuModel;
   readonly #onResult: () => void;
 
-  /** `onResult`: the model returned. */
+  /** `onResult`: called after each result of the model. */
   constructor(model: AuModel, onResult: () => void) {
     this.#model = model;
     this.#onResult = onResult;

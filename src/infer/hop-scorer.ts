@@ -5,10 +5,10 @@ import type { TrackKey } from '../domain/track-key.ts';
 import type { AuModel } from './engine/index.ts';
 import type { Hop, HopEvents, TrackInference, TrackState } from './track.ts';
 
-/** Everything that one hop of one track gave. */
+/** The result of one hop of one track. */
 export interface ScoredHop extends HopEvents {
   readonly track: TrackKey;
-  /** The track after this hop. */
+  /** State of the track after this hop. */
   readonly state: TrackState;
   /** Not null if the window ends with this hop. */
   readonly endReason: ActivationEnd | null;
@@ -33,7 +33,7 @@ export class HopScorer {
   readonly #isOpen: (track: TrackInference) => boolean;
   readonly #onResult: () => void;
 
-  /** `isOpen`: more frames of the track may follow. `onResult`: the model returned. */
+  /** `isOpen`: whether more frames of the track may follow. `onResult`: called after each result of the model. */
   constructor(
     model: AuModel,
     sink: HopSink,

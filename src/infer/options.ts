@@ -12,7 +12,7 @@ const thresholds = z.strictObject(
  * Taps of the paper's Gaussian smoothing kernel (Vu et al. 2023, section 3.4): 51, from k = −25 to +25 frames. The
  * causal mode uses only the past half, k = 0 … 25, renormalised.
  */
-export const PAPER_KERNEL_TAPS = 51;
+const PAPER_KERNEL_TAPS = 51;
 /** Standard deviation of the paper's Gaussian smoothing kernel, in frames (Vu et al. 2023, section 3.4). */
 export const PAPER_SIGMA_FRAMES = 3;
 

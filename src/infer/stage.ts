@@ -64,6 +64,7 @@ export class InferStage {
    */
   async push(faces: FrameFaces): Promise<void> {
     for (const crop of faces.crops) {
+      // Checked again after the wait: another file may have taken the room.
       if (crop.clockSource === 'file') while (this.#scheduler.nearlyFull) await this.#scheduler.waitForRoom();
       const dropped = this.#scheduler.addCrop(crop);
       if (dropped) this.#sink.dropped(dropped.cameraId, 1);

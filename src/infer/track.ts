@@ -10,7 +10,7 @@ import type { InferOptions } from './options.ts';
 import { effectiveSmoothing, ScoreSmoother, type SmootherState } from './smoothing.ts';
 import { TrackWindow } from './window.ts';
 
-/** The frames of one track that are scored together: up to `hop` new ones, fewer before a break. */
+/** The frames of one track that are scored together: `hop` new ones, or fewer when the window ends. */
 export interface Hop {
   readonly track: TrackInference;
   readonly faces: readonly FaceStamp[];
@@ -44,7 +44,10 @@ export interface TrackState {
   readonly activations: ActivationState;
 }
 
-/** Window, smoothing and activations of one face track. Neither the window nor the smoothing spans a break (gap). */
+/**
+ * Window, smoothing and activations of one face track. A gap ends all three, and so does an equally long time without a
+ * reliable crop.
+ */
 export class TrackInference {
   readonly id: TrackKey;
   readonly #model: AuModel;

@@ -37,7 +37,7 @@ export function parameterManifest(
 }
 
 /** Runs `describe` on shapes with a batch of one. Throws RangeError if shapes do not fit. */
-export function traceParameters(describe: (ops: Ops<Shape>) => unknown): ParameterManifest {
+function traceParameters(describe: (ops: Ops<Shape>) => unknown): ParameterManifest {
   const ops = new ShapeInference();
   describe(ops);
   return { parameters: ops.parameters, macs: ops.macs };

@@ -80,7 +80,7 @@ export interface Manifest
 }
 
 /** Folder of the model that ships with austream. */
-export const DEFAULT_MODEL = fileURLToPath(new URL('../../../models/edge', import.meta.url));
+const DEFAULT_MODEL = fileURLToPath(new URL('../../../models/edge', import.meta.url));
 
 /** Reads and validates model.json. Throws MODEL_NOT_FOUND, or MODEL_INVALID with every issue. */
 export function readManifest(folder: string = DEFAULT_MODEL): Manifest {

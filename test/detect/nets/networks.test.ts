@@ -7,7 +7,7 @@ import { emitGraph } from '../../../src/infer/engine/onnx/emit-graph.ts';
 import { OnnxSession } from '../../../src/infer/engine/onnx/session.ts';
 import { BATCH, type Ops } from '../../../src/infer/model/ops.ts';
 
-/** Outputs of TensorFlow.js for the same input and weights; made by networks.mjs. */
+/** Outputs of TensorFlow.js for the same input and weights; made by test/fixtures/detect/networks.mjs. */
 const expected: Record<'scores' | 'boxes' | 'landmarks' | 'presence', number[]> = JSON.parse(
   readFileSync(new URL('../../fixtures/detect/networks.json', import.meta.url), 'utf8'),
 );

@@ -22,8 +22,8 @@ import {
 } from './golden.ts';
 
 /**
- * Runs in its own process, because TensorFlow.js has one backend per process, and native TensorFlow is outputs through
- * NODE_PATH. Usage: node tfjs.ts BACKEND parity PRESET | leaks HOPS; prints JSON.
+ * Runs in its own process, because TensorFlow.js has one backend per process, and native TensorFlow is found through
+ * NODE_PATH. Prints JSON. Usage: node tfjs-program.ts BACKEND parity PRESET | leaks HOPS
  */
 const [backend, command, argument] = process.argv.slice(2) as [TfjsBackend, string, string];
 // One thread: several would spin while idle and slow other tests down.

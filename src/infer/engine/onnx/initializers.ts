@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ELEMENT, type Element, type TensorProto, tensor } from './onnx-proto.ts';
@@ -23,7 +22,6 @@ const PAGE_BYTES = 4096;
 export class ExternalInitializers implements Initializers {
   readonly #file: string;
   readonly #handle: number;
-  readonly #hash = createHash('sha256');
   #length = 0;
 
   constructor(file: string) {
@@ -49,16 +47,13 @@ export class ExternalInitializers implements Initializers {
     };
   }
 
-  /** Returns the sha256 of the file. */
-  close(): string {
+  close(): void {
     closeSync(this.#handle);
-    return this.#hash.digest('hex');
   }
 
   #append(data: Uint8Array): void {
     for (let done = 0; done < data.length; )
       done += writeSync(this.#handle, data, done, Math.min(data.length - done, 1 << 30));
-    this.#hash.update(data);
     this.#length += data.length;
   }
 }
