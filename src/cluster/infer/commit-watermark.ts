@@ -1,6 +1,9 @@
 /**
- * The commit watermark of one partition: the offset below which every record is processed. A record stays open until
+ * Output side of a partition: the commit watermark, which is the offset below which every record is processed. Hops of
+ * several tracks complete out of order, so the newest processed offset cannot be committed. A record stays open until
  * `done` was called once for `add` and once for each `hold`.
+ *
+ * `OffsetSequencer` is the input side (which record is processed next), `WindowOffsets` the offsets of one track.
  */
 export class CommitWatermark {
   /** Open records in offset order, with the number of outstanding `done` calls. */
@@ -25,6 +28,7 @@ export class CommitWatermark {
     if (open !== undefined) this.#open.set(offset, open + 1);
   }
 
+  /** Completes the `add` or one `hold` of an open record. */
   done(offset: number): void {
     const open = this.#open.get(offset);
     if (open === undefined) return;

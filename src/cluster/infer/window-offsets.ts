@@ -10,9 +10,12 @@ interface CropPosition extends WindowStart {
 }
 
 /**
- * The offsets of the crops in one track's window, so that a new owner knows from where to read to refill it. Follows
- * `TrackWindow`: the window starts at the first reliable crop and has one row a crop; an unreliable crop repeats the
- * row before it.
+ * Offsets of the crops in one track's window: a new owner reads from the window's start to refill it, although these
+ * records were committed before. Follows `TrackWindow`: the window starts at the first reliable crop and has one row a
+ * crop; an unreliable crop repeats the row before it.
+ *
+ * `OffsetSequencer` and `CommitWatermark` are about a whole partition: which record is processed next, and which offset
+ * may be committed.
  */
 export class WindowOffsets {
   readonly #size: number;

@@ -1,10 +1,12 @@
-import { log } from '../log.ts';
-import type { GroupReader } from './group-reader.ts';
+import type { GroupReader } from '../../kafka/group-reader.ts';
+import { log } from '../../log.ts';
 
 /**
- * Accepts the records of a partition in offset order, each once. The offsets of the crops topic are contiguous except
- * where retention deleted records. librdkafka has been seen to skip records after a pause, so missing offsets are
- * fetched once more before they count as deleted.
+ * Input side of a partition: decides which record is processed next. Accepts records in offset order, each once. The
+ * offsets of the crops topic are contiguous except where retention deleted records. librdkafka has been seen to skip
+ * records after a pause, so missing offsets are fetched once more before they count as deleted.
+ *
+ * `CommitWatermark` is the output side (which offset may be committed), `WindowOffsets` the offsets of one track.
  */
 export class OffsetSequencer {
   readonly #partition: number;
