@@ -14,10 +14,10 @@ export type { ConsumeOptions, PoisonMessage } from './options.ts';
  *     for await (const event of consume({ brokers: ['localhost:9092'], topics: ['au.frames'], groupId: 'mine' }))
  *       if (event.record === 'AuFrame') console.log(event.value.cameraId, event.value.aus.au12?.p);
  *
- * An event counts as read when the loop's body has run for it. If the body throws, breaks or crashes, the event comes
- * again next time. Outages of the brokers and of the schema registry are retried without end. Throws KAFKA_UNREACHABLE
- * if no broker answers at the start, KAFKA_REJECTED or REGISTRY_REJECTED if one refuses, PREREQUISITE_MISSING for an
- * unknown compression, and whatever `onPoison` throws.
+ * An event counts as read when the loop's body has run for it. If the body throws, breaks or crashes, the event is
+ * delivered again next time. Outages of the brokers and of the schema registry are retried without end. Throws
+ * KAFKA_UNREACHABLE if no broker answers at the start, KAFKA_REJECTED or REGISTRY_REJECTED if the brokers or the registry
+ * reject a request, PREREQUISITE_MISSING for an unknown compression, and whatever `onPoison` throws.
  */
 export async function* consume(options: ConsumeOptions): AsyncGenerator<ConsumedEvent, void, void> {
   const events = new Rendezvous<ConsumedEvent>();

@@ -3,13 +3,15 @@ import rdkafka from 'node-rdkafka';
 import { AustreamError } from '../errors.ts';
 import { log } from '../log.ts';
 import { rdkafkaConnection } from './connection.ts';
+import { unreachableError } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
+import { promisified } from './promisified.ts';
 import { isAuthenticationError, isAuthorizationError, isFatalError } from './rdkafka-errors.ts';
 
 const { CODES } = rdkafka;
 
 const CONSUME_TIMEOUT_MS = 100;
-/** Few, because a crop record has up to 900 kB. */
+/** Small, because a crop record has up to 900 kB. */
 const MAX_MESSAGES_PER_POLL = 16;
 const CALL_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 8_000;
@@ -68,6 +70,7 @@ export class GroupReader {
   readonly #events: GroupReaderEvents;
   readonly #owned = new Set<number>();
   readonly #paused = new Set<number>();
+  /** Tasks that must not run during a poll, such as a seek. */
   #betweenPolls: (() => Promise<void>)[] = [];
   #partitionsAtEnd: number[] = [];
   #open = true;
@@ -117,16 +120,10 @@ export class GroupReader {
     events: GroupReaderEvents,
   ): Promise<GroupReader> {
     const reader = new GroupReader(kafka, options, events);
-    await new Promise<void>((resolve, reject) => {
-      reader.consumer.connect({ timeout: kafka.connectSeconds * 1000 }, (error) => {
-        if (!error) return resolve();
-        const where = kafka.brokers?.join(', ');
-        reject(
-          new AustreamError('KAFKA_UNREACHABLE', `Kafka at ${where} does not answer: ${error.message}`, {
-            fix: 'check kafka.brokers in the config, and that the brokers run and advertise an address reachable from here',
-          }),
-        );
-      });
+    await promisified<unknown>((done) =>
+      reader.consumer.connect({ timeout: kafka.connectSeconds * 1000 }, done),
+    ).catch((error: Error) => {
+      throw unreachableError(kafka.brokers, error.message, error);
     });
     reader.#connected = true;
     reader.consumer.setDefaultConsumeTimeout(CONSUME_TIMEOUT_MS);
@@ -182,10 +179,10 @@ export class GroupReader {
 
   /** Pauses all owned partitions; messages that are already fetched may still arrive. */
   pause(): void {
-    const reading = [...this.#owned].filter((partition) => !this.#paused.has(partition));
-    if (reading.length === 0) return;
-    this.consumer.pause(this.#topicPartitions(reading));
-    for (const partition of reading) this.#paused.add(partition);
+    const active = [...this.#owned].filter((partition) => !this.#paused.has(partition));
+    if (active.length === 0) return;
+    this.consumer.pause(this.#topicPartitions(active));
+    for (const partition of active) this.#paused.add(partition);
   }
 
   /** Resumes paused partitions only: librdkafka would lose its position in the others. */
@@ -212,7 +209,7 @@ export class GroupReader {
 
   async #poll(): Promise<void> {
     while (this.#open) {
-      for (const act of this.#betweenPolls.splice(0)) await act();
+      for (const task of this.#betweenPolls.splice(0)) await task();
       try {
         const messages = await promisified<rdkafka.Message[]>((done) =>
           this.consumer.consume(MAX_MESSAGES_PER_POLL, done),
@@ -231,7 +228,7 @@ export class GroupReader {
     const numbers = partitions.map(({ partition }) => partition);
     log.debug({ topic: this.#options.topic, partitions: numbers, lost: code === REVOKE }, 'rebalance');
     try {
-      // While it closes, a consumer accepts no partitions, but librdkafka waits for the answer.
+      // A closing reader accepts no partitions, but librdkafka still waits for the answer to the rebalance.
       if (!this.#open && code === ASSIGN) this.consumer.unassign();
       else if (code === ASSIGN) {
         const offset = this.#options.from === 'end' ? -1 : -2;
@@ -271,7 +268,7 @@ export class GroupReader {
   }
 
   #isPermanent(error: rdkafka.LibrdKafkaError): boolean {
-    // While the token endpoint is away, open connections go on with the token that they have.
+    // While the token endpoint is unreachable, open connections keep working with their current token.
     if (isAuthenticationError(error)) return !(this.#usesTokens && this.#connected);
     return isAuthorizationError(error) || isFatalError(error);
   }
@@ -283,13 +280,4 @@ function anyBrokerResponds(statistics: string, silenceMs: number): boolean {
     brokers: Readonly<Record<string, { state: string; rxidle: number }>>;
   };
   return Object.values(brokers).some(({ state, rxidle }) => state === 'UP' && rxidle < silenceMs * 1_000);
-}
-
-/** Calls a node-rdkafka method that takes a callback. */
-export function promisified<T>(
-  method: (done: (error: rdkafka.LibrdKafkaError | null, result: T) => void) => void,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    method((error, result) => (error ? reject(error) : resolve(result)));
-  });
 }

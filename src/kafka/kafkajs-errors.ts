@@ -1,5 +1,6 @@
 /** Classifies what kafkajs throws. `rdkafka-errors.ts` does the same for librdkafka. */
 import { AustreamError } from '../errors.ts';
+import { clusterName, unreachableError } from './errors.ts';
 
 /** Whether kafkajs threw this error. */
 export function isKafkajsError(error: unknown): boolean {
@@ -12,7 +13,7 @@ const BROKER_ERRORS =
 
 /**
  * Translates an error of kafkajs: KAFKA_UNREACHABLE (no answer, or one that kafkajs marks as retriable), KAFKA_REJECTED
- * (the broker refuses) or PREREQUISITE_MISSING (a compression codec). An AustreamError that kafkajs has wrapped is
+ * (the broker rejects the request) or PREREQUISITE_MISSING (a compression codec). An AustreamError that kafkajs has wrapped is
  * returned unchanged. `topics` are the requested topics, for the message.
  */
 export function toAustreamError(
@@ -23,7 +24,7 @@ export function toAustreamError(
   if (error instanceof AustreamError) return error;
   const failure = rootCause(error);
   if (failure instanceof AustreamError) return failure;
-  const cluster = `Kafka at ${brokers.join(', ')}`;
+  const cluster = clusterName(brokers);
   if ((failure as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION')
     return new AustreamError(
       'KAFKA_REJECTED',
@@ -50,14 +51,11 @@ export function toAustreamError(
       cause: error,
     });
   return answered
-    ? new AustreamError('KAFKA_REJECTED', `${cluster} refuses: ${failure.message}`, {
+    ? new AustreamError('KAFKA_REJECTED', `${cluster} rejects the request: ${failure.message}`, {
         fix: 'check kafka.sasl and kafka.tls in the config, and the rights of this user on the brokers',
         cause: error,
       })
-    : new AustreamError('KAFKA_UNREACHABLE', `${cluster} does not answer: ${failure.message}`, {
-        fix: 'check kafka.brokers in the config, and that the brokers run and advertise an address reachable from here',
-        cause: error,
-      });
+    : unreachableError(brokers, failure.message, error);
 }
 
 /** The innermost error: kafkajs wraps it in KafkaJSNumberOfRetriesExceeded, KafkaJSNonRetriableError and aggregates. */

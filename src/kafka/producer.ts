@@ -1,14 +1,17 @@
 import rdkafka from 'node-rdkafka';
 import { AustreamError } from '../errors.ts';
 import { rdkafkaConnection } from './connection.ts';
+import { clusterName, unreachableError } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
+import { promisified } from './promisified.ts';
 import { isFatalError } from './rdkafka-errors.ts';
 
 const { CODES } = rdkafka;
 
 /** node-rdkafka's error events carry no code, only librdkafka's message. */
 const ALL_BROKERS_DOWN = 'all broker connections are down';
-const REFUSED = new Set(['authentication failure', 'ssl error']);
+/** Messages of error events with which the brokers or TLS reject the connection. */
+const CONNECTION_REJECTED = new Set(['authentication failure', 'ssl error']);
 /**
  * Local errors that mean that no broker would accept the message. After any other local error the message is sent again
  * by a new producer.
@@ -33,7 +36,7 @@ export function idempotentProducerConfig(options: KafkaOptions): Record<string, 
     ...rdkafkaConnection(options),
     'enable.idempotence': true,
     // A broker that does not know a producer yet accepts any first sequence number. With several requests in flight, a
-    // new partition leader may refuse the first and accept the second. The retried first then counts as a duplicate and
+    // new partition leader may reject the first and accept the second. The retried first then counts as a duplicate and
     // librdkafka reports it as delivered, although it is lost (confluentinc/confluent-kafka-go#921).
     'max.in.flight.requests.per.connection': 1,
     'compression.codec': options.compression,
@@ -77,14 +80,14 @@ export class KafkaProducer<Tag> {
     timeoutMs: number,
   ): Promise<KafkaProducer<Tag>> {
     const client = new rdkafka.Producer(...producerConfig(options));
-    const connection = { open: false, failure: '', refused: (_: string) => {} };
+    const connection = { open: false, failure: '', rejected: (_: string) => {} };
     client.on('event.log', ({ fac, message }: { fac: string; message: string }) => {
       // Only the log says why a connection failed. It names the broker, never a credential.
       if (fac === 'FAIL' || fac === 'ERROR') connection.failure = message.replace(/^\[thrd:[^\]]*\]: /, '');
     });
     client.on('event.error', ({ message }) => {
       const detail = connection.failure || message;
-      if (REFUSED.has(message)) connection.refused(detail);
+      if (CONNECTION_REJECTED.has(message)) connection.rejected(detail);
       if (!connection.open) return;
       if (isFatalError({ message })) events.broken(detail);
       else if (message === ALL_BROKERS_DOWN) events.unreachable(detail);
@@ -100,9 +103,9 @@ export class KafkaProducer<Tag> {
     const polling = setInterval(() => client.isConnected() && client.poll(), POLL_MS);
     try {
       const metadata = await new Promise<rdkafka.Metadata>((resolve, reject) => {
-        connection.refused = (why) => reject(refusedError(options, why));
+        connection.rejected = (why) => reject(rejectedError(options, why));
         client.connect({ timeout: timeoutMs }, (error, data) => {
-          if (error) reject(unreachableError(options, connection.failure || error.message));
+          if (error) reject(unreachableError(options.brokers, connection.failure || error.message));
           else resolve(data);
         });
       });
@@ -133,10 +136,8 @@ export class KafkaProducer<Tag> {
   }
 
   /** Requests a topic's metadata: the embedded broker then creates the topic. */
-  requestTopic(topic: string, timeoutMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#client.getMetadata({ topic, timeout: timeoutMs }, (error) => (error ? reject(error) : resolve()));
-    });
+  async requestTopic(topic: string, timeoutMs: number): Promise<void> {
+    await promisified((done) => this.#client.getMetadata({ topic, timeout: timeoutMs }, done));
   }
 
   /** Waits up to `flushMs` for delivery reports, then disconnects. */
@@ -153,18 +154,8 @@ function causeOf(error: rdkafka.LibrdKafkaError): string {
     .replace(/[^a-z0-9]+/g, '_')}`.slice(0, 64);
 }
 
-function clusterName(options: KafkaOptions): string {
-  return `Kafka at ${options.brokers?.join(', ') ?? 'the embedded broker'}`;
-}
-
-function refusedError(options: KafkaOptions, why: string): AustreamError {
-  return new AustreamError('KAFKA_REJECTED', `${clusterName(options)} refuses the connection: ${why}`, {
+function rejectedError({ brokers }: KafkaOptions, why: string): AustreamError {
+  return new AustreamError('KAFKA_REJECTED', `${clusterName(brokers)} rejects the connection: ${why}`, {
     fix: 'check kafka.sasl (mechanism, username, password) and kafka.tls (ca, certificate) in the config',
-  });
-}
-
-function unreachableError(options: KafkaOptions, why: string): AustreamError {
-  return new AustreamError('KAFKA_UNREACHABLE', `${clusterName(options)} does not answer: ${why}`, {
-    fix: 'check kafka.brokers in the config, and that the brokers run and advertise an address reachable from here',
   });
 }

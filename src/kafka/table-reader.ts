@@ -2,9 +2,9 @@ import { Mutex } from 'async-mutex';
 import rdkafka from 'node-rdkafka';
 import { AustreamError } from '../errors.ts';
 import { rdkafkaConnection } from './connection.ts';
-import { promisified } from './group-reader.ts';
-import { toAustreamError } from './kafkajs-errors.ts';
+import { unreachableError } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
+import { promisified } from './promisified.ts';
 
 const CONSUME_TIMEOUT_MS = 20;
 const MAX_MESSAGES_PER_POLL = 500;
@@ -37,13 +37,13 @@ export class TableReader {
     this.#consumer.on('event.error', () => {});
   }
 
-  /** Throws KAFKA_UNREACHABLE. */
+  /** Connects. Throws KAFKA_UNREACHABLE if no broker answers within `kafka.connectSeconds`. */
   static async open(kafka: KafkaOptions, topic: string): Promise<TableReader> {
     const reader = new TableReader(kafka, topic);
     await promisified<unknown>((done) =>
       reader.#consumer.connect({ timeout: kafka.connectSeconds * 1_000 }, done),
-    ).catch((error) => {
-      throw toAustreamError(error, kafka.brokers!);
+    ).catch((error: Error) => {
+      throw unreachableError(kafka.brokers, error.message, error);
     });
     reader.#consumer.setDefaultConsumeTimeout(CONSUME_TIMEOUT_MS);
     return reader;

@@ -4,6 +4,7 @@ import { Backoff } from '../backoff.ts';
 import { AustreamError } from '../errors.ts';
 import type { KafkaOptions } from './options.ts';
 import { idempotentProducerConfig } from './producer.ts';
+import { promisified } from './promisified.ts';
 
 const { CODES } = rdkafka;
 
@@ -79,9 +80,7 @@ export class TransactionalProducer {
     );
     // Each call reports its own error. Without a listener the event would be thrown.
     client.on('event.error', () => {});
-    await new Promise<void>((resolve, reject) => {
-      client.connect({ timeout: CALL_TIMEOUT_MS }, (error) => (error ? reject(error) : resolve()));
-    });
+    await promisified((done) => client.connect({ timeout: CALL_TIMEOUT_MS }, done));
     client.setPollInterval(100);
     const producer = new TransactionalProducer(client, transactionalId);
     try {
@@ -96,7 +95,7 @@ export class TransactionalProducer {
   /**
    * Publishes records and the consumed offset in one transaction. Resolves with null when it is committed, or with
    * the reason when it was aborted: it may then be published again. Rejects with KAFKA_PRODUCER_FENCED when this
-   * producer is of no further use.
+   * producer can no longer be used.
    */
   async publish(
     records: readonly OutgoingRecord[],

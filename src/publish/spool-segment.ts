@@ -19,7 +19,7 @@ import type { OutboxEntry } from './outbox.ts';
  *
  * All numbers are big-endian. A record that is cut short or fails its checksum ends the segment.
  */
-export const SEGMENT_MAGIC = Buffer.from('AUSPOOL1');
+const SEGMENT_MAGIC = Buffer.from('AUSPOOL1');
 /** Length and checksum in front of each payload. */
 const RECORD_HEADER_BYTES = 8;
 const CHUNK_BYTES = 256 * 1024;

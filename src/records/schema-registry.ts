@@ -9,7 +9,7 @@ export const CONFLUENT_MAGIC = 0;
 export const CONFLUENT_HEADER_BYTES = 5;
 
 /** Compatibility level that austream sets on its subjects. */
-export const COMPATIBILITY = 'FULL_TRANSITIVE';
+const COMPATIBILITY = 'FULL_TRANSITIVE';
 
 const MAX_CACHED = 10_000;
 
@@ -78,7 +78,7 @@ export class SchemaRegistry {
     });
   }
 
-  /** Caches successful responses only: after a failure the next call asks again. */
+  /** Caches successful responses only: after a failure the next call sends a new request. */
   #cached<K, V>(cache: Map<K, Promise<V>>, key: K, request: () => Promise<V>): Promise<V> {
     let response = cache.get(key);
     if (!response) {
@@ -111,7 +111,11 @@ export class SchemaRegistry {
     if (status === 404 && notFound !== undefined) return notFound;
     const why = json?.message ?? `HTTP ${status}`;
     if (status === 401 || status === 403)
-      throw this.#error('REGISTRY_REJECTED', `refuses: ${why}`, 'check kafka.registry.username and password');
+      throw this.#error(
+        'REGISTRY_REJECTED',
+        `rejects this user: ${why}`,
+        'check kafka.registry.username and password',
+      );
     if (status >= 500)
       throw this.#error('REGISTRY_UNREACHABLE', `fails: ${why}`, 'look at the log of the registry');
     throw this.#error(

@@ -1,5 +1,5 @@
 import rdkafka from 'node-rdkafka';
-import { promisified } from '../../src/kafka/group-reader.ts';
+import { promisified } from '../../src/kafka/promisified.ts';
 
 export interface ReadMessage {
   readonly partition: number;

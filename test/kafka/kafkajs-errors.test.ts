@@ -29,7 +29,7 @@ describe('an error of kafkajs', () => {
     [29, 'TOPIC_AUTHORIZATION_FAILED'],
     [30, 'GROUP_AUTHORIZATION_FAILED'],
     [58, 'SASL_AUTHENTICATION_FAILED'],
-  ])('is KAFKA_REJECTED if the brokers refuse: code %i, %s', async (code, type) => {
+  ])('is KAFKA_REJECTED if the brokers reject the request: code %i, %s', async (code, type) => {
     const error = createErrorFromCode(code);
     expect(error.type).toBe(type);
     expect(await classify(error)).toMatchObject({ code: 'KAFKA_REJECTED', canRetry: false });
@@ -43,7 +43,7 @@ describe('an error of kafkajs', () => {
   });
 
   test('is the AustreamError inside it, if there is one', async () => {
-    const refused = new AustreamError('KAFKA_REJECTED', 'the token endpoint gives no token');
-    expect(await classify(refused)).toBe(refused);
+    const rejected = new AustreamError('KAFKA_REJECTED', 'the token endpoint issued no token');
+    expect(await classify(rejected)).toBe(rejected);
   });
 });

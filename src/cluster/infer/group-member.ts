@@ -31,7 +31,7 @@ const BACKPRESSURE_CHECK_MS = 50;
  * its assignment to its revocation, and pauses reading while too many crops wait for the model.
  */
 export class InferGroupMember {
-  /** Rejects when the model fails or the brokers refuse. */
+  /** Rejects when the model fails, or when the brokers or the registry reject this worker. */
   readonly failed: Promise<never>;
   readonly #fail: (error: unknown) => void;
   readonly #resources: SharedResources;

@@ -111,7 +111,7 @@ async function startWorker(group: string) {
 describe('PartitionOwner', () => {
   it('fails if the registry rejects it, and skips nothing', async () => {
     statuses = Array.from({ length: 1_000 }, () => 401);
-    const { reader, failures, skipped } = await startWorker('refused');
+    const { reader, failures, skipped } = await startWorker('rejected');
     await expect.poll(() => failures.length + skipped.length, TIMEOUT).toBeGreaterThan(0);
     expect(skipped).toEqual([]);
     expect(failures[0]).toMatchObject({ code: 'REGISTRY_REJECTED' });
