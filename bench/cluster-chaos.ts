@@ -1,6 +1,6 @@
 // Kills random ingest workers, infer workers and the broker while clips play, then compares every event with those that
 // one undisturbed process publishes for the same clip.
-// Run: node bench/cluster-chaos.ts [--minutes 10] [--seed 1] [--every 15] [--at-once 2] [--keep]
+// Run: node bench/cluster-chaos.ts [--minutes 10] [--seed 1] [--every 15] [--at-once 2] [--logs FILE]
 
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';

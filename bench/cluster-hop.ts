@@ -24,38 +24,38 @@ const config = (topicPrefix: string) => ({
   cluster: { group: topicPrefix },
   infer: { threads: 1 },
 });
-await using one = new WorkerProcesses(scratch, config('one.'));
-await using two = new WorkerProcesses(scratch, config('two.'));
-const run = await one.start('run');
-const infer = await two.start('infer');
-const ingest = await two.start('ingest');
-await using direct = new EventCollector(broker.address, 'one.');
-await using hopped = new EventCollector(broker.address, 'two.');
+await using single = new WorkerProcesses(scratch, config('single.'));
+await using pair = new WorkerProcesses(scratch, config('pair.'));
+const run = await single.start('run');
+const infer = await pair.start('infer');
+const ingest = await pair.start('ingest');
+await using direct = new EventCollector(broker.address, 'single.');
+await using hopped = new EventCollector(broker.address, 'pair.');
 await sleep(15_000);
 
 const processes = { run, ingest, infer };
-const used = () =>
+const cpuTimes = () =>
   Object.fromEntries(
     Object.entries(processes).map(([name, { process }]) => [name, cpuSeconds(process.pid!)]),
   ) as Record<keyof typeof processes, number>;
-const before = used();
+const before = cpuTimes();
 const from = [direct.frames.length, hopped.frames.length] as const;
 await sleep(Number(values.seconds) * 1000);
-const after = used();
+const after = cpuTimes();
 const lags = [direct, hopped].map((published, index) =>
   published.frames.map((frame, at) => published.receivedAt[at]! - frame.receivedAt / 1000).slice(from[index]),
 );
 const perCrop = (name: keyof typeof processes, crops: number) =>
   ((after[name] - before[name]) / crops) * 1000;
-const runs = perCrop('run', lags[0]!.length);
-const ingests = perCrop('ingest', lags[1]!.length);
-const infers = perCrop('infer', lags[1]!.length);
+const runMs = perCrop('run', lags[0]!.length);
+const ingestMs = perCrop('ingest', lags[1]!.length);
+const inferMs = perCrop('infer', lags[1]!.length);
 const ms = (value: number) => Math.round(value);
 const cost = (value: number) => `${value.toFixed(2)} ms`;
 console.log(`crops: ${lags[0]!.length} by run, ${lags[1]!.length} by ingest and infer`);
 console.log('processor time per crop, without the camera child and the broker:');
 console.log(
-  `  run ${cost(runs)}; ingest ${cost(ingests)} + infer ${cost(infers)}: ${((ingests + infers) / runs).toFixed(2)} ×`,
+  `  run ${cost(runMs)}; ingest ${cost(ingestMs)} + infer ${cost(inferMs)}: ${((ingestMs + inferMs) / runMs).toFixed(2)} ×`,
 );
 for (const q of [0.5, 0.99]) {
   const [a, b] = lags.map((lag) => quantile(lag, q)) as [number, number];
@@ -63,7 +63,7 @@ for (const q of [0.5, 0.99]) {
     `lag p${q * 100}: run ${ms(a)} ms, through crops ${ms(b)} ms: +${ms(b - a)} ms, ${(b / a).toFixed(2)} ×`,
   );
 }
-await Promise.all([one, two, direct, hopped].map((resource) => resource[Symbol.asyncDispose]()));
+await Promise.all([single, pair, direct, hopped].map((resource) => resource[Symbol.asyncDispose]()));
 await simulator.stop();
 await broker.stop();
 process.exit(0);

@@ -1,5 +1,5 @@
 // Rolling restart: replaces every inference worker, one after another, while simulated cameras run. Prints what a
-// consumer sees of it: lost and duplicate events, the longest silence, the lag.
+// consumer observes: lost and duplicate events, the longest silence, the lag.
 // Run: node bench/cluster-roll.ts [--cameras 2] [--fps 10] [--workers 2]
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -39,7 +39,7 @@ for (const worker of [...workers.running('infer')]) {
   const code = await workers.stop(worker);
   console.error(`${Date.now()} worker ended with ${code}; ${published.frames.length} frames so far`);
   await workers.start('infer');
-  console.error(`${Date.now()} its successor runs`);
+  console.error(`${Date.now()} its replacement runs`);
   await sleep(5_000);
 }
 await sleep(15_000);

@@ -3,7 +3,6 @@
 // Run: node bench/publish.ts
 import rdkafka from 'node-rdkafka';
 import { faceKey } from '../src/domain/track-key.ts';
-
 import { kafkaOptions } from '../src/kafka/options.ts';
 import { producerConfig } from '../src/kafka/producer.ts';
 import { openPublisher } from '../src/publish/publisher.ts';

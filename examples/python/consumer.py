@@ -39,8 +39,8 @@ class Decoder:
 
     def writer(self, schema_id):
         if schema_id not in self.writers:
-            with urllib.request.urlopen(f"{self.registry}/schemas/ids/{schema_id}") as answer:
-                self.writers[schema_id] = fastavro.parse_schema(json.loads(json.load(answer)["schema"]))
+            with urllib.request.urlopen(f"{self.registry}/schemas/ids/{schema_id}") as response:
+                self.writers[schema_id] = fastavro.parse_schema(json.loads(json.load(response)["schema"]))
         return self.writers[schema_id]
 
 

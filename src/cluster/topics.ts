@@ -28,10 +28,10 @@ export function clusterTopicSpecs(kafka: KafkaOptions): TopicSpec[] {
   const specs: TopicSpec[] = topicSpecs(kafka, { crops: true });
   const names = clusterTopics(kafka.topicPrefix);
   const { partitions, replication, config } = specs.find(({ name }) => name === names.crops)!;
-  const durable = config['min.insync.replicas'];
+  const minInsync = config['min.insync.replicas'];
   const compacted = {
     'cleanup.policy': 'compact',
-    ...(durable === undefined ? {} : { 'min.insync.replicas': durable }),
+    ...(minInsync === undefined ? {} : { 'min.insync.replicas': minInsync }),
   };
   return [
     ...specs,

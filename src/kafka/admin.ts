@@ -185,8 +185,9 @@ export async function createTopics(admin: Admin, specs: readonly TopicSpec[]): P
   for (const { topic, differs } of before) rejectImpossible(topic, differs);
   const created = new Set(await createMissingTopics(admin, specs));
   for (const { topic, differs } of before) {
-    const more = differs.find(({ setting }) => setting === PARTITIONS);
-    if (more) await admin.createPartitions({ topicPartitions: [{ topic, count: Number(more.to) }] });
+    const partitions = differs.find(({ setting }) => setting === PARTITIONS);
+    if (partitions)
+      await admin.createPartitions({ topicPartitions: [{ topic, count: Number(partitions.to) }] });
     if (differs.some(({ setting }) => setting !== PARTITIONS)) await alterSettings(admin, topic, specs);
   }
   return before.map(({ topic, differs }) => ({ topic, created: created.has(topic), changed: differs }));

@@ -135,7 +135,7 @@ class KafkaPublisher implements Publisher {
     this.#outbox = new Outbox(
       { ...WINDOW, memoryBytes: options.memoryMegabytes * 1024 * 1024 },
       {
-        send: (flight) => this.#connection.send(flight),
+        send: (message) => this.#connection.send(message),
         delivered: (entry) => this.#delivered(entry),
         dropped: (entry, cause) => losses.add(entry.key, cause),
       },

@@ -32,12 +32,12 @@ export function encodeRecord({ seq, topic, key, value }: OutboxEntry): Buffer {
   const keyBytes = Buffer.byteLength(key);
   const length = 6 + 1 + topicBytes + 2 + keyBytes + value.length;
   const record = Buffer.allocUnsafe(RECORD_HEADER_BYTES + length);
-  let at = record.writeUIntBE(seq, RECORD_HEADER_BYTES, 6);
-  at = record.writeUInt8(topicBytes, at);
-  at += record.write(topic, at);
-  at = record.writeUInt16BE(keyBytes, at);
-  at += record.write(key, at);
-  value.copy(record, at);
+  let offset = record.writeUIntBE(seq, RECORD_HEADER_BYTES, 6);
+  offset = record.writeUInt8(topicBytes, offset);
+  offset += record.write(topic, offset);
+  offset = record.writeUInt16BE(keyBytes, offset);
+  offset += record.write(key, offset);
+  value.copy(record, offset);
   record.writeUInt32BE(length, 0);
   record.writeUInt32BE(crc32(record.subarray(RECORD_HEADER_BYTES)), 4);
   return record;
@@ -88,8 +88,8 @@ export class SegmentWriter {
   /** Writes all records or none: after a partial write (full disk) the file is truncated again before this throws. */
   append(records: Buffer): void {
     try {
-      for (let at = 0; at < records.length; )
-        at += writeSync(this.#fd, records, at, records.length - at, this.#bytes + at);
+      for (let written = 0; written < records.length; )
+        written += writeSync(this.#fd, records, written, records.length - written, this.#bytes + written);
     } catch (error) {
       ftruncateSync(this.#fd, this.#bytes);
       throw error;
@@ -115,6 +115,7 @@ export class SegmentWriter {
     );
   }
 
+  /** Waits for the fsync. */
   syncNow(): void {
     if (this.#dirty) fsyncSync(this.#fd);
     this.#dirty = false;

@@ -50,8 +50,9 @@ export class Spool implements DiskQueue {
   #lastSeq = 0;
   /** All messages up to here are acknowledged. */
   #releasedSeq = 0;
-  /** The value of `#releasedSeq` in the checkpoint file, now and when this process started. */
+  /** The value of `#releasedSeq` in the checkpoint file. */
   #checkpointSeq = 0;
+  /** The value in the checkpoint file when this process started. */
   #recoveredSeq = 0;
 
   /** Locks the folder and reads its segments; a torn last record is cut off. Throws SPOOL_UNUSABLE. */

@@ -13,15 +13,15 @@ export function topicNames(prefix: string): Readonly<Record<RecordName, string>>
   };
 }
 
-/** All topics of a config. `crops` includes the topic of face pictures, which only cluster mode uses. */
-export function topicSpecs(kafka: KafkaOptions, use: { crops: boolean } = { crops: false }): TopicSpec[] {
+/** All topics of a config. `crops`: include the crops topic, which only cluster mode uses. */
+export function topicSpecs(kafka: KafkaOptions, { crops } = { crops: false }): TopicSpec[] {
   const { topics } = kafka;
   const names = topicNames(kafka.topicPrefix);
   const retention =
     topics.retentionHours === null ? '-1' : String(Math.round(topics.retentionHours * 3_600_000));
-  const durable: Record<string, string> =
+  const minInsync: Record<string, string> =
     topics.minInsyncReplicas === null ? {} : { 'min.insync.replicas': String(topics.minInsyncReplicas) };
-  const retained = { 'cleanup.policy': 'delete', 'retention.ms': retention, ...durable };
+  const retained = { 'cleanup.policy': 'delete', 'retention.ms': retention, ...minInsync };
   const spec = (
     record: RecordName,
     config: Record<string, string>,
@@ -35,16 +35,16 @@ export function topicSpecs(kafka: KafkaOptions, use: { crops: boolean } = { crop
   return [
     spec('AuFrame', retained),
     spec('AuActivation', retained),
-    spec('CameraStatus', { 'cleanup.policy': 'compact', ...durable }),
+    spec('CameraStatus', { 'cleanup.policy': 'compact', ...minInsync }),
     spec('DeadLetter', retained, 1),
-    ...(use.crops
+    ...(crops
       ? [
           spec('FaceCropBatch', {
             'cleanup.policy': 'delete',
             'retention.ms': String(Math.round(topics.cropsRetentionMinutes * 60_000)),
             // Kafka deletes whole segments only. Shorter segments keep pictures for little longer than the retention.
             'segment.ms': String(Math.round(topics.cropsRetentionMinutes * 15_000)),
-            ...durable,
+            ...minInsync,
           }),
         ]
       : []),

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const START_TIMEOUT_MS = 90_000;
 
-/** Starts a Java server that is killed when this process ends. Resolves when `isReady` does with true. */
+/** Starts a Java server that is killed when this process ends. Resolves when `isReady` resolves with true. */
 export async function startJava(
   args: readonly string[],
   logFile: string,

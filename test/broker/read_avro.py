@@ -38,8 +38,8 @@ def main():
         if message[:1] == b"\0":
             schema_id = int.from_bytes(message[1:5], "big")
             if schema_id not in writers:
-                with urllib.request.urlopen(f"{sys.argv[2]}/schemas/ids/{schema_id}") as answer:
-                    writers[schema_id] = fastavro.parse_schema(json.loads(json.load(answer)["schema"]))
+                with urllib.request.urlopen(f"{sys.argv[2]}/schemas/ids/{schema_id}") as response:
+                    writers[schema_id] = fastavro.parse_schema(json.loads(json.load(response)["schema"]))
             writer, body = writers[schema_id], message[5:]
         else:
             if message[:10] != single_object:

@@ -60,7 +60,7 @@ export class EventCollector {
   }
 }
 
-/** All committed events of a prefix, read by librdkafka: a second client beside the kafkajs of `Published`. */
+/** All committed events of a prefix, read by librdkafka: a second client beside `EventCollector`'s kafkajs. */
 export async function readAll(brokers: string, prefix: string) {
   const decoder = new RecordDecoder();
   const frames: AuFrame[] = [];

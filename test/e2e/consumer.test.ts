@@ -75,12 +75,12 @@ const consumeError = (topic: string, options: Partial<ConsumeOptions> = {}) =>
 
 test('a consumer without commit stores no offsets', async () => {
   await publish('trace.', 0, 8);
-  const leave = new AbortController();
+  const stop = new AbortController();
   const read: number[] = [];
-  const options = { topics: ['trace.frames'], groupId: 'trace', commit: false, signal: leave.signal };
+  const options = { topics: ['trace.frames'], groupId: 'trace', commit: false, signal: stop.signal };
   const following = readFrames(read, options, 300);
   await expect.poll(() => read.length).toBe(8);
-  leave.abort();
+  stop.abort();
   await following;
   const admin = kafka.admin();
   await admin.connect();
@@ -91,8 +91,8 @@ test('a consumer without commit stores no offsets', async () => {
 
 test('a slow consumer takes part in a rebalance after its current event', async () => {
   await publish('slow.', 0, 100, { tracks: 6 });
-  const leave = new AbortController();
-  const options = { topics: ['slow.frames'], groupId: 'slow', signal: leave.signal };
+  const stop = new AbortController();
+  const options = { topics: ['slow.frames'], groupId: 'slow', signal: stop.signal };
   const [first, second]: number[][] = [[], []];
   const following = [readFrames(first!, options, 300)];
   await expect.poll(() => first!.length).toBeGreaterThan(0);
@@ -100,7 +100,7 @@ test('a slow consumer takes part in a rebalance after its current event', async 
   // Without the check the rebalance would wait for the rest of the batch, at least 200 events of 300 ms.
   await expect.poll(() => second!.length, { timeout: 50_000 }).toBeGreaterThan(0);
   expect(first!.length).toBeLessThan(150);
-  leave.abort();
+  stop.abort();
   await Promise.all(following);
 });
 
@@ -162,9 +162,9 @@ describe('a consumer', () => {
     test(`continues at its position after an outage of the group coordinator, ${commit ? 'with' : 'without'} commit`, async () => {
       const prefix = commit ? 'commit.' : 'keep.';
       await publish(prefix, 0, 5);
-      const leave = new AbortController();
+      const stop = new AbortController();
       const read: number[] = [];
-      const options = { topics: [`${prefix}frames`], groupId: prefix, commit, signal: leave.signal };
+      const options = { topics: [`${prefix}frames`], groupId: prefix, commit, signal: stop.signal };
       const following = readFrames(read, options);
       await expect.poll(() => read.length).toBe(5);
       // The responses of brokers while the coordinator moves and its successor is not elected yet.
@@ -177,22 +177,22 @@ describe('a consumer', () => {
       vi.restoreAllMocks();
       await publish(prefix, 5, 8);
       await expect.poll(() => read).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
-      leave.abort();
+      stop.abort();
       await following;
     });
 
   test('can be stopped at any moment of an outage, and then opens no further connections', async () => {
     await publish('zombie.', 0, 2);
     const consumers = Array.from({ length: 8 }, (_, index) => {
-      const [leave, read]: [AbortController, number[]] = [new AbortController(), []];
-      const options = { topics: ['zombie.frames'], groupId: `zombie${index}`, signal: leave.signal };
-      return { leave, read, following: readFrames(read, options) };
+      const [stop, read]: [AbortController, number[]] = [new AbortController(), []];
+      const options = { topics: ['zombie.frames'], groupId: `zombie${index}`, signal: stop.signal };
+      return { stop, read, following: readFrames(read, options) };
     });
     await expect.poll(() => consumers.every(({ read }) => read.length === 2)).toBe(true);
     await broker.kill9();
-    for (const { leave } of consumers) {
+    for (const { stop } of consumers) {
       await sleep(500);
-      leave.abort();
+      stop.abort();
     }
     await Promise.all(consumers.map(({ following }) => following));
     let last = Date.now();

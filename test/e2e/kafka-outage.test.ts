@@ -58,7 +58,7 @@ class PublisherProcess {
   }
 
   /** Waits until the reported `field` is at least `atLeast`. */
-  async reports(field: string, atLeast: number): Promise<number> {
+  async waitForReport(field: string, atLeast: number): Promise<number> {
     while (!(Number(this.reported[field] ?? -1) >= atLeast)) {
       if (this.child.exitCode !== null)
         throw new Error(`the publisher ended with ${this.child.exitCode} before it reported ${field}`);
@@ -74,16 +74,16 @@ class PublisherProcess {
 /** Reads the topic with `dedupe`: all events exist exactly once, in order per track. */
 async function expectAll(topicPrefix: string): Promise<void> {
   const next = new Array<number>(TRACKS).fill(0);
-  const leave = new AbortController();
+  const stop = new AbortController();
   let count = 0;
   for await (const event of consume({
     ...{ brokers: [broker.address], topics: [`${topicPrefix}frames`], groupId: `check-${topicPrefix}` },
-    ...{ fromBeginning: true, dedupe: EVENTS, signal: leave.signal },
+    ...{ fromBeginning: true, dedupe: EVENTS, signal: stop.signal },
   })) {
     if (event.record !== 'AuFrame') throw new Error(event.record);
     const { trackId, frame } = event.value;
     if (frame !== next[trackId - 1]!++) throw new Error(`track ${trackId}: frame ${frame} out of order`);
-    if (++count === EVENTS) leave.abort();
+    if (++count === EVENTS) stop.abort();
   }
   expect(count).toBe(EVENTS);
   expect(next).toEqual(new Array(TRACKS).fill(EVENTS / TRACKS));
@@ -92,17 +92,17 @@ async function expectAll(topicPrefix: string): Promise<void> {
 describe(`${EVENTS} events at full speed`, () => {
   test(`arrive completely and in order when the broker is down for ${OUTAGE_MS / 1000} s; memory stays bounded`, async () => {
     const publisher = new PublisherProcess('broker.', 0);
-    await publisher.reports('acknowledged', EVENTS / 10);
-    const rssBefore = await publisher.reports('peakRss', 1);
+    await publisher.waitForReport('acknowledged', EVENTS / 10);
+    const rssBefore = await publisher.waitForReport('peakRss', 1);
     await broker.kill9();
     publisher.child.send('resume');
-    await publisher.reports('published', EVENTS);
+    await publisher.waitForReport('published', EVENTS);
     await sleep(OUTAGE_MS);
     const stats = publisher.reported.stats as PublisherStats;
     expect(stats).toMatchObject({ connected: false, spooling: true, dropped: 0 });
     expect(stats.pending - stats.waiting).toBeLessThanOrEqual(WINDOW_MESSAGES);
     await broker.restart();
-    await publisher.reports('finished', 1);
+    await publisher.waitForReport('finished', 1);
     const peakRss = Number(publisher.reported.peakRss);
     expect(await publisher.ended).toBe(0);
     expect(publisher.lost).toEqual([]);
@@ -115,19 +115,19 @@ describe(`${EVENTS} events at full speed`, () => {
 
   test('arrive completely when the publisher is also killed and restarted during the outage', async () => {
     const first = new PublisherProcess('both.', 0);
-    await first.reports('acknowledged', EVENTS / 10);
+    await first.waitForReport('acknowledged', EVENTS / 10);
     await broker.kill9();
     first.child.send('resume');
-    await first.reports('durable', EVENTS / 2 + 1000);
+    await first.waitForReport('durable', EVENTS / 2 + 1000);
     first.child.kill('SIGKILL');
     await first.ended;
     // The second process goes on after the last durable event. Real cameras cannot repeat the events after it.
     const second = new PublisherProcess('both.', Number(first.reported.durable));
     second.child.send('resume');
-    await second.reports('published', EVENTS);
+    await second.waitForReport('published', EVENTS);
     await sleep(OUTAGE_MS);
     await broker.restart();
-    await second.reports('finished', 1);
+    await second.waitForReport('finished', 1);
     expect(await second.ended).toBe(0);
     expect([...first.lost, ...second.lost]).toEqual([]);
     await expectAll('both.');

@@ -199,14 +199,14 @@ describe('a schema registry', () => {
         const expected = `Basic ${Buffer.from(`austream:${PASSWORD}`).toString('base64')}`;
         if (incoming.headers.authorization !== expected) return void response.writeHead(401).end();
         const { method, headers } = incoming;
-        const onward = request(
+        const forwarded = request(
           { host: target.hostname, port: target.port, path: incoming.url, method, headers },
-          (answer) => {
-            response.writeHead(answer.statusCode!, answer.headers);
-            answer.pipe(response);
+          (upstream) => {
+            response.writeHead(upstream.statusCode!, upstream.headers);
+            upstream.pipe(response);
           },
         );
-        incoming.pipe(onward);
+        incoming.pipe(forwarded);
       },
     );
     await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
@@ -226,8 +226,8 @@ describe('a schema registry', () => {
     const client = new SchemaRegistry(options());
     const id = await client.lookup('reg.frames-value', schemaText('AuFrame'));
     expect(headers.get('AuFrame')).toEqual(Buffer.of(0, 0, 0, id >> 8, id & 255));
-    const compatibility = await fetch(`${registry.url}/config/reg.frames-value`).then((answer) =>
-      answer.json(),
+    const compatibility = await fetch(`${registry.url}/config/reg.frames-value`).then((response) =>
+      response.json(),
     );
     expect(compatibility).toMatchObject({ compatibilityLevel: 'FULL_TRANSITIVE' });
 

@@ -62,16 +62,16 @@ async function read(
   rest: Partial<ConsumeOptions> & Pick<ConsumeOptions, 'topics' | 'groupId'>,
 ) {
   const events: ConsumedEvent[] = [];
-  const leave = new AbortController();
+  const stop = new AbortController();
   const consuming = consume({
     brokers: [broker.address],
     fromBeginning: true,
     ...rest,
-    signal: leave.signal,
+    signal: stop.signal,
   });
   for await (const event of consuming) {
     events.push(event);
-    if (events.length === count) leave.abort();
+    if (events.length === count) stop.abort();
   }
   return events;
 }
@@ -335,7 +335,7 @@ test('a consumer turns each of 100,000 mutated messages into an event or a dead 
   }
   const letters = 100_000 + 1 + 3 - events.length;
   expect(letters).toBeGreaterThan(1000);
-  let damaged = 0;
+  let corrupt = 0;
   const poison: PoisonMessage[] = [];
   const dead = await read(letters, {
     topics: ['fuzz.deadletter'],
@@ -344,16 +344,16 @@ test('a consumer turns each of 100,000 mutated messages into an event or a dead 
   });
   for (const { record, value } of dead) {
     expect(record).toBe('DeadLetter');
-    if (record === 'DeadLetter' && value.reason === 'corrupt') damaged += 1;
+    if (record === 'DeadLetter' && value.reason === 'corrupt') corrupt += 1;
   }
   expect(poison).toEqual([]);
-  expect(damaged).toBeGreaterThan(1000);
+  expect(corrupt).toBeGreaterThan(1000);
 }, 600_000);
 
 test('cameras of a cluster are backed up and restored', async () => {
-  const of = ['--brokers', broker.address, '--prefix', 'backup.', '--json'];
+  const target = ['--brokers', broker.address, '--prefix', 'backup.', '--json'];
   const cameras = async (...args: string[]) =>
-    JSON.parse((await run(join(ROOT, 'bin/austream'), ['cameras', ...args, ...of])).stdout);
+    JSON.parse((await run(join(ROOT, 'bin/austream'), ['cameras', ...args, ...target])).stdout);
   await cameras('add', 'door', '--url', 'rtsp://192.0.2.1/', '--password', '${DOOR}');
   await cameras('add', 'hall', '--url', 'rtsp://192.0.2.2/', '--fps', '5');
   const listed = await cameras('list');

@@ -11,7 +11,6 @@ import { openInferWorker } from '../../src/app/infer-worker.ts';
 import { CropBatcher } from '../../src/cluster/ingest/crop-batcher.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { faceKey } from '../../src/domain/track-key.ts';
-
 import { GroupReader } from '../../src/kafka/group-reader.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
 import { RecordEncoder } from '../../src/records/avro.ts';
@@ -63,12 +62,12 @@ async function denyAccess(topic: string): Promise<void> {
 describe('a worker that the brokers reject', () => {
   it('fails if it may not publish, and says which rights it needs', async () => {
     const config = configSchema.parse({
-      kafka: { brokers: [broker.address], topicPrefix: 'shut.', topics: { partitions: 1 } },
+      kafka: { brokers: [broker.address], topicPrefix: 'denied.', topics: { partitions: 1 } },
       cluster: { sessionSeconds: 6 },
       infer: { threads: 1 },
     });
     const worker = await openInferWorker(config);
-    await denyAccess('shut.frames');
+    await denyAccess('denied.frames');
     const encoder = new RecordEncoder('FaceCropBatch');
     const batcher = new CropBatcher({ hop: 16, gapSeconds: 1 });
     const frames = Array.from({ length: 16 }, (_, frame) => frameOf([faceCrop({ frame, live: true })]));
@@ -76,13 +75,13 @@ describe('a worker that the brokers reject', () => {
     const producer = kafka.producer();
     await producer.connect();
     const messages = batches.map((batch) => ({ key: faceKey(batch), value: encoder.encode(batch) }));
-    await producer.send({ topic: 'shut.crops', messages });
+    await producer.send({ topic: 'denied.crops', messages });
     await producer.disconnect();
     try {
       await expect(worker.done).rejects.toMatchObject({
         code: 'KAFKA_REJECTED',
         message: expect.stringMatching(/topic authorization failed/i),
-        fix: expect.stringContaining('shut.frames'),
+        fix: expect.stringContaining('denied.frames'),
       });
     } finally {
       await worker.stop();
@@ -100,7 +99,7 @@ describe('a worker that the brokers reject', () => {
     });
     const reader = await GroupReader.open(
       options,
-      { topic: 'shut.crops', group: 'readers', sessionSeconds: 6, from: 'end' },
+      { topic: 'denied.crops', group: 'readers', sessionSeconds: 6, from: 'end' },
       { assigned: onAssigned, revoked: async () => {}, message: () => {}, caughtUp: () => {} },
     );
     await assigned;

@@ -18,7 +18,7 @@ class FakeProducer {
   outbox!: Outbox;
 
   events = {
-    send: (flight: InFlightMessage) => this.queue.push(flight) > 0,
+    send: (inFlight: InFlightMessage) => this.queue.push(inFlight) > 0,
     delivered: () => {},
     dropped: (entry: OutboxEntry, cause: string) => {
       this.dropped.push({ name: entry.value.toString().trimEnd(), cause });
@@ -26,10 +26,10 @@ class FakeProducer {
   };
 
   acknowledge(count: number): void {
-    for (const flight of this.queue.slice(0, count)) {
+    for (const inFlight of this.queue.slice(0, count)) {
       this.queue.shift();
-      this.log.push(flight.entry.value.toString().trimEnd());
-      this.outbox.delivered(flight);
+      this.log.push(inFlight.entry.value.toString().trimEnd());
+      this.outbox.delivered(inFlight);
     }
   }
 

@@ -3,7 +3,7 @@ import { diagnostics, nowMicros, type ProcessGauges } from '../../diagnostics.ts
 import type { AuActivation, AuFrame } from '../../domain/event.ts';
 import { GroupReader } from '../../kafka/group-reader.ts';
 import { log } from '../../log.ts';
-import { type SkipReason, UNKNOWN_CAMERA } from './partition-inference.ts';
+import { type SkipCause, UNKNOWN_CAMERA } from './partition-inference.ts';
 import { PartitionOwner, type PartitionOwnerOptions } from './partition-owner.ts';
 
 export interface InferObserver {
@@ -16,7 +16,7 @@ export interface InferSummary {
   readonly events: number;
   readonly activations: number;
   /** Skipped crops by cause. The JSON of `austream infer --json` calls them `passedOver`. */
-  readonly passedOver: Readonly<Record<SkipReason, number>>;
+  readonly passedOver: Readonly<Record<SkipCause, number>>;
 }
 
 /** What every partition owner of this process shares. */
@@ -38,7 +38,7 @@ export class InferGroupMember {
   readonly #observer: InferObserver;
   readonly #owners = new Map<number, PartitionOwner>();
   readonly #transactionSlots = new Semaphore(MAX_CONCURRENT_TRANSACTIONS);
-  readonly #skipped: Record<SkipReason, number> = { late: 0, old_epoch: 0, undecodable: 0 };
+  readonly #skipped: Record<SkipCause, number> = { late: 0, old_epoch: 0, undecodable: 0 };
   #events = 0;
   #activations = 0;
   #reader: GroupReader | null = null;

@@ -14,10 +14,10 @@ import type { TransactionContent } from './transaction-content.ts';
 import { WindowOffsets } from './window-offsets.ts';
 
 /**
- * Why crops give no event. `late`: not newer than a crop of the track that was already processed; `old_epoch`: the
+ * Why crops produce no event: the `cause` of metrics and summaries. `late`: not newer than a crop of the track that was already processed; `old_epoch`: the
  * camera has begun a newer epoch; `undecodable`: this version cannot read the record.
  */
-export type SkipReason = 'late' | 'old_epoch' | 'undecodable';
+export type SkipCause = 'late' | 'old_epoch' | 'undecodable';
 
 export interface PartitionInferenceOptions {
   readonly infer: InferOptions;
@@ -26,7 +26,7 @@ export interface PartitionInferenceOptions {
   /** The group's committed offset; null: the partition never had an owner. */
   readonly committed: number | null;
   /** `cameraId` is `unknown` for records that cannot be decoded. */
-  skipped(reason: SkipReason, crops: number, cameraId: string): void;
+  skipped(cause: SkipCause, crops: number, cameraId: string): void;
   /** `collect` has something to return. */
   commitPending(): void;
 }
@@ -66,7 +66,7 @@ export class PartitionInference {
   readonly #stage: InferStage;
   readonly #windowSize: number;
   readonly #tracks = new Map<string, LiveTrack>();
-  /** The newest scored frame of ended tracks, the track that ended first first. */
+  /** The newest scored frame of ended tracks, in the order in which they ended. */
   readonly #endedTracks = new Map<string, number>();
   /** The newest epoch by camera. */
   readonly #epochs = new Map<string, number>();

@@ -1,6 +1,6 @@
 /**
  * The life of one partition in one inference worker, from its assignment to its release, as a state machine. This file
- * is pure: `transition` says what comes next, `PartitionOwner` runs the effects and dispatches their results as events.
+ * is pure: `transition` returns the next state, `PartitionOwner` runs the effects and dispatches their results as events.
  * docs/protocol.md draws it.
  */
 export const STATES = [
@@ -47,7 +47,7 @@ export const EVENTS = [
   'retryDue',
   /** A step failed. A producer that is open cannot be used any more. */
   'failed',
-  /** As `failed`: the brokers deny this user the operation. */
+  /** A step failed because the brokers deny this user the operation. */
   'denied',
   /** The producer is closed. */
   'closed',
@@ -142,7 +142,7 @@ const TABLE: Readonly<Record<State, Partial<Record<Event, Transition>>>> = {
   finishing: {
     committed: to('draining', 'reportCommitted', 'commit'),
     nothingToCommit: to('draining', 'commit'),
-    // Nothing may overtake what was not published: the next owner does both.
+    // Later events must not be published before this transaction. The next owner recomputes both.
     aborted: RELEASE,
     failed: RELEASE,
     denied: RELEASE,
@@ -159,7 +159,7 @@ const TABLE: Readonly<Record<State, Partial<Record<Event, Transition>>>> = {
   releasing: {
     closed: to('released', 'release'),
     deadline: to('released', 'release'),
-    // After the deadline: the transaction got through all the same, or the producer came late.
+    // After the deadline: the transaction was committed after all, or the producer was opened late.
     committed: to('releasing', 'reportCommitted'),
     opened: to('releasing', 'closeProducer'),
   },

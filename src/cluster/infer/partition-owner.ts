@@ -16,7 +16,7 @@ import type { ClusterOptions } from '../options.ts';
 import type { PixelDecoder } from '../pixel-codec.ts';
 import { CropRecordDecoder } from './crop-record-decoder.ts';
 import { OffsetSequencer } from './offset-sequencer.ts';
-import { PartitionInference, type SkipReason } from './partition-inference.ts';
+import { PartitionInference, type SkipCause } from './partition-inference.ts';
 import { type Effect, type Event, isOwned, START, type State, transition } from './partition-lifecycle.ts';
 import { decodeStateTable } from './state-record.ts';
 import {
@@ -44,7 +44,7 @@ export interface PartitionOwnerOptions {
 export interface PartitionOwnerEvents {
   /** A transaction with these events is committed. */
   committed(frames: readonly AuFrame[], activations: readonly AuActivation[]): void;
-  skipped(cause: SkipReason, crops: number, cameraId: string): void;
+  skipped(cause: SkipCause, crops: number, cameraId: string): void;
   /** Crop records were deleted by retention before they were scored. */
   expired(records: number): void;
   /** The model failed, or the registry or Kafka rejects this worker: the process must end. */
@@ -64,14 +64,14 @@ interface Transaction {
 
 /**
  * Owns one partition of the crops topic from its assignment to its revocation: takes it over from the earlier owner,
- * scores its crops and publishes the events with the offsets. `partition-lifecycle.ts` says what follows what; this
- * class does it.
+ * scores its crops and publishes the events with the offsets. `partition-lifecycle.ts` defines the states and
+ * transitions; this class runs the effects.
  */
 export class PartitionOwner {
   readonly #partition: number;
   readonly #options: PartitionOwnerOptions;
   readonly #events: PartitionOwnerEvents;
-  readonly #crops: CropRecordDecoder;
+  readonly #recordDecoder: CropRecordDecoder;
   readonly #backoff = new Backoff(RETRY);
   readonly #warning: RepeatedWarning;
   /** Aborts at the revocation: calls to the brokers are no longer retried, waits end. */
@@ -122,7 +122,7 @@ export class PartitionOwner {
     this.#options = options;
     this.#events = events;
     this.#warning = new RepeatedWarning({ partition });
-    this.#crops = new CropRecordDecoder({
+    this.#recordDecoder = new CropRecordDecoder({
       decoder: options.decoder,
       pixels: options.pixels,
       deadLetters: options.encoders.DeadLetter,
@@ -155,7 +155,7 @@ export class PartitionOwner {
     this.#caughtUp = false;
     this.#undecodedCrops += this.#options.infer.hop;
     void this.#decoding.runExclusive(async () => {
-      const record = await this.#crops.decode(message, isCurrent, this.#events.failed);
+      const record = await this.#recordDecoder.decode(message, isCurrent, this.#events.failed);
       this.#undecodedCrops -= this.#options.infer.hop;
       if (!record || !isCurrent()) return;
       if (record.deadLetter) this.#deadLetters.push(record.deadLetter);
@@ -163,6 +163,7 @@ export class PartitionOwner {
     });
   }
 
+  /** The consumer has reached the end of the partition. */
   caughtUp(): void {
     this.#caughtUp = true;
   }
@@ -196,7 +197,7 @@ export class PartitionOwner {
     return { event: 'opened' } as const;
   }
 
-  /** The earlier owner is fenced by now, so neither the committed offset nor the state records change any more. */
+  /** The earlier owner is already fenced, so neither the committed offset nor the state records change any more. */
   async #restore() {
     const { infer, model, reader, states } = this.#options;
     const committed = await reader.committed(this.#partition);

@@ -30,7 +30,7 @@ interface OpenEpoch {
 /**
  * Collects the crops of each track into records of one hop, cut where inference cuts its hops. The cut affects when a
  * score is published, never the score. A record marks the end of each track, in the track's own partition; a record in
- * every partition marks the start of an epoch, which ends the earlier epochs also if their worker died.
+ * every partition marks the start of an epoch, which ends earlier epochs even if their worker died.
  */
 export class CropBatcher {
   readonly #hop: number;

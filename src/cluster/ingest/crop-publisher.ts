@@ -35,7 +35,7 @@ export class CropPublisher {
   readonly #pixels: PixelEncoder;
   readonly #encoder: RecordEncoder;
   readonly #outbox: Outbox;
-  readonly #link: BrokerConnection;
+  readonly #connection: BrokerConnection;
   readonly #events: CropPublisherEvents;
   /** One record is encoded at a time, so that records are published in order. */
   readonly #encoding = new Mutex();
@@ -55,19 +55,19 @@ export class CropPublisher {
     const outbox = new Outbox(
       { ...IN_FLIGHT, memoryBytes: kafka.memoryMegabytes * 1024 * 1024 },
       {
-        send: (entry) => link.send(entry),
+        send: (message) => connection.send(message),
         delivered: () => {},
         dropped: ({ key, context }, cause) => events.dropped(key.split('/', 1)[0]!, context as number, cause),
       },
       null,
     );
-    const link: BrokerConnection = new BrokerConnection(
+    const connection: BrokerConnection = new BrokerConnection(
       { ...kafka, compression: cluster.crops.compression, lingerMs: Math.min(5, kafka.lingerMs) },
       outbox,
       events.connection,
       clusterTopicSpecs(kafka),
     );
-    await link.open({ retryInBackground: false });
+    await connection.open({ retryInBackground: false });
     const partitions = await withAdmin(kafka, (admin) => partitionCount(admin, topic));
     const encoder = new RecordEncoder('FaceCropBatch', headers?.get('FaceCropBatch'));
     return new CropPublisher(
@@ -76,7 +76,7 @@ export class CropPublisher {
       new PixelEncoder(cluster.crops),
       encoder,
       outbox,
-      link,
+      connection,
       events,
     );
   }
@@ -87,7 +87,7 @@ export class CropPublisher {
     pixels: PixelEncoder,
     encoder: RecordEncoder,
     outbox: Outbox,
-    link: BrokerConnection,
+    connection: BrokerConnection,
     events: CropPublisherEvents,
   ) {
     this.#topic = topic;
@@ -95,12 +95,12 @@ export class CropPublisher {
     this.#pixels = pixels;
     this.#encoder = encoder;
     this.#outbox = outbox;
-    this.#link = link;
+    this.#connection = connection;
     this.#events = events;
   }
 
   get connected(): boolean {
-    return this.#link.connected;
+    return this.#connection.connected;
   }
 
   /** Records that no broker has acknowledged yet. */
@@ -108,7 +108,7 @@ export class CropPublisher {
     return this.#encodingQueue + this.#outbox.pending;
   }
 
-  /** Resolves when there is room for more (backpressure for files); live cameras do not wait for it. */
+  /** Resolves when there is room for more: backpressure for files. Crops of live cameras are dropped instead. */
   async publish(batches: readonly FaceCropBatch[]): Promise<void> {
     // Judged by the queue before this call: records that arrive together are no overload.
     const overloaded = this.#pixels.compresses && this.#encodingQueue >= MAX_ENCODING_QUEUE;
@@ -137,7 +137,7 @@ export class CropPublisher {
 
   async close(): Promise<void> {
     this.#outbox.close('closed_before_delivery');
-    await this.#link.close();
+    await this.#connection.close();
   }
 
   async #encode(batch: FaceCropBatch): Promise<void> {
@@ -156,7 +156,7 @@ export class CropPublisher {
       context: batch.crops.length,
     };
     if (batch.trackId !== NO_TRACK) this.#outbox.add([entry]);
-    // An epoch begins: tracks of the earlier ones may be in any partition.
+    // The start of an epoch: tracks of earlier epochs may be in any partition.
     else
       this.#outbox.add(Array.from({ length: this.#partitions }, (_, partition) => ({ ...entry, partition })));
   }

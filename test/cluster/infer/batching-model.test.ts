@@ -5,7 +5,7 @@ import { fakeModel } from '../../infer/fake-model.ts';
 
 const crop = (shade: number, n = 1) => new Uint8Array(n * CROP_BYTES).fill(shade);
 
-describe('SharedModel', () => {
+describe('BatchingModel', () => {
   it('batches calls that arrive while the device is busy, and gives each call its own rows', async () => {
     const model = fakeModel(12, 4);
     const batching = new BatchingModel(model, 4);
@@ -20,13 +20,13 @@ describe('SharedModel', () => {
         expect(row[column]).toBeCloseTo(shades[index]! / 255, 6);
     });
     const windows = [0.1, 0.9].map((value) => new Float32Array(24).fill(value));
-    const alone = await Promise.all(windows.map((window) => model.scoreNewest(window, 1)));
+    const unbatched = await Promise.all(windows.map((window) => model.scoreNewest(window, 1)));
     const batched = await Promise.all([
       batching.scoreNewest(windows[0]!, 1),
       batching.scoreNewest(windows[1]!, 1),
       batching.scoreNewest(windows[0]!, 1),
     ]);
-    expect(batched).toEqual([alone[0], alone[1], alone[0]]);
+    expect(batched).toEqual([unbatched[0], unbatched[1], unbatched[0]]);
   });
 
   it('runs a call that is larger than a batch by itself', async () => {
@@ -56,9 +56,9 @@ describe('SharedModel', () => {
     await batching.probe();
     model.encode = () => new Promise(() => {});
     vi.useFakeTimers();
-    const alive = expect(batching.probe()).rejects.toMatchObject({ code: 'ENGINE_FAILED' });
+    const failed = expect(batching.probe()).rejects.toMatchObject({ code: 'ENGINE_FAILED' });
     await vi.advanceTimersByTimeAsync(10_000);
     vi.useRealTimers();
-    await alive;
+    await failed;
   });
 });

@@ -39,7 +39,7 @@ function buildScenario(steps: readonly Step[], hop: number) {
   let batcher = new CropBatcher(options);
   let epoch = 1;
   let frame = 0;
-  /** How often each track has ended: it comes back under a new id. */
+  /** How often each track has ended: it returns with a new id. */
   let ended = new Map<number, number>();
   let epochBegan = 0;
   for (const { tracks, ends, skip, shade, unreliable, epoch: epochChange } of steps) {
@@ -88,13 +88,13 @@ async function runInOneProcess(
   return events;
 }
 
-/** Processes the records; at each of `crashes` the owner dies and a new one starts from what is committed. */
+/** Processes the records; at each of `crashes` the owner dies and a new one starts from the committed state. */
 async function runWithCrashes(
   records: readonly FaceCropBatch[],
   options: ReturnType<typeof inferOptions.parse>,
   crashes: readonly { after: number; commitEvery: number }[],
 ) {
-  const log = { frames: [] as AuFrame[], activations: [] as AuActivation[] };
+  const published = { frames: [] as AuFrame[], activations: [] as AuActivation[] };
   const states = new Map<string, Buffer>();
   let committed: number | null = null;
   let encoded = 0;
@@ -110,20 +110,20 @@ async function runWithCrashes(
     const commit = () => {
       const output = partition.collect();
       if (!output) return;
-      log.frames.push(...output.frames);
-      log.activations.push(...output.activations);
+      published.frames.push(...output.frames);
+      published.activations.push(...output.activations);
       for (const [key, state] of output.states)
         if (state) states.set(key, encodeState(state));
         else states.delete(key);
       committed = output.offset;
     };
-    let taken = 0;
-    for (let offset = partition.start ?? 0; offset < records.length && taken < after; offset += 1) {
+    let processed = 0;
+    for (let offset = partition.start ?? 0; offset < records.length && processed < after; offset += 1) {
       partition.process(offset, records[offset]!, 0);
-      taken += 1;
+      processed += 1;
       // Let the stage score some of the crops.
       for (let turn = 0; turn < offset % 7; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-      if (taken % commitEvery === 0) commit();
+      if (processed % commitEvery === 0) commit();
     }
     if (after === Number.POSITIVE_INFINITY) {
       await settled(partition);
@@ -131,7 +131,7 @@ async function runWithCrashes(
     }
     encoded += model.encoded;
   }
-  return { ...log, states, committed, encoded };
+  return { ...published, states, committed, encoded };
 }
 
 async function settled(partition: PartitionInference) {

@@ -72,7 +72,7 @@ released     opened           released     closeProducer
     return { state, event, next, effects };
   });
 
-/** What the steps that an effect starts may end in. The first list is what succeeds. */
+/** The events in which the step of an effect may end: after success, and after failure. */
 const RESULTS: Partial<Record<Effect, { good: Event[]; bad: Event[] }>> = {
   openProducer: { good: ['opened'], bad: ['failed', 'denied'] },
   restore: { good: ['restored'], bad: ['failed', 'denied'] },
@@ -83,7 +83,7 @@ const RESULTS: Partial<Record<Effect, { good: Event[]; bad: Event[] }>> = {
   backOff: { good: ['retryDue'], bad: [] },
   closeProducer: { good: ['closed'], bad: [] },
 };
-/** Steps that a revocation ends without an event. */
+/** Steps that end without an event when the partition is revoked. */
 const WAITS: readonly Effect[] = ['awaitCommit', 'backOff'];
 
 /** A partition whose steps end as the random numbers say, in any order. Checks the invariants at every effect. */
@@ -166,7 +166,7 @@ class SimulatedPartition {
         this.#live = false;
         break;
       case 'closeProducer':
-        expect(this.#live, 'an inference is abandoned before its producer goes').toBe(false);
+        expect(this.#live, 'the inference is abandoned before its producer is closed').toBe(false);
         this.open = 0;
         this.running.push(effect);
         break;
@@ -184,7 +184,7 @@ class SimulatedPartition {
       case 'reportDenied':
       case 'warnFailed':
       case 'warnAborted':
-        expect(this.revoked, 'a failure after the revocation concerns nobody').toBe(false);
+        expect(this.revoked, 'failures after the revocation are not reported').toBe(false);
         break;
     }
   }
@@ -193,7 +193,7 @@ class SimulatedPartition {
 describe('the lifecycle of a partition', () => {
   it.each(STATES)('has the listed edges, and no others, from %s', (state) => {
     for (const event of EVENTS) {
-      const edge = EDGES.find((one) => one.state === state && one.event === event);
+      const edge = EDGES.find((candidate) => candidate.state === state && candidate.event === event);
       const expected = { next: edge?.next ?? state, effects: edge?.effects ?? [] };
       expect(transition(state, event), event).toEqual(expected);
     }

@@ -47,7 +47,7 @@ function crowdRecords() {
   return { start, crops: batcher.flushOlderThan(1), ends: batcher.endEpoch('cam') };
 }
 
-/** The messages that the topic must hold: those of a track in its partition, the start of an epoch in every partition. */
+/** The expected messages of the topic: one per record, but the start of an epoch in every partition. */
 async function expectedMessages(batches: readonly FaceCropBatch[], encoding: 'raw' | 'jpeg') {
   const pixels = new PixelEncoder(clusterOptions.parse({ crops: { encoding } }).crops);
   const encoder = new RecordEncoder('FaceCropBatch');
@@ -62,7 +62,7 @@ async function expectedMessages(batches: readonly FaceCropBatch[], encoding: 'ra
 }
 
 const comparable = ({ key, value }: ReadMessage) => ({ key, value: value.toString('base64') });
-/** Of one key the order counts; keys are in any order. */
+/** Messages by key: the order within a key counts, the order of keys does not. */
 const byKey = <T extends { key: string }>(messages: readonly T[]) =>
   Object.fromEntries(Map.groupBy(messages, ({ key }) => key));
 
