@@ -12,7 +12,7 @@ import { serveDashboard } from '../src/dashboard/server.ts';
 import { DashboardStore } from '../src/dashboard/store.ts';
 import { launchBrowser } from '../test/dashboard/browser.ts';
 import { generate, generatedFrame, generatedStatus } from '../test/dashboard/generated.ts';
-import { noCameras } from '../test/dashboard/no-cameras.ts';
+import { noCameras } from '../test/dashboard/empty-camera-set.ts';
 
 const CAMERAS = ['lobby', 'entrance'];
 const FACES_EACH = 25;

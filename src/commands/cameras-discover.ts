@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { describeClock } from '../onvif/clock.ts';
 import { discover, type FoundDevice } from '../onvif/discover.ts';
 import { parseDuration } from './duration.ts';
-import { printJson } from './json-lines.ts';
+import { printJson } from './output.ts';
 
 interface Flags {
   timeout: number;

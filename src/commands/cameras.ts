@@ -4,7 +4,7 @@ import { parseYaml } from '../config/yaml.ts';
 import { AustreamError } from '../errors.ts';
 import { openCameraTarget, requireReference, type TargetFlags } from './camera-target.ts';
 import { discoverCommand } from './cameras-discover.ts';
-import { printJson } from './json-lines.ts';
+import { printJson } from './output.ts';
 
 interface Flags extends TargetFlags {
   json?: boolean;

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { ConfigError, loadConfig } from '../config/schema.ts';
-import { printJson } from './json-lines.ts';
+import { printJson } from './output.ts';
 
 /** `austream check`: prints every issue of a config at once, or one line that it is valid. */
 export function checkCommand(): Command {

@@ -14,7 +14,7 @@ import { Simulator } from '../simulate/simulator.ts';
 import { type RenderedFrame, Renderer } from '../terminal/renderer.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
-import { jsonLinesObserver, printJsonSummary } from './json-lines.ts';
+import { jsonLinesObserver, printJsonSummary } from './output.ts';
 import { dashboardFor } from './run.ts';
 import { renderEvent } from './tail.ts';
 

@@ -3,7 +3,7 @@ import { loadConfig } from '../config/schema.ts';
 import { configChecks } from '../doctor/config-checks.ts';
 import { type Check, type Finding, hostChecks } from '../doctor/host-checks.ts';
 import { EXIT } from './exit-code.ts';
-import { printJson } from './json-lines.ts';
+import { printJson } from './output.ts';
 
 const MARKS: Readonly<Record<Finding['state'], string>> = { ok: '✓', note: '·', missing: '✗' };
 

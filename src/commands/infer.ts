@@ -5,7 +5,7 @@ import { loadConfig } from '../config/schema.ts';
 import { log } from '../log.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
-import { jsonLinesObserver, printJsonSummary } from './json-lines.ts';
+import { jsonLinesObserver, printJsonSummary } from './output.ts';
 
 /** `austream infer`: scores the crops that ingest workers publish. */
 export function inferCommand(): Command {

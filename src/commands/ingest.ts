@@ -6,7 +6,7 @@ import { type Config, ConfigError, loadConfig } from '../config/schema.ts';
 import { log } from '../log.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
-import { jsonLinesObserver, printJsonSummary } from './json-lines.ts';
+import { jsonLinesObserver, printJsonSummary } from './output.ts';
 
 /** Crops that no broker has acknowledged by then are dropped: crops are never spooled to disk. */
 const FLUSH_MS = 3_000;

@@ -8,7 +8,7 @@ import { terminalProgress } from '../infer/engine/progress.ts';
 import { PRESETS, type PresetName } from '../infer/model/architecture.ts';
 import { table } from '../terminal/table.ts';
 import { integerOption } from './integer-option.ts';
-import { printJson } from './json-lines.ts';
+import { printJson } from './output.ts';
 import { describeModel, modelSummary } from './model-info.ts';
 
 interface ModelFlags {

@@ -7,7 +7,7 @@ import { log, redirectLog } from '../log.ts';
 import { CameraLines } from '../terminal/camera-lines.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
-import { jsonLinesObserver, printJsonSummary } from './json-lines.ts';
+import { jsonLinesObserver, printJsonSummary } from './output.ts';
 
 interface RunFlags extends DashboardFlags {
   config: string;

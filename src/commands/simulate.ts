@@ -5,7 +5,7 @@ import { SIMULATED_CODECS, type SimulatedCodec, Simulator } from '../simulate/si
 import { parseDuration } from './duration.ts';
 import { EXIT, setExitCode } from './exit-code.ts';
 import { integerOption } from './integer-option.ts';
-import { printJson } from './json-lines.ts';
+import { printJson } from './output.ts';
 
 interface SimulateFlags {
   cameras?: number;

@@ -11,7 +11,7 @@ import { topicNames } from '../records/topics.ts';
 import { Renderer } from '../terminal/renderer.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
-import { printJson } from './json-lines.ts';
+import { printJson } from './output.ts';
 
 interface TailFlags {
   config?: string;

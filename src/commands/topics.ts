@@ -12,7 +12,7 @@ import {
 } from '../kafka/admin.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { topicSpecs } from '../records/topics.ts';
-import { printJson } from './json-lines.ts';
+import { printJson } from './output.ts';
 
 interface TopicsFlags {
   config: string;

@@ -8,7 +8,7 @@ import { DashboardStore } from '../../src/dashboard/store.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
 import { launchBrowser } from './browser.ts';
 import { generate, generatedFrame, generatedStatus } from './generated.ts';
-import { noCameras } from './no-cameras.ts';
+import { noCameras } from './empty-camera-set.ts';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 

@@ -9,7 +9,7 @@ import { DashboardStore } from '../../src/dashboard/store.ts';
 import { CROP_BYTES } from '../../src/domain/face.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
 import { generatedFrame, generatedStatus } from './generated.ts';
-import { noCameras } from './no-cameras.ts';
+import { noCameras } from './empty-camera-set.ts';
 
 const TOKEN = 'a-token-of-sixteen-letters-or-more';
 const ends: (() => Promise<unknown>)[] = [];
