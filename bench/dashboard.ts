@@ -11,8 +11,8 @@ import { Access } from '../src/dashboard/access.ts';
 import { serveDashboard } from '../src/dashboard/server.ts';
 import { DashboardStore } from '../src/dashboard/store.ts';
 import { launchBrowser } from '../test/dashboard/browser.ts';
+import { emptyCameraSet } from '../test/dashboard/empty-camera-set.ts';
 import { generate, generatedFrame, generatedStatus } from '../test/dashboard/generated.ts';
-import { noCameras } from '../test/dashboard/empty-camera-set.ts';
 
 const CAMERAS = ['lobby', 'entrance'];
 const FACES_EACH = 25;
@@ -32,7 +32,7 @@ const server = fastify();
 await serveDashboard(server, {
   store,
   thresholds: new Float32Array(12).fill(0.5),
-  cameras: noCameras(store),
+  cameras: emptyCameraSet(store),
   access: new Access('127.0.0.1', undefined),
 });
 const url = await server.listen({ host: '127.0.0.1', port: 0 });

@@ -9,6 +9,7 @@ import type { CameraStatus } from '../domain/camera-status.ts';
 import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
 import { log } from '../log.ts';
 import { openPublisher, type Publisher } from '../publish/publisher.ts';
+import { publisherEvents } from './publisher-events.ts';
 import { ResourceStack } from './resource-stack.ts';
 import { RunStatistics, type Summary } from './summary.ts';
 
@@ -29,7 +30,8 @@ export interface IngestWorker {
   stop(flushMs: number): Promise<Pick<Summary, 'framesIn' | 'faces' | 'dropped'>>;
 }
 
-const LATE_CHECK_MS = 100;
+/** Interval of the check for crops that have waited `cluster.crops.maxWaitMs`. */
+const FLUSH_INTERVAL_MS = 100;
 
 /**
  * An ingest worker: cameras in, crops of their faces to the crops topic. Each record holds one hop, so that an inference
@@ -41,23 +43,18 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
   const resources = new ResourceStack();
   return resources.closeOnFailure(async () => {
     const statistics = new RunStatistics();
-    const dropped = (cameraId: string, count: number, cause: string) => {
-      statistics.dropped(cameraId, count, cause);
-      diagnostics.lost.publish({ cameraId, count, cause });
-    };
-    const connection = (state: 'connected' | 'unreachable', detail: string) =>
-      log[state === 'unreachable' ? 'warn' : 'info']({ kafka: state }, detail);
-    const publisher = await openPublisher(kafka, { acknowledged: () => {}, dropped, connection });
+    const events = publisherEvents(statistics);
+    const publisher = await openPublisher(kafka, { acknowledged: () => {}, ...events });
     resources.add('status publisher', () => publisher.close());
-    const crops = await CropPublisher.open(kafka, cluster, { dropped, connection });
+    const crops = await CropPublisher.open(kafka, cluster, events);
     resources.add('crop publisher', () => crops.close());
 
     const batcher = new CropBatcher(config.infer);
-    const lateTimer = setInterval(
+    const flushTimer = setInterval(
       () => void crops.publish(batcher.flushOlderThan(performance.now() - cluster.crops.maxWaitMs)),
-      LATE_CHECK_MS,
+      FLUSH_INTERVAL_MS,
     );
-    resources.add('timer', () => clearInterval(lateTimer));
+    resources.add('flush timer', () => clearInterval(flushTimer));
 
     const reassigning = new Set<string>();
     const cameras = new CameraSet(
@@ -116,7 +113,7 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
       async stop(flushMs) {
         await resources.closeAfter(async () => {
           await assignments?.close();
-          clearInterval(lateTimer);
+          clearInterval(flushTimer);
           await cameras.close();
           await Promise.all([crops.flush(flushMs), flushOrWarn(publisher, flushMs)]);
         });

@@ -7,8 +7,8 @@ import { openModel } from '../infer/engine/index.ts';
 import { InferStage } from '../infer/stage.ts';
 import { effectiveThresholds } from '../infer/track.ts';
 import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
-import { log } from '../log.ts';
 import { openPublisher, type PublisherStats } from '../publish/publisher.ts';
+import { publisherEvents } from './publisher-events.ts';
 import { ResourceStack } from './resource-stack.ts';
 import { RunStatistics, type Summary } from './summary.ts';
 
@@ -61,10 +61,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
   const resources = new ResourceStack();
   return resources.closeOnFailure(async () => {
     const statistics = new RunStatistics();
-    const dropped = (cameraId: string, count: number, cause: string) => {
-      statistics.dropped(cameraId, count, cause);
-      diagnostics.lost.publish({ cameraId, count, cause });
-    };
+    const { dropped, connection } = publisherEvents(statistics);
     const model = await openModel(config.infer);
     resources.add('model', () => model.close());
 
@@ -74,8 +71,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
         if (diagnostics.acknowledged.hasSubscribers) diagnostics.acknowledged.publish({ frame, at });
       },
       dropped,
-      connection: (state, detail) =>
-        log[state === 'unreachable' ? 'warn' : 'info']({ kafka: state }, `Kafka is ${state}: ${detail}`),
+      connection,
     });
     resources.add('publisher', () => publisher.close());
 

@@ -14,7 +14,7 @@ const SHUTDOWN: ShutdownTimeouts = {
   kafkaMs: 3_000,
 };
 
-/** The live page as the process needs it. */
+/** The live page as a part of the process. */
 export interface Dashboard {
   readonly observer: PipelineObserver;
   /** The config's HTTP options, always with a port. */
@@ -22,7 +22,7 @@ export interface Dashboard {
   routes(pipeline: Pick<Pipeline, 'thresholds' | 'cameras'>): Routes;
 }
 
-/** A consumer that starts and ends with the run. */
+/** Hooks for a consumer that starts and ends with the run. */
 export interface RunHooks {
   /** Events can be consumed. `page` is the live page's URL. */
   started(brokers: string, page: string | null): void;

@@ -4,7 +4,7 @@ import { parseYaml } from '../config/yaml.ts';
 import { AustreamError } from '../errors.ts';
 import { openCameraTarget, requireReference, type TargetFlags } from './camera-target.ts';
 import { discoverCommand } from './cameras-discover.ts';
-import { printJson } from './output.ts';
+import { printJson, printLine } from './output.ts';
 
 interface Flags extends TargetFlags {
   json?: boolean;
@@ -122,8 +122,4 @@ function printOutcomes(
 ): void {
   if (json) printJson({ [action]: Object.keys(outcomes) });
   else for (const [id, outcome] of Object.entries(outcomes)) printLine(`${id}: ${outcome}`);
-}
-
-function printLine(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

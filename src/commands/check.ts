@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { ConfigError, loadConfig } from '../config/schema.ts';
-import { printJson } from './output.ts';
+import { printJson, printLine } from './output.ts';
 
 /** `austream check`: prints every issue of a config at once, or one line that it is valid. */
 export function checkCommand(): Command {
@@ -9,8 +9,7 @@ export function checkCommand(): Command {
     .requiredOption('-c, --config <file>', 'config file (YAML)')
     .option('--json', 'print the result as JSON')
     .action(({ config: file, json }: { config: string; json?: boolean }) => {
-      const print = (result: object, text: string) =>
-        json ? printJson(result) : process.stdout.write(`${text}\n`);
+      const print = (result: object, text: string) => (json ? printJson(result) : printLine(text));
       try {
         const { cameras, kafka } = loadConfig(file);
         const brokers = kafka.embedded ? 'the embedded broker' : kafka.brokers?.join(', ');
@@ -20,6 +19,7 @@ export function checkCommand(): Command {
         );
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
+        // Consumers of the JSON know the issues as `mistakes`.
         print({ ok: false, mistakes: error.issues }, error.message);
         process.exitCode = error.exitCode;
       }

@@ -8,8 +8,8 @@ import { terminalProgress } from '../infer/engine/progress.ts';
 import { PRESETS, type PresetName } from '../infer/model/architecture.ts';
 import { table } from '../terminal/table.ts';
 import { integerOption } from './integer-option.ts';
-import { printJson } from './output.ts';
 import { describeModel, modelSummary } from './model-info.ts';
+import { printJson, printLine } from './output.ts';
 
 interface ModelFlags {
   preset?: PresetName;
@@ -181,8 +181,4 @@ function subcommand(name: string, description: string): Command {
       new Option('--preset <name>', 'use a preset with random weights instead').choices(Object.keys(PRESETS)),
     )
     .option('--json', 'print the result as JSON');
-}
-
-function printLine(text: string): void {
-  process.stdout.write(`${text}\n`);
 }

@@ -1,7 +1,11 @@
 import type { PipelineObserver } from '../app/pipeline.ts';
 
+export function printLine(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  printLine(JSON.stringify(value));
 }
 
 /** Prints events and camera states as JSON lines. */

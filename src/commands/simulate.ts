@@ -5,7 +5,7 @@ import { SIMULATED_CODECS, type SimulatedCodec, Simulator } from '../simulate/si
 import { parseDuration } from './duration.ts';
 import { EXIT, setExitCode } from './exit-code.ts';
 import { integerOption } from './integer-option.ts';
-import { printJson } from './output.ts';
+import { printJson, printLine } from './output.ts';
 
 interface SimulateFlags {
   cameras?: number;
@@ -39,7 +39,7 @@ export function simulateCommand(): Command {
       ),
     )
     .option('--fps <n>', 'frame rate (default: the file’s)', integerOption(1, 120))
-    .option('--size <WxH>', 'picture size (default: the file’s; 640x360 for still images)', size)
+    .option('--size <WxH>', 'picture size (default: the file’s; 640x360 for still images)', parseSize)
     .option(
       '--faults <seed>',
       'inject faults (outage, freeze, packet loss …); the same seed gives the same faults',
@@ -66,13 +66,12 @@ export function simulateCommand(): Command {
       const ended = waitForEnd(simulator.exited, duration);
       if (json) printJson({ type: 'cameras', urls: simulator.urls, ...(onvif ? { onvif: devices } : {}) });
       else
-        process.stdout.write(
-          `${simulator.urls.map((url, index) => cameraLine(index, url, devices[index])).join('\n')}\n`,
-        );
+        for (const [index, url] of simulator.urls.entries())
+          printLine(cameraLine(index, url, devices[index]));
       if (faults !== undefined)
         void injectRandomFaults(simulator, faults, (fault) => {
           if (json) printJson({ type: 'fault', ...fault });
-          else process.stdout.write(`${faultLine(fault)}\n`);
+          else printLine(faultLine(fault));
         });
       const endReason = await ended;
       await simulator.stop();
@@ -99,7 +98,8 @@ function cameraLine(index: number, url: string, device: string | undefined): str
   return `camera ${index + 1}: ${url}${device === undefined ? '' : `, ${device}`}`;
 }
 
-function size(text: string): readonly [number, number] {
+/** Parses `WxH` for commander; odd sizes are rounded down, because 4:2:0 video needs even ones. */
+function parseSize(text: string): readonly [number, number] {
   const match = /^(\d{2,5})x(\d{2,5})$/.exec(text);
   if (!match) throw new InvalidArgumentError('It must be width and height, e.g. 1280x720.');
   return [Number(match[1]) & ~1, Number(match[2]) & ~1];

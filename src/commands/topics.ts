@@ -12,7 +12,7 @@ import {
 } from '../kafka/admin.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { topicSpecs } from '../records/topics.ts';
-import { printJson } from './output.ts';
+import { printJson, printLine } from './output.ts';
 
 interface TopicsFlags {
   config: string;
@@ -32,7 +32,7 @@ export function topicsCommand(): Command {
         const kafka = externalKafka(flags);
         const changes = await withAdmin(kafka, (admin) => createTopics(admin, topicSpecsFor(kafka, flags)));
         if (flags.json) printJson(changes);
-        else for (const change of changes) process.stdout.write(`${changeText(change)}\n`);
+        else for (const change of changes) printLine(changeText(change));
       }),
     )
     .addCommand(
@@ -43,7 +43,7 @@ export function topicsCommand(): Command {
             describeTopics(admin, topicSpecsFor(kafka, flags)),
           );
           if (flags.json) printJson(states);
-          else for (const state of states) process.stdout.write(`${stateText(state)}\n`);
+          else for (const state of states) printLine(stateText(state));
         },
       ),
     );

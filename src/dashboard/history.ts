@@ -8,7 +8,7 @@ const INITIAL_CAPACITY = 256;
  * thousandths. Shared by the server and the page.
  */
 export class FaceHistory {
-  readonly #aus: number;
+  readonly #auCount: number;
   readonly #capacity: number;
   #size = INITIAL_CAPACITY;
   #times = new Float64Array(INITIAL_CAPACITY);
@@ -18,11 +18,11 @@ export class FaceHistory {
   /** Samples pushed so far; the newest has number `pushed - 1`. */
   pushed = 0;
 
-  constructor(aus: number, capacity: number) {
-    this.#aus = aus;
+  constructor(auCount: number, capacity: number) {
+    this.#auCount = auCount;
     this.#capacity = capacity;
-    this.#raw = new Int16Array(INITIAL_CAPACITY * aus);
-    this.#smoothed = new Int16Array(INITIAL_CAPACITY * aus);
+    this.#raw = new Int16Array(INITIAL_CAPACITY * auCount);
+    this.#smoothed = new Int16Array(INITIAL_CAPACITY * auCount);
   }
 
   /** Number of the oldest sample still kept. */
@@ -36,8 +36,8 @@ export class FaceHistory {
     const slot = this.pushed % this.#size;
     this.#times[slot] = time;
     this.#active[slot] = active;
-    this.#raw.set(raw, slot * this.#aus);
-    this.#smoothed.set(smoothed, slot * this.#aus);
+    this.#raw.set(raw, slot * this.#auCount);
+    this.#smoothed.set(smoothed, slot * this.#auCount);
     this.pushed += 1;
   }
 
@@ -51,11 +51,11 @@ export class FaceHistory {
 
   /** Thousandths, or `NO_SCORE`. */
   raw(sample: number, au: number): number {
-    return this.#raw[(sample % this.#size) * this.#aus + au]!;
+    return this.#raw[(sample % this.#size) * this.#auCount + au]!;
   }
 
   smoothed(sample: number, au: number): number {
-    return this.#smoothed[(sample % this.#size) * this.#aus + au]!;
+    return this.#smoothed[(sample % this.#size) * this.#auCount + au]!;
   }
 
   /** Number of the first kept sample at or after `time`; `pushed` when there is none. */
@@ -77,9 +77,9 @@ export class FaceHistory {
     times.set(this.#times);
     const active = new Uint16Array(size);
     active.set(this.#active);
-    const raw = new Int16Array(size * this.#aus);
+    const raw = new Int16Array(size * this.#auCount);
     raw.set(this.#raw);
-    const smoothed = new Int16Array(size * this.#aus);
+    const smoothed = new Int16Array(size * this.#auCount);
     smoothed.set(this.#smoothed);
     this.#times = times;
     this.#active = active;

@@ -38,6 +38,7 @@ export async function serveDashboard(server: FastifyInstance, options: Dashboard
   const { store, cameras, access } = options;
   const assets = await loadAssets();
   const login = assets.get('login.html')!.body.toString();
+  /** Ends the event stream of each open page. */
   const pages = new Set<() => void>();
 
   server.addHook('preClose', async () => {

@@ -139,7 +139,7 @@ function recordInference(meter: Meter): (() => void)[] {
     ...BATCH_SIZE,
     description: 'Crops in one batch',
   });
-  const passedOver = meter.createCounter('austream.infer.passed.over', {
+  const skipped = meter.createCounter('austream.infer.passed.over', {
     unit: '{crop}',
     description: 'Crops skipped: redelivered, or from an ended epoch',
   });
@@ -151,7 +151,7 @@ function recordInference(meter: Meter): (() => void)[] {
     }),
     diagnostics.scored.subscribe(({ from, to }) => score.record((to - from) / 1e6)),
     diagnostics.skipped.subscribe(({ cameraId, count, cause }) =>
-      passedOver.add(count, { camera: cameraId, cause }),
+      skipped.add(count, { camera: cameraId, cause }),
     ),
   ];
 }

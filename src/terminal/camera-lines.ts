@@ -3,7 +3,7 @@ import type { CameraStatus } from '../domain/camera-status.ts';
 import type { Screen } from './renderer.ts';
 
 const REDRAW_MS = 250;
-const COLOURS = { LIVE: 'green', CONNECTING: 'cyan', STOPPED: 'dim' } as const;
+const COLORS = { LIVE: 'green', CONNECTING: 'cyan', STOPPED: 'dim' } as const;
 
 /** The terminal view of `austream run`: one line per camera, redrawn in place. */
 export class CameraLines {
@@ -69,7 +69,7 @@ export class CameraLines {
 
   #paint(state: CameraStatus['state'], text: string): string {
     if (!this.#color) return text;
-    return styleText(state in COLOURS ? COLOURS[state as keyof typeof COLOURS] : 'yellow', text, {
+    return styleText(state in COLORS ? COLORS[state as keyof typeof COLORS] : 'yellow', text, {
       validateStream: false,
     });
   }

@@ -148,7 +148,7 @@ describe('a signal', () => {
   test.each([
     ['SIGINT', 'interrupted'],
     ['SIGTERM', 'terminated'],
-  ] as const)('%s drains, and is the reason of the end', async (signal, endReason) => {
+  ] as const)('%s drains the worker; the end reason is %s', async (signal, endReason) => {
     const { child, exited, nextLine } = await startProcess(false);
     child.kill(signal);
     expect(await nextLine()).toBe('stopping');
@@ -159,7 +159,7 @@ describe('a signal', () => {
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
-  ] as const)('a second one, %s, exits at once while the drain hangs', async (signal, code) => {
+  ] as const)('a second signal, %s, exits at once while the drain hangs', async (signal, code) => {
     const { child, exited, nextLine } = await startProcess(true);
     child.kill('SIGINT');
     expect(await nextLine()).toBe('stopping');

@@ -18,7 +18,7 @@ test.each([
   },
 );
 
-test('austream cameras add --from reports such a file, too', async () => {
+test('austream cameras add --from reports a password that is not valid YAML, too', async () => {
   using scratch = new Scratch();
   const file = scratch.file('cameras.yaml', 'cameras:\n  - id: a\n    password: @hunter2\n');
   await using run = new Austream(['cameras', 'add', '--from', file, '--socket', '/nowhere.sock']);

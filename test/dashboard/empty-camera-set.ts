@@ -4,7 +4,7 @@ import { CameraSet } from '../../src/ingest/host/camera-set.ts';
 import { ingestOptions } from '../../src/ingest/options.ts';
 
 /** An empty camera set, as a pipeline has it; its cameras report to the store. */
-export function noCameras(store: DashboardStore): CameraSet {
+export function emptyCameraSet(store: DashboardStore): CameraSet {
   return new CameraSet(
     { ingest: ingestOptions.parse({}), detect: detectOptions.parse({}) },
     {

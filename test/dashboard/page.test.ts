@@ -7,8 +7,8 @@ import { serveDashboard } from '../../src/dashboard/server.ts';
 import { DashboardStore } from '../../src/dashboard/store.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
 import { launchBrowser } from './browser.ts';
+import { emptyCameraSet } from './empty-camera-set.ts';
 import { generate, generatedFrame, generatedStatus } from './generated.ts';
-import { noCameras } from './empty-camera-set.ts';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
@@ -18,9 +18,9 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-const ends: (() => unknown)[] = [];
+const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
 interface PageOptions {
@@ -36,11 +36,11 @@ async function openPage(
 ): Promise<{ store: DashboardStore; page: Page; url: string }> {
   const store = new DashboardStore({ showVideo: options.showVideo ?? false });
   const server = fastify();
-  ends.push(() => server.close());
+  cleanups.push(() => server.close());
   await serveDashboard(server, {
     store,
     thresholds: new Float32Array(12).fill(0.5),
-    cameras: noCameras(store),
+    cameras: emptyCameraSet(store),
     access: new Access(options.token ? '0.0.0.0' : '127.0.0.1', options.token),
   });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
@@ -48,7 +48,7 @@ async function openPage(
     viewport: options.size ?? { width: 1280, height: 900 },
     colorScheme: options.dark ? 'dark' : 'light',
   });
-  ends.push(() => context.close());
+  cleanups.push(() => context.close());
   const page = await context.newPage();
   const problems: string[] = [];
   page.on('pageerror', (error) => problems.push(error.message));
@@ -58,7 +58,7 @@ async function openPage(
   page.on('request', (request) => {
     if (!request.url().startsWith(url)) problems.push(`foreign request: ${request.url()}`);
   });
-  ends.push(() => expect(problems).toEqual([]));
+  cleanups.push(() => expect(problems).toEqual([]));
   await page.goto(url);
   return { store, page, url };
 }
@@ -81,7 +81,7 @@ test('a camera and its face appear; curves, numbers and texts are updated', asyn
   const { store, page } = await openPage();
   await page.getByText('Waiting for a camera').waitFor();
   store.updateCamera(generatedStatus('lobby', 'LIVE'));
-  ends.push(generate(['lobby'], 1, (frames) => store.addFrames(frames)));
+  cleanups.push(generate(['lobby'], 1, (frames) => store.addFrames(frames)));
   await page.getByRole('heading', { name: 'lobby' }).waitFor();
   await page.getByRole('heading', { name: 'Face 1' }).waitFor();
   const value = page.locator('.labels li').nth(6).locator('.value');
@@ -163,7 +163,7 @@ test('a new page starts live, even if old faces have left', async () => {
       generatedFrame({ cameraId: 'lobby', trackId: 1, frame, receivedAt: now - 40e6 + frame * 40_000 }),
     ]);
   await page.reload();
-  ends.push(generate(['lobby'], 2, (frames) => store.addFrames(frames)));
+  cleanups.push(generate(['lobby'], 2, (frames) => store.addFrames(frames)));
   await page.getByRole('heading', { name: 'Face 2' }).waitFor();
   await expect.poll(() => page.locator('#shown').textContent()).toMatch(/^live, \d\.\d s behind$/);
   await page.waitForTimeout(1_000);
@@ -178,7 +178,7 @@ test('scores that arrive many seconds late are shown', async () => {
     const receivedAt = (Date.now() - 15_000) * 1_000;
     store.addFrames([generatedFrame({ cameraId: 'lobby', trackId: 1, frame: frame++, receivedAt })]);
   }, 40);
-  ends.push(() => clearInterval(timer));
+  cleanups.push(() => clearInterval(timer));
   await page.getByRole('heading', { name: 'Face 1' }).waitFor();
   const value = page.locator('.value').first();
   await expect.poll(() => value.textContent()).toMatch(/^\d/);
@@ -207,7 +207,9 @@ test('crops of faces are drawn only with showVideo', async () => {
     store.updateCamera(generatedStatus('cam', 'LIVE', { width: 200, height: 200 }));
     store.addCrops(frameOf([{ ...crop, epoch: 1 }]));
     const box = { x: 0, y: 0, w: 200, h: 200 };
-    ends.push(generate(['cam'], 1, (frames) => store.addFrames(frames.map((frame) => ({ ...frame, box })))));
+    cleanups.push(
+      generate(['cam'], 1, (frames) => store.addFrames(frames.map((frame) => ({ ...frame, box })))),
+    );
     await page.getByRole('heading', { name: 'Face 1' }).waitFor();
     const colors = (x: number, y: number, width: number, height: number) =>
       page.evaluate(
@@ -288,7 +290,7 @@ describe('axe finds no serious violation', () => {
     const { store, page } = await openPage(options);
     store.updateCamera(generatedStatus('lobby', 'LIVE'));
     store.updateCamera(generatedStatus('door', 'REFUSED'));
-    ends.push(generate(['lobby'], 2, (frames) => store.addFrames(frames)));
+    cleanups.push(generate(['lobby'], 2, (frames) => store.addFrames(frames)));
     await page.getByRole('heading', { name: 'Face 2' }).waitFor();
     await page.getByText('Gaps: none').click();
     expect(await axeViolations(page)).toEqual([]);

@@ -8,20 +8,20 @@ import { serveDashboard } from '../../src/dashboard/server.ts';
 import { DashboardStore } from '../../src/dashboard/store.ts';
 import { CROP_BYTES } from '../../src/domain/face.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
+import { emptyCameraSet } from './empty-camera-set.ts';
 import { generatedFrame, generatedStatus } from './generated.ts';
-import { noCameras } from './empty-camera-set.ts';
 
 const TOKEN = 'a-token-of-sixteen-letters-or-more';
-const ends: (() => Promise<unknown>)[] = [];
+const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
-  for (const end of ends.splice(0)) await end();
+  for (const cleanup of cleanups.splice(0)) await cleanup();
 });
 
 async function dashboard(options: { host?: string; token?: string; showVideo?: boolean } = {}) {
   const store = new DashboardStore({ showVideo: options.showVideo ?? false });
   const server = fastify();
-  const cameras = noCameras(store);
-  ends.push(async () => {
+  const cameras = emptyCameraSet(store);
+  cleanups.push(async () => {
     await server.close();
     await cameras.close();
   });
@@ -103,12 +103,12 @@ describe('with a token', () => {
 test('a change of a camera’s state is sent at once, not with the next tick', async () => {
   // The fake timers never fire.
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-  ends.push(async () => vi.useRealTimers());
+  cleanups.push(async () => vi.useRealTimers());
   const { store, url } = await dashboard();
   store.updateCamera(generatedStatus('cam', 'LIVE'));
   const response = await fetch(`${url}/events`);
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-  ends.push(() => reader.cancel());
+  cleanups.push(() => reader.cancel());
   const next = async () => JSON.parse((await reader.read()).value!.replace(/^data: /, ''));
   expect((await next()).type).toBe('hello');
   for (const state of ['RECONNECTING', 'LIVE', 'STALLED'] as const) {
@@ -123,10 +123,10 @@ test('a change of a camera’s state is sent at once, not with the next tick', a
 test('a page that does not read causes no backlog, and gets the newest state when it reads again', async () => {
   // Ticks are advanced by hand.
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-  ends.push(async () => vi.useRealTimers());
+  cleanups.push(async () => vi.useRealTimers());
   const { store, url } = await dashboard();
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
-  ends.push(async () => socket.destroy());
+  cleanups.push(async () => socket.destroy());
   await once(socket, 'connect');
   socket.write(`GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n`);
   let text = '';

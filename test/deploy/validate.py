@@ -11,15 +11,15 @@ import jsonschema
 import kubernetes_validate
 
 
-def closed(schema):
+def forbid_unknown(schema):
     """Forbids unknown properties in a structural schema, as the API server does with strict validation."""
     if not isinstance(schema, dict):
         return schema
-    schema = {key: closed(value) if key != "properties" else value for key, value in schema.items()}
+    schema = {key: forbid_unknown(value) if key != "properties" else value for key, value in schema.items()}
     for key in ("anyOf", "oneOf", "allOf"):
         schema.pop(key, None) if schema.get("x-kubernetes-int-or-string") else None
     if "properties" in schema:
-        schema["properties"] = {name: closed(value) for name, value in schema["properties"].items()}
+        schema["properties"] = {name: forbid_unknown(value) for name, value in schema["properties"].items()}
         if not schema.get("x-kubernetes-preserve-unknown-fields"):
             schema.setdefault("additionalProperties", False)
     return schema
@@ -30,7 +30,7 @@ def custom_schemas(path):
     for line in open(path):
         spec = json.loads(line)["spec"]
         for version in spec["versions"]:
-            schema = closed(version["schema"]["openAPIV3Schema"])
+            schema = forbid_unknown(version["schema"]["openAPIV3Schema"])
             schema["properties"].setdefault("apiVersion", {"type": "string"})
             schema["properties"].setdefault("kind", {"type": "string"})
             schema["properties"]["metadata"] = {"type": "object"}
@@ -43,19 +43,19 @@ def main():
     custom = custom_schemas(sys.argv[1])
     for line in sys.stdin:
         entry = json.loads(line)
-        thing = entry["object"]
+        manifest = entry["object"]
 
         def report(version, message):
             print(json.dumps({"id": entry["id"], "version": version, "message": message}))
 
-        validator = custom.get((thing["apiVersion"], thing["kind"]))
+        validator = custom.get((manifest["apiVersion"], manifest["kind"]))
         if validator:
-            for error in validator.iter_errors(thing):
-                report(thing["apiVersion"], f"{'.'.join(map(str, error.absolute_path))}: {error.message[:300]}")
+            for error in validator.iter_errors(manifest):
+                report(manifest["apiVersion"], f"{'.'.join(map(str, error.absolute_path))}: {error.message[:300]}")
             continue
         for version in sys.argv[2:]:
             try:
-                kubernetes_validate.validate(thing, version, strict=True)
+                kubernetes_validate.validate(manifest, version, strict=True)
             except kubernetes_validate.ValidationError as error:
                 report(version, f"{'.'.join(map(str, error.path))}: {error.message[:300]}")
             except kubernetes_validate.SchemaNotFoundError as error:

@@ -48,8 +48,8 @@ describe.each(PAGES)('%s', (page) => {
 });
 
 /**
- * Ends a command as soon as it has printed an event of a face, as text or as JSON, instead of after a duration; and
- * repeats one whose own time-outs a busy machine may exceed.
+ * `until_event` stops a command as soon as it has printed an event of a face, as text or as JSON, instead of after a
+ * duration. `until_success` retries a command whose timeouts a busy machine may exceed.
  */
 const HELPERS = `
 until_event() {

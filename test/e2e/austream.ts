@@ -104,11 +104,11 @@ export class Scratch {
 }
 
 /** All descendants of process `pid`, from /proc. */
-export async function childrenOf(pid: number): Promise<number[]> {
+export async function descendantsOf(pid: number): Promise<number[]> {
   const { readFile } = await import('node:fs/promises');
   const direct = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => ''))
     .split(' ')
     .filter(Boolean)
     .map(Number);
-  return [...direct, ...(await Promise.all(direct.map(childrenOf))).flat()];
+  return [...direct, ...(await Promise.all(direct.map(descendantsOf))).flat()];
 }

@@ -17,7 +17,7 @@ import {
 import { httpStatus, Pod } from '../deploy/sandbox/pod.ts';
 import { firewall, REJECTED } from '../deploy/sandbox/policy.ts';
 import { Strimzi } from '../deploy/sandbox/strimzi.ts';
-import { Austream, childrenOf, DEMO_CLIP } from './austream.ts';
+import { Austream, DEMO_CLIP, descendantsOf } from './austream.ts';
 import { TopicReader } from './deploy-topics.ts';
 
 const OVERLAY = 'gpu-cluster';
@@ -144,7 +144,7 @@ it(
 
     // Users, capabilities and writable paths.
     for (const pod of [ingest, first]) {
-      for (const pid of [pod.pid, ...(await childrenOf(pod.pid))]) {
+      for (const pid of [pod.pid, ...(await descendantsOf(pod.pid))]) {
         const status = readFileSync(`/proc/${pid}/status`, 'utf8');
         expect(status).toMatch(/^Uid:\t10001\t10001\t10001\t10001$/m);
         expect(status).toMatch(/^Gid:\t10001\t10001\t10001\t10001$/m);
@@ -197,7 +197,7 @@ it(
       'infer',
       Object.fromEntries(Object.keys(strimzi.hosts).map((name) => [name, outsider])),
     );
-    const processes = () => childrenOf(pod.pid).then(({ length }) => length);
+    const processes = () => descendantsOf(pod.pid).then(({ length }) => length);
     await expect.poll(processes, { timeout: 30 * SECONDS, interval: 5 }).toBeGreaterThan(0);
     expect(await pod.probe('startupProbe')).toBe('ECONNREFUSED');
     await expectGracefulExit(pod, 'infer', 128 + 15);

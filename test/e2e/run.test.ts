@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { python } from '../broker/python.ts';
-import { Austream, childrenOf, DEMO_CLIP, type JsonLine, ROOT, Scratch } from './austream.ts';
+import { Austream, DEMO_CLIP, descendantsOf, type JsonLine, ROOT, Scratch } from './austream.ts';
 
 const execFile = promisify(execFileCallback);
 
@@ -84,7 +84,7 @@ describe('austream run', () => {
     using scratch = new Scratch();
     await using run = new Austream(['run', '-c', config(scratch), '--json']);
     await run.untilLine((line) => line.type === 'frame');
-    const children = await childrenOf(run.process.pid!);
+    const children = await descendantsOf(run.process.pid!);
     expect(children.length).toBeGreaterThan(0);
     run.signal('SIGINT');
     expect(await run.exited).toBe(130);
@@ -106,7 +106,7 @@ describe('austream run', () => {
     using scratch = new Scratch();
     await using run = new Austream(['run', '-c', config(scratch), '--json']);
     await run.untilLine((line) => line.type === 'frame');
-    const children = await childrenOf(run.process.pid!);
+    const children = await descendantsOf(run.process.pid!);
     run.signal('SIGKILL');
     await Promise.all(children.map(exited));
   });
@@ -121,7 +121,7 @@ describe('austream run', () => {
       );
     const [first] = [await firstRtcpFrame('a'), await firstRtcpFrame('b')];
     const killedAt = Date.now() * 1000;
-    process.kill(await cameraChild(run.process.pid!, 'a'), 'SIGKILL');
+    process.kill(await firstCameraProcess(run.process.pid!), 'SIGKILL');
     const again = await run.untilLine(
       (line) => line.type === 'frame' && line.cameraId === 'a' && line.epoch > first.epoch,
     );
@@ -199,11 +199,11 @@ async function alive(pid: number): Promise<boolean> {
   return !/\) Z /.test(stat) && stat !== ' Z ';
 }
 
-/** The camera's child process, found by its title, which contains the camera id. */
-async function cameraChild(parent: number, cameraId: string): Promise<number> {
-  for (const pid of await childrenOf(parent)) {
-    const title = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    if (title.includes(cameraId)) return pid;
+/** The process of the config's first camera: /proc lists children in the order in which they were started. */
+async function firstCameraProcess(parent: number): Promise<number> {
+  for (const pid of await descendantsOf(parent)) {
+    const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (commandLine.includes('/ingest/child/')) return pid;
   }
-  throw new Error(`no process of camera ${cameraId}`);
+  throw new Error('no camera process');
 }

@@ -14,6 +14,9 @@ const STATES: Readonly<Record<CameraView['state'], { label: string; symbol: stri
   STOPPED: { label: 'stopped', symbol: '■', severity: 'idle' },
 };
 
+/** Width of the lag sparkline. */
+const LAG_SECONDS = 60;
+
 const FACTS = ['frames/s', 'lag', 'faces', 'lost', 'restarts'] as const;
 
 /** One camera: its state, its figures, the boxes of its faces, and a panel per face. */
@@ -138,7 +141,7 @@ export class CameraCard {
     ctx.beginPath();
     let penUp = true;
     lag.forEach((value, index) => {
-      const x = width - ((lag.length - 1 - index) / 59) * width;
+      const x = width - ((lag.length - 1 - index) / (LAG_SECONDS - 1)) * width;
       if (value !== null)
         ctx[penUp ? 'moveTo' : 'lineTo'](x, height - 2 - (value / top) * (height - 4 - labelHeight));
       penUp = value === null;

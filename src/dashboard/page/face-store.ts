@@ -3,7 +3,9 @@ import type { FaceSamples } from '../protocol.ts';
 
 /** A face without samples for this long has left. */
 const LEFT_AFTER_MS = 2_500;
+/** Faces kept, and samples kept for each second of a face's history: as on the server. */
 const MAX_FACES = 128;
+const SAMPLES_PER_SECOND = 30;
 /** Samples of one burst (a hop) span less than this. */
 const MAX_BURST_MS = 2_000;
 
@@ -11,17 +13,16 @@ const MAX_BURST_MS = 2_000;
 export interface Face {
   newest: FaceSamples;
   readonly history: FaceHistory;
-  readonly aus: number;
 }
 
 /** All faces of the last minutes, in bounded memory. */
 export class FaceStore {
   readonly #faces = new Map<string, Face>();
-  readonly #aus: number;
+  readonly #auCount: number;
   readonly #historyMs: number;
 
-  constructor(aus: number, historySeconds: number) {
-    this.#aus = aus;
+  constructor(auCount: number, historySeconds: number) {
+    this.#auCount = auCount;
     this.#historyMs = historySeconds * 1_000;
   }
 
@@ -32,13 +33,12 @@ export class FaceStore {
     else
       face = {
         newest: samples,
-        history: new FaceHistory(this.#aus, (this.#historyMs / 1_000) * 30),
-        aus: this.#aus,
+        history: new FaceHistory(this.#auCount, (this.#historyMs / 1_000) * SAMPLES_PER_SECOND),
       };
     this.#faces.set(samples.key, face);
     const { history } = face;
     const previous = history.pushed > 0 ? history.time(history.pushed - 1) : Number.NEGATIVE_INFINITY;
-    const n = this.#aus;
+    const n = this.#auCount;
     samples.times.forEach((time, i) => {
       history.push(
         time,

@@ -17,7 +17,6 @@ const dialogs = new CameraDialogs();
 let faces: FaceStore | undefined;
 let hello: Hello | undefined;
 let timeline: Timeline | undefined;
-let held: number | null = null;
 let caughtUp = false;
 
 connect(
@@ -32,10 +31,7 @@ connect(
     timeline = new Timeline(
       message.historySeconds,
       () => playhead.serverNow,
-      (time) => {
-        held = time;
-        playhead.hold(time);
-      },
+      (time) => playhead.hold(time),
     );
   },
   (update) => {
@@ -114,7 +110,7 @@ function animate(): void {
       faces,
       playhead.serverNow,
       shown,
-      held !== null,
+      !playhead.live,
     );
   }
   scheduler.draw(shown, Number(span.value) * 1_000);

@@ -12,7 +12,7 @@ export class PanelScheduler {
   readonly #panels: FacePanel[] = [];
   readonly #byElement = new Map<Element, FacePanel>();
   #next = 0;
-  /** Panels per animation frame: grows by one per ten frames in time, shrinks by a quarter on a late one. */
+  /** Panels per animation frame: grows by 0.1 per frame, shrinks by a quarter after a long one. */
   #budget = 2;
   #lastFrame = 0;
   readonly #visibility = new IntersectionObserver(

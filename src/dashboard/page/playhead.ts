@@ -22,10 +22,10 @@ export class Playhead {
 
   /** Call per message: `now` is its server time, `late` the age that the page's newest sample had reached, ms. */
   observe(now: number, late: number): void {
-    const here = performance.now();
-    this.#offset = Math.max(this.#offset - 0.01, now - here);
-    this.#lateness.push({ at: here, late: Math.min(late, MAX_DELAY_MS) });
-    this.#lateness = this.#lateness.filter(({ at }) => at > here - LATENESS_WINDOW_MS);
+    const localNow = performance.now();
+    this.#offset = Math.max(this.#offset - 0.01, now - localNow);
+    this.#lateness.push({ at: localNow, late: Math.min(late, MAX_DELAY_MS) });
+    this.#lateness = this.#lateness.filter(({ at }) => at > localNow - LATENESS_WINDOW_MS);
   }
 
   get serverNow(): number {
@@ -34,12 +34,12 @@ export class Playhead {
 
   /** Advances by one animation frame. */
   tick(): void {
-    const here = performance.now();
+    const localNow = performance.now();
     const target = Math.max(MIN_DELAY_MS, ...this.#lateness.map(({ late }) => late + 50));
     const change = target - this.#delay;
-    const limit = Math.abs(change) > JUMP_MS ? MAX_DELAY_MS : (here - this.#lastTick) * SLEW;
+    const limit = Math.abs(change) > JUMP_MS ? MAX_DELAY_MS : (localNow - this.#lastTick) * SLEW;
     this.#delay += Math.min(limit, Math.max(-limit, change));
-    this.#lastTick = here;
+    this.#lastTick = localNow;
   }
 
   get live(): boolean {

@@ -5,10 +5,8 @@ type Theme = (typeof THEMES)[number];
 
 /** Colours for canvases; read again when the theme changes. */
 interface Palette {
-  readonly text: string;
   readonly muted: string;
   readonly line: string;
-  readonly surface: string;
   readonly brow: string;
   readonly eye: string;
   readonly mouth: string;
@@ -42,10 +40,8 @@ export function startTheme(onChange: () => void): void {
 function readPalette(): Palette {
   const read = (name: keyof Palette) => cssColor(`--${name}`);
   return {
-    text: read('text'),
     muted: read('muted'),
     line: read('line'),
-    surface: read('surface'),
     brow: read('brow'),
     eye: read('eye'),
     mouth: read('mouth'),

@@ -61,8 +61,8 @@ export class Timeline {
     ctx.clearRect(0, 0, width, height);
     cameras.forEach((camera, index) => {
       const y = index * row;
-      camera.states.forEach(({ from, state }, at) => {
-        const to = camera.states[at + 1]?.from ?? now;
+      camera.states.forEach(({ from, state }, order) => {
+        const to = camera.states[order + 1]?.from ?? now;
         ctx.fillStyle = palette[STATE_COLORS[state]];
         ctx.globalAlpha = state === 'LIVE' ? 0.3 : 0.85;
         ctx.fillRect(x(from), y + row * 0.15, Math.max(1, x(to) - x(from)), row * 0.7);

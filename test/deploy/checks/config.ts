@@ -82,7 +82,7 @@ export const config: Check = (objects, report) => {
     if (workload.metadata.name !== 'ingest' && hasGpu !== ['cuda', 'tensorrt'].includes(loaded.infer.device))
       reportProblem(`has device ${loaded.infer.device} and ${hasGpu ? 'a' : 'no'} GPU`);
     const files = filesOf(objects, pod);
-    for (const path of paths(loaded)) checkPath(path, container, files, reportProblem);
+    for (const path of absolutePaths(loaded)) checkPath(path, container, files, reportProblem);
     if (
       kafka.spool &&
       container.volumeMounts.some((mount: Manifest) => mount.readOnly && under(kafka.spool!.dir, mount))
@@ -109,10 +109,10 @@ function checkSingleWorker({ spec }: Manifest, reportProblem: (message: string) 
 }
 
 /** Every absolute path in a config. */
-function paths(value: unknown): string[] {
+function absolutePaths(value: unknown): string[] {
   if (typeof value === 'string') return value.startsWith('/') ? [value] : [];
   if (value === null || typeof value !== 'object') return [];
-  return Object.values(value).flatMap(paths);
+  return Object.values(value).flatMap(absolutePaths);
 }
 
 const under = (path: string, { mountPath }: Manifest) =>

@@ -31,7 +31,7 @@ export const kafka: Check = (objects, report) => {
   for (const { name, partitions, replication, config } of specs) {
     const topic = named(objects, 'KafkaTopic', name);
     const expected = { partitions, replicas: replication, config };
-    const actual = topic && { ...topic.spec, config: texts(topic.spec.config) };
+    const actual = topic && { ...topic.spec, config: stringValues(topic.spec.config) };
     if (!topic) report(cluster, `lacks the topic ${name}`);
     else if (!isDeepStrictEqual(actual, expected)) report(topic, `is not ${JSON.stringify(expected)}`);
   }
@@ -47,6 +47,6 @@ export const kafka: Check = (objects, report) => {
   }
 };
 
-function texts(config: Manifest): Record<string, string> {
+function stringValues(config: Manifest): Record<string, string> {
   return Object.fromEntries(Object.entries(config).map(([key, value]) => [key, String(value)]));
 }

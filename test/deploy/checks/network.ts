@@ -39,7 +39,7 @@ function nameOf({ ipBlock, namespaceSelector, podSelector }: Manifest): string {
   return parts.filter(Boolean).join('/') || 'everybody';
 }
 
-const show = ({ direction, peer, port }: Connection) => `${direction} ${peer}:${port}`;
+const describeConnection = ({ direction, peer, port }: Connection) => `${direction} ${peer}:${port}`;
 
 /** If there are policies, they allow each workload exactly the connections that its config and components need. */
 export const network: Check = (objects, report) => {
@@ -58,11 +58,11 @@ export const network: Check = (objects, report) => {
     const allowed = allowedConnections(objects, metadata.labels);
     const config = configOf(objects, workload);
     if (!config) continue;
-    const needed = neededBy(objects, workload, spec, config);
+    const needed = neededConnections(objects, workload, spec, config);
     for (const connection of allowed) {
       const wide = connection.peer === 'everybody' || connection.peer.endsWith('/0') || connection.port === 0;
       if (wide || !needed.has(`${connection.direction} ${connection.port}`))
-        report(workload, `allows an unneeded connection: ${show(connection)}`);
+        report(workload, `allows an unneeded connection: ${describeConnection(connection)}`);
     }
     for (const need of needed)
       if (!allowed.some(({ direction, port }) => `${direction} ${port}` === need))
@@ -70,7 +70,7 @@ export const network: Check = (objects, report) => {
   }
 };
 
-function neededBy(
+function neededConnections(
   objects: readonly Manifest[],
   workload: Manifest,
   pod: Manifest,

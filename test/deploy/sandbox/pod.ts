@@ -206,6 +206,7 @@ function image(scratch: string, hosts: PodEnvironment['hosts']): string[] {
   ];
 }
 
+/** bwrap arguments for the container's volume mounts. Writes the volumes' files below `scratch`. */
 function mounts(
   container: Container,
   volumes: readonly Volume[],
@@ -256,6 +257,7 @@ function parents(paths: readonly string[]): string[] {
     .flatMap((path) => ['--perms', '0755', '--dir', path]);
 }
 
+/** The files of a ConfigMap, Secret or projected volume. */
 function files(
   volume: Volume,
   environment: PodEnvironment,

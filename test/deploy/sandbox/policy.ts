@@ -1,7 +1,7 @@
 import { type Labels, type NetworkPolicy, type PolicyPeer, type PolicyRule, selects } from './objects.ts';
 
 /** A pod that policies may select as a peer. */
-export interface Peer {
+interface Peer {
   readonly address: string;
   readonly namespace: Labels;
   readonly labels: Labels;

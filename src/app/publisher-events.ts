@@ -1,0 +1,16 @@
+import { diagnostics } from '../diagnostics.ts';
+import { log } from '../log.ts';
+import type { RunStatistics } from './summary.ts';
+
+/** Events of a publisher: drops are counted and published as diagnostics, changes of the connection are logged. */
+export function publisherEvents(statistics: RunStatistics) {
+  return {
+    dropped(cameraId: string, count: number, cause: string): void {
+      statistics.dropped(cameraId, count, cause);
+      diagnostics.lost.publish({ cameraId, count, cause });
+    },
+    connection(state: 'connected' | 'unreachable', detail: string): void {
+      log[state === 'unreachable' ? 'warn' : 'info']({ kafka: state }, `Kafka is ${state}: ${detail}`);
+    },
+  };
+}
