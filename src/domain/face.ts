@@ -72,7 +72,7 @@ export interface FrameFaces extends FrameStamp {
   readonly crops: readonly FaceCrop[];
   /** Tracks of this epoch that ended; no crop of them follows. */
   readonly endedTracks: readonly number[];
-  /** When face detection ran in the camera child. */
+  /** When face detection ran in the camera process. */
   readonly analysed?: { readonly from: Micros; readonly to: Micros };
 }
 

@@ -24,24 +24,24 @@ export async function readEventTopic(
   const abort = new AbortController();
   let idle = setTimeout(() => abort.abort(), IDLE_TIMEOUT_MS);
   if (remaining.size === 0) abort.abort();
-  const options = {
+  const events = consume({
     brokers: brokers as string[],
     ssl,
     sasl,
     ...(kafka.registry ? { registry: kafka.registry } : {}),
-  };
-  const group = { groupId: `austream-report-${randomUUID()}`, commit: false, fromBeginning: true };
-  for await (const event of consume({
-    ...options,
-    ...group,
     topics: [topic],
+    groupId: `austream-report-${randomUUID()}`,
+    commit: false,
+    fromBeginning: true,
     signal: abort.signal,
+    // Records that cannot be decoded are skipped.
     onPoison: () => {},
-  })) {
+  });
+  for await (const event of events) {
     clearTimeout(idle);
     idle = setTimeout(() => abort.abort(), IDLE_TIMEOUT_MS);
     if (event.record === 'AuFrame') recording.addFrame(event.value);
-    else if (event.record === 'CameraStatus') recording.addStatus(event.value as never);
+    else if (event.record === 'CameraStatus') recording.addStatus(event.value);
     if (BigInt(event.offset) + 1n >= (remaining.get(event.partition) ?? 0n))
       remaining.delete(event.partition);
     if (remaining.size === 0) break;

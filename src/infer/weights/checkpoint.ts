@@ -11,17 +11,24 @@ import { Safetensors } from './safetensors.ts';
 /** Maximum number of tensor names that an error lists per problem. */
 const MAX_LISTED = 12;
 
+interface LocatedTensor {
+  readonly file: Safetensors;
+  /** Its name in the file. */
+  readonly name: string;
+  readonly shape: Shape;
+}
+
 /** A model's weight files, verified: checksums match, and every parameter of the architecture exists in its shape. */
 export class Checkpoint implements Weights {
   /** sha256 of the weight file; of several files, the sha256 of their concatenated hexadecimal sha256. */
   readonly sha256: string;
-  readonly #tensors: ReadonlyMap<string, { file: Safetensors; name: string; shape: Shape }>;
+  readonly #tensors: ReadonlyMap<string, LocatedTensor>;
   readonly #files: readonly Safetensors[];
 
   private constructor(
     sha256: string,
     files: readonly Safetensors[],
-    tensors: ReadonlyMap<string, { file: Safetensors; name: string; shape: Shape }>,
+    tensors: ReadonlyMap<string, LocatedTensor>,
   ) {
     this.sha256 = sha256;
     this.#files = files;
@@ -35,7 +42,7 @@ export class Checkpoint implements Weights {
   static async open(manifest: Manifest): Promise<Checkpoint> {
     const files: Safetensors[] = [];
     try {
-      const tensors = new Map<string, { file: Safetensors; name: string; shape: Shape }>();
+      const tensors = new Map<string, LocatedTensor>();
       for (const weights of manifest.weights) {
         const path = join(manifest.folder, weights.file);
         const file = new Safetensors(path);
