@@ -121,22 +121,22 @@ describe('ingest and infer workers', () => {
     await expectReferenceEvents('hard.', cameras);
   }, 400_000);
 
-  it('fence a worker that slept past its session', async () => {
+  it('fence a worker that was suspended past its session', async () => {
     using scratch = new Scratch();
     await using workers = new WorkerProcesses(scratch, workerConfig('zombie.', 1));
-    const sleeper = await workers.start('infer');
+    const suspended = await workers.start('infer');
     await workers.start('ingest');
     await addCameras('zombie.', ['a']);
     await using published = new EventCollector(broker.address, 'zombie.');
     await expect.poll(() => published.frames.length, { timeout: 60_000 }).toBeGreaterThan(30);
-    sleeper.signal('SIGSTOP');
+    suspended.signal('SIGSTOP');
     const successor = await workers.start('infer');
     expect(await published.waitForFrames(reference.frames.length, 90_000)).toBe(true);
-    sleeper.signal('SIGCONT');
+    suspended.signal('SIGCONT');
     await sleep(3_000);
     await expectReferenceEvents('zombie.', ['a']);
-    // The transaction of the sleeper failed: each event was published by one worker.
-    const eventIds = [sleeper, successor].map((worker) =>
+    // The transaction of the suspended worker failed: each event was published by one worker.
+    const eventIds = [suspended, successor].map((worker) =>
       worker.linesOfType('frame').map((line) => line.eventId),
     );
     expect(eventIds[1]!.length).toBeGreaterThan(0);

@@ -97,7 +97,7 @@ test('a slow consumer takes part in a rebalance after its current event', async 
   const following = [readFrames(first!, options, 300)];
   await expect.poll(() => first!.length).toBeGreaterThan(0);
   following.push(readFrames(second!, options, 300));
-  // Without the check the rebalance would wait for the rest of the batch, at least 200 events of 300 ms.
+  // Without the check before each message the rebalance would wait for the rest of the batch, at least 200 events of 300 ms.
   await expect.poll(() => second!.length, { timeout: 50_000 }).toBeGreaterThan(0);
   expect(first!.length).toBeLessThan(150);
   stop.abort();

@@ -26,8 +26,9 @@ const MAX_PENDING_FILE_RECORDS = 32;
 const MAX_ENCODING_QUEUE = 64;
 
 /**
- * Publishes crop records in order. While the brokers are away, records of live cameras wait in bounded memory and the
- * oldest are dropped, counted; they are never spooled to disk, because they are pictures of faces. Files wait.
+ * Publishes crop records in order. While the brokers are unreachable, records of live cameras wait in bounded memory;
+ * when it is full, the oldest are dropped and counted. They are never spooled to disk, because they are pictures of
+ * faces. Files wait.
  */
 export class CropPublisher {
   readonly #topic: string;

@@ -118,7 +118,7 @@ describe('PartitionOwner', () => {
     expect(await reader.committed(0)).toBeNull();
   });
 
-  it('keeps crops until a registry that was away returns their schema', async () => {
+  it('keeps crops during an outage of the registry, until it returns their schema', async () => {
     statuses = [503, 503, 503];
     const { frames, skipped, failures } = await startWorker('waiting');
     await expect.poll(() => frames.length + skipped.length, TIMEOUT).toBe(HOP);
