@@ -7,7 +7,7 @@ import { cpuSeconds } from './cpu-time.ts';
 
 /** Start-up time that is not measured. */
 const SETTLE_SECONDS = 4;
-/** Entry file of a camera child that decodes and sends frames but runs no face detection. */
+/** Entry file of a camera process that decodes and sends frames but runs no face detection. */
 export const NO_DETECTION_CHILD = fileURLToPath(new URL('ingest-without-detection.ts', import.meta.url));
 
 const sleep = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
@@ -25,7 +25,7 @@ export async function cpuShare(
   return (cpuSeconds(pid) - before) / seconds;
 }
 
-/** Runs a camera child (`entry`: another entry file) on a stream: its CPU share, analysed frames and face crops. */
+/** Runs a camera process (`entry`: another entry file) on a stream: its CPU share, analysed frames and face crops. */
 export async function measureCameraChild(
   url: string,
   seconds: number,

@@ -1,6 +1,6 @@
 import { runCameraChild } from '../src/ingest/child/child.ts';
 
-// A camera child that decodes and sends frames without faces: the cost of ingest without detection.
+// A camera process that decodes and sends frames without faces: the cost of ingest without detection.
 runCameraChild(async () => ({
   analyse: async ({ image: _image, corrupt: _corrupt, ...stamp }) => ({
     ...stamp,

@@ -1,8 +1,8 @@
 /**
- * CPU of one camera child at 1080p25 with one face, as a ratio to gst-launch-1.0 decoding the same stream to a fakesink.
+ * CPU of one camera process at 1080p25 with one face, as a ratio to gst-launch-1.0 decoding the same stream to a fakesink.
  * Both run alternately for the same time, with the camera simulator running.
  *
- * On an overloaded machine a camera child analyses fewer frames. The cost of detection is therefore measured per analysed
+ * On an overloaded machine a camera process analyses fewer frames. The cost of detection is therefore measured per analysed
  * frame and extrapolated to a stream of which every frame is analysed.
  *
  *   node bench/ingest.ts [rounds] [seconds]
@@ -44,10 +44,10 @@ for (let round = 0; round < ROUNDS; round++) {
   withoutDetection.push(baseline.cpu);
   children.push(extrapolated);
   console.log(
-    `round ${round + 1}: gst-launch ${percent(gst)}, child without detection ${percent(baseline.cpu)}, camera child ${percent(used)} with ${crops} crops of ${frames} frames (${(100 * analysed).toFixed(0)} %), ${percent(extrapolated)} if all were analysed`,
+    `round ${round + 1}: gst-launch ${percent(gst)}, child without detection ${percent(baseline.cpu)}, camera process ${percent(used)} with ${crops} crops of ${frames} frames (${(100 * analysed).toFixed(0)} %), ${percent(extrapolated)} if all were analysed`,
   );
 }
 await simulator.stop();
 const ratio = (loads: readonly number[]) => (mean(loads) / mean(gstLoads)).toFixed(2);
 console.log(`child without detection / gst-launch: ${ratio(withoutDetection)}`);
-console.log(`camera child / gst-launch: ${ratio(children)}`);
+console.log(`camera process / gst-launch: ${ratio(children)}`);

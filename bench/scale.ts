@@ -152,7 +152,7 @@ async function check(): Promise<void> {
 
 type RealRun = Awaited<ReturnType<typeof runFor>>;
 
-/** Counts all work of a camera child as work per analysed frame of this clip. */
+/** Counts all work of a camera process as work per analysed frame of this clip. */
 function calibrated(real: RealRun, t: ServiceTimes): Partial<ServiceTimes> {
   const model = t.encodeCrop + t.scoreWindow / DEFAULTS.hop;
   return {

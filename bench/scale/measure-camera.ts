@@ -9,7 +9,7 @@ const SECONDS = 20;
 const face = fileURLToPath(new URL('../../models/demo/clip.mp4', import.meta.url));
 
 /**
- * CPU seconds of a camera child per frame of a 1080p25 H.264 stream: receiving and decoding, detection without a face,
+ * CPU seconds of a camera process per frame of a 1080p25 H.264 stream: receiving and decoding, detection without a face,
  * and the additional cost of one moving, speaking face in front of a still background.
  */
 export async function measureCamera(): Promise<Pick<ServiceTimes, 'decode' | 'analyse' | 'analyseFace'>> {

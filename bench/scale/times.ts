@@ -3,9 +3,9 @@
  * `node bench/cluster-hop.ts` (bench/RESULTS.md names machine and date).
  */
 export interface ServiceTimes {
-  /** Camera child: receiving and decoding a stream, per decoded frame. */
+  /** Camera process: receiving and decoding a stream, per decoded frame. */
   readonly decode: number;
-  /** Camera child: detection, tracking and cropping, per analysed frame, and per face in it. */
+  /** Camera process: detection, tracking and cropping, per analysed frame, and per face in it. */
   readonly analyse: number;
   readonly analyseFace: number;
   /** Ingest host: batching, encoding and producing, per crop. */

@@ -1,7 +1,9 @@
 /** Replaces a redacted secret. */
 export const REDACTED = '***';
+/** Base64 of `:`, a user name and password that are both empty. */
+const NO_CREDENTIALS = 'Og==';
 
-/** user:password before the host of any URL. Passwords may hold an unencoded `@` or `/`, so the last `@` of a word counts. */
+/** user:password before the host of any URL, up to the last `@`: passwords may contain an unencoded `@` or `/`. */
 const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s"'<>]*@/gi;
 /** Authorization headers of RTSP and HTTP messages, quoted in GStreamer's logs. */
 const AUTHORIZATION = /\b((?:proxy-)?authorization\s*[:=]\s*)[^\r\n]+/gi;
@@ -51,7 +53,7 @@ export function cameraRedactor(camera: {
     [camera.username, camera.password],
     [username, password],
   ].map(([user, secret]) => Buffer.from(`${user ?? ''}:${secret ?? ''}`).toString('base64'));
-  return redactor([camera.password, password, ...pairs.filter((pair) => pair !== 'Og==')]);
+  return redactor([camera.password, password, ...pairs.filter((pair) => pair !== NO_CREDENTIALS)]);
 }
 
 /** Passwords in a URL's path or query (`password=…`), not decoded. */
@@ -60,13 +62,13 @@ export function queryPasswords(url: string): string[] {
 }
 
 /**
- * Why a camera's URL is invalid whose password holds an unencoded `/`, `?` or `#`: these end the part of a URL that may
- * hold a password. Null where it is valid. Secret references (`${NAME}`) may stand for any part.
+ * Returns the error of a camera URL whose password contains an unencoded `/`, `?` or `#`, which end the part of a URL
+ * that may contain a password; null if there is none. Secret references (`${NAME}`) may stand for any part.
  */
 export function cameraUrlIssue(url: string): string | null {
   const isInvalid = UNENCODED_PASSWORD.test(url.replace(/\$\{[^}]*\}/g, '0'));
   return isInvalid
-    ? 'write / ? # of its password as %2F %3F %23, or give it apart from the URL, under password'
+    ? 'write / ? # in the password as %2F %3F %23, or move the password from the URL to `password`'
     : null;
 }
 

@@ -10,7 +10,7 @@ export interface DeviceAddress {
   readonly profile: string | undefined;
 }
 
-const PORT = 80;
+const DEFAULT_PORT = 80;
 /** The device service of every ONVIF device (ONVIF Core Specification, 5.1.1). */
 const DEVICE_SERVICE = '/onvif/device_service';
 
@@ -18,18 +18,18 @@ export function isOnvif(url: string): boolean {
   return /^onvif:/i.test(url);
 }
 
-/** Parses `onvif://[user:password@]host[:port][/path][?profile=…]`. A string says why it is invalid. */
+/** Parses `onvif://[user:password@]host[:port][/path][?profile=…]`. Returns a string that says why it is invalid. */
 export function parseDeviceUrl(url: string): DeviceAddress | string {
   const bare = splitCredentials(url).url;
-  if (!URL.canParse(bare)) return 'is no URL: onvif://host, onvif://host:port/path?profile=name';
+  if (!URL.canParse(bare)) return 'is not a URL: write onvif://host or onvif://host:port/path?profile=name';
   const { hostname, port, pathname, searchParams, hash } = new URL(bare);
-  if (hostname === '') return 'names no host: onvif://host';
+  if (hostname === '') return 'has no host: write onvif://host';
   const other = [...searchParams.keys()].find((key) => key !== 'profile');
   if (other !== undefined || hash !== '')
-    return `may have ?profile=name and nothing else after its path, not ${other ?? hash}`;
+    return `allows only ?profile=name after its path, not ${other ?? hash}`;
   return {
     host: hostname,
-    port: Number(port || PORT),
+    port: Number(port || DEFAULT_PORT),
     path: pathname === '' || pathname === '/' ? DEVICE_SERVICE : pathname,
     profile: searchParams.get('profile') || undefined,
   };
@@ -37,5 +37,5 @@ export function parseDeviceUrl(url: string): DeviceAddress | string {
 
 /** The device's onvif:// URL, without default port and path. */
 export function deviceUrl({ host, port, path }: Omit<DeviceAddress, 'profile'>): string {
-  return `onvif://${host}${port === PORT ? '' : `:${port}`}${path === DEVICE_SERVICE ? '' : path}`;
+  return `onvif://${host}${port === DEFAULT_PORT ? '' : `:${port}`}${path === DEVICE_SERVICE ? '' : path}`;
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { cameraUrlIssue } from './credentials.ts';
 import { isOnvif, parseDeviceUrl } from './onvif-address.ts';
 
-/** Part of topic keys and event ids, which join their parts by slashes: hence no slash. */
+/** No slash: topic keys and event ids join the camera id with other parts by slashes. */
 export const cameraId = z
   .string()
   .regex(
@@ -11,10 +11,10 @@ export const cameraId = z
   );
 
 const cameraUrl = z.string().superRefine((url, context) => {
-  const problem = /^(rtsps?|onvif|file|v4l2):\/\//.test(url)
+  const issue = /^(rtsps?|onvif|file|v4l2):\/\//.test(url)
     ? (cameraUrlIssue(url) ?? (isOnvif(url) && parseDeviceUrl(url)))
     : 'must begin with rtsp://, rtsps://, onvif://, file:// or v4l2://';
-  if (typeof problem === 'string') context.addIssue({ code: 'custom', message: problem });
+  if (typeof issue === 'string') context.addIssue({ code: 'custom', message: issue });
 });
 
 export const cameraOptions = z.strictObject({
@@ -25,12 +25,12 @@ export const cameraOptions = z.strictObject({
   password: z.string().optional(),
   /** A file that holds the password, read at every connection. */
   passwordFile: z.string().min(1).optional(),
-  /** For rtsps://. Without either, an authority that this machine trusts must have signed the certificate. */
+  /** For rtsps://. By default the certificate must be signed by an authority that this machine trusts. */
   tls: z
     .strictObject({
       /** PEM file with the certificates of the authorities to trust instead. */
       ca: z.string().min(1).optional(),
-      /** SHA-256 fingerprint of the camera's certificate. It alone is checked then. */
+      /** SHA-256 fingerprint of the camera's certificate; replaces every other check. */
       fingerprint: z
         .string()
         .regex(/^([0-9A-Fa-f]{2}:?){32}$/, 'must be 32 bytes in hexadecimal, with or without colons')
@@ -39,7 +39,7 @@ export const cameraOptions = z.strictObject({
     .prefault({}),
   /** RTP interleaved in the RTSP connection (tcp) or over UDP. */
   transport: z.enum(['tcp', 'udp']).default('tcp'),
-  /** Most frames analysed per second. A faster stream is decimated. */
+  /** Maximum number of frames analysed per second. A faster stream is decimated. */
   analysisFps: z.number().min(1).max(120).default(30),
   /** `auto` probes NVDEC and VA-API and falls back to software decoding. */
   decoder: z.enum(['auto', 'software', 'nvdec', 'vaapi']).default('auto'),

@@ -23,7 +23,7 @@ export function passwordsInUrl(url: string): string[] {
 
 /**
  * Replaces secret references by their secrets: `${NAME}` from the environment, `${file:/path}` from a file, without
- * its final line break. Throws CONFIG_INVALID where one is missing on this host. `setting` is named in the error.
+ * its final line break. Throws CONFIG_INVALID if one is missing on this host. `setting` is named in the error.
  */
 export function resolveSecretReferences(
   text: string,
@@ -31,7 +31,7 @@ export function resolveSecretReferences(
   env: NodeJS.ProcessEnv = process.env,
 ): string {
   return text.replace(SECRET_REFERENCE, (reference, _, file: string | undefined, name: string) => {
-    const value = file === undefined ? env[name] : readSecretFile(file);
+    const value = file === undefined ? env[name] : tryReadSecret(file);
     if (value !== undefined) return value;
     throw new AustreamError('CONFIG_INVALID', `${setting}: ${reference} is not set on this host`, {
       fix: file === undefined ? `set the environment variable ${name}` : `mount the secret at ${file}`,
@@ -39,20 +39,25 @@ export function resolveSecretReferences(
   });
 }
 
-function readSecretFile(file: string): string | undefined {
+/** A secret from a file, without its final line break. */
+function readSecret(file: string): string {
+  return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+}
+
+function tryReadSecret(file: string): string | undefined {
   try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    return readSecret(file);
   } catch {
     return undefined;
   }
 }
 
-/** The camera with the password of its `passwordFile`, if it has one. Throws CAMERA_UNAUTHORIZED where that cannot be read. */
+/** Reads the password of a camera with a `passwordFile`. Throws CAMERA_UNAUTHORIZED if the file cannot be read. */
 export function withPasswordFromFile(camera: CameraOptions): CameraOptions {
   if (camera.passwordFile === undefined) return camera;
   try {
     const { passwordFile, ...rest } = camera;
-    return { ...rest, password: readFileSync(passwordFile, 'utf8').replace(/\r?\n$/, '') };
+    return { ...rest, password: readSecret(passwordFile) };
   } catch (cause) {
     throw new AustreamError(
       'CAMERA_UNAUTHORIZED',

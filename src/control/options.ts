@@ -13,7 +13,7 @@ export const controlOptions = z.strictObject({
 });
 type ControlOptions = z.output<typeof controlOptions>;
 
-/** Path of the socket; null where it is disabled. */
+/** Path of the socket; null if it is disabled. */
 export function controlSocket(
   { socket }: ControlOptions,
   env: NodeJS.ProcessEnv = process.env,
@@ -22,7 +22,7 @@ export function controlSocket(
   return join(env.XDG_RUNTIME_DIR || join(tmpdir(), `austream-${process.getuid!()}`), 'austream.sock');
 }
 
-/** Creates the socket's folder. Throws PREREQUISITE_MISSING where another user can change it. */
+/** Creates the socket's folder. Throws PREREQUISITE_MISSING if another user can change it. */
 export function createSocketFolder(socket: string): void {
   const folder = dirname(socket);
   mkdirSync(folder, { recursive: true, mode: 0o700 });

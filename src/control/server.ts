@@ -31,7 +31,7 @@ export class ControlServer {
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
-  /** Throws PORT_IN_USE where another process listens there, PREREQUISITE_MISSING where the socket cannot be created. */
+  /** Throws PORT_IN_USE if another process listens there, PREREQUISITE_MISSING if the socket cannot be created. */
   static async open(
     path: string,
     cameras: CameraControl,
@@ -144,7 +144,7 @@ export class ControlServer {
   }
 }
 
-/** Removes a stale socket, whose process is gone. Throws PORT_IN_USE where a process answers. */
+/** Removes a stale socket, whose process is gone. Throws PORT_IN_USE if a process answers. */
 async function removeStaleSocket(path: string): Promise<void> {
   try {
     await sendControlRequest(path, { op: 'list' });

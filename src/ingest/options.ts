@@ -16,8 +16,8 @@ export const ingestOptions = z.strictObject({
     })
     .prefault({}),
   /**
-   * The camera's own clock (RTCP sender reports) gives the capture time if its clock error is at most this; 0 never
-   * uses it.
+   * The camera's own clock (RTCP sender reports) gives the capture time if its clock error is at most this; 0 disables
+   * it.
    */
   maxClockErrorSeconds: z.number().min(0).max(1e9).default(5),
   /**
@@ -25,13 +25,13 @@ export const ingestOptions = z.strictObject({
    * whose decoding falls behind by more is reconnected.
    */
   maxAgeSeconds: z.number().min(0.5).max(300).default(5),
-  /** A camera child whose resident memory exceeds this is restarted. */
+  /** A camera process whose resident memory exceeds this is restarted. */
   childMemoryMb: z.number().int().min(128).max(1_048_576).default(2_048),
   /** Maximum number of live cameras in this process; null measures how many this machine can run. */
   maxCameras: z.number().int().min(1).max(100_000).nullable().default(null),
   /**
    * Admission control with `maxCameras: null`: another camera is refused if all of them, with every frame analysed,
-   * would need more than this many times the machine's cores. Up to 1 no frame is shed; at 2 every second may be.
+   * would need more than this many times the machine's cores. At 1 or less no frame is shed; at 2 every second frame may be.
    */
   cpuBudget: z.number().min(0.01).max(100).default(2),
   /** Gaps in a camera's frames longer than this are reported. */

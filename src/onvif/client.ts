@@ -51,7 +51,7 @@ export class OnvifClient {
   }
 
   /**
-   * Measures the device's clock; null where it reports none. Call it first: later requests are signed by the device's
+   * Measures the device's clock; null if it reports none. Call it first: later requests are signed by the device's
    * time.
    */
   async clock(): Promise<DeviceClock | null> {
@@ -61,7 +61,7 @@ export class OnvifClient {
     return this.#clock;
   }
 
-  /** Lists the media profiles. Throws CAMERA_NO_VIDEO where the device has no media service. */
+  /** Lists the media profiles. Throws CAMERA_NO_VIDEO if the device has no media service. */
   async profiles(): Promise<MediaProfile[]> {
     try {
       await this.#request((done) => this.#cam.getServices(false, done));

@@ -8,7 +8,7 @@ export interface DeviceClock {
 
 /**
  * Measures the clock from a device's response. `before` and `after` are Unix milliseconds of this host around the
- * request. Null where the response contains no UTC time: the library then returns a guess (this host's time, or local
+ * request. Null if the response contains no UTC time: the library then returns a guess (this host's time, or local
  * time as if it were UTC).
  */
 export function measureClock(

@@ -34,7 +34,7 @@ const CLOCK_MS = 2_000;
 /**
  * Finds ONVIF devices by multicast (WS-Discovery) and reads the clock of each, which needs no password. It parses XML
  * from anyone on the network, so the host process must not use it. Throws ARGUMENT_INVALID for an unknown interface,
- * CAMERA_UNREACHABLE where no network can be probed.
+ * CAMERA_UNREACHABLE if no network can be probed.
  */
 export async function discover({ timeoutMs, interface: only }: DiscoverOptions): Promise<FoundDevice[]> {
   const found = new Map<string, Omit<FoundDevice, 'clock'> & { address: DeviceAddress }>();

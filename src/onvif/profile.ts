@@ -97,7 +97,7 @@ function pixels(value: unknown): number | null {
   return typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 100_000 ? value : null;
 }
 
-/** A value inside parsed XML that is not trusted; undefined where the path does not exist. */
+/** A value inside parsed XML that is not trusted; undefined if the path does not exist. */
 export function field(value: unknown, ...path: readonly string[]): unknown {
   return path.reduce<unknown>(
     (inner, name) =>

@@ -159,7 +159,7 @@ export class Simulator {
     return this.#devices?.devices ?? [];
   }
 
-  /** Injects or ends a fault; resolves when it is in effect. Rejects with ARGUMENT_INVALID where that fails. */
+  /** Injects or ends a fault; resolves when it is in effect. Rejects with ARGUMENT_INVALID if that fails. */
   fault(fault: Fault): Promise<void> {
     if (fault.op === 'clock') {
       const device = this.devices[this.streams.findIndex(({ path }) => path === fault.path)];

@@ -22,7 +22,7 @@ describe('the redactor', () => {
           ? { url: `rtsp://${credentials}@10.0.0.1/live` }
           : { url: 'rtsp://10.0.0.1/live', username: 'viewer', password };
         const redact = cameraRedactor(camera);
-        // A password that is a word of the message itself proves nothing.
+        // Skip passwords that also occur in the message itself.
         const harmless = context('rtsp://***@10.0.0.1/live');
         fc.pre(!harmless.includes(password));
         const base64 = Buffer.from(`viewer:${password}`).toString('base64');
@@ -96,7 +96,7 @@ describe('an unencoded password in a URL', () => {
     'onvif://admin:12#ss@10.0.0.1',
   ])('is rejected with a fix that does not show it: %s', (url) => {
     expect(issues(url)).toEqual([
-      'write / ? # of its password as %2F %3F %23, or give it apart from the URL, under password',
+      'write / ? # in the password as %2F %3F %23, or move the password from the URL to `password`',
     ]);
   });
 

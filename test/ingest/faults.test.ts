@@ -41,7 +41,7 @@ afterEach(async () => {
 
 afterAll(() => simulator?.stop());
 
-describe('a killed camera child', () => {
+describe('a killed camera process', () => {
   test('restarts with a new epoch and a gap event, and no other camera loses a frame', async () => {
     const [victim, bystander] = simulator.urls.map((url, index) =>
       watch({ url, id: `cam${index}` }, { maxClockErrorSeconds: 0, gapSeconds: 0.2, statusSeconds: 1 }),

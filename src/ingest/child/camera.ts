@@ -12,7 +12,7 @@ import { freeBuffer } from './i420.ts';
 import { sourceLaunch } from './source.ts';
 import { streamError } from './stream-error.ts';
 
-/** What a camera needs of `detect/finder.ts`. */
+/** The part of `FaceFinder` (`detect/finder.ts`) that a camera uses. */
 export interface Finder {
   analyse(frame: Frame): Promise<FrameFaces>;
   /** Ends every track; returns their ids. */
@@ -22,18 +22,18 @@ export interface Finder {
 interface CameraOutput {
   /** The camera accepted PLAY; its first frame may still take a while. */
   connected(): void;
-  epoch(start: EpochStart): void;
-  /** Another epoch begins; `counts` and `clock` are those of the one before for the last time. */
+  epoch(epochStart: EpochStart): void;
+  /** The current epoch ends, and another one follows. `counts` and `clock` still belong to the ended one. */
   epochEnds(): void;
   /** A live camera does not wait for the promise; a file does. */
   faces(faces: FrameFaces): void | Promise<void>;
 }
 
-/** Errors and warnings kept for the explanation of a failure. */
+/** Newest errors and warnings kept to explain a failure. */
 const MAX_MESSAGES = 30;
-/** After an error of a file, frames decoded before it still arrive; stop this long after the last one. */
+/** After a file's error, frames that were decoded before it still arrive: the pipeline is stopped this much later. */
 const DRAIN_MS = 2_000;
-/** A file is local: a decoder that gives no frame for this long hangs (GStreamer 1.22 does at the end of a GIF). */
+/** A file's decoder without output for this long hangs (GStreamer 1.22 does at the end of a GIF). */
 const FILE_HANG_MS = 30_000;
 
 /** One run of one camera inside its child process: pipeline → frames → finder → output. */
@@ -65,7 +65,7 @@ export class Camera {
     this.#reader = new FrameReader(
       this.#pipeline,
       { ...options, live },
-      (start) => output.epoch(start),
+      (epochStart) => output.epoch(epochStart),
       () => output.epochEnds(),
     );
     this.#finder = finder;
@@ -99,7 +99,7 @@ export class Camera {
     for (;;) {
       const frame = await this.#next();
       if (frame === null) break;
-      if (this.#reader.lagging) return this.#lagging();
+      if (this.#reader.lagging) return this.#failLagging();
       if (this.#live) this.#offer(frame);
       else await this.#analyse(frame);
     }
@@ -118,14 +118,14 @@ export class Camera {
     this.#pipeline.stop();
   }
 
-  #lagging(): AustreamError {
+  #failLagging(): AustreamError {
     this.#pipeline.stop();
     return new AustreamError('CAMERA_LAGGING', 'decoding does not keep up with the camera', {
       fix: 'lower the camera’s resolution or frame rate, use a hardware decoder, or watch fewer cameras on this machine',
     });
   }
 
-  /** Newest wins: a frame that still waits for its analysis when the next one comes is dropped and counted. */
+  /** Newest wins: a frame that still waits for analysis when the next one arrives is dropped and counted. */
   #offer(frame: Frame): void {
     if (this.#newest !== null) {
       this.#reader.counter.drop('analysis_slow');
@@ -148,11 +148,11 @@ export class Camera {
   async #analyse(frame: Frame): Promise<void> {
     if (this.#analysedEpoch !== null && this.#analysedEpoch !== frame.epoch) this.#finder.end();
     this.#analysedEpoch = frame.epoch;
-    const from = nowMicros();
+    const startedAt = nowMicros();
     const faces = await this.#finder.analyse(frame);
     freeBuffer(frame.image.y);
     this.#reader.counter.analysed();
-    const sent = this.#output.faces({ ...faces, analysed: { from, to: nowMicros() } });
+    const sent = this.#output.faces({ ...faces, analysed: { from: startedAt, to: nowMicros() } });
     if (!this.#live) await sent;
   }
 
@@ -165,7 +165,7 @@ export class Camera {
     }
     if (type !== 'error' && type !== 'eos') return;
     this.#busEnd.resolve();
-    // Not every error reaches the sink, where the reader waits for the next frame.
+    // Stopping ends the wait for the next frame: not every error reaches the sink.
     if (type === 'error')
       setTimeout(() => this.#pipeline.stop(), this.#live || this.#analysedEpoch === null ? 0 : DRAIN_MS);
   }
@@ -178,6 +178,9 @@ export class Camera {
   }
 
   #onHang(): void {
-    this.#onMessage({ type: 'error', debug: 'the decoder gives no more frames, and no end of stream' });
+    this.#onMessage({
+      type: 'error',
+      debug: 'the decoder hangs: it returns neither a frame nor the end of the stream',
+    });
   }
 }

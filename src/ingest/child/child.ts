@@ -15,12 +15,12 @@ import { openTlsTunnel } from './tls.ts';
 type Start = Extract<ToChild, { type: 'start' }>;
 
 /**
- * The life of a camera child: waits for `start`, runs the camera until it ends, fails or is stopped, reports the result,
+ * The life of a camera process: waits for `start`, runs the camera until it ends, fails or is stopped, reports the result,
  * and exits. It never restarts anything: the supervisor does.
  */
 export function runCameraChild(openFinder: (options: DetectOptions) => Promise<Finder>): void {
-  // Without its host the child must end, whatever it is doing. By SIGKILL, here and below: an ordinary exit would
-  // wait for GStreamer's threads.
+  // Without its host the child must end, whatever it is doing. SIGKILL, because an ordinary exit would wait for
+  // GStreamer's threads.
   process.on('disconnect', die);
   // A signal to the whole process group is handled by the host, which stops its cameras in order.
   process.on('SIGINT', () => {});
@@ -36,7 +36,7 @@ async function runCamera(
   openFinder: (options: DetectOptions) => Promise<Finder>,
 ): Promise<void> {
   const redact = cameraRedactor(start.camera);
-  const fail = (error: unknown) => send(failure(error, redact));
+  const fail = (error: unknown) => send(failedMessage(error, redact));
   process.on('uncaughtException', (error) => void fail(error).then(die));
   process.on('unhandledRejection', (error) => void fail(error).then(die));
 
@@ -63,7 +63,7 @@ async function runCamera(
     : undefined;
   const running = new Camera({ ...start, camera: source, proxy }, finder, {
     connected: () => void send({ type: 'connected' }),
-    epoch: (begin) => void send({ type: 'epoch', ...begin }),
+    epoch: (epochStart) => void send({ type: 'epoch', ...epochStart }),
     epochEnds: () => void send(report()),
     faces: (faces) => (live ? sendQueue.offer(faces) : sendQueue.send(faces)),
   });
@@ -75,16 +75,16 @@ async function runCamera(
     ...running.clock,
   });
   await send({ type: 'opening' });
-  const reports = setInterval(() => void send(report()), REPORT_MS);
+  const reportTimer = setInterval(() => void send(report()), REPORT_MS);
   const error = await running.run();
-  clearInterval(reports);
+  clearInterval(reportTimer);
   await new Promise((resolve) => pipe.end(() => resolve(undefined)));
   await send(report());
   await (error === null ? send({ type: 'ended' }) : fail(tlsError ?? error));
   die();
 }
 
-function failure(error: unknown, redact: (text: string) => string): ToHost {
+function failedMessage(error: unknown, redact: (text: string) => string): ToHost {
   const known = error instanceof AustreamError ? error : null;
   return {
     type: 'failed',

@@ -16,9 +16,9 @@ export class DecoderQueue {
   }
 
   /**
-   * Frames dropped since the last count; call it at each frame. `read`: buffers read so far. What was decoded, is not
-   * read and exceeds the capacity was dropped. Never counts too many; exact while the queue is full of frames, as it is
-   * when it drops some.
+   * Frames dropped since the last call; call it for each frame. `read`: buffers read so far. Frames that were decoded,
+   * were not read and exceed the capacity were dropped. Never overcounts; exact while the queue is full of frames, as it
+   * is when it drops some.
    */
   newDrops(read: number): number {
     const now = performance.now();

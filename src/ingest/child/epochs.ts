@@ -2,12 +2,12 @@ import type { Micros } from '../../domain/frame.ts';
 import type { EpochCause } from '../protocol/messages.ts';
 import type { ClockReading } from './clock/frame-clock.ts';
 
-/** Capture times that go back by more than this within a stream are not jitter: something started over. */
+/** Capture times that go back by more than this are a step of the clock, not jitter. */
 const BACKWARDS: Micros = 500_000;
 
 /**
  * Decides when an epoch begins and why, numbers it, and keeps its capture times strictly increasing. Epoch numbers are
- * Unix milliseconds for live sources and 0, 1, 2 … for files; they always rise.
+ * Unix milliseconds for live sources and 0, 1, 2 … for files; they always increase.
  */
 export class Epochs {
   readonly #live: boolean;
@@ -18,7 +18,7 @@ export class Epochs {
   #clock: Pick<ClockReading, 'clockSource' | 'generation'> | null = null;
   #lastCaptureTime: Micros | null = null;
 
-  /** Numbers lie above `lastEpoch`. */
+  /** Epochs are numbered above `lastEpoch`. */
   constructor(lastEpoch: number, live: boolean) {
     this.#number = lastEpoch;
     this.#live = live;
@@ -29,7 +29,7 @@ export class Epochs {
     return this.#number;
   }
 
-  /** Why the frame that was just observed begins an epoch; null where it continues the current one. */
+  /** Why the frame that was just observed begins an epoch; null if it continues the current one. */
   get pendingCause(): EpochCause | null {
     return this.#pendingCause;
   }
@@ -38,7 +38,7 @@ export class Epochs {
     this.#pendingCause ??= 'format_changed';
   }
 
-  /** Compares the clock of a frame with the one of the frame before. Files have a single clock. */
+  /** Compares the frame's clock with that of the previous frame. Files have a single clock. */
   observeClock({ captureTime, clockSource, generation, hostClockStepped }: ClockReading): void {
     if (!this.#live) return;
     const previous = this.#clock;

@@ -15,7 +15,7 @@ export class FormatReader {
     return this.#format;
   }
 
-  /** Reads one buffer's `streamheader`; true where size or colors differ from the format before. */
+  /** Reads one buffer's `streamheader`; true if size or colors differ from the format before. */
   read(streamheader: readonly Buffer[]): boolean {
     for (const bytes of streamheader) {
       if (this.#capsPacket?.equals(bytes)) return false;

@@ -1,13 +1,13 @@
 import type { Micros } from '../../domain/frame.ts';
 
 const DEFAULT_FPS = 25;
-/** Intervals whose median is the source's frame interval. */
+/** Number of intervals whose median is the source's frame interval. */
 const MEASURED_INTERVALS = 31;
 /** Intervals within this fraction of one another count as equal, so that the nominal interval does not flicker. */
 const TOLERANCE = 0.1;
 
 /**
- * Reduces a stream's frame rate to the target rate, and knows the nominal interval of the frames that it admits. The
+ * Reduces a stream's frame rate to the target rate; reports the nominal interval of the admitted frames. The
  * source's interval is measured (median of the frames' own times), because declared rates can be wrong; the declared
  * rate is used until enough frames were seen.
  */
@@ -29,7 +29,7 @@ export class FrameDecimator {
     return Math.round(Math.max(this.#targetInterval, this.#sourceInterval));
   }
 
-  /** Must see every decoded frame; true where it is to be analysed. */
+  /** Call it for every decoded frame; true if the frame is to be analysed. */
   admit(time: Micros): boolean {
     if (this.#lastTime !== null && time > this.#lastTime) this.#measure(time - this.#lastTime);
     this.#lastTime = time;

@@ -19,32 +19,32 @@ export type EpochStart = Omit<Extract<ToHost, { type: 'epoch' }>, 'type'>;
 interface FrameReaderOptions {
   readonly camera: CameraOptions;
   readonly ingest: IngestOptions;
-  /** Epoch numbers lie above. */
+  /** Epochs are numbered above this one. */
   readonly lastEpoch: number;
   readonly live: boolean;
 }
 
 /** Pulls buffers out of a pipeline and makes frames of them: format, capture time, epoch, number; limits their rate. */
 export class FrameReader {
-  /** Of the current epoch. */
+  /** Counts of the current epoch. */
   readonly counter = new FrameCounter();
   readonly #pipeline: Pick<Pipeline, 'pull' | 'property' | 'set'>;
   readonly #options: FrameReaderOptions;
-  readonly #onEpoch: (start: EpochStart) => void;
+  readonly #onEpoch: (epochStart: EpochStart) => void;
   readonly #onEpochEnd: () => void;
   readonly #formats = new FormatReader();
   readonly #clock: FrameClock;
   readonly #epochs: Epochs;
   readonly #limiter: RateLimiter;
-  readonly #queue: DecoderQueue;
+  readonly #decoderQueue: DecoderQueue;
   /** Buffers read in all epochs. */
-  #read = 0;
+  #buffersRead = 0;
 
-  /** `onEpochEnd` is called before another epoch begins, while `counter` and `clock` still hold the one before. */
+  /** `onEpochEnd` is called before another epoch begins, while `counter` and `clock` belong to the ended one. */
   constructor(
     pipeline: Pick<Pipeline, 'pull' | 'property' | 'set'>,
     options: FrameReaderOptions,
-    onEpoch: (start: EpochStart) => void,
+    onEpoch: (epochStart: EpochStart) => void,
     onEpochEnd: () => void = () => {},
   ) {
     this.#pipeline = pipeline;
@@ -54,7 +54,7 @@ export class FrameReader {
     this.#clock = options.live ? new LiveClock(pipeline, options.ingest) : new FileClock();
     this.#epochs = new Epochs(options.lastEpoch, options.live);
     this.#limiter = new RateLimiter(options.camera.analysisFps, options.ingest.gapSeconds);
-    this.#queue = new DecoderQueue(pipeline);
+    this.#decoderQueue = new DecoderQueue(pipeline);
   }
 
   /** `zero`: Unix microseconds at running time 0. */
@@ -66,7 +66,7 @@ export class FrameReader {
     return this.#clock.report;
   }
 
-  /** True where decoding has been behind the camera by more than `maxAgeSeconds` for several seconds. */
+  /** True if decoding has been behind the camera by more than `maxAgeSeconds` for several seconds. */
   get lagging(): boolean {
     return this.#clock.lagging;
   }
@@ -87,11 +87,11 @@ export class FrameReader {
     }
   }
 
-  /** Null where the buffer is not a frame, or the frame is dropped. */
+  /** Null if the buffer is not a frame, or the frame is dropped. */
   #toFrame({ bytes, streamheader }: Pulled): Frame | null {
     const packet = parseGdp(bytes);
     if (packet?.type !== 'buffer') return null;
-    this.#read += 1;
+    this.#buffersRead += 1;
     const receivedAt = Date.now() * 1000;
     if (this.#formats.read(streamheader)) this.#epochs.formatChanged();
     const { format } = this.#formats;
@@ -128,17 +128,17 @@ export class FrameReader {
 
   /** Files wait for the reader: only a live camera's queue drops frames. */
   #countQueueDrops(): void {
-    const drops = this.#options.live ? this.#queue.newDrops(this.#read) : 0;
+    const drops = this.#options.live ? this.#decoderQueue.newDrops(this.#buffersRead) : 0;
     if (drops > 0) this.counter.drop('reader_slow', drops);
   }
 
-  /** Still images, and the frames of a few containers, have no PTS: they follow one another at the nominal interval. */
+  /** Still images, and the frames of a few containers, have no PTS: they are placed at the nominal interval. */
   #estimatePts(): Micros {
     return this.#clock.firstPts + this.counter.counts.decoded * this.#limiter.interval;
   }
 
   #beginEpoch(cause: EpochCause, { captureTime, clockSource }: ClockReading, receivedAt: Micros): void {
-    // A frame that refers to lost packets shows a false picture: after loss, wait for the next keyframe.
+    // A frame that refers to lost packets decodes wrongly: after packet loss, wait for the next keyframe.
     const depayloader = findDepayloader(this.#pipeline);
     if (depayloader !== undefined) this.#pipeline.set(depayloader, 'wait-for-keyframe', true);
     if (cause !== 'first_frame') this.#onEpochEnd();

@@ -16,7 +16,7 @@ const FLAG_CORRUPTED = 1 << 8;
 type GdpPacket =
   | {
       readonly type: 'buffer';
-      /** Running time in microseconds; null where the decoder set none. */
+      /** Running time in microseconds; null if the decoder set none. */
       readonly pts: number | null;
       readonly corrupt: boolean;
       readonly payload: Uint8Array;
@@ -24,7 +24,7 @@ type GdpPacket =
   | { readonly type: 'caps'; readonly caps: string }
   | { readonly type: 'event' };
 
-/** Parses one packet; null where the bytes are not a whole packet. The payload is a view of them. */
+/** Parses one packet; null if the packet is incomplete. The payload is a view of them. */
 export function parseGdp(bytes: Uint8Array): GdpPacket | null {
   if (bytes.byteLength < HEADER_BYTES) return null;
   const header = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);

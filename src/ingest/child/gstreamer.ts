@@ -26,7 +26,7 @@ export interface BusMessage {
 /** One buffer of the appsink named `sink`. */
 export interface Pulled {
   readonly bytes: Buffer;
-  /** The `streamheader` buffers of its caps; empty where there are none. */
+  /** The `streamheader` buffers of its caps; empty if there are none. */
   readonly streamheader: readonly Buffer[];
 }
 
@@ -82,12 +82,12 @@ export class Pipeline {
     });
   }
 
-  /** A property of a running element, structures as text; undefined where there is no such element. */
+  /** A property of a running element, structures as text; undefined if there is no such element. */
   property(element: string, name: string): unknown {
     return this.#find(element)?.[name];
   }
 
-  /** Sets a property of a running element; false where there is no such element. */
+  /** Sets a property of a running element; false if there is no such element. */
   set(element: string, name: string, value: string | boolean): boolean {
     const found = this.#find(element);
     if (found) found[name] = value;

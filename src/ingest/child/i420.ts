@@ -2,7 +2,7 @@ import type { I420Image } from '../../domain/frame.ts';
 import type { VideoFormat } from './video-format.ts';
 
 /**
- * Views the Y, U and V planes in `bytes`, laid out as GStreamer does by default (GstVideoInfo); null where the length
+ * Views the Y, U and V planes in `bytes`, laid out as GStreamer does by default (GstVideoInfo); null if the length
  * does not match the format.
  */
 export function viewI420(bytes: Uint8Array, format: VideoFormat): I420Image | null {

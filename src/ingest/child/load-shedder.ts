@@ -4,7 +4,7 @@ export class LoadShedder {
   share = 1;
   #credit = 0;
 
-  /** True where the frame is admitted. `minimumShare` is admitted in any case. */
+  /** True if the frame is admitted. `minimumShare` is admitted in any case. */
   admit(minimumShare = 0): boolean {
     this.#credit = Math.min(2, this.#credit + Math.max(minimumShare, this.share));
     // The tolerance keeps rounding from costing a frame when the share is a third.

@@ -33,7 +33,7 @@ export class RateLimiter {
     return this.#decimator?.interval ?? 0;
   }
 
-  /** Must see every decoded frame of the epoch. Null where it is to be analysed, else the cause of its drop. */
+  /** Call it for every decoded frame of the epoch. Null if the frame is to be analysed, else the cause of its drop. */
   dropCause(captureTime: Micros): 'analysis_fps' | 'overload' | null {
     if (!this.#decimator!.admit(captureTime)) return 'analysis_fps';
     return this.#shedder.admit(minimumShare(this.interval, this.#gapSeconds)) ? null : 'overload';

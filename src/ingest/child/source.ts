@@ -14,7 +14,7 @@ interface SourceLaunch {
   readonly live: boolean;
 }
 
-/** A live queue bridges a reader's stall of a few frames (tags and formats take places too); newest wins. */
+/** The queue absorbs a reader's stall of a few frames (GDP packets of tags and caps take buffers too). Newest wins. */
 const LIVE_SINK = `appsink name=sink sync=false max-buffers=${LIVE_BUFFERS} drop=true`;
 const FILE_SINK = 'appsink name=sink sync=false max-buffers=4 drop=false';
 const TO_I420 = `decodebin name=decode ! videoconvert ! video/x-raw,format=I420 ! identity name=${DECODED_PROBE} ! gdppay`;
@@ -73,7 +73,7 @@ function filePath(url: string): string {
   return path;
 }
 
-/** Checks the device here: GStreamer reports its errors about one before gstreamer-superficial listens to the bus. */
+/** Checks the device before the launch: GStreamer reports its errors before gstreamer-superficial listens to the bus. */
 function devicePath(url: string): string {
   const path = decodeURIComponent(new URL(url).pathname);
   try {

@@ -2,7 +2,7 @@ import { AustreamError } from '../../errors.ts';
 import type { BusMessage } from './gstreamer.ts';
 
 /**
- * Makes one error out of the messages of GStreamer's bus (oldest first). It matches the messages' text in the C locale,
+ * Turns the messages of GStreamer's bus (oldest first) into one error. It matches the messages' text in the C locale,
  * because gstreamer-superficial does not pass on error domains and codes. The caller redacts credentials.
  */
 export function streamError(messages: readonly BusMessage[], url: string): AustreamError {
@@ -21,7 +21,7 @@ export function streamError(messages: readonly BusMessage[], url: string): Austr
     return new AustreamError(
       'CAMERA_NOT_FOUND',
       `the server has no stream at this path (RTSP ${rtspStatus})`,
-      { fix: 'check the path in the URL: it differs by make of camera' },
+      { fix: 'check the path in the URL: each make of camera has its own' },
     );
   if (rtspStatus >= 400)
     return new AustreamError('CAMERA_STREAM_FAILED', `${camera} answers with RTSP status ${rtspStatus}`);

@@ -69,7 +69,7 @@ function readCa(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (cause) {
-    throw new AustreamError('CAMERA_UNTRUSTED', `the file of tls.ca cannot be read: ${file}`, { cause });
+    throw new AustreamError('CAMERA_UNTRUSTED', `tls.ca cannot be read: ${file}`, { cause });
   }
 }
 

@@ -1,10 +1,10 @@
 import type { I420Image } from '../../domain/frame.ts';
 
-/** Size, declared frame rate and colorimetry of decoded I420 video, as its caps declare them. */
+/** Size, frame rate and colorimetry of decoded I420 video, as its caps declare them. */
 export interface VideoFormat {
   readonly width: number;
   readonly height: number;
-  /** Declared frames per second; null where the stream declares none. */
+  /** Declared frames per second; null if the stream declares none. */
   readonly fps: number | null;
   readonly matrix: I420Image['matrix'];
   readonly fullRange: boolean;
@@ -45,7 +45,7 @@ export function parseCaps(caps: string): VideoFormat | null {
   };
 }
 
-/** Parses `bt709` or `range:matrix:transfer:primaries` in numbers; GStreamer's default by height without either. */
+/** Parses `bt709` or `range:matrix:transfer:primaries` in numbers; without either, GStreamer's default for the height. */
 function parseColorimetry(text: string | undefined, height: number): Colorimetry {
   const defaultMatrix = height > 576 ? 'bt709' : 'bt601';
   if (text === undefined) return { matrix: defaultMatrix, fullRange: false };
@@ -55,7 +55,7 @@ function parseColorimetry(text: string | undefined, height: number): Colorimetry
   return { matrix: NUMBERED_MATRIX[matrix ?? ''] ?? defaultMatrix, fullRange: range === '1' };
 }
 
-/** Whether frames of both formats have the same layout and colors; the declared rate may differ. */
+/** True if frames of both formats have the same layout and colors; the declared rate may differ. */
 export function samePicture(a: VideoFormat, b: VideoFormat): boolean {
   return a.width === b.width && a.height === b.height && a.matrix === b.matrix && a.fullRange === b.fullRange;
 }

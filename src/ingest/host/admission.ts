@@ -16,13 +16,13 @@ export class Admission {
     this.#cores = cores;
   }
 
-  /** Why one more camera is refused; null admits it. `running`: cores that each running camera needs; null: not measured. */
+  /** Returns why one more camera is refused; null admits it. `running`: cores that each running camera needs; null: not measured. */
   refusal(running: readonly (number | null)[]): string | null {
     const { maxCameras, cpuBudget } = this.#options;
     if (maxCameras !== null)
       return running.length < maxCameras
         ? null
-        : `${running.length} cameras run already, as many as ingest.maxCameras allows`;
+        : `${running.length} cameras are running, the maximum by ingest.maxCameras`;
     // The first camera is always admitted.
     if (running.length === 0) return null;
     const measured = running.filter((cores) => cores !== null);
@@ -33,7 +33,7 @@ export class Admission {
     if (needed + typical <= budget) return null;
     const [run, one, all] = [needed, typical, budget].map((cores) => cores.toFixed(1));
     return (
-      `${running.length} running cameras need ${run} cores for every frame, one more about ${one}, and that is more than ` +
+      `${running.length} running cameras need ${run} cores to analyse every frame, one more about ${one}; the limit is ` +
       `${all} (ingest.cpuBudget ${cpuBudget} × ${this.#cores} cores)`
     );
   }

@@ -64,7 +64,7 @@ export type CameraEventType = CameraEvent['type'];
 
 export const EFFECTS = [
   'acquireStartSlot',
-  /** Does nothing where no slot is held. */
+  /** Does nothing if no slot is held. */
   'releaseStartSlot',
   'spawnChild',
   /** Asks the child to exit; SIGKILL follows after a timeout. */
@@ -107,7 +107,7 @@ export type Effect = (typeof EFFECTS)[number];
 export interface CameraLifecycle {
   readonly phase: Phase;
   readonly source: SourceKind;
-  /** Why the present child ends or the last one ended. A reported failure outranks the exit that follows it. */
+  /** Why the current child ends or the last one ended. A reported failure outranks the exit that follows it. */
   readonly failure: AustreamError | null;
   /** The first cause counts. */
   readonly stopCause: StopCause | null;
@@ -141,11 +141,11 @@ const NOT_WAITING = impossible('the camera does not wait for a start slot');
 const NO_RETRY = impossible('no retry is scheduled');
 const NO_FLUSH = impossible('no epoch is being flushed');
 const NO_CHILD = impossible('there is no child process');
-const RUNS = impossible('the camera was started already');
+const ALREADY_STARTED = impossible('the camera was started already');
 const OUT_OF_ORDER = impossible('the child does not send this message here');
 const NO_FRAME = impossible('a stall needs a first frame');
 
-const STARTED = { start: RUNS, refused: RUNS } as const;
+const STARTED = { start: ALREADY_STARTED, refused: ALREADY_STARTED } as const;
 const WITHOUT_CHILD = {
   spawnFailed: NO_CHILD,
   opening: NO_CHILD,

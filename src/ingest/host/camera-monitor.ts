@@ -22,14 +22,14 @@ export class CameraMonitor {
   readonly #status: StatusTracker;
   readonly #gaps: GapDetector;
   readonly #loadMeter = new LoadMeter();
-  /** Drops of the present epoch, as of the newest report. */
+  /** Drops of the current epoch, as of the newest report. */
   #drops: FrameCounts['drops'] = {};
-  /** Frames of the present epoch that were too old when they reached the host. */
+  /** Frames of the current epoch that were too old when they reached the host. */
   #tooOld = 0;
   #share = 1;
   /** Frame interval. */
   #interval: Micros;
-  /** The present child has begun an epoch; before that its counts belong to none. */
+  /** The current child has begun an epoch; before that its counts belong to none. */
   #epochBegun = false;
   /** Suffix of the LIVE detail: the stream that an ONVIF device returned. */
   #streamDetail = '';
@@ -44,7 +44,7 @@ export class CameraMonitor {
     this.#gaps = new GapDetector(options.gapSeconds);
   }
 
-  /** Publishes the status where state or cause changed, and repeats it every `statusSeconds` until STOPPED. */
+  /** Publishes the status if state or cause changed, and repeats it every `statusSeconds` until STOPPED. */
   setState(state: CameraStatus['state'], cause: string, detail: string): void {
     if (state === 'STOPPED') clearInterval(this.#repeatTimer);
     else this.#repeatTimer ??= setInterval(() => this.#repeatStatus(), this.#options.statusSeconds * 1000);
@@ -56,13 +56,13 @@ export class CameraMonitor {
     this.#streamDetail = `; ${detail}`;
   }
 
-  recordEpoch(begin: Extract<ToHost, { type: 'epoch' }>): void {
-    // The last drops of the epoch before are published, as frames may have been dropped since its last status.
+  recordEpoch(epochStart: Extract<ToHost, { type: 'epoch' }>): void {
+    // Publishes the final drops of the previous epoch: frames may have been dropped since its last status.
     this.#closeEpoch();
     if (this.#status.state === 'LIVE') this.#publish(this.#status.status());
     this.#epochBegun = true;
-    this.#status.beginEpoch(begin);
-    this.setState('LIVE', begin.cause, `${describeVideo(begin)}${this.#streamDetail}`);
+    this.#status.beginEpoch(epochStart);
+    this.setState('LIVE', epochStart.cause, `${describeVideo(epochStart)}${this.#streamDetail}`);
   }
 
   recordReport(report: Extract<ToHost, { type: 'report' }>): void {
@@ -72,7 +72,7 @@ export class CameraMonitor {
     this.#loadMeter.report({ ...report, drops: this.#allDrops });
   }
 
-  /** Records a frame. False where it is older than `maxAgeSeconds`: its crops are to be dropped. */
+  /** Records a frame. False if it is older than `maxAgeSeconds`: its crops are to be dropped. */
   recordFrame(faces: FrameFaces): boolean {
     this.#status.recordFrame(faces);
     this.#interval = faces.interval;
@@ -101,7 +101,7 @@ export class CameraMonitor {
     this.setState('RECONNECTING', cause, detail);
   }
 
-  /** Sets the share of frames to analyse, 0…1; no smaller share is used than tracking needs. True where it changed. */
+  /** Sets the share of frames to analyse, 0…1; tracking's minimum share overrides a smaller one. True if it changed. */
   setShare(share: number): boolean {
     const changed = share !== this.#share;
     this.#share = share;

@@ -7,7 +7,7 @@ import { decoderRanks } from './decoders.ts';
 
 /** Time for a child to exit by itself after `stop`; then it gets SIGKILL. */
 const STOP_TIMEOUT_MS = 2_000;
-/** Environment variables that a camera child inherits; none of them holds a secret. */
+/** Environment variables that a camera process inherits; none of them holds a secret. */
 const INHERITED_ENV =
   /^(PATH|HOME|TMPDIR|LD_LIBRARY_PATH|XDG_CACHE_HOME|XDG_RUNTIME_DIR|GST_(?!PLUGIN_FEATURE_RANK).*|LIBVA_.*|CUDA_.*|NVIDIA_.*|SSL_CERT_.*)$/;
 const STDERR_TAIL_CHARS = 2_000;
@@ -27,7 +27,7 @@ interface ChildEvents {
   gone(exit: ChildExit): void;
 }
 
-/** One camera child process: spawn, IPC, the pipe of faces, signals. No policy. */
+/** One camera process: spawn, IPC, the pipe of faces, signals. No policy. */
 export class CameraProcess {
   readonly #child: ChildProcess;
   #killTimer: NodeJS.Timeout | undefined;
@@ -49,7 +49,7 @@ export class CameraProcess {
     let stderrTail = '';
     const exited = new Promise<[number | null, string | null]>((resolve) => {
       this.#child.once('exit', (code, signal) => resolve([code, signal]));
-      // EMFILE, EAGAIN and the like: the child has neither process id nor pipes.
+      // A spawn failure such as EMFILE or EAGAIN: the child has neither process id nor pipes.
       this.#child.once('error', (error) => {
         stderrTail += error.message;
         if (this.#child.pid === undefined) resolve([null, null]);
@@ -111,7 +111,7 @@ export class CameraProcess {
 /** `the camera process was killed by SIGKILL: …`, with the last line of its stderr. Unredacted. */
 export function describeExit({ signal, code, stderrTail }: ChildExit): string {
   const ended = code === null ? 'could not be started' : `ended with code ${code}`;
-  const how = signal ? `was killed by ${signal}` : ended;
-  const last = stderrTail.trim().split('\n').at(-1);
-  return `the camera process ${how}${last ? `: ${last}` : ''}`;
+  const outcome = signal ? `was killed by ${signal}` : ended;
+  const lastLine = stderrTail.trim().split('\n').at(-1);
+  return `the camera process ${outcome}${lastLine ? `: ${lastLine}` : ''}`;
 }

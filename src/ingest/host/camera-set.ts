@@ -9,7 +9,7 @@ import type { StopCause } from './camera-lifecycle.ts';
 import { Governor } from './governor.ts';
 import { CameraSupervisor, type SupervisorOptions } from './supervisor.ts';
 
-/** One camera of the set, free of credentials. */
+/** One camera of the set, without credentials. */
 export interface ListedCamera {
   readonly id: string;
   readonly url: string;
@@ -40,7 +40,7 @@ export class CameraSet {
   readonly #options: SupervisorOptions;
   readonly #events: CameraEvents;
   readonly #entries = new Map<string, Entry>();
-  /** One per camera id whose camera is being changed: changes of one camera run one after the other. */
+  /** One mutex per camera id that is being changed: changes of one camera run one after the other. */
   readonly #mutexes = new Map<string, Mutex>();
   /** Newest epoch of removed cameras: a camera that is added again numbers its epochs above. */
   readonly #lastEpochs = new Map<string, number>();
@@ -60,27 +60,27 @@ export class CameraSet {
     this.played.catch(() => {});
   }
 
-  /** Starts a camera, or restarts the one of this id where its options differ. Resolves when it was started. */
+  /** Starts a camera; restarts the one with this id if its options differ. Resolves once it was started. */
   add(camera: CameraOptions): Promise<CameraChange> {
     return this.#exclusively(camera.id, async () => {
-      const present = this.#entries.get(camera.id);
-      if (present && isDeepStrictEqual(present.camera, camera)) return 'unchanged';
-      const admitted = present !== undefined && present.supervisor.phase !== 'Refused';
-      if (present) await this.#stop(present, 'changed');
+      const existing = this.#entries.get(camera.id);
+      if (existing && isDeepStrictEqual(existing.camera, camera)) return 'unchanged';
+      const admitted = existing !== undefined && existing.supervisor.phase !== 'Refused';
+      if (existing) await this.#stop(existing, 'changed');
       this.#start(camera, admitted);
-      return present ? 'changed' : 'added';
+      return existing ? 'changed' : 'added';
     });
   }
 
   /**
-   * Resolves when the camera is stopped and its last epoch was processed; false where there is none of this id. Cause
+   * Resolves when the camera is stopped and its last epoch was processed; false if none has this id. Cause
    * `stopped`: another worker takes the camera over.
    */
   remove(id: string, cause: 'removed' | 'stopped' = 'removed'): Promise<boolean> {
     return this.#exclusively(id, async () => {
-      const present = this.#entries.get(id);
-      if (!present) return false;
-      await this.#stop(present, cause);
+      const entry = this.#entries.get(id);
+      if (!entry) return false;
+      await this.#stop(entry, cause);
       this.#entries.delete(id);
       this.#governor.remove(id);
       this.#settleIfPlayed();
@@ -110,7 +110,7 @@ export class CameraSet {
     );
   }
 
-  /** `admitted`: it replaces a camera that admission control let in. */
+  /** `admitted`: the camera replaces one that admission control has admitted. */
   #start(camera: CameraOptions, admitted: boolean): void {
     const lastEpoch = this.#lastEpochs.get(camera.id);
     const supervisor = new CameraSupervisor(
@@ -148,7 +148,7 @@ export class CameraSet {
     supervisor.start();
   }
 
-  /** First come, first served. */
+  /** Admits refused cameras while there is capacity, first come, first served. */
   #admitRefused(): void {
     for (const entry of this.#entries.values()) if (entry.supervisor.phase === 'Refused') this.#admit(entry);
   }
@@ -159,7 +159,7 @@ export class CameraSet {
     if (cause !== 'stopped') this.#lastEpochs.set(camera.id, supervisor.lastEpoch);
   }
 
-  /** Settles `played` where every camera is a file that has ended. `error`: one of them failed. */
+  /** Settles `played` if every camera is a file that has ended. `error`: one of them failed. */
   #settleIfPlayed(error?: Error): void {
     const entries = [...this.#entries.values()];
     if (error && !entries.some(({ camera }) => isLiveSource(camera.url))) this.#settled.reject(error);
@@ -178,8 +178,8 @@ export class CameraSet {
 }
 
 /**
- * Applies a changed config: cameras it dropped are removed, new and changed ones are added. Cameras that were added by
- * other means stay, and those whose config did not change are left as they are.
+ * Applies a config change: removes cameras that the config no longer lists, adds new ones and restarts changed ones.
+ * Cameras that were added by other means stay.
  */
 export async function applyCameras(
   cameras: CameraControl,

@@ -2,8 +2,8 @@ import type { FrameFaces } from '../../domain/face.ts';
 import type { CameraEvents } from './camera-events.ts';
 
 /**
- * Delivers one camera's frames and ends each epoch exactly once. Receivers report their own failures; a rejection
- * never ends the camera.
+ * Delivers one camera's frames and ends each epoch exactly once. Receivers report their own failures: a rejection
+ * never ends a live camera.
  */
 export class FrameDelivery {
   readonly #cameraId: string;
@@ -20,7 +20,7 @@ export class FrameDelivery {
 
   /**
    * Delivers the next frame. `isFresh`: false drops its crops but keeps its ended tracks, which count at any age.
-   * A file's promise resolves when the receiver has processed the frame, and rejects as it does.
+   * For a file the promise settles as the receiver's does; for a live source it resolves at once.
    */
   async deliver(faces: FrameFaces, isFresh: boolean): Promise<void> {
     if (this.#openEpoch !== null && this.#openEpoch !== faces.epoch) {

@@ -27,7 +27,7 @@ export class Governor {
   #cpuTimes = readCpuTimes();
 
   /**
-   * `hasBackpressure`: the stages after the cameras cannot keep up. `onCapacityFreed` is called whenever a refused
+   * `hasBackpressure`: true while the stages after the cameras cannot keep up. `onCapacityFreed` is called whenever a refused
    * camera may be admitted.
    */
   constructor(options: IngestOptions, hasBackpressure: () => boolean, onCapacityFreed: () => void) {
@@ -38,7 +38,7 @@ export class Governor {
     this.#timer.unref();
   }
 
-  /** Why one more camera is refused; null admits it. */
+  /** Returns why one more camera is refused; null admits it. */
   refusal(): string | null {
     return this.#admission.refusal([...this.#running.values()].map(({ coresNeeded }) => coresNeeded));
   }
@@ -74,7 +74,7 @@ export class Governor {
   }
 }
 
-/** Time of all processors since boot, in milliseconds. */
+/** CPU time of all processors since boot, in milliseconds. */
 function readCpuTimes(): { busy: number; all: number } {
   let [busy, all] = [0, 0];
   for (const { times } of cpus()) {

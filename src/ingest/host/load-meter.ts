@@ -6,7 +6,7 @@ import type { Load } from './shedding-policy.ts';
 const TOO_SLOW_CAUSES = ['reader_slow', 'analysis_slow', 'host_slow', 'too_old'] as const;
 /** Bound on the ages kept between two samples. */
 const MAX_AGES = 500;
-/** Sampling intervals over which the processor time is measured. */
+/** Sampling intervals over which the CPU time is measured. */
 const WINDOW_SAMPLES = 5;
 /** Linux: sysconf(_SC_CLK_TCK). */
 const TICKS_PER_SECOND = 100;
@@ -21,9 +21,9 @@ interface Sample {
   readonly due: number;
 }
 
-/** Measures one camera's load: frames analysed and lost, their age, and the processor time of its child. */
+/** Measures one camera's load: frames analysed and lost, their age, and the CPU time of its child. */
 export class LoadMeter {
-  /** The newest report of the present epoch. */
+  /** The newest report of the current epoch. */
   #counts: FrameCounts | null = null;
   /** Totals over all epochs. */
   #analysed = 0;
@@ -31,7 +31,8 @@ export class LoadMeter {
   #shed = 0;
   /** Milliseconds, since the last sample. */
   #ages: number[] = [];
-  #lastSample = { analysed: 0, slow: 0 };
+  /** Totals at the last sample. */
+  #sampledTotals = { analysed: 0, slow: 0 };
   #samples: Sample[] = [];
 
   /** `counts`: since the epoch began. Fewer decoded frames than before mean a new epoch. */
@@ -48,7 +49,7 @@ export class LoadMeter {
     if (this.#ages.length < MAX_AGES) this.#ages.push(ageMs);
   }
 
-  /** The child is gone: its counts and processor time end. */
+  /** The child is gone: its counts and CPU time end. */
   reset(): void {
     this.#counts = null;
     this.#samples = [];
@@ -56,9 +57,9 @@ export class LoadMeter {
 
   /** The load since the last call. `now`: monotonic milliseconds. `pid`: the child to measure, if any. */
   sample(now: number, pid: number | undefined): Load {
-    const analysed = this.#analysed - this.#lastSample.analysed;
-    const slow = this.#slow - this.#lastSample.slow;
-    this.#lastSample = { analysed: this.#analysed, slow: this.#slow };
+    const analysed = this.#analysed - this.#sampledTotals.analysed;
+    const slow = this.#slow - this.#sampledTotals.slow;
+    this.#sampledTotals = { analysed: this.#analysed, slow: this.#slow };
     const ages = this.#ages.sort((a, b) => a - b);
     this.#ages = [];
     const cpuSeconds = pid === undefined ? null : readCpuSeconds(pid);
@@ -88,7 +89,7 @@ function tooSlowDrops({ drops }: FrameCounts): number {
   return TOO_SLOW_CAUSES.reduce((sum, cause) => sum + (drops[cause] ?? 0), 0);
 }
 
-/** Processor time of a process since its start (proc(5): utime + stime); null where it cannot be read. */
+/** CPU time of a process since its start (proc(5): utime + stime); null if it cannot be read. */
 function readCpuSeconds(pid: number): number | null {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')

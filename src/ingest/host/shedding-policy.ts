@@ -8,7 +8,7 @@ export interface Load {
 
 /** Load of the machine. */
 interface HostLoad {
-  /** Share of all processors' time in use, 0…1. */
+  /** CPU utilisation of all processors, 0…1. */
   readonly cpuBusy: number;
   /** The stages after the cameras cannot keep up. */
   readonly backpressure: boolean;
@@ -17,26 +17,26 @@ interface HostLoad {
 /** Shares of the frames that are analysed, by level of shedding. */
 export const SHARES = [1, 3 / 4, 1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8] as const;
 
-/** Above either of these the load is high. */
+/** The load is high if either value is exceeded. */
 const HIGH_LOAD = { lost: 0.1, ageMs: 1_000 };
-/** Up to both of these the load is low. */
+/** The load is low if neither value is exceeded. */
 const LOW_LOAD = { lost: 0.02, ageMs: 400 };
-/** Consecutive updates with high load before a step down; a single spike sheds nothing. */
+/** Consecutive updates with high load before the level rises: a single spike sheds nothing. */
 const HIGH_UPDATES = 2;
-/** From this share of processor time on, one overloaded camera means an overloaded machine. */
+/** CPU utilisation from which on one overloaded camera means an overloaded machine. */
 const SATURATED_CPU = 0.95;
-/** How long the load must be low before a step up; every failed step up doubles it. */
-const STEP_UP_AFTER_MS = 15_000;
-const MAX_STEP_UP_AFTER_MS = 300_000;
-/** High load within this time after a step up means that the step up failed. */
-const STEP_UP_FAILED_MS = 30_000;
+/** How long the load must be low before the level falls by one (recovery); each failed recovery doubles it. */
+const RECOVER_AFTER_MS = 15_000;
+const MAX_RECOVER_AFTER_MS = 300_000;
+/** A recovery failed if the load is high within this time after it. */
+const RECOVERY_FAILED_MS = 30_000;
 
 type LoadGrade = 'high' | 'moderate' | 'low';
 
 /**
  * Load shedding: decides which share of each camera's frames is analysed. When the machine is overloaded, all cameras
- * step down together, so that none starves. A camera that overloads only its own process steps down alone. Pure: time
- * and loads are passed in.
+ * shed frames together, so that none starves. A camera that overloads only its own process sheds alone. Pure: time and
+ * loads are passed in.
  */
 export class SheddingPolicy {
   readonly #hostLevel = new LoadLevel();
@@ -63,13 +63,13 @@ export class SheddingPolicy {
   }
 }
 
-/** A level of shedding, an index of SHARES, with hysteresis: it rises quickly and falls slowly. */
+/** Level of shedding with hysteresis: an index of SHARES, 0 sheds nothing. It rises quickly and falls slowly. */
 class LoadLevel {
   level = 0;
   #highUpdates = 0;
   #lowSince: number | null = null;
-  #steppedUpAt = Number.NEGATIVE_INFINITY;
-  #stepUpAfterMs = STEP_UP_AFTER_MS;
+  #recoveredAt = Number.NEGATIVE_INFINITY;
+  #recoverAfterMs = RECOVER_AFTER_MS;
 
   update(now: number, grade: LoadGrade): void {
     if (grade === 'low') this.#updateLow(now);
@@ -81,18 +81,18 @@ class LoadLevel {
     this.#highUpdates = 0;
     if (this.level === SHARES.length - 1) return;
     this.level += 1;
-    if (now - this.#steppedUpAt < STEP_UP_FAILED_MS)
-      this.#stepUpAfterMs = Math.min(2 * this.#stepUpAfterMs, MAX_STEP_UP_AFTER_MS);
+    if (now - this.#recoveredAt < RECOVERY_FAILED_MS)
+      this.#recoverAfterMs = Math.min(2 * this.#recoverAfterMs, MAX_RECOVER_AFTER_MS);
   }
 
   #updateLow(now: number): void {
     this.#highUpdates = 0;
     this.#lowSince ??= now;
     const lowForMs = now - this.#lowSince;
-    if (this.level === 0 && lowForMs >= MAX_STEP_UP_AFTER_MS) this.#stepUpAfterMs = STEP_UP_AFTER_MS;
-    if (this.level === 0 || lowForMs < this.#stepUpAfterMs) return;
+    if (this.level === 0 && lowForMs >= MAX_RECOVER_AFTER_MS) this.#recoverAfterMs = RECOVER_AFTER_MS;
+    if (this.level === 0 || lowForMs < this.#recoverAfterMs) return;
     this.level -= 1;
-    this.#steppedUpAt = this.#lowSince = now;
+    this.#recoveredAt = this.#lowSince = now;
   }
 }
 

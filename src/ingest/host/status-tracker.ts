@@ -3,7 +3,7 @@ import type { FrameStamp, Micros } from '../../domain/frame.ts';
 import type { Gap } from '../../domain/gap.ts';
 import type { ClockReport, ToHost } from '../protocol/messages.ts';
 
-type VideoFormat = Pick<Extract<ToHost, { type: 'epoch' }>, 'epoch' | 'width' | 'height' | 'codec'>;
+type EpochVideo = Pick<Extract<ToHost, { type: 'epoch' }>, 'epoch' | 'width' | 'height' | 'codec'>;
 
 /** Suffix of the LIVE detail while frames are shed. */
 const SHEDDING_NOTE = '; fewer frames are analysed, as this machine is overloaded';
@@ -20,7 +20,7 @@ export class StatusTracker {
   /** Unix milliseconds. */
   #since: number;
   #restarts = 0;
-  #video: VideoFormat | null = null;
+  #video: EpochVideo | null = null;
   #drops: Readonly<Record<string, number>> = {};
   /** Frames since `#rateSince` (Unix milliseconds), over which the rate is measured. */
   #frames = 0;
@@ -53,7 +53,7 @@ export class StatusTracker {
     return this.#video?.epoch ?? null;
   }
 
-  /** True where state or cause changed, or it is the first state. */
+  /** True if state or cause changed, or it is the first state. */
   setState(state: CameraState, cause: string, detail: string): boolean {
     const changed = state !== this.#state || cause !== this.#cause || this.#detail === '';
     const first = this.#detail === '';
@@ -76,7 +76,7 @@ export class StatusTracker {
     this.#restarts += 1;
   }
 
-  beginEpoch(video: VideoFormat): void {
+  beginEpoch(video: EpochVideo): void {
     this.#video = video;
     this.#drops = {};
   }
@@ -89,7 +89,7 @@ export class StatusTracker {
     this.#clock = { clockErrorMs, driftPpm };
   }
 
-  /** Sets the share of frames that is analysed, 0…1. True where it changed. */
+  /** Sets the share of frames that is analysed, 0…1. True if it changed. */
   setShare(share: number): boolean {
     const changed = share !== this.#share;
     this.#share = share;
@@ -142,7 +142,7 @@ export class StatusTracker {
   }
 }
 
-/** `1920×1080 h264, timed by the camera’s clock (the camera's is 12 ms behind)`. */
+/** `1920×1080 h264, timed by the camera’s clock (camera clock 12 ms behind host clock)`. */
 export function describeVideo({
   width,
   height,
@@ -152,9 +152,10 @@ export function describeVideo({
 }: Extract<ToHost, { type: 'epoch' }>): string {
   const picture = `${width}×${height} ${codec ?? 'video'}`;
   if (clockSource === 'file') return picture;
+  const clock = clockSource === 'rtcp' ? 'the camera’s clock' : 'arrival';
   const error =
     clockErrorMs === null
       ? ''
-      : ` (the camera's is ${Math.abs(clockErrorMs)} ms ${clockErrorMs < 0 ? 'behind' : 'ahead'})`;
-  return `${picture}, timed by ${clockSource === 'rtcp' ? 'the camera’s clock' : 'arrival'}${error}`;
+      : ` (camera clock ${Math.abs(clockErrorMs)} ms ${clockErrorMs < 0 ? 'behind' : 'ahead of'} host clock)`;
+  return `${picture}, timed by ${clock}${error}`;
 }

@@ -32,19 +32,19 @@ import { CHECK_MS, isWatched, Watchdog } from './watchdog.ts';
 export interface SupervisorOptions {
   readonly ingest: IngestOptions;
   readonly detect: DetectOptions;
-  /** The program of the camera child. */
+  /** The program of the camera process. */
   readonly entry?: string;
-  /** New epochs are numbered above this one, the last of an earlier camera of this id. */
+  /** Last epoch of an earlier camera with this id; new epochs are numbered above it. */
   readonly lastEpoch?: number;
-  /** True throws on an event that the lifecycle holds impossible, for tests; otherwise it is logged and ignored. */
+  /** For tests: throws on an impossible event, which otherwise is logged and ignored. */
   readonly strict?: boolean;
 }
 
 const ENTRY = fileURLToPath(new URL('../child/main.ts', import.meta.url));
 
 /**
- * Runs one camera: starts its child process, restarts it with backoff, and publishes its status. What happens when is
- * decided by the transition table of `camera-lifecycle.ts`; this class executes the effects.
+ * Runs one camera: starts its child process, restarts it with backoff, and publishes its status. The transition table
+ * of `camera-lifecycle.ts` decides what each event does; this class executes the effects.
  */
 export class CameraSupervisor implements GovernedCamera {
   /**
@@ -100,7 +100,7 @@ export class CameraSupervisor implements GovernedCamera {
     return this.#lifecycle.phase;
   }
 
-  /** True once a file was played to its end or failed; false where the camera was stopped. */
+  /** True once a file was played to its end or failed; false if the camera was stopped. */
   get hasEnded(): boolean {
     return this.phase === 'Stopped' && this.#lifecycle.stopCause === null;
   }
@@ -176,9 +176,9 @@ export class CameraSupervisor implements GovernedCamera {
     },
     recordResolved: (event) => this.#monitor.recordResolved(payload(event, 'resolved').detail),
     recordEpoch: (event) => {
-      const begin = payload(event, 'epoch');
-      this.#lastEpoch = begin.epoch;
-      this.#monitor.recordEpoch(begin);
+      const epochStart = payload(event, 'epoch');
+      this.#lastEpoch = epochStart.epoch;
+      this.#monitor.recordEpoch(epochStart);
     },
     recordReport: (event) => {
       const report = payload(event, 'report');
@@ -187,11 +187,11 @@ export class CameraSupervisor implements GovernedCamera {
     },
     resetBackoff: () => this.#restartPolicy.succeeded(),
     scheduleRetry: () => {
-      const wait = this.#restartPolicy.nextDelay(
+      const delayMs = this.#restartPolicy.nextDelay(
         performance.now(),
         this.#failure.code === 'CAMERA_UNAUTHORIZED',
       );
-      this.#retryTimer = setTimeout(() => this.#dispatch({ type: 'retryDue' }), wait);
+      this.#retryTimer = setTimeout(() => this.#dispatch({ type: 'retryDue' }), delayMs);
     },
     cancelRetry: () => clearTimeout(this.#retryTimer),
     endEpoch: () => void this.#delivery.endEpoch(),
@@ -218,7 +218,7 @@ export class CameraSupervisor implements GovernedCamera {
     settleWithFailure: () => this.#settled.reject(this.#failure),
   };
 
-  /** The lifecycle has one wherever an effect needs it. */
+  /** Set whenever an effect needs it. */
   get #failure(): AustreamError {
     return this.#lifecycle.failure!;
   }
@@ -284,7 +284,7 @@ export class CameraSupervisor implements GovernedCamera {
   }
 }
 
-/** The event as the type that triggers the effect. */
+/** Narrows the event to the type that triggers the effect. */
 function payload<T extends CameraEventType>(event: CameraEvent, type: T): Extract<CameraEvent, { type: T }> {
   if (event.type !== type) throw new TypeError(`the effect needs the event ${type}, not ${event.type}`);
   return event as Extract<CameraEvent, { type: T }>;

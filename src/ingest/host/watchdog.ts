@@ -37,7 +37,7 @@ export class Watchdog {
   #heartbeatAt: number;
   #progressAt: number;
   #checkedAt: number;
-  /** Frames decoded in the present epoch. */
+  /** Frames decoded in the current epoch. */
   #decoded = 0;
   /** Resident memory of the child, in bytes. */
   #rss = 0;
@@ -58,7 +58,7 @@ export class Watchdog {
     this.#decoded = 0;
   }
 
-  /** `decoded`: frames of the present epoch. `rss`: bytes. */
+  /** `decoded`: frames of the current epoch. `rss`: bytes. */
   report(now: number, decoded: number, rss: number): void {
     this.#heartbeatAt = now;
     if (decoded > this.#decoded) this.#progressAt = now;
@@ -66,7 +66,7 @@ export class Watchdog {
     this.#rss = rss;
   }
 
-  /** Call it every `CHECK_MS`. Null while all is well, and after a late check: timers run before messages are read. */
+  /** Call it every `CHECK_MS`. Null while the child is healthy, and after a late check: timers run before messages are read. */
   check(now: number, phase: WatchedPhase): Verdict | null {
     const late = now - this.#checkedAt > LATE_MS;
     this.#checkedAt = now;
@@ -84,17 +84,17 @@ export class Watchdog {
         code: 'CAMERA_PROCESS_DIED',
         message: `the camera process uses ${megabytes} MB, more than ingest.childMemoryMb`,
       };
-    // A file makes progress as fast as its reader does, which may be slow.
+    // A file progresses only as fast as its reader, which may be slow.
     if (!this.#isLive) return null;
     if (phase === 'Connecting' && sinceProgress > connectSeconds * 1000)
       return { code: 'CAMERA_UNREACHABLE', message: `the camera does not answer within ${connectSeconds} s` };
     if (phase === 'Connected' && sinceProgress > connectSeconds * 1000)
       return {
         code: 'CAMERA_NO_VIDEO',
-        message: `connected, but no picture came within ${connectSeconds} s`,
+        message: `connected, but no frame within ${connectSeconds} s`,
       };
     if (phase === 'Live' && sinceProgress > stallSeconds * 1000)
-      return { code: 'CAMERA_STALLED', message: `no picture for ${stallSeconds} s` };
+      return { code: 'CAMERA_STALLED', message: `no frame for ${stallSeconds} s` };
     return null;
   }
 }

@@ -4,12 +4,12 @@ import type { ClockSource, Micros } from '../../domain/frame.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { IngestOptions } from '../options.ts';
 
-/** File descriptor of the camera child's pipe to the host (`wire.ts`). */
+/** File descriptor of the camera process's pipe to the host (`wire.ts`). */
 export const FACES_FD = 4;
 /** Interval of the child's reports, which are also its heartbeat. */
 export const REPORT_MS = 500;
 
-/** From the host to a camera child, over IPC. */
+/** From the host to a camera process, over IPC. */
 export type ToChild =
   /** The first message, sent once. The camera's credentials are sent here and nowhere else. */
   | {
@@ -17,7 +17,7 @@ export type ToChild =
       readonly camera: CameraOptions;
       readonly ingest: IngestOptions;
       readonly detect: DetectOptions;
-      /** Epoch numbers of this run lie above. */
+      /** Epochs of this run are numbered above this one. */
       readonly lastEpoch: number;
     }
   /** The host has processed one frame of the pipe: the child gets its credit back (`send-queue.ts`). */
@@ -46,7 +46,7 @@ export interface ClockReport {
   readonly driftPpm: number | null;
 }
 
-/** From a camera child to the host, over IPC. Faces are sent over the pipe (`wire.ts`). */
+/** From a camera process to the host, over IPC. Faces are sent over the pipe (`wire.ts`). */
 export type ToHost =
   /** The detector is loaded and the camera is being opened; for an ONVIF camera sent again once its stream is known. */
   | { readonly type: 'opening' }

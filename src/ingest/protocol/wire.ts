@@ -1,7 +1,7 @@
 import { CROP_BYTES, type FaceCrop, type FrameFaces } from '../../domain/face.ts';
 
 /**
- * Wire format of the pipe from a camera child to its host. One message per frame:
+ * Wire format of the pipe from a camera process to its host. One message per frame:
  *
  *   "AUF1" · u32 length of the JSON · u32 number of crops · JSON (FrameFaces without pixels) · crops
  *
@@ -13,7 +13,7 @@ const HEADER_BYTES = 12;
 const MAX_JSON_BYTES = 1 << 20;
 const MAX_CROPS = 1 << 10;
 
-/** Throws RangeError where a crop is not `CROP_BYTES` long. */
+/** Throws RangeError if a crop is not `CROP_BYTES` long. */
 export function encodeFaces(faces: FrameFaces): Buffer {
   const stamps = faces.crops.map(({ pixels, ...stamp }) => stamp);
   const json = Buffer.from(JSON.stringify({ ...faces, crops: stamps }));

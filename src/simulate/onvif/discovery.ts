@@ -22,7 +22,7 @@ export class DiscoveryResponder {
     socket.on('message', (message, sender) => void this.#onProbe(message, sender).catch(() => {}));
   }
 
-  /** Throws PORT_IN_USE where another program does not share the port. */
+  /** Throws PORT_IN_USE if another program does not share the port. */
   static start(host: string, devices: readonly OnvifDevice[]): Promise<DiscoveryResponder> {
     const socket = createSocket({ type: 'udp4', reuseAddr: true });
     return new Promise((resolve, reject) => {

@@ -21,7 +21,7 @@ export interface DeviceState {
   readonly profiles: readonly SimulatedProfile[];
   /** Whether it has the newer media service (media2), the only one with H.265. */
   readonly media2: boolean;
-  /** Unix milliseconds by its own clock; null where it does not report its time. */
+  /** Unix milliseconds by its own clock; null if it does not report its time. */
   readonly time: number | null;
 }
 

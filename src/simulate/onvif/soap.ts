@@ -44,7 +44,7 @@ export async function parseRequest(text: string): Promise<SoapRequest> {
   };
 }
 
-/** The descendant at a path of local names; undefined where there is none. */
+/** The descendant at a path of local names; undefined if there is none. */
 export function child(element: Xml, ...path: readonly string[]): Xml {
   return path.reduce<Xml>(
     (parent, name) =>
@@ -53,7 +53,7 @@ export function child(element: Xml, ...path: readonly string[]): Xml {
   );
 }
 
-/** The text of an element, with or without attributes; empty where there is none. */
+/** The text of an element, with or without attributes; empty if there is none. */
 export function textOf(element: Xml): string {
   const text = typeof element === 'object' ? child(element, '_') : element;
   return typeof text === 'string' ? text.trim() : '';

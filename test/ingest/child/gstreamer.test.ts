@@ -25,7 +25,7 @@ test('reading a property of a running element leaks no memory', async () => {
       return process.memoryUsage.rss();
     };
     const before = await rssAfter(5_000);
-    // Without the patch of bin/setup each read leaks more than a kilobyte. A camera child reads for months.
+    // Without the patch of bin/setup each read leaks more than a kilobyte. A camera process reads for months.
     expect(((await rssAfter(20_000)) - before) / 20_000).toBeLessThan(300);
   } finally {
     pipeline.stop();

@@ -26,7 +26,7 @@ test('the minimum share is admitted in any case', () => {
   expect(admitted(shedder, 12, 1 / 4)).toEqual([3, 7, 11]);
 });
 
-test('admitted frames are evenly sshedderd over a long run', () => {
+test('admitted frames are evenly spread over a long run', () => {
   for (const share of [1, 3 / 4, 1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8]) {
     const shedder = new LoadShedder();
     shedder.share = share;

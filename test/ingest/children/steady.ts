@@ -7,7 +7,7 @@ import {
 } from '../../../src/ingest/protocol/messages.ts';
 import { encodeFaces } from '../../../src/ingest/protocol/wire.ts';
 
-// A fake camera child that never ends: sends two epochs of one frame each, then only reports with rising counts.
+// A fake camera process that never ends: sends two epochs of one frame each, then only reports with rising counts.
 const pipe = new Socket({ fd: FACES_FD, readable: false, writable: true });
 const send = (message: ToHost) => process.send!(message);
 

@@ -8,7 +8,7 @@ test('cameras are admitted while all of them fit into the CPU budget', () => {
   const admission = budgeted(2, 4);
   expect(admission.refusal(running(15, 0.5))).toBeNull();
   expect(admission.refusal(running(16, 0.5))).toBe(
-    '16 running cameras need 8.0 cores for every frame, one more about 0.5, and that is more than 8.0 (ingest.cpuBudget 2 × 4 cores)',
+    '16 running cameras need 8.0 cores to analyse every frame, one more about 0.5; the limit is 8.0 (ingest.cpuBudget 2 × 4 cores)',
   );
 });
 
@@ -24,5 +24,5 @@ test('the first camera is always admitted, and maxCameras overrides the measurem
   expect(budgeted(0.1, 1).refusal([])).toBeNull();
   const fixed = new Admission({ maxCameras: 3, cpuBudget: 0.1 }, 1);
   expect(fixed.refusal(running(2, 9))).toBeNull();
-  expect(fixed.refusal(running(3, 0.01))).toBe('3 cameras run already, as many as ingest.maxCameras allows');
+  expect(fixed.refusal(running(3, 0.01))).toBe('3 cameras are running, the maximum by ingest.maxCameras');
 });

@@ -41,7 +41,7 @@ describe.concurrent('the governor', { timeout: 180_000 }, () => {
     expect(Math.min(...steps)).toBeGreaterThanOrEqual(3);
   });
 
-  test('steps all cameras down together under backpressure, and up again afterwards', async (context) => {
+  test('sheds frames of all cameras alike under backpressure, and recovers afterwards', async (context) => {
     let backpressure = false;
     const watched = watch(context, {}, 'plain', () => backpressure);
     const light = { analysisFps: 8 };
@@ -66,7 +66,7 @@ describe.concurrent('the governor', { timeout: 180_000 }, () => {
       state: 'REFUSED',
       previous: null,
       cause: 'CAMERA_TOO_MANY',
-      detail: '1 cameras run already, as many as ingest.maxCameras allows',
+      detail: '1 cameras are running, the maximum by ingest.maxCameras',
     });
     await watched.frames('a', 5);
     expect(await watched.set.add(camera('a', simulator.urls[0]!, { analysisFps: 5 }))).toBe('changed');

@@ -58,7 +58,7 @@ describe('frames are shed', () => {
   });
 });
 
-describe('steps up', () => {
+describe('recovery steps', () => {
   test('follow a period of low load, one by one', () => {
     const simulation = new Simulation();
     simulation.for(8, { a: HIGH });
@@ -75,8 +75,8 @@ describe('steps up', () => {
 
   test('that fail are tried less and less often, and soon again after a long period of low load', () => {
     const simulation = new Simulation();
-    /** Steps up on a machine with capacity for half of the frames. */
-    const stepsUp = (seconds: number) => {
+    /** Number of recovery steps on a machine with capacity for half of the frames. */
+    const recoveries = (seconds: number) => {
       let [count, share] = [0, 1];
       for (let second = 0; second < seconds; second += 2) {
         const next = simulation.for(2, { a: share > 1 / 2 ? HIGH : LOW }).a!;
@@ -85,7 +85,7 @@ describe('steps up', () => {
       }
       return count;
     };
-    const [first, second] = [stepsUp(600), stepsUp(600)];
+    const [first, second] = [recoveries(600), recoveries(600)];
     expect(first).toBeGreaterThan(3);
     expect(second).toBeLessThanOrEqual(2);
     simulation.for(1_000, { a: LOW });
@@ -107,7 +107,7 @@ test('a removed camera starts without shedding when it comes back', () => {
   expect(simulation.for(2, { a: LOW, b: LOW, c: LOW })).toEqual({ a: 1, b: 1, c: 1 });
 });
 
-test('for any loads, shares are of SHARES and move by at most one level per update', () => {
+test('for any loads, each share is one of SHARES and moves by at most one level per update', () => {
   const load = fc.record({
     lost: fc.double({ min: 0, max: 1, noNaN: true }),
     ageMs: fc.option(fc.nat(5_000)),

@@ -25,7 +25,7 @@ test('a camera gets time to start, to connect, and between frames', () => {
   expect(checkOnTime(watchdog, 79_400, 'Live')).toBeNull();
   expect(checkOnTime(watchdog, 79_600, 'Live')).toMatchObject({
     code: 'CAMERA_STALLED',
-    message: 'no picture for 5 s',
+    message: 'no frame for 5 s',
   });
   watchdog.report(79_700, 11, MB);
   expect(checkOnTime(watchdog, 79_800, 'Live')).toBeNull();
@@ -41,7 +41,7 @@ test('a new epoch counts its decoded frames from zero', () => {
   expect(checkOnTime(watchdog, 9_600, 'Live')).toMatchObject({ code: 'CAMERA_STALLED' });
 });
 
-test('a child that sends no heartbeat, or does not start, hangs', () => {
+test('a child that sends no heartbeat, or does not start, has died', () => {
   const starting = new Watchdog(options, true, 0);
   expect(checkOnTime(starting, 61_000, 'Starting')).toMatchObject({ code: 'CAMERA_PROCESS_DIED' });
   const file = new Watchdog(options, false, 0);
@@ -50,7 +50,7 @@ test('a child that sends no heartbeat, or does not start, hangs', () => {
   expect(checkOnTime(file, 11_000, 'Connecting')).toMatchObject({ code: 'CAMERA_PROCESS_DIED' });
 });
 
-test('a host that was blocked reads the waiting messages before it judges', () => {
+test('a host that was blocked reads the pending messages before the watchdog judges', () => {
   const [living, stalled] = [new Watchdog(options, true, 0), new Watchdog(options, true, 0)];
   for (const watchdog of [living, stalled]) {
     watchdog.progress(0);

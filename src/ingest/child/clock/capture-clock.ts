@@ -6,7 +6,7 @@ const SAMPLES = 5;
 const ARRIVAL_WINDOW: Micros = 10_000_000;
 /** Arrival times are corrected by at most this fraction of the elapsed time: a rate, never a jump. */
 const SLEW = 0.005;
-/** A camera's clock that deviates by more than this from its course was set. */
+/** A reading of the camera's clock that differs by more than this is a step: the clock was set. */
 const STEP: Micros = 500_000;
 
 export interface CaptureTime {
@@ -28,13 +28,13 @@ export class CaptureClock {
   #outliers: Micros[] = [];
   /** Unix microseconds at running time 0, by the camera's clock. */
   #cameraZero: Micros | null = null;
-  /** Lowest age of a frame when it is received, by the camera's clock; includes the clock error. */
+  /** Lowest age of a frame on arrival, by the camera's clock; includes the clock error. */
   #minimumAge = Number.POSITIVE_INFINITY;
   #generation = 0;
   #windowEnd: Micros | null = null;
-  /** Of the current window, relative to `#arrivalZero`. */
+  /** Fastest arrival of the current window, relative to `#arrivalZero`. */
   #fastestArrival = Number.POSITIVE_INFINITY;
-  /** Still to be added to `#arrivalZero`. */
+  /** The part of the correction of `#arrivalZero` that is not applied yet. */
   #correction: Micros = 0;
   #lastPts: Micros | null = null;
 
@@ -60,7 +60,7 @@ export class CaptureClock {
 
   /**
    * Clock used for capture times minus host clock, for measuring drift. With `arrival` the clock is the stream's PTS,
-   * and only changes of this value have a meaning.
+   * and only changes of this value are meaningful.
    */
   get aheadOfHost(): Micros {
     return this.source === 'rtcp' ? this.error! : -this.#arrivalZero;
@@ -76,7 +76,7 @@ export class CaptureClock {
     return Math.min(byArrival, receivedAt - pts - this.#cameraZero - this.#minimumAge);
   }
 
-  /** This host's clock was set by `step` (back: negative). */
+  /** This host's clock was set; a negative `step` set it back. */
   hostClockStepped(step: Micros): void {
     this.#arrivalZero += step;
     this.#minimumAge += step;
@@ -91,7 +91,7 @@ export class CaptureClock {
   /**
    * Observes the arrival of a frame. Running times begin with the first packet, which may be early or late, and follow
    * the camera's crystal; the fastest arrival of each window steers arrival times back to this host's clock. A capture
-   * time is never later than the frame's arrival, not even where a server begins with a burst of older frames.
+   * time is never later than the frame's arrival, even if a server begins with a burst of older frames.
    */
   observeArrival(pts: Micros, receivedAt: Micros): void {
     if (receivedAt - pts < this.#arrivalZero) {

@@ -9,14 +9,14 @@ import { readUnixAtZero } from './rtcp-reader.ts';
 
 /** How often the camera's clock is read. */
 const POLL_MS = 200;
-/** Frames must be late for this long to count as lagging; a single hiccup does not. */
+/** Frames must be late for this long to count as lagging: a single delay does not. */
 const LAGGING_MS = 3_000;
-/** The system clock was set where it moves by more than this against the monotonic clock. */
+/** The system clock was set if it moves by more than this against the monotonic clock. */
 const HOST_STEP_MS = 500;
 /** Both clocks can be compared only if they were read within this time. */
 const READ_TOGETHER_MS = 10;
 
-/** The clock of a live camera: by arrival, or by its RTCP sender reports; follows this host's clock when that is set. */
+/** Capture times of a live camera: by arrival, or by its RTCP sender reports. Follows steps of this host's clock. */
 export class LiveClock implements FrameClock {
   readonly firstPts = 0;
   readonly #pipeline: Pick<PipelineElements, 'property'>;
@@ -74,7 +74,7 @@ export class LiveClock implements FrameClock {
     this.#drift = new Drift();
   }
 
-  /** Moves arrival times with this host's clock where that was set; true where it was. */
+  /** Shifts arrival times if this host's clock was set; true if it was. */
   #followHostClock(): boolean {
     const monotonic = performance.now();
     const offset = Date.now() - monotonic;

@@ -2,12 +2,12 @@ import type { Micros } from '../../../domain/frame.ts';
 import { findDepayloader, type PipelineElements, RTP_PROBE } from '../pipeline-elements.ts';
 import { parsePacket, parseSessionStats, unixAtZero } from './rtcp.ts';
 
-/** Most RTP sessions (video, audio, metadata) of one RTSP stream that are searched for the report. */
+/** Maximum number of RTP sessions (video, audio, metadata) of a stream that are searched for the report. */
 const MAX_SESSIONS = 4;
 
 /**
  * Reads the newest sender report and the newest packet from a running pipeline. Returns Unix microseconds at running
- * time 0 by the camera's clock; null before the first report, without RTP, and where a packet arrived meanwhile.
+ * time 0 by the camera's clock; null before the first report, without RTP, or if a packet arrived meanwhile.
  */
 export function readUnixAtZero(pipeline: Pick<PipelineElements, 'property'>): Micros | null {
   const text = (element: string, property: string) => String(pipeline.property(element, property) ?? '');

@@ -46,7 +46,7 @@ export function parseSessionStats(stats: string): SenderReport[] {
 
 /**
  * Parses the newest packet's times from the depayloader's statistics and the probe's last message before and after
- * those were read. Null before the first packet, and where another packet arrived in between.
+ * those were read. Null before the first packet, or if another packet arrived in between.
  */
 export function parsePacket(probeBefore: string, depayStats: string, probeAfter: string): PacketTime | null {
   const clockRate = parseField(depayStats, 'clock_rate');
@@ -57,7 +57,7 @@ export function parsePacket(probeBefore: string, depayStats: string, probeAfter:
   return { clockRate, rtp, pts: (hours! * 3600 + minutes! * 60 + seconds!) * 1e6 + nanos! / 1000 };
 }
 
-/** Unix microseconds at running time 0, by the camera's clock; null where no report belongs to the packet. */
+/** Unix microseconds at running time 0, by the camera's clock; null if no report belongs to the packet. */
 export function unixAtZero(packet: PacketTime, reports: readonly SenderReport[]): number | null {
   for (const report of reports) {
     if (report.clockRate !== packet.clockRate || report.ntp === 0n) continue;
