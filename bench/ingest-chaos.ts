@@ -33,4 +33,4 @@ console.log(
     rssSlopeMbPerMinute: Math.round(slope(sizes) * 10) / 10,
   }),
 );
-process.exit(result.violations.length > 0 || result.slowestReturn > MAX_RECOVERY_SECONDS ? 1 : 0);
+process.exit(result.violations.length > 0 || result.slowestRecovery > MAX_RECOVERY_SECONDS ? 1 : 0);

@@ -1,9 +1,9 @@
 /**
- * CPU of one camera process at 1080p25 with one face, as a ratio to gst-launch-1.0 decoding the same stream to a fakesink.
- * Both run alternately for the same time, with the camera simulator running.
+ * CPU of one camera process at 1080p25 with one face, as a ratio to gst-launch-1.0 decoding the same stream to a
+ * fakesink. Both run alternately for the same time, with the camera simulator running.
  *
- * On an overloaded machine a camera process analyses fewer frames. The cost of detection is therefore measured per analysed
- * frame and extrapolated to a stream of which every frame is analysed.
+ * On an overloaded machine a camera process analyses fewer frames. The cost of detection is therefore measured per
+ * analysed frame and extrapolated to all frames.
  *
  *   node bench/ingest.ts [rounds] [seconds]
  */

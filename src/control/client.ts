@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { AustreamError } from '../errors.ts';
 import type { ControlRequest, ControlResponse, ControlResults } from './protocol.ts';
 
-/** Time without any byte of the response. The server sends keep-alives while it applies a change. */
+/** Timeout without any byte from the server, which sends keep-alives while it applies a change. */
 const SILENCE_TIMEOUT_MS = 30_000;
 
 /** Sends one request to the austream that listens at a socket. Throws CONTROL_UNREACHABLE, or the error it responds with. */
@@ -22,19 +22,21 @@ function exchange(path: string, line: string): Promise<string> {
     const fail = (why: string, cause?: unknown) =>
       reject(
         new AustreamError('CONTROL_UNREACHABLE', `no austream answers at ${path}: ${why}`, {
-          fix: 'start austream run as this user, or name its socket with --socket or -c',
+          fix: 'start austream run as this user, or give its socket with --socket or -c',
           cause,
         }),
       );
     const socket = connect(path, () => socket.write(line));
     socket.setEncoding('utf8').setTimeout(SILENCE_TIMEOUT_MS, () => {
       socket.destroy();
-      fail('it takes too long');
+      fail(`no response within ${SILENCE_TIMEOUT_MS / 1000} s`);
     });
     socket.on('data', (chunk: string) => {
       text += chunk;
     });
     socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message, error));
-    socket.on('end', () => (text.endsWith('\n') ? resolve(text) : fail('it went away')));
+    socket.on('end', () =>
+      text.endsWith('\n') ? resolve(text) : fail('the connection closed without a response'),
+    );
   });
 }

@@ -9,7 +9,7 @@ export const controlOptions = z.strictObject({
    * UNIX socket through which the same user adds, removes and lists cameras while austream runs; null disables it.
    * Default: `austream.sock` in XDG_RUNTIME_DIR, or in a temporary folder of the user.
    */
-  socket: z.string().min(1).max(100, 'the system takes no more than 100 characters').nullable().optional(),
+  socket: z.string().min(1).max(100, 'must have at most 100 characters').nullable().optional(),
 });
 type ControlOptions = z.output<typeof controlOptions>;
 
@@ -28,8 +28,8 @@ export function createSocketFolder(socket: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // Temporary folders are world-writable: another user may have created this one first.
   const { uid, mode } = lstatSync(folder);
-  const own = uid === process.getuid!() || uid === 0;
-  if (!own || (mode & 0o022 && !(mode & 0o1000)))
+  const isTrustedOwner = uid === process.getuid!() || uid === 0;
+  if (!isTrustedOwner || (mode & 0o022 && !(mode & 0o1000)))
     throw new AustreamError('PREREQUISITE_MISSING', `${folder} can be changed by other users`, {
       fix: 'set control.socket to a path in a folder that only you can write to',
     });

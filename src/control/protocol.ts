@@ -10,7 +10,7 @@ import type { CameraChange, ListedCamera } from '../ingest/host/camera-set.ts';
 export const controlRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('list') }),
   z.strictObject({ op: z.literal('add'), cameras: z.array(cameraOptions).min(1) }),
-  /** Removes all of them, or none where one is unknown. */
+  /** Removes all of them, or none if one is unknown. */
   z.strictObject({ op: z.literal('remove'), ids: z.array(z.string()).min(1) }),
 ]);
 export type ControlRequest = z.input<typeof controlRequest>;
@@ -25,5 +25,5 @@ export type ControlResponse<Op extends keyof ControlResults> =
   | ({ readonly ok: true } & ControlResults[Op])
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly fix?: string };
 
-/** Characters. */
+/** In characters. */
 export const MAX_REQUEST_LENGTH = 1 << 20;

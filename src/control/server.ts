@@ -17,7 +17,7 @@ interface SocketTimeouts {
 }
 const SOCKET_TIMEOUTS: SocketTimeouts = { idleMs: 10_000, keepAliveMs: 2_500 };
 
-/** Control socket: lets only this user add, remove and list the cameras of a running process. */
+/** Control socket: the user who runs the process adds, removes and lists its cameras; other users cannot connect. */
 export class ControlServer {
   readonly #server: Server;
   readonly #cameras: CameraControl;
@@ -62,7 +62,7 @@ export class ControlServer {
   }
 
   async #listen(path: string): Promise<void> {
-    // `listen` creates the file synchronously: it never has wider permissions, not even for a moment.
+    // `listen` creates the file synchronously, so it never has wider permissions.
     const previousMask = process.umask(0o177);
     try {
       this.#server.listen(path);
@@ -90,7 +90,7 @@ export class ControlServer {
     socket.on('data', receive);
   }
 
-  /** A change may take long: a camera stops only when its last epoch was processed. */
+  /** A change may take long: a camera stops only after its last epoch was processed. */
   async #processRequest(socket: Socket, text: string): Promise<void> {
     this.#idle.delete(socket);
     socket.setTimeout(0);
@@ -134,7 +134,7 @@ export class ControlServer {
         const unknown = request.data.ids.find((id) => !known.has(id));
         if (unknown !== undefined)
           throw new AustreamError('ARGUMENT_INVALID', `there is no camera ${unknown}`, {
-            fix: 'austream cameras list shows them',
+            fix: 'austream cameras list shows the ids',
           });
         await Promise.all(request.data.ids.map((id) => this.#cameras.remove(id)));
         log.info({ cameras: request.data.ids }, 'cameras removed through the control socket');
@@ -155,6 +155,6 @@ async function removeStaleSocket(path: string): Promise<void> {
     return;
   }
   throw new AustreamError('PORT_IN_USE', `another austream listens at the control socket ${path}`, {
-    fix: 'give each a control.socket of its own',
+    fix: 'set another control.socket for one of them',
   });
 }

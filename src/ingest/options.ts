@@ -31,7 +31,7 @@ export const ingestOptions = z.strictObject({
   maxCameras: z.number().int().min(1).max(100_000).nullable().default(null),
   /**
    * Admission control with `maxCameras: null`: another camera is refused if all of them, with every frame analysed,
-   * would need more than this many times the machine's cores. At 1 or less no frame is shed; at 2 every second frame may be.
+   * would need more than this many times the machine's cores. Up to 1 no frame is shed; at 2 every second frame may be.
    */
   cpuBudget: z.number().min(0.01).max(100).default(2),
   /** Gaps in a camera's frames longer than this are reported. */

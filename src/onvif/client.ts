@@ -12,14 +12,14 @@ export interface Credentials {
   readonly password?: string | undefined;
 }
 
-/** Far above any valid response; the library has no limit of its own. */
+/** Far above any valid response; the library has no limit. */
 const MAX_RESPONSE_BYTES = 2 ** 21;
 const SIZE_CHECK_MS = 50;
 
 /**
  * Client of one ONVIF device. It parses XML from the network in its own process, so the host process must not use it.
- * Every request goes to the host and port of the address, whatever URLs the device returns; only the user name and a
- * digest of the password are sent, never the password.
+ * Every request goes to the host and port of the address, whatever URLs the device returns. It sends the user name and
+ * a digest of the password, never the password.
  */
 export class OnvifClient {
   readonly #cam: Cam;
@@ -51,8 +51,8 @@ export class OnvifClient {
   }
 
   /**
-   * Measures the device's clock; null if it reports none. Call it first: later requests are signed by the device's
-   * time.
+   * Measures the device's clock; null if it reports none. Call it first: the digests of later requests use the
+   * device's time.
    */
   async clock(): Promise<DeviceClock | null> {
     const before = Date.now();

@@ -2,7 +2,7 @@ import { AustreamError } from '../errors.ts';
 import { type DeviceClock, describeClock } from './clock.ts';
 import { printable } from './profile.ts';
 
-/** A failed request, with what is known about the device. */
+/** A failed request, its response, and what is known about the device. */
 export interface FailedRequest {
   readonly error: NodeJS.ErrnoException;
   /** HTTP status and body of the response; 0 and empty without one. */
@@ -20,7 +20,7 @@ const UNAUTHORIZED =
 const DIGEST = /^Digest authentication/;
 /** Codes of network errors, as opposed to errors in the response (HPE_…, ERR_…). */
 const NETWORK = /^E[A-Z]+$/;
-/** Devices with replay protection reject requests whose time differs by more. */
+/** A smaller clock error does not explain a rejection: replay protection tolerates more. */
 const HARMLESS_SKEW_MS = 5_000;
 
 /** Makes an AustreamError from the library's error and the device's response. */

@@ -9,7 +9,7 @@ import { OnvifClient } from './client.ts';
 import type { DeviceClock } from './clock.ts';
 import { field, printable } from './profile.ts';
 
-/** A device that answered a probe. All texts are the device's own. */
+/** A device that answered a probe. All texts come from the device and are not trusted. */
 export interface FoundDevice {
   /** Its `onvif://` URL for the config. */
   readonly url: string;
@@ -26,7 +26,7 @@ interface DiscoverOptions {
   readonly interface?: string | undefined;
 }
 
-/** Bounds the memory that a flood of answers can take. */
+/** Maximum number of devices: bounds the memory that a flood of answers can take. */
 const MAX_DEVICES = 4_096;
 /** Timeout for reading one device's clock. */
 const CLOCK_MS = 2_000;
@@ -36,7 +36,10 @@ const CLOCK_MS = 2_000;
  * from anyone on the network, so the host process must not use it. Throws ARGUMENT_INVALID for an unknown interface,
  * CAMERA_UNREACHABLE if no network can be probed.
  */
-export async function discover({ timeoutMs, interface: only }: DiscoverOptions): Promise<FoundDevice[]> {
+export async function discover({
+  timeoutMs,
+  interface: onlyInterface,
+}: DiscoverOptions): Promise<FoundDevice[]> {
   const found = new Map<string, Omit<FoundDevice, 'clock'> & { address: DeviceAddress }>();
   const onDevice = (probeMatches: unknown, { address }: RemoteInfo) => {
     if (found.size < MAX_DEVICES)
@@ -47,7 +50,7 @@ export async function discover({ timeoutMs, interface: only }: DiscoverOptions):
   const onError = () => {};
   onvif.Discovery.on('device', onDevice).on('error', onError);
   const failures = await Promise.all(
-    interfacesToProbe(only).map((device) => probe(device, timeoutMs)),
+    interfacesToProbe(onlyInterface).map((device) => probe(device, timeoutMs)),
   ).finally(() => onvif.Discovery.off('device', onDevice).off('error', onError));
   const failure = failures.find((error) => error !== null);
   if (failure && failures.every((error) => error !== null))
@@ -78,13 +81,17 @@ function probe(device: string, timeout: number): Promise<NodeJS.ErrnoException |
 }
 
 /** Validates the name: the library treats an unknown interface as "any". */
-function interfacesToProbe(only: string | undefined): string[] {
+function interfacesToProbe(onlyInterface: string | undefined): string[] {
   const all = Object.entries(networkInterfaces()).filter(([, addresses]) => addresses?.some(isV4));
-  if (only !== undefined) {
-    if (all.some(([name]) => name === only)) return [only];
-    throw new AustreamError('ARGUMENT_INVALID', `no network interface ${only} with an IPv4 address`, {
-      fix: `use one of ${all.map(([name]) => name).join(', ')}`,
-    });
+  if (onlyInterface !== undefined) {
+    if (all.some(([name]) => name === onlyInterface)) return [onlyInterface];
+    throw new AustreamError(
+      'ARGUMENT_INVALID',
+      `no network interface ${onlyInterface} with an IPv4 address`,
+      {
+        fix: `use one of ${all.map(([name]) => name).join(', ')}`,
+      },
+    );
   }
   const external = all.filter(([, addresses]) =>
     addresses?.some((address) => isV4(address) && !address.internal),
@@ -126,7 +133,7 @@ export function parseProbeMatches(
   });
 }
 
-/** Splits an XML list, which is a text, or an object with the text and attributes. */
+/** Splits an XML list: a text, or an object with the text and attributes. */
 function parseList(value: unknown): string[] {
   const text = typeof value === 'object' ? field(value, '_') : value;
   return typeof text === 'string' ? text.split(/\s+/).filter(Boolean) : [];

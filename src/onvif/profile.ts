@@ -13,7 +13,7 @@ export interface MediaProfile {
 const CODECS: Readonly<Record<string, MediaProfile['codec']>> = { h264: 'h264', h265: 'h265', jpeg: 'mjpeg' };
 /** Preference among profiles of the same size: low decoding cost first, then low bandwidth. */
 const CODEC_PREFERENCE = ['h264', 'h265', 'mjpeg'] as const;
-/** Crops are 112×112: more pixels than 1080p cost decoding time without more detail of faces that are near enough. */
+/** Crops are 112×112: more pixels than 1080p cost decoding time and hardly add detail to them. */
 const MAX_PIXELS = 1920 * 1088;
 const MAX_NAME_LENGTH = 64;
 
@@ -63,7 +63,8 @@ export function chooseProfile(profiles: readonly MediaProfile[], wanted: string 
     return found;
   }
   const [best] = usable.toSorted(
-    (a, b) => rank(b) - rank(a) || CODEC_PREFERENCE.indexOf(a.codec!) - CODEC_PREFERENCE.indexOf(b.codec!),
+    (a, b) =>
+      sizeRank(b) - sizeRank(a) || CODEC_PREFERENCE.indexOf(a.codec!) - CODEC_PREFERENCE.indexOf(b.codec!),
   );
   if (!best)
     throw new AustreamError('CAMERA_NO_VIDEO', 'the device has no media profile in H.264, H.265 or MJPEG', {
@@ -78,14 +79,14 @@ export function describeProfile({ name, codec, width, height }: MediaProfile): s
   return `${name} (${size}${codec ?? 'no video'})`;
 }
 
-/** Higher is better: sizes up to the limit by size, then larger ones from the smallest up, then unknown sizes. */
-function rank({ width, height }: MediaProfile): number {
+/** Higher is better: the largest size up to the limit first, then the smallest above it, then unknown sizes. */
+function sizeRank({ width, height }: MediaProfile): number {
   if (width === null || height === null) return Number.NEGATIVE_INFINITY;
   const size = width * height;
   return size <= MAX_PIXELS ? size : -size;
 }
 
-/** A device's text made safe to print: one short line without control characters. */
+/** Makes a device's text safe to print: one short line without control characters. */
 export function printable(value: unknown): string {
   const text = typeof value === 'object' ? (field(value, '_') ?? '') : value;
   return String(text)

@@ -13,11 +13,11 @@ interface ResolvedCamera {
   readonly camera: CameraOptions;
   readonly profile: MediaProfile;
   readonly clock: DeviceClock | null;
-  /** The device's own IP address where it differs from the configured one, as behind NAT; else null. */
+  /** The IP address that the device reports if it differs from the configured one, as behind NAT; else null. */
   readonly otherHost: string | null;
 }
 
-/** Timeout of all requests together: shorter than the host's watchdog waits for a report. */
+/** Timeout of all requests together; must be shorter than the watchdog's timeout for heartbeats. */
 const RESOLVE_MS = 8_000;
 const MAX_URL_LENGTH = 2_048;
 

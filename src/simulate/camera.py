@@ -124,7 +124,7 @@ class Camera:
 
 
 class Feeder:
-    """Pushes a clip's access units when they are due, in an endless loop, with rising times."""
+    """Pushes a clip's access units when they are due, in an endless loop, with increasing timestamps."""
 
     def __init__(self, camera, source):
         self.camera = camera

@@ -1,4 +1,4 @@
-"""Clips for the simulator: each is encoded once (or used as it is), then replayed from memory."""
+"""Clips for the simulator: each is encoded once (or passed through), then replayed from memory."""
 
 import math
 import pathlib

@@ -1,6 +1,6 @@
 import type { Simulator } from './simulator.ts';
 
-/** Random faults of a simulated camera. A changed clock or resolution stays; the other faults end by themselves. */
+/** Faults of a simulated camera. A changed clock or resolution stays; the other faults end after their duration. */
 export const FAULT_KINDS = ['stop', 'freeze', 'loss', 'slow', 'resize', 'clock'] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -16,7 +16,7 @@ const SIZES: readonly (readonly [number, number])[] = [
   [480, 270],
 ];
 
-/** A Lehmer random number generator, 0…1: the same numbers for the same seed. */
+/** A Lehmer random number generator, 0 to 1: reproducible by its seed. */
 export function seededRandom(seed: number): () => number {
   let state = (seed % 2_147_483_646) + 1;
   return () => {
@@ -35,23 +35,23 @@ export async function injectFault(
   random: () => number,
   sizes = SIZES,
 ): Promise<void> {
-  const wait = () => Promise.race([sleep(seconds), simulator.exited]);
+  const waitForEnd = () => Promise.race([sleep(seconds), simulator.exited]);
   switch (kind) {
     case 'stop':
       await simulator.fault({ op: 'stop', path });
-      await wait();
+      await waitForEnd();
       return simulator.fault({ op: 'start', path });
     case 'freeze':
       await simulator.fault({ op: 'freeze', path, on: true });
-      await wait();
+      await waitForEnd();
       return simulator.fault({ op: 'freeze', path, on: false });
     case 'loss':
       await simulator.fault({ op: 'loss', path, probability: 0.05 });
-      await wait();
+      await waitForEnd();
       return simulator.fault({ op: 'loss', path, probability: 0 });
     case 'slow':
       await simulator.fault({ op: 'slow', path, factor: 2 });
-      await wait();
+      await waitForEnd();
       return simulator.fault({ op: 'slow', path, factor: 1 });
     case 'resize':
       return simulator.fault({ op: 'resize', path, size: sizes[Math.floor(random() * sizes.length)]! });
@@ -80,7 +80,7 @@ export async function injectRandomFaults(
         const kind = FAULT_KINDS[Math.floor(random() * FAULT_KINDS.length)]!;
         const fault = { path, kind, seconds: Math.round(20 + 60 * random()) / 10 };
         onFault(fault);
-        // Commands fail when the server exits meanwhile.
+        // A command fails if the server has exited meanwhile.
         await injectFault(simulator, fault, random).catch(() => {});
       }
     }),

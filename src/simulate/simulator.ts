@@ -32,7 +32,7 @@ export interface SimulatorOptions {
   readonly onvif?: { readonly port: number } | undefined;
 }
 
-/** A fault to inject. Cameras are identified by their path, `/cam1`; without one, the fault is the whole server's. */
+/** A fault to inject. `path` identifies the camera (`/cam1`); without it the fault affects the whole server. */
 export type Fault =
   /** Closes connections and refuses new ones until `start`. */
   | { readonly op: 'stop' | 'start'; readonly path?: string }
@@ -149,8 +149,8 @@ export class Simulator {
         } else if (event.event === 'failed') reject(startError(event.message));
         else simulator!.#onEvent(event);
       });
-      server.once('error', (cause) => reject(notStarted(cause.message)));
-      server.once('exit', () => reject(notStarted(stderr.trim().split('\n').at(-1) ?? '')));
+      server.once('error', (cause) => reject(notStartedError(cause.message)));
+      server.once('exit', () => reject(notStartedError(stderr.trim().split('\n').at(-1) ?? '')));
     });
   }
 
@@ -217,7 +217,7 @@ function startError(message: string): AustreamError {
     : new AustreamError('ARGUMENT_INVALID', message);
 }
 
-function notStarted(detail: string): AustreamError {
+function notStartedError(detail: string): AustreamError {
   return new AustreamError('PREREQUISITE_MISSING', `the camera simulator did not start: ${detail}`, {
     fix: 'run `make setup`: it installs python3-gi and gir1.2-gst-rtsp-server-1.0',
   });

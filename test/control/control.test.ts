@@ -94,7 +94,7 @@ describe('rejects without a change', () => {
     control = await ControlServer.open(path, cameras);
     await expect(sendControlRequest(path, { op: 'remove', ids: ['nobody'] })).rejects.toMatchObject({
       code: 'ARGUMENT_INVALID',
-      fix: 'austream cameras list shows them',
+      fix: 'austream cameras list shows the ids',
     });
   });
 
@@ -145,7 +145,7 @@ describe('a connection', () => {
 });
 
 describe('the socket', () => {
-  test('is accessible to its user only, and is removed with the server', async () => {
+  test('is accessible to its user only, and is removed on close', async () => {
     control = await ControlServer.open(path, cameras);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     await control.close();
@@ -155,7 +155,7 @@ describe('the socket', () => {
     });
   });
 
-  test('of a killed process is replaced, that of a running one is not', async () => {
+  test('of a killed process is replaced, but not that of a running one', async () => {
     // A stale socket, as SIGKILL leaves it: the file without a listener.
     const left = createServer().listen(path);
     await new Promise((resolve) => left.once('listening', resolve));

@@ -10,7 +10,7 @@ import type { ChildProgram } from './recorder.ts';
 export const camera = (id: string, url: string, more: object = {}): CameraOptions =>
   cameraOptions.parse({ id, url, ...more });
 
-/** A set of cameras that records everything it emits, by camera. */
+/** Records everything that a set of cameras emits, by camera. */
 export class CameraSetRecorder {
   readonly faces = new Map<string, FrameFaces[]>();
   readonly statuses: CameraStatus[] = [];
@@ -18,8 +18,8 @@ export class CameraSetRecorder {
   readonly ended: string[] = [];
   readonly set: CameraSet;
 
-  /** `behind`: whether the stages after ingest are behind; never by default. */
-  constructor(ingest: object = {}, program: ChildProgram = 'plain', behind?: () => boolean) {
+  /** `hasBackpressure`: whether the stages after ingest cannot keep up; never by default. */
+  constructor(ingest: object = {}, program: ChildProgram = 'plain', hasBackpressure?: () => boolean) {
     this.set = new CameraSet(
       {
         // Arrival times only: the camera's clock would begin a second epoch.
@@ -29,16 +29,16 @@ export class CameraSetRecorder {
         strict: true,
       },
       {
-        faces: (faces) => void this.of(faces.cameraId).push({ ...faces, crops: [] }),
+        faces: (faces) => void this.framesOf(faces.cameraId).push({ ...faces, crops: [] }),
         epochEnded: (cameraId, epoch) => void this.ended.push(`${cameraId}/${epoch}`),
         status: (status) => void this.statuses.push(status),
       },
-      behind,
+      hasBackpressure,
     );
   }
 
   /** The frames of one camera, without crops. */
-  of(id: string): FrameFaces[] {
+  framesOf(id: string): FrameFaces[] {
     if (!this.faces.has(id)) this.faces.set(id, []);
     return this.faces.get(id)!;
   }
@@ -49,8 +49,8 @@ export class CameraSetRecorder {
 
   /** Waits for that many more frames. */
   async frames(id: string, more: number): Promise<void> {
-    const target = this.of(id).length + more;
-    await until(() => this.of(id).length >= target);
+    const target = this.framesOf(id).length + more;
+    await until(() => this.framesOf(id).length >= target);
   }
 }
 

@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 describe('a camera', () => {
-  test('gives frames at their frame interval, strictly increasing, across the loop of the clip', async () => {
+  test('delivers frames with strictly increasing capture times at the frame interval, across the loop of the clip', async () => {
     const camera = watch({ url: simulator.urls[0]! });
     await camera.until('clock of the camera', () => camera.faces.at(-1)?.clockSource === 'rtcp');
     await camera.frames(60);

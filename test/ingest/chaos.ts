@@ -20,7 +20,7 @@ interface ChaosOptions {
   readonly log?: (line: string) => void;
 }
 
-/** A fault of one camera during which no frames come. Times are Unix microseconds of this host. */
+/** A fault of one camera during which no frames arrive. Times are Unix microseconds of this host. */
 interface Outage {
   readonly cameraId: string;
   readonly kind: string;
@@ -34,7 +34,7 @@ interface ChaosResult {
   readonly gaps: number;
   readonly epochs: number;
   /** Longest recovery: from the end of an outage to the camera's next frame, in seconds. */
-  readonly slowestReturn: number;
+  readonly slowestRecovery: number;
   /** Broken invariants; empty if all hold. */
   readonly violations: readonly string[];
 }
@@ -45,7 +45,7 @@ const now = () => Date.now() * 1000;
 /**
  * Runs cameras under seeded random faults, one after another on each camera: streams that stop, freeze, slow down or
  * lose packets; resolutions and clocks that change; networks with half of the needed bandwidth; children and servers
- * that are killed. Afterwards compares the reported gaps and epochs with the faults and with the frames that came.
+ * that are killed. Afterwards compares the reported gaps and epochs with the faults and with the received frames.
  */
 export async function runChaos({
   cameras,
@@ -127,7 +127,7 @@ export async function runChaos({
     frames: recorders.reduce((sum, { faces }) => sum + faces.length, 0),
     gaps: recorders.reduce((sum, camera) => sum + gapsOf(camera).length, 0),
     epochs: recorders.reduce((sum, { epochs }) => sum + epochs.length, 0),
-    slowestReturn: Math.max(0, ...checked.map((result) => result.slowestReturn)),
+    slowestRecovery: Math.max(0, ...checked.map((result) => result.slowestRecovery)),
     violations: checked.flatMap((result) => result.violations),
   };
 }
@@ -138,7 +138,7 @@ const SIZES: readonly (readonly [number, number])[] = [
   [240, 180],
 ];
 const transport = (index: number) => (index % 2 ? 'udp' : 'tcp');
-/** Faults during which no frames come. */
+/** Faults during which no frames arrive. */
 const OUTAGES: ReadonlySet<string> = new Set(['stop', 'freeze', 'kill', 'server']);
 /** Each server has a single camera. */
 const path = '/cam1';
@@ -150,7 +150,7 @@ function gapsOf(camera: Recorder): Gap[] {
 function check(
   camera: Recorder,
   outages: readonly Outage[],
-): { slowestReturn: number; violations: string[] } {
+): { slowestRecovery: number; violations: string[] } {
   const violations: string[] = [];
   const id = camera.faces[0]!.cameraId;
   for (const [index, faces] of camera.faces.slice(1).entries()) {
@@ -166,11 +166,11 @@ function check(
   const gaps = gapsOf(camera);
   if (expectedGaps.length !== gaps.length)
     violations.push(`${id}: ${expectedGaps.length} gaps in the frames, ${gaps.length} gap events`);
-  let slowestReturn = 0;
+  let slowestRecovery = 0;
   for (const { kind, from, to } of outages) {
     const next = camera.faces.find(({ receivedAt }) => receivedAt > to + 100_000);
     if (next === undefined) violations.push(`${id}: no recovery from ${kind}`);
-    else slowestReturn = Math.max(slowestReturn, (next.receivedAt - to) / 1e6);
+    else slowestRecovery = Math.max(slowestRecovery, (next.receivedAt - to) / 1e6);
     // Frames in flight may still arrive for a moment; the gap begins within two seconds of the fault.
     const reported = gaps.some((gap) => covers(gap, from, camera));
     if (kind !== 'kill' && !reported) violations.push(`${id}: no gap event for a ${kind} at ${from}`);
@@ -180,7 +180,7 @@ function check(
   const ended = new Set(camera.endedEpochs);
   if (ended.size !== camera.endedEpochs.length || camera.epochs.some((epoch) => !ended.has(epoch)))
     violations.push(`${id}: not every epoch ended exactly once`);
-  return { slowestReturn, violations };
+  return { slowestRecovery, violations };
 }
 
 function isGap(before: FrameFaces, after: FrameFaces): boolean {
@@ -190,8 +190,8 @@ function isGap(before: FrameFaces, after: FrameFaces): boolean {
 }
 
 /**
- * Whether the gap is that of a fault at `faultTime`: its last frame came at most two seconds after the fault, its next
- * one later than the fault. On an overloaded machine a gap may begin before the fault and include it. Gaps are in
+ * Whether the gap is that of a fault at `faultTime`: its last frame arrived at most two seconds after the fault, the next
+ * one after the fault. On an overloaded machine a gap may begin before the fault and include it. Gaps are in
  * capture time, which a camera's clock may shift by a few seconds before it is rejected: frames are found by either time.
  */
 function covers(gap: Gap, faultTime: number, camera: Recorder): boolean {

@@ -87,7 +87,7 @@ describe('a killed camera process', () => {
   });
 });
 
-test('stop() ends a child, even one that does not process messages', async () => {
+test('stop() ends a child, even if it does not process messages', async () => {
   const hanging = watch({ url: simulator.urls[0]! }, {}, { child: 'hanging' });
   const running = watch({ url: simulator.urls[0]! });
   await running.frames(3);
@@ -159,7 +159,7 @@ describe('a camera without frames', () => {
 });
 
 describe('a stream that changes', () => {
-  test('its resolution begins a new epoch without a reconnect', async () => {
+  test('in resolution begins a new epoch without a reconnect', async () => {
     const camera = watch({ url: simulator.urls[1]! }, { maxClockErrorSeconds: 0 });
     await camera.frames(10);
     await simulator.fault({ op: 'resize', path: '/cam2', size: [160, 120] });
@@ -180,7 +180,7 @@ describe('a stream that changes', () => {
     await simulator.fault({ op: 'resize', path: '/cam2', size: [320, 240] });
   });
 
-  test('its rate is measured within the epoch, whatever rate it declares', async () => {
+  test('in rate is measured within the epoch, whatever rate it declares', async () => {
     const camera = watch({ url: simulator.urls[1]! }, { maxClockErrorSeconds: 0 });
     await camera.frames(10);
     expect(camera.faces.at(-1)!.interval).toBe(40_000);
@@ -194,7 +194,7 @@ describe('a stream that changes', () => {
     expectTimesInOrder(camera);
   });
 
-  test('its clock by less than the maximum error is followed in a new epoch', async () => {
+  test('in its clock, by less than the maximum error, begins a new epoch', async () => {
     const camera = watch({ url: simulator.urls[0]! }, { maxClockErrorSeconds: 7200 });
     await camera.until('clock of the camera', () => camera.faces.at(-1)?.clockSource === 'rtcp');
     await simulator.fault({ op: 'clock', path: '/cam1', offset: -3600 });
@@ -208,7 +208,7 @@ describe('a stream that changes', () => {
     expectTimesInOrder(camera);
   });
 
-  test('its clock by more than the maximum error is no longer used', async () => {
+  test('in its clock, by more than the maximum error, falls back to arrival times', async () => {
     const camera = watch({ url: simulator.urls[1]! });
     await camera.until('clock of the camera', () => camera.faces.at(-1)?.clockSource === 'rtcp');
     await simulator.fault({ op: 'clock', path: '/cam2', offset: 3600 });
@@ -252,7 +252,7 @@ test.each(['tcp', 'udp'] as const)(
   },
 );
 
-test('a blocked host then receives the newest frames; frames that are too old come without crops', async () => {
+test('a host that was blocked receives the newest frames; frames that are too old have no crops', async () => {
   const camera = watch(
     { url: simulator.urls[0]! },
     { maxClockErrorSeconds: 0, maxAgeSeconds: 0.5, statusSeconds: 1 },
@@ -293,7 +293,7 @@ test('an analysis slower than the camera gets the newest frame, and drops are co
   expectTimesInOrder(camera);
 });
 
-test('a child that gets no time to read drops the frames decoded meanwhile, and counts them', async () => {
+test('a child without CPU time to read drops the frames decoded meanwhile, and counts them', async () => {
   const camera = watch(
     { url: simulator.urls[0]! },
     { maxClockErrorSeconds: 0, statusSeconds: 1, gapSeconds: 10 },

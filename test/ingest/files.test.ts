@@ -5,7 +5,7 @@ import { makeClip, movingClip } from './clips.ts';
 import { Recorder } from './recorder.ts';
 
 describe('a video file', () => {
-  test('gives every frame exactly once, in order, with its own time, the same in each run', async () => {
+  test('delivers every frame exactly once, in order, with its PTS as capture time, the same in each run', async () => {
     const clip = movingClip('moving.mp4', { frames: 60 });
     const first = new Recorder({ url: clip });
     await first.supervisor.done;

@@ -14,7 +14,7 @@ export class Recorder {
   readonly faces: FrameFaces[] = [];
   readonly statuses: CameraStatus[] = [];
   readonly endedEpochs: number[] = [];
-  /** Resolvers of everyone who waits for another frame, status or epoch end. */
+  /** Resolves each pending `until` at the next frame, status or epoch end. */
   #waiting: (() => void)[] = [];
 
   constructor(

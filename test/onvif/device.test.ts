@@ -36,7 +36,9 @@ describe('a device', () => {
     device = simulator.devices[0]!;
   });
   afterAll(() => simulator?.stop());
-  beforeEach(() => Object.assign(device, { clockOffset: 0, reportsTime: true, ownHost: null, media2: true }));
+  beforeEach(() =>
+    Object.assign(device, { clockOffset: 0, reportsTime: true, reportedHost: null, media2: true }),
+  );
 
   test.each([true, false])(
     'returns its stream, with the newer media service (media2): %s',
@@ -67,7 +69,7 @@ describe('a device', () => {
   });
 
   test('behind NAT is reached at the configured host', async () => {
-    device.ownHost = '10.9.8.7';
+    device.reportedHost = '10.9.8.7';
     const resolved = await resolveCamera(camera(device.url));
     expect(resolved.camera.url).toBe(simulator.urls[0]);
     expect(resolved.otherHost).toBe('10.9.8.7');

@@ -17,7 +17,7 @@ async function start(options: SimulatorOptions): Promise<Simulator> {
   return simulator;
 }
 
-/** Plays that many frames with GStreamer's own client; returns their caps and PTS in nanoseconds. */
+/** Plays `frames` frames with GStreamer's own client; returns their caps and PTS in nanoseconds. */
 function play(url: string, frames: number): { caps: string; times: bigint[] } {
   const output = execFileSync(
     'gst-launch-1.0',

@@ -15,8 +15,8 @@ import { openTlsTunnel } from './tls.ts';
 type Start = Extract<ToChild, { type: 'start' }>;
 
 /**
- * The life of a camera process: waits for `start`, runs the camera until it ends, fails or is stopped, reports the result,
- * and exits. It never restarts anything: the supervisor does.
+ * The life of a camera process: waits for `start`, runs the camera until it ends, fails or is stopped, reports the
+ * result, and exits. It never restarts anything: the supervisor does.
  */
 export function runCameraChild(openFinder: (options: DetectOptions) => Promise<Finder>): void {
   // Without its host the child must end, whatever it is doing. SIGKILL, because an ordinary exit would wait for

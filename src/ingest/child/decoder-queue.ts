@@ -17,8 +17,8 @@ export class DecoderQueue {
 
   /**
    * Frames dropped since the last call; call it for each frame. `read`: buffers read so far. Frames that were decoded,
-   * were not read and exceed the capacity were dropped. Never overcounts; exact while the queue is full of frames, as it
-   * is when it drops some.
+   * were not read and exceed the capacity were dropped. Never overcounts; exact while the queue is full of frames, as
+   * it is when it drops some.
    */
   newDrops(read: number): number {
     const now = performance.now();

@@ -73,7 +73,7 @@ function filePath(url: string): string {
   return path;
 }
 
-/** Checks the device before the launch: GStreamer reports its errors before gstreamer-superficial listens to the bus. */
+/** Checks the device first: GStreamer reports its errors before gstreamer-superficial listens to the bus. */
 function devicePath(url: string): string {
   const path = decodeURIComponent(new URL(url).pathname);
   try {

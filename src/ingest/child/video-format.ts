@@ -45,7 +45,7 @@ export function parseCaps(caps: string): VideoFormat | null {
   };
 }
 
-/** Parses `bt709` or `range:matrix:transfer:primaries` in numbers; without either, GStreamer's default for the height. */
+/** Parses `bt709` or numeric `range:matrix:transfer:primaries`; otherwise GStreamer's default for the height. */
 function parseColorimetry(text: string | undefined, height: number): Colorimetry {
   const defaultMatrix = height > 576 ? 'bt709' : 'bt601';
   if (text === undefined) return { matrix: defaultMatrix, fullRange: false };

@@ -16,7 +16,10 @@ export class Admission {
     this.#cores = cores;
   }
 
-  /** Returns why one more camera is refused; null admits it. `running`: cores that each running camera needs; null: not measured. */
+  /**
+   * Returns why one more camera is refused; null admits it. `running`: cores that each running camera needs, null if not
+   * measured.
+   */
   refusal(running: readonly (number | null)[]): string | null {
     const { maxCameras, cpuBudget } = this.#options;
     if (maxCameras !== null)

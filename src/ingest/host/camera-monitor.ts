@@ -101,7 +101,7 @@ export class CameraMonitor {
     this.setState('RECONNECTING', cause, detail);
   }
 
-  /** Sets the share of frames to analyse, 0…1; tracking's minimum share overrides a smaller one. True if it changed. */
+  /** Sets the share of frames to analyse, 0…1; at least the minimum share of tracking is used. True if it changed. */
   setShare(share: number): boolean {
     const changed = share !== this.#share;
     this.#share = share;

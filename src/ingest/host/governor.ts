@@ -27,8 +27,8 @@ export class Governor {
   #cpuTimes = readCpuTimes();
 
   /**
-   * `hasBackpressure`: true while the stages after the cameras cannot keep up. `onCapacityFreed` is called whenever a refused
-   * camera may be admitted.
+   * `hasBackpressure`: true while the stages after the cameras cannot keep up. `onCapacityFreed` is called whenever a
+   * refused camera may be admitted.
    */
   constructor(options: IngestOptions, hasBackpressure: () => boolean, onCapacityFreed: () => void) {
     this.#admission = new Admission(options, availableParallelism());

@@ -66,7 +66,7 @@ export class Watchdog {
     this.#rss = rss;
   }
 
-  /** Call it every `CHECK_MS`. Null while the child is healthy, and after a late check: timers run before messages are read. */
+  /** Call it every `CHECK_MS`. Null if healthy, and after a late check: timers run before messages are read. */
   check(now: number, phase: WatchedPhase): Verdict | null {
     const late = now - this.#checkedAt > LATE_MS;
     this.#checkedAt = now;

@@ -30,10 +30,10 @@ export class OnvifDevice {
   media2: boolean;
   /** Clock error in seconds. */
   clockOffset = 0;
-  /** Whether it reports its time. */
+  /** Whether GetSystemDateAndTime reports the time. */
   reportsTime = true;
-  /** The host in its own URLs where that differs from `host`, as behind NAT. */
-  ownHost: string | null = null;
+  /** The host in the URLs that it reports if that differs from `host`, as behind NAT. */
+  reportedHost: string | null = null;
   readonly #server: Server;
   readonly #tokenCheck: TokenCheck | null;
 
@@ -79,7 +79,7 @@ export class OnvifDevice {
     return `onvif://${this.host}:${this.port}`;
   }
 
-  /** URL of its device service, by its own account. */
+  /** URL of its device service, as the device reports it. */
   get serviceUrl(): string {
     return `${this.#state.origin}${SERVICES.tds}`;
   }
@@ -91,12 +91,12 @@ export class OnvifDevice {
 
   get #state(): DeviceState {
     const { name, uuid, media2 } = this;
-    const ownHost = this.ownHost;
+    const reportedHost = this.reportedHost;
     const profiles =
-      ownHost === null
+      reportedHost === null
         ? this.profiles
-        : this.profiles.map((profile) => ({ ...profile, uri: profile.uri.replace(this.host, ownHost) }));
-    const origin = `http://${ownHost ?? this.host}:${this.port}`;
+        : this.profiles.map((profile) => ({ ...profile, uri: profile.uri.replace(this.host, reportedHost) }));
+    const origin = `http://${reportedHost ?? this.host}:${this.port}`;
     return { name, uuid, media2, profiles, origin, time: this.reportsTime ? this.#now : null };
   }
 

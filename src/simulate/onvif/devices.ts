@@ -43,7 +43,7 @@ export class SimulatedDevices {
           password,
           profiles: codec === undefined ? [] : [{ ...profile, codec }],
         });
-        if (host === '0.0.0.0') device.ownHost = externalAddress();
+        if (host === '0.0.0.0') device.reportedHost = externalAddress();
         devices.push(device);
       }
       return new SimulatedDevices(devices, await DiscoveryResponder.start(host, devices));

@@ -16,7 +16,7 @@ export interface SimulatedProfile {
 export interface DeviceState {
   readonly name: string;
   readonly uuid: string;
-  /** `http://host:port` of the device, by its own account. */
+  /** `http://host:port` of the device, as it reports it. */
   readonly origin: string;
   readonly profiles: readonly SimulatedProfile[];
   /** Whether it has the newer media service (media2), the only one with H.265. */

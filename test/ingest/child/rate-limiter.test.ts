@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { RateLimiter } from '../../../src/ingest/child/rate-limiter.ts';
 
-/** Number of frames analysed and dropped, by cause, in a second of a stream. */
+/** Counts the frames of one second that are analysed, or dropped by cause. */
 function countSecond(limiter: RateLimiter, fps: number): Record<string, number> {
   const counts: Record<string, number> = {};
   for (let frame = 0; frame < fps; frame++) {

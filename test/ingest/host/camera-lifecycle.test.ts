@@ -225,7 +225,7 @@ describe('the failure of a child', () => {
   });
 });
 
-/** The supervisor's surroundings: which events can occur next, and what the effects did. */
+/** A model of the supervisor's environment: which events can occur next, and what the effects did. */
 class Environment {
   state: CameraLifecycle;
   readonly effects: Effect[] = [];
@@ -254,7 +254,7 @@ class Environment {
       ...(phase === 'Idle' || phase === 'Refused' ? (['start', 'refused'] as const) : []),
       ...(this.slots === 'requested' ? (['slotGranted'] as const) : []),
       ...child,
-      // A second one of an ONVIF camera comes before PLAY.
+      // An ONVIF camera sends `opening` a second time, before PLAY.
       ...(phase === 'Connecting' ? (['opening'] as const) : []),
       ...(this.child === 'none' ? [] : (['childGone'] as const)),
       ...(isWatched(phase) && this.child !== 'none' ? (['unhealthy'] as const) : []),
@@ -336,7 +336,7 @@ test('random event sequences keep the invariants, and stop releases everything',
       fc.array(fc.tuple(fc.nat(), fc.nat(9)), { maxLength: 60 }),
       (source, choices) => {
         const environment = new Environment(source);
-        // A stop ends the story: it is chosen once in a while only.
+        // `stop` ends a run: it is chosen rarely.
         const next = (index: number, rare: number) => {
           const possible = environment.possible.filter((type) => type !== 'stop' || rare === 0);
           return possible[index % possible.length];

@@ -25,24 +25,24 @@ describe('with live cameras', () => {
 
   test('twenty cameras are added and removed without a lost frame or epoch of the two that stay', async () => {
     const watched = watch({ maxCameras: 22 });
-    const staying = ['a', 'b'].map((id, index) => camera(id, simulator.urls[index]!));
-    const passing = simulator.urls.slice(2).map((url, index) => camera(`guest${index}`, url));
-    await applyCameras(watched.set, [], staying);
-    await Promise.all(staying.map(({ id }) => watched.frames(id, 5)));
-    const from = staying.map(({ id }) => watched.of(id).length);
+    const permanent = ['a', 'b'].map((id, index) => camera(id, simulator.urls[index]!));
+    const temporary = simulator.urls.slice(2).map((url, index) => camera(`guest${index}`, url));
+    await applyCameras(watched.set, [], permanent);
+    await Promise.all(permanent.map(({ id }) => watched.frames(id, 5)));
+    const from = permanent.map(({ id }) => watched.framesOf(id).length);
 
-    const added = await applyCameras(watched.set, staying, [...staying, ...passing]);
-    expect(added).toEqual(Object.fromEntries(passing.map(({ id }) => [id, 'added'])));
-    await until(() => passing.every(({ id }) => watched.of(id).length > 0));
-    const removed = await applyCameras(watched.set, [...staying, ...passing], staying);
-    expect(removed).toEqual(Object.fromEntries(passing.map(({ id }) => [id, 'removed'])));
-    await Promise.all(staying.map(({ id }) => watched.frames(id, 5)));
+    const added = await applyCameras(watched.set, permanent, [...permanent, ...temporary]);
+    expect(added).toEqual(Object.fromEntries(temporary.map(({ id }) => [id, 'added'])));
+    await until(() => temporary.every(({ id }) => watched.framesOf(id).length > 0));
+    const removed = await applyCameras(watched.set, [...permanent, ...temporary], permanent);
+    expect(removed).toEqual(Object.fromEntries(temporary.map(({ id }) => [id, 'removed'])));
+    await Promise.all(permanent.map(({ id }) => watched.frames(id, 5)));
 
     expect(watched.set.list().map(({ id }) => id)).toEqual(['a', 'b']);
-    for (const { id } of passing)
+    for (const { id } of temporary)
       expect(watched.newest(id)).toMatchObject({ state: 'STOPPED', cause: 'removed' });
-    for (const [index, { id }] of staying.entries()) {
-      const all = watched.of(id);
+    for (const [index, { id }] of permanent.entries()) {
+      const all = watched.framesOf(id);
       expect(new Set(all.map(({ epoch }) => epoch)).size).toBe(1);
       // Every missing frame was counted as a drop.
       const seen = all.slice(from[index]);
@@ -61,11 +61,11 @@ describe('with live cameras', () => {
     const [a, b] = ['a', 'b'].map((id, index) => camera(id, simulator.urls[index]!));
     await applyCameras(watched.set, [], [a!, b!]);
     await Promise.all([watched.frames('a', 2), watched.frames('b', 2)]);
-    const [before] = watched.of('a');
+    const [before] = watched.framesOf('a');
     const slower = camera('a', simulator.urls[0]!, { analysisFps: 2 });
     expect(await applyCameras(watched.set, [a!, b!], [slower, b!])).toEqual({ a: 'changed' });
     await watched.frames('a', 2);
-    const after = watched.of('a').at(-1)!;
+    const after = watched.framesOf('a').at(-1)!;
     expect(after.epoch).toBeGreaterThan(before!.epoch);
     expect([before!.interval, after.interval]).toEqual([200_000, 500_000]);
     expect(watched.ended).toEqual([`a/${before!.epoch}`]);
@@ -97,7 +97,7 @@ describe('with files', () => {
     await watched.set.remove('a');
     await watched.set.add(camera('a', url));
     await watched.frames('a', 5);
-    expect(watched.of('a').map(({ epoch }) => epoch)).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+    expect(watched.framesOf('a').map(({ epoch }) => epoch)).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
   });
 
   test('a file that cannot be played rejects `played` where there are only files', async () => {
@@ -107,7 +107,7 @@ describe('with files', () => {
   });
 });
 
-test('a changed config leaves unchanged cameras and those of other origin alone', async () => {
+test('a config change leaves unchanged cameras and those added by other means alone', async () => {
   const watched = watch();
   const unreachable = (id: string, more: object = {}) => camera(id, 'rtsp://127.0.0.1:9/', more);
   const config = [unreachable('a'), unreachable('b')];

@@ -34,7 +34,7 @@ describe.concurrent('the governor', { timeout: 180_000 }, () => {
     expect(watched.newest('a')!.detail).toContain('overloaded');
     expect(watched.newest('a')!.drops.overload).toBeGreaterThan(0);
     await watched.frames('a', 42);
-    const frames = watched.of('a').slice(-40);
+    const frames = watched.framesOf('a').slice(-40);
     expect(new Set(frames.map(({ epoch }) => epoch)).size).toBe(1);
     // Shed frames are evenly spaced.
     const steps = frames.slice(1).map(({ frame }, index) => frame - frames[index]!.frame);
@@ -73,7 +73,7 @@ describe.concurrent('the governor', { timeout: 180_000 }, () => {
     await watched.frames('a', 5);
     // REFUSED is repeated like every other state.
     await until(() => watched.statuses.filter(({ state }) => state === 'REFUSED').length > 2);
-    expect(watched.of('b')).toEqual([]);
+    expect(watched.framesOf('b')).toEqual([]);
     await watched.set.remove('a');
     await watched.frames('b', 5);
     expect(watched.newest('b')).toMatchObject({ state: 'LIVE', previous: 'CONNECTING' });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RestartPolicy } from '../../../src/ingest/host/restart-policy.ts';
+import { seededRandom } from '../../../src/simulate/faults.ts';
 
 const options = { firstSeconds: 0.5, maxSeconds: 8, budgetPerHour: 1000, exhaustedSeconds: 60 };
 const constant = (value: number) => () => value;
@@ -36,12 +37,7 @@ describe('the delay before a restart', () => {
   });
 
   test('bounds the number of attempts of a camera that is down for an hour', () => {
-    let seed = 1;
-    const random = () => {
-      seed = (seed * 48_271) % 2_147_483_647;
-      return seed / 2_147_483_647;
-    };
-    const policy = new RestartPolicy(options, random);
+    const policy = new RestartPolicy(options, seededRandom(0));
     let now = 0;
     let attempts = 0;
     while (now < 3_600_000) {
