@@ -129,7 +129,7 @@ class Server:
         return self._load(camera.source, {"codec": camera.clip.codec, "size": size})
 
     def prepare(self, command):
-        """Does the slow part of a command on the reading thread, so that the main loop keeps the other cameras playing."""
+        """Does the slow part of a command on the reading thread, so that the other cameras play on."""
         if command["op"] == "resize" and command["path"] in self.cameras:
             self._resized(command["path"], command["size"])
 
