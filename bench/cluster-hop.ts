@@ -1,5 +1,5 @@
 // The cost of Kafka between ingest and inference: `austream run` and the pair `austream ingest` + `austream infer` run at
-// the same time on the same simulated camera. Prints the ratios of processor time per face crop, and of the lag from the
+// the same time on the same simulated camera. Prints the ratios of CPU time per face crop, and of the lag from the
 // arrival of a frame to the arrival of its event at a consumer.
 // Run: node bench/cluster-hop.ts [--seconds 60] [--fps 15]
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -53,7 +53,7 @@ const inferMs = perCrop('infer', lags[1]!.length);
 const ms = (value: number) => Math.round(value);
 const cost = (value: number) => `${value.toFixed(2)} ms`;
 console.log(`crops: ${lags[0]!.length} by run, ${lags[1]!.length} by ingest and infer`);
-console.log('processor time per crop, without the camera child and the broker:');
+console.log('CPU time per crop, without the camera process and the broker:');
 console.log(
   `  run ${cost(runMs)}; ingest ${cost(ingestMs)} + infer ${cost(inferMs)}: ${((ingestMs + inferMs) / runMs).toFixed(2)} ×`,
 );

@@ -54,7 +54,7 @@ export interface ShutdownTimeouts {
 /**
  * The whole data flow on one machine:
  *
- *   camera child ─ FrameFaces ─▶ InferStage ─ AuFrame, AuActivation ─▶ Publisher ─▶ topics
+ *   camera process ─ FrameFaces ─▶ InferStage ─ AuFrame, AuActivation ─▶ Publisher ─▶ topics
  *                └ CameraStatus ──────────────────────────────────────▲
  */
 export async function openPipeline(config: Config, observer: PipelineObserver = {}): Promise<Pipeline> {

@@ -18,7 +18,7 @@ export class PixelEncoder {
     this.#options = options;
   }
 
-  /** Whether `encode` takes processor time. */
+  /** Whether `encode` takes CPU time. */
   get compresses(): boolean {
     return this.#options.encoding !== 'raw';
   }

@@ -56,7 +56,7 @@ export function recordTraces(tracer: Tracer, ids: FrameIdGenerator): () => void 
 
 /**
  * One trace per sampled frame: the root span `frame` lasts from capture to the broker's acknowledgement (in an ingest
- * worker, until the frame is handed on) and has a child span per stage. The camera child sends its times with the frame,
+ * worker, until the frame is handed on) and has a child span per stage. The camera process sends its times with the frame,
  * and the host creates the spans. An inference worker has no cameras and continues the trace by the frame's ids.
  */
 class FrameTraces {

@@ -111,7 +111,7 @@ describe('austream run', () => {
     await Promise.all(children.map(exited));
   });
 
-  it('restarts a killed camera child in a new epoch with a new window; the other camera loses nothing', async () => {
+  it('restarts a killed camera process in a new epoch with a new window; the other camera loses nothing', async () => {
     using scratch = new Scratch();
     await using run = new Austream(['run', '-c', config(scratch, ['a', 'b']), '--json']);
     // A camera's first sender report begins an epoch timed by its own clock.
