@@ -55,7 +55,7 @@ export interface ShutdownTimeouts {
  * The whole data flow on one machine:
  *
  *   camera process ─ FrameFaces ─▶ InferStage ─ AuFrame, AuActivation ─▶ Publisher ─▶ topics
- *                └ CameraStatus ──────────────────────────────────────▲
+ *                  └ CameraStatus ──────────────────────────────────────▲
  */
 export async function openPipeline(config: Config, observer: PipelineObserver = {}): Promise<Pipeline> {
   const resources = new ResourceStack();

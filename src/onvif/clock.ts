@@ -2,7 +2,7 @@
 export interface DeviceClock {
   /** Device clock minus host clock, in milliseconds. */
   readonly offsetMs: number;
-  /** The true offset is within this of `offsetMs`: devices report whole seconds, and the request takes time. */
+  /** Uncertainty of `offsetMs`: devices report whole seconds, and the request takes time. */
   readonly errorMs: number;
 }
 

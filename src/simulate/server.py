@@ -41,8 +41,7 @@ class Server:
             path = f"/cam{number}"
             kind = camera.get("kind", "video")
             clip = None if kind in UNUSABLE else self._load(camera["source"], camera)
-            self.cameras[path] = Camera(path, clip, kind, emit)
-            self.cameras[path].source = camera.get("source")
+            self.cameras[path] = Camera(path, camera.get("source"), clip, kind, emit)
             self._mount(path)
 
     def _load(self, source, options):

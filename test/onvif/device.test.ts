@@ -52,7 +52,7 @@ describe('a device', () => {
     },
   );
 
-  test('with a wrong clock is asked by its own time, and the clock error is reported', async () => {
+  test('with a wrong clock accepts requests signed with its own time, and the clock error is reported', async () => {
     device.clockOffset = 3600;
     const { clock } = await resolveCamera(camera(device.url));
     expect(Math.abs(clock!.offsetMs - 3_600_000)).toBeLessThanOrEqual(clock!.errorMs);

@@ -155,7 +155,7 @@ export class CameraSet {
 
   async #stop({ camera, supervisor }: Entry, cause: StopCause): Promise<void> {
     await supervisor.stop(cause);
-    // Not after `stopped`: another worker goes on with the camera, or a replay must give the same event ids.
+    // Not after `stopped`: another worker continues the camera, and a replay of a file must give the same event ids.
     if (cause !== 'stopped') this.#lastEpochs.set(camera.id, supervisor.lastEpoch);
   }
 

@@ -8,7 +8,7 @@ const UPDATE_MS = 2_000;
 
 /** A running live camera, as the governor sees it. */
 export interface GovernedCamera {
-  /** The load since the last call; null while the camera gives no frames. `now`: monotonic milliseconds. */
+  /** The load since the last call; null while the camera delivers no frames. `now`: monotonic milliseconds. */
   sampleLoad(now: number): Load | null;
   /** Cores to analyse every frame; null while not measured. */
   readonly coresNeeded: number | null;
