@@ -25,11 +25,25 @@ let kafka: Kafka;
 beforeAll(async () => {
   broker = await KafkaBroker.start({ properties: { 'auto.create.topics.enable': 'true' } });
   kafka = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING });
+  await waitForCoordinator();
 }, 600_000);
 afterEach(() => {
   vi.restoreAllMocks();
 });
 afterAll(() => broker?.stop());
+
+/** The first use of a group creates the topic of offsets. Until it has leaders, the broker has no group coordinator. */
+async function waitForCoordinator(): Promise<void> {
+  const admin = kafka.admin();
+  await admin.connect();
+  const hasCoordinator = () =>
+    admin.fetchOffsets({ groupId: 'first' }).then(
+      () => true,
+      () => false,
+    );
+  while (!(await hasCoordinator())) await sleep(200);
+  await admin.disconnect();
+}
 
 async function publish(
   topicPrefix: string,
