@@ -21,9 +21,9 @@ export async function readEventTopic(
 ): Promise<void> {
   const { ssl, sasl, brokers } = kafkajsConnection(kafka);
   const remaining = await endOffsets(topic, kafka);
+  if (remaining.size === 0) return;
   const abort = new AbortController();
   let idle = setTimeout(() => abort.abort(), IDLE_TIMEOUT_MS);
-  if (remaining.size === 0) abort.abort();
   const events = consume({
     brokers: brokers as string[],
     ssl,
@@ -37,16 +37,19 @@ export async function readEventTopic(
     // Records that cannot be decoded are skipped.
     onPoison: () => {},
   });
-  for await (const event of events) {
+  try {
+    for await (const event of events) {
+      clearTimeout(idle);
+      idle = setTimeout(() => abort.abort(), IDLE_TIMEOUT_MS);
+      if (event.record === 'AuFrame') recording.addFrame(event.value);
+      else if (event.record === 'CameraStatus') recording.addStatus(event.value);
+      if (BigInt(event.offset) + 1n >= (remaining.get(event.partition) ?? 0n))
+        remaining.delete(event.partition);
+      if (remaining.size === 0) break;
+    }
+  } finally {
     clearTimeout(idle);
-    idle = setTimeout(() => abort.abort(), IDLE_TIMEOUT_MS);
-    if (event.record === 'AuFrame') recording.addFrame(event.value);
-    else if (event.record === 'CameraStatus') recording.addStatus(event.value);
-    if (BigInt(event.offset) + 1n >= (remaining.get(event.partition) ?? 0n))
-      remaining.delete(event.partition);
-    if (remaining.size === 0) break;
   }
-  clearTimeout(idle);
 }
 
 /** End offset (offset after the last record) per partition that is not empty. */
