@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { ACTIVE_INTENSITY, ClipScript, ScriptComparison } from '../app/demo-truth.ts';
+import { ACTIVE_INTENSITY, ClipScript, ScriptComparison } from '../app/demo-ground-truth.ts';
 import { ResourceStack } from '../app/resource-stack.ts';
 import { run } from '../app/run.ts';
 import { summaryText } from '../app/summary.ts';

@@ -18,7 +18,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'austream-package-'));
   // The npm and node of the Node that runs this test.
   const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
-  await run(process.execPath, [join(ROOT, 'src/consume/package.ts')]);
+  await run(process.execPath, [join(ROOT, 'src/consume/build-package.ts')]);
   await run('npm', ['pack', '--silent', '--pack-destination', dir, join(ROOT, 'dist/package')], { env });
   writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
   const [tarball] = readdirSync(dir).filter((name) => name.endsWith('.tgz'));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ClipScript, ScriptComparison } from '../../src/app/demo-truth.ts';
+import { ClipScript, ScriptComparison } from '../../src/app/demo-ground-truth.ts';
 import type { AuFrame } from '../../src/domain/event.ts';
 import { AU_NAMES } from '../../src/domain/scores.ts';
 import { eventId } from '../../src/domain/track-key.ts';
