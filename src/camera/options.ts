@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { cameraUrlIssue } from './credentials.ts';
 import { isOnvif, parseDeviceUrl } from './onvif-address.ts';
+import { hasSourceScheme } from './source-url.ts';
 
 /** No slash: topic keys and event ids join the camera id with other parts by slashes. */
 export const cameraId = z
@@ -11,7 +12,7 @@ export const cameraId = z
   );
 
 const cameraUrl = z.string().superRefine((url, context) => {
-  const issue = /^(rtsps?|onvif|file|v4l2):\/\//.test(url)
+  const issue = hasSourceScheme(url)
     ? (cameraUrlIssue(url) ?? (isOnvif(url) && parseDeviceUrl(url)))
     : 'must begin with rtsp://, rtsps://, onvif://, file:// or v4l2://';
   if (typeof issue === 'string') context.addIssue({ code: 'custom', message: issue });

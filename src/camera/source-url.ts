@@ -1,3 +1,11 @@
+/** Schemes of the URLs that a camera can have; `src/ingest/child/source.ts` opens each of them. */
+export const SOURCE_SCHEMES = ['rtsp', 'rtsps', 'onvif', 'file', 'v4l2'] as const;
+
+/** True for a URL with one of the supported schemes, in lower case. */
+export function hasSourceScheme(url: string): boolean {
+  return SOURCE_SCHEMES.some((scheme) => url.startsWith(`${scheme}://`));
+}
+
 /** True for RTSP over TLS (rtsps://). */
 export function isTls(url: string): boolean {
   return /^rtsps:/i.test(url);

@@ -1,9 +1,10 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { cameraRedactor, splitCredentials } from '../camera/credentials.ts';
+import { splitCredentials } from '../camera/credentials.ts';
 import { isOnvif } from '../camera/onvif-address.ts';
 import type { CameraOptions } from '../camera/options.ts';
+import { cameraRedactor } from '../camera/redaction.ts';
 import { withPasswordFromFile } from '../camera/secrets.ts';
 import type { Config } from '../config/schema.ts';
 import type { AustreamError } from '../errors.ts';

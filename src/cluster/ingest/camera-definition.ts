@@ -1,5 +1,6 @@
-import { cameraRedactor, cameraUrlIssue, REDACTED } from '../../camera/credentials.ts';
+import { cameraUrlIssue } from '../../camera/credentials.ts';
 import { type CameraOptions, cameraOptions } from '../../camera/options.ts';
+import { cameraRedactor, REDACTED } from '../../camera/redaction.ts';
 import { isSecretReference, passwordsInUrl, resolveSecretReferences } from '../../camera/secrets.ts';
 import { AustreamError } from '../../errors.ts';
 import { describeIssues } from '../../issues.ts';

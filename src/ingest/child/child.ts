@@ -1,7 +1,8 @@
 import { Socket } from 'node:net';
-import { cameraRedactor, splitCredentials } from '../../camera/credentials.ts';
+import { splitCredentials } from '../../camera/credentials.ts';
 import { isOnvif } from '../../camera/onvif-address.ts';
 import type { CameraOptions } from '../../camera/options.ts';
+import { cameraRedactor } from '../../camera/redaction.ts';
 import { isLiveSource, isTls } from '../../camera/source-url.ts';
 import type { DetectOptions } from '../../detect/options.ts';
 import { AustreamError } from '../../errors.ts';

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Mutex } from 'async-mutex';
-import { cameraRedactor, splitCredentials } from '../../camera/credentials.ts';
+import { splitCredentials } from '../../camera/credentials.ts';
 import type { CameraOptions } from '../../camera/options.ts';
+import { cameraRedactor } from '../../camera/redaction.ts';
 import { isLiveSource } from '../../camera/source-url.ts';
 import type { CameraStatus } from '../../domain/camera-status.ts';
 import type { CameraEvents } from './camera-events.ts';

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
-import { cameraRedactor, splitCredentials } from '../../camera/credentials.ts';
+import { splitCredentials } from '../../camera/credentials.ts';
 import type { CameraOptions } from '../../camera/options.ts';
+import { cameraRedactor } from '../../camera/redaction.ts';
 import { withPasswordFromFile } from '../../camera/secrets.ts';
 import { isLiveSource } from '../../camera/source-url.ts';
 import type { DetectOptions } from '../../detect/options.ts';
