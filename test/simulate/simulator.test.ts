@@ -158,8 +158,8 @@ describe('austream simulate', () => {
   }, 120_000);
 
   test.each([
-    [['--fps', 'many'], /whole number/],
-    [['--faults', 'all'], /whole number/],
+    [['--fps', 'many'], /an integer/],
+    [['--faults', 'all'], /an integer/],
     [['--size', '10'], /640x|1280x720/],
     [['--codec', 'divx'], /h264, h265, mjpeg/],
   ])('rejects %j', (flags, message) => {
