@@ -72,7 +72,7 @@ function rowOf(file: string, rows: readonly Row[]): Row | undefined {
 function upwardImports(imports: readonly Import[], rows: readonly Row[]): string[] {
   return imports
     .filter(({ from, to }) => rowOf(to, rows)!.rank > rowOf(from, rows)!.rank)
-    .map(({ from, to }) => `${from} imports ${to}, which is above it`);
+    .map(({ from, to }) => `${from} imports ${to}, a later row of the table`);
 }
 
 /** Files that reach themselves through their imports; empty where the graph is acyclic. */
@@ -148,7 +148,7 @@ describe('the rules find what they are for', () => {
     const upward = { from: 'src/domain/face.ts', to: 'src/infer/stage.ts' };
     const downward = { from: 'src/app/pipeline.ts', to: 'src/infer/stage.ts' };
     expect(upwardImports([upward, downward], order)).toEqual([
-      'src/domain/face.ts imports src/infer/stage.ts, which is above it',
+      'src/domain/face.ts imports src/infer/stage.ts, a later row of the table',
     ]);
   });
 
