@@ -13,8 +13,8 @@ const BROKER_ERRORS =
 
 /**
  * Translates an error of kafkajs: KAFKA_UNREACHABLE (no answer, or one that kafkajs marks as retriable), KAFKA_REJECTED
- * (the broker rejects the request) or PREREQUISITE_MISSING (a compression codec). An AustreamError that kafkajs has wrapped is
- * returned unchanged. `topics` are the requested topics, for the message.
+ * (the broker rejects the request) or PREREQUISITE_MISSING (a compression codec). An AustreamError that kafkajs has
+ * wrapped is returned unchanged. `topics` are the requested topics, for the message.
  */
 export function toAustreamError(
   error: unknown,

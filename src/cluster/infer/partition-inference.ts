@@ -14,8 +14,8 @@ import type { TransactionContent } from './transaction-content.ts';
 import { WindowOffsets } from './window-offsets.ts';
 
 /**
- * Why crops produce no event: the `cause` of metrics and summaries. `late`: not newer than a crop of the track that was already processed; `old_epoch`: the
- * camera has begun a newer epoch; `undecodable`: this version cannot read the record.
+ * Why crops produce no event: the `cause` of metrics and summaries. `late`: not newer than a crop of the track that was
+ * already processed; `old_epoch`: the camera has begun a newer epoch; `undecodable`: this version cannot read the record.
  */
 export type SkipCause = 'late' | 'old_epoch' | 'undecodable';
 
