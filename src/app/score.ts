@@ -83,18 +83,16 @@ async function scoreFile(
       status: () => {},
     },
   );
-  const resources = new ResourceStack();
-  resources.add('source', () => source.stop());
-  await resources.closeAfter(async () => {
-    source.start();
-    try {
-      await Promise.race([source.done, stage.failed]);
-      await stage.flush();
-    } catch (error) {
-      if (!(error instanceof AustreamError)) throw error;
-      failure = error;
-    }
-  });
+  source.start();
+  try {
+    await Promise.race([source.done, stage.failed]);
+    await stage.flush();
+  } catch (error) {
+    if (!(error instanceof AustreamError)) throw error;
+    failure = error;
+  } finally {
+    await source.stop();
+  }
   frames.sort((a, b) => a.epoch - b.epoch || a.frame - b.frame || a.trackId - b.trackId);
   return { frames, analysed, failure };
 }
