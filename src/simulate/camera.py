@@ -43,9 +43,9 @@ class Factory(GstRtspServer.RTSPMediaFactory):
 class Camera:
     """State of one camera. `kind` is `video`, or a key of UNUSABLE; `emit` sends an event to the parent."""
 
-    def __init__(self, path, source, clip, kind, emit):
+    def __init__(self, path, options, clip, kind, emit):
         self.path = path
-        self.source = source  # file of the clip
+        self.options = options  # source, codec, fps and size, as set up
         self.clip = clip
         self.kind = kind
         self.emit = emit

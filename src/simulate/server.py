@@ -41,7 +41,7 @@ class Server:
             path = f"/cam{number}"
             kind = camera.get("kind", "video")
             clip = None if kind in UNUSABLE else self._load(camera["source"], camera)
-            self.cameras[path] = Camera(path, camera.get("source"), clip, kind, emit)
+            self.cameras[path] = Camera(path, camera, clip, kind, emit)
             self._mount(path)
 
     def _load(self, source, options):
@@ -125,7 +125,7 @@ class Server:
 
     def _resized(self, path, size):
         camera = self.cameras[path]
-        return self._load(camera.source, {"codec": camera.clip.codec, "size": size})
+        return self._load(camera.options["source"], {**camera.options, "codec": camera.clip.codec, "size": size})
 
     def prepare(self, command):
         """Does the slow part of a command on the reading thread, so that the other cameras play on."""

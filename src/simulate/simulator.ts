@@ -8,6 +8,8 @@ import { SimulatedDevices } from './onvif/devices.ts';
 export const SIMULATED_CODECS = ['h264', 'h265', 'mjpeg'] as const;
 export type SimulatedCodec = (typeof SIMULATED_CODECS)[number];
 
+const SIMULATOR_EXITED = 'the simulator has exited';
+
 export interface SimulatorOptions {
   /** Video files or still images; camera n shows source (n − 1) modulo their number. */
   readonly sources: readonly string[];
@@ -98,7 +100,7 @@ export class Simulator {
     this.urls = ready.streams.map(({ path }) => `rtsp://${host}:${ready.port}${path}`);
     this.exited = new Promise((resolve) => {
       server.once('exit', () => {
-        for (const settle of this.#pending.values()) settle('the simulator has exited');
+        for (const settle of this.#pending.values()) settle(SIMULATOR_EXITED);
         this.#pending.clear();
         resolve();
       });
@@ -167,6 +169,8 @@ export class Simulator {
     }
     const id = ++this.#lastCommandId;
     return new Promise((resolve, reject) => {
+      if (this.#server.exitCode !== null || this.#server.signalCode !== null)
+        return reject(new AustreamError('ARGUMENT_INVALID', SIMULATOR_EXITED));
       this.#pending.set(id, (error) =>
         error === undefined ? resolve() : reject(new AustreamError('ARGUMENT_INVALID', error)),
       );

@@ -80,6 +80,25 @@ describe('the simulator', () => {
     expect(times.length).toBeGreaterThanOrEqual(15);
   });
 
+  test('a resized stream keeps its frame rate', async () => {
+    const simulator = await start({ sources: [moving('rate.mp4', { frames: 60 })], fps: 10 });
+    await simulator.fault({ op: 'resize', path: '/cam1', size: [160, 120] });
+    const { caps, times } = play(simulator.urls[0]!, 15);
+    expect(caps).toContain('width=(int)160, height=(int)120');
+    const [, ...played] = times;
+    for (const [index, time] of played.slice(1).entries())
+      expect(Math.abs(Number(time - played[index]!) / 1e6 - 100)).toBeLessThan(0.1);
+  });
+
+  test('a fault rejects once the server has exited', async () => {
+    const simulator = await start({ sources: [moving('dead.mp4')] });
+    process.kill(simulator.pid, 'SIGKILL');
+    await simulator.exited;
+    await expect(simulator.fault({ op: 'stop', path: '/cam1' })).rejects.toMatchObject({
+      code: 'ARGUMENT_INVALID',
+    });
+  });
+
   test('assigns the sources to the cameras in turn', async () => {
     const sources = [
       moving('wide.mp4', { width: 320, height: 180 }),
