@@ -1,5 +1,5 @@
 import { createHistogram } from 'node:perf_hooks';
-import type { CameraStatus } from '../domain/camera-status.ts';
+import { type CameraStatus, losses } from '../domain/camera-status.ts';
 import type { AuFrame } from '../domain/event.ts';
 import type { FrameFaces } from '../domain/face.ts';
 import type { Micros } from '../domain/frame.ts';
@@ -108,16 +108,11 @@ export class RunStatistics {
   #totalDrops(): number {
     let total = 0;
     for (const { current, earlier } of this.#cameraDrops.values()) total += current + earlier;
-    for (const drops of this.#downstreamDrops.values()) total += sum(drops);
+    for (const drops of this.#downstreamDrops.values()) total += sumLosses(drops);
     return total;
   }
 }
 
-/** Frames skipped by `analysisFps` are configured, not lost. */
-function sumLosses({ analysis_fps: _, ...drops }: Readonly<Record<string, number>>): number {
-  return sum(drops);
-}
-
-function sum(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((total, count) => total + count, 0);
+function sumLosses(drops: Readonly<Record<string, number>>): number {
+  return losses(drops).reduce((total, [, count]) => total + count, 0);
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { areaOptions } from './areas.ts';
 import { cameraUrlIssue } from './credentials.ts';
 import { isOnvif, parseDeviceUrl } from './onvif-address.ts';
 import { hasSourceScheme } from './source-url.ts';
@@ -44,5 +45,7 @@ export const cameraOptions = z.strictObject({
   analysisFps: z.number().min(1).max(120).default(30),
   /** `auto` probes NVDEC and VA-API and falls back to software decoding. */
   decoder: z.enum(['auto', 'software', 'nvdec', 'vaapi']).default('auto'),
+  /** Masks and zones of this camera's picture. */
+  detect: areaOptions.optional(),
 });
 export type CameraOptions = z.output<typeof cameraOptions>;

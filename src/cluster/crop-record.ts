@@ -31,9 +31,18 @@ export function toCropRecord(
   };
 }
 
-function toCrop({ frame, captureTime, clockErrorMs, receivedAt, box, quality, pixels }: FaceCrop): Crop {
+function toCrop({
+  frame,
+  captureTime,
+  clockErrorMs,
+  receivedAt,
+  box,
+  quality,
+  zones,
+  pixels,
+}: FaceCrop): Crop {
   const bytes = Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength);
-  return { frame, captureTime, clockErrorMs, receivedAt, box, quality, pixels: bytes };
+  return { frame, captureTime, clockErrorMs, receivedAt, box, quality, zones, pixels: bytes };
 }
 
 /** The crops of a record, RGB8. Throws PoisonError if this version cannot read them: encoding, clock source or size. */

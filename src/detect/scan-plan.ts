@@ -23,27 +23,39 @@ const OVERVIEWS_PER_PERIOD = 4;
  * large faces; tiles of an image pyramid's finer levels find small ones. Scans are spread evenly over frames.
  */
 export class ScanPlan {
-  readonly #overview: Region;
+  /** Null if no face in it may be cropped. */
+  readonly #overview: Region | null;
   readonly #tiles: readonly Region[];
   /** Scans due. `due` returns the whole ones and carries the fraction over. */
   #overviewsDue = 0;
   #tilesDue = 0;
   #nextTile = 0;
 
-  /** For frames of `width`×`height` pixels and faces of at least `minFaceHeight` pixels. */
-  constructor(width: number, height: number, minFaceHeight: number) {
+  /**
+   * For frames of `width`×`height` pixels and faces of at least `minFaceHeight` pixels. Regions that are `excluded` are
+   * never scanned.
+   */
+  constructor(
+    width: number,
+    height: number,
+    minFaceHeight: number,
+    excluded: (region: Region) => boolean = () => false,
+  ) {
     const finest = Math.min(1, DETECTABLE_FACE_HEIGHT / minFaceHeight);
     const coarsest = Math.min(finest, OVERVIEW_MAX_EDGE / Math.max(width, height));
-    this.#overview = levelTiles(width, height, coarsest)[0]!;
+    const overview = levelTiles(width, height, coarsest)[0]!;
+    this.#overview = excluded(overview) ? null : overview;
     const levels = Math.ceil(Math.log(finest / coarsest) / Math.log(LEVEL_RATIO));
     this.#tiles = Array.from({ length: levels }, (_, i) =>
       levelTiles(width, height, finest * (coarsest / finest) ** (i / levels)),
-    ).flat();
+    )
+      .flat()
+      .filter((tile) => !excluded(tile));
   }
 
   /** Every region, for a first frame. */
   all(): readonly Region[] {
-    return [this.#overview, ...this.#tiles];
+    return [...(this.#overview ? [this.#overview] : []), ...this.#tiles];
   }
 
   /** The regions due after another `seconds`, at one scan of the whole frame per `period` seconds. */
@@ -53,7 +65,7 @@ export class ScanPlan {
     this.#overviewsDue += share * OVERVIEWS_PER_PERIOD;
     if (this.#overviewsDue >= 1) {
       this.#overviewsDue %= 1;
-      regions.push(this.#overview);
+      if (this.#overview) regions.push(this.#overview);
     }
     this.#tilesDue = Math.min(this.#tiles.length, this.#tilesDue + share * this.#tiles.length);
     for (; this.#tilesDue >= 1; this.#tilesDue--) {

@@ -1,6 +1,7 @@
 import type { Frame, I420Image, Micros } from '../domain/frame.ts';
 import { gapThreshold } from '../domain/gap.ts';
 import { meshInputSquare } from './alignment.ts';
+import type { FrameAreas } from './areas.ts';
 import { associate, distanceCost, iouCost } from './association.ts';
 import { type Detection, isSameFace, type Region } from './detections.ts';
 import type { FaceDetector } from './detector.ts';
@@ -53,28 +54,51 @@ export class Tracker {
   }
 
   /**
-   * Moves every track to this frame and scans `regions` for new faces.
+   * Moves every track to this frame and scans `regions` for new faces. Faces in a mask of `areas` are not tracked: a
+   * track that enters one ends, before its face is measured again if its predicted position is there.
    *
    * @param seconds since the previous frame
-   * @returns ids of the tracks that ended
+   * @returns ids of the tracks that ended, and the number of faces found in masks: a face there is found once per scan
    */
-  async update(frame: Frame, regions: readonly Region[], seconds: number): Promise<number[]> {
+  async update(
+    frame: Frame,
+    regions: readonly Region[],
+    seconds: number,
+    areas: FrameAreas,
+  ): Promise<{ ended: number[]; masked: number }> {
     const { image, captureTime } = frame;
     for (const track of this.#tracks) track.predict(seconds);
+    const entered = this.#removeMasked(areas);
     await this.#remeasure(image, captureTime);
     const searched = this.#tracks.filter((track) => this.#needsSearch(track, captureTime));
     for (const track of searched) track.searchedAt = captureTime;
-    const detections = await this.#detector.detect(
+    const found = await this.#detector.detect(
       image,
       [...regions, ...searched.map((track) => searchRegion(track.square))],
       this.#options.minScore * LOW_SCORE_RATIO,
       this.visible.filter((track) => track.hasMesh).map((track) => headBox(track.box)),
     );
+    const detections = found.filter(({ box }) => !areas.isMasked(box));
+    const masked = found.filter(({ box, score }) => areas.isMasked(box) && score >= this.#options.minScore);
     const unmatched = this.#matchVisible(detections, captureTime);
     for (const track of searched)
       if (!track.lost && this.#isUndetected(track, captureTime)) track.lost = true;
     await this.#recoverAndStart(unmatched, image, captureTime);
-    return this.#removeEnded(image, captureTime, gapThreshold(this.#options.lostSeconds, frame.interval));
+    // The mesh may have moved a track into a mask.
+    const drifted = this.#removeMasked(areas);
+    const maxLost = gapThreshold(this.#options.lostSeconds, frame.interval);
+    const ended = this.#removeEnded(image, captureTime, maxLost);
+    return {
+      ended: [...entered.ids, ...drifted.ids, ...ended],
+      masked: entered.count + drifted.count + masked.length,
+    };
+  }
+
+  /** Removes the tracks whose centre lies in a mask. `ids`: of the confirmed ones. */
+  #removeMasked(areas: FrameAreas): { ids: number[]; count: number } {
+    const masked = this.#tracks.filter(({ box }) => areas.isMasked(box));
+    this.#tracks = this.#tracks.filter((track) => !masked.includes(track));
+    return { ids: masked.map(({ trackId }) => trackId).filter((id) => id > 0), count: masked.length };
   }
 
   /** Ends every track; returns the ids of the confirmed ones. */

@@ -8,6 +8,14 @@ import type { Gap } from './gap.ts';
  */
 export type CameraState = 'CONNECTING' | 'LIVE' | 'STALLED' | 'RECONNECTING' | 'REFUSED' | 'STOPPED';
 
+/** Causes of `drops` that somebody asked for: a frame rate, a mask, a pause. They are counted, but are no losses. */
+const WANTED_DROPS: ReadonlySet<string> = new Set(['analysis_fps', 'masked', 'paused']);
+
+/** The drops that are losses, by cause. */
+export function losses(drops: Readonly<Record<string, number>>): [cause: string, count: number][] {
+  return Object.entries(drops).filter(([cause, count]) => !WANTED_DROPS.has(cause) && count > 0);
+}
+
 /** Record of topic `au.cameras` (compacted): the newest record per camera is its current state. */
 export interface CameraStatus {
   readonly cameraId: string;
@@ -38,7 +46,10 @@ export interface CameraStatus {
    * in parts per million, positive if it runs faster; null until an epoch has lasted long enough to measure it.
    */
   readonly driftPpm: number | null;
-  /** Frames dropped before analysis since the epoch began, by cause; `analysis_fps`: decimated as configured. */
+  /**
+   * Frames dropped before analysis since the epoch began, by cause; `analysis_fps`: decimated as configured; `masked`:
+   * faces found in a mask.
+   */
   readonly drops: Readonly<Record<string, number>>;
   readonly gap: Gap | null;
 }

@@ -30,6 +30,8 @@ export interface AuFrame extends FrameStamp {
   readonly inferredAt: Micros;
   readonly box: Box;
   readonly quality: CropQuality;
+  /** Ids of the camera's zones in which the centre of the face lies, in the order of the config. */
+  readonly zones: readonly string[];
   readonly warmup: boolean;
   readonly model: ModelStamp;
   /** Null if the face is unreliable. */
@@ -55,6 +57,8 @@ export interface AuActivation {
   readonly epoch: number;
   readonly trackId: number;
   readonly au: AuName;
+  /** Zones of the face in the onset frame. */
+  readonly zones: readonly string[];
   readonly clockSource: ClockSource;
   /** Capture time of the first frame at or above the threshold. */
   readonly onset: Micros;

@@ -63,6 +63,8 @@ export interface FaceCrop extends FrameStamp {
   readonly trackId: number;
   readonly box: Box;
   readonly quality: CropQuality;
+  /** Ids of the camera's zones in which the centre of the box lies, in the order of the config. */
+  readonly zones: readonly string[];
   /** `CROP_BYTES` bytes, (112, 112, 3), RGB. */
   readonly pixels: Uint8Array;
 }
@@ -72,6 +74,8 @@ export interface FrameFaces extends FrameStamp {
   readonly crops: readonly FaceCrop[];
   /** Tracks of this epoch that ended; no crop of them follows. */
   readonly endedTracks: readonly number[];
+  /** Faces that were found and left out because their centre lies in a mask. */
+  readonly masked?: number;
   /** When face detection ran in the camera process. */
   readonly analysed?: { readonly from: Micros; readonly to: Micros };
 }

@@ -10,7 +10,10 @@ import type { InferOptions } from './options.ts';
  */
 export interface OpenActivation {
   /** The onset frame. */
-  readonly first: Pick<AuFrame, 'cameraId' | 'epoch' | 'trackId' | 'frame' | 'captureTime' | 'clockSource'>;
+  readonly first: Pick<
+    AuFrame,
+    'cameraId' | 'epoch' | 'trackId' | 'frame' | 'captureTime' | 'clockSource' | 'zones'
+  >;
   readonly reliability: number | null;
   /** The newest frame. */
   last: EventOrigin;
@@ -97,9 +100,9 @@ export class ActivationTracker {
 }
 
 function openActivation(au: AuName, frame: AuFrame, p: number): OpenActivation {
-  const { cameraId, epoch, trackId, captureTime, clockSource } = frame;
+  const { cameraId, epoch, trackId, captureTime, clockSource, zones } = frame;
   return {
-    first: { cameraId, epoch, trackId, frame: frame.frame, captureTime, clockSource },
+    first: { cameraId, epoch, trackId, frame: frame.frame, captureTime, clockSource, zones },
     reliability: frame.aus[au]?.reliability ?? null,
     last: eventOrigin(frame),
     apex: captureTime,
@@ -131,6 +134,7 @@ function activationEvent(
     epoch: first.epoch,
     trackId: first.trackId,
     au,
+    zones: first.zones,
     clockSource: first.clockSource,
     onset: first.captureTime,
     apex: activation.apex,

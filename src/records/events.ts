@@ -194,6 +194,11 @@ export interface AuFrame {
   readonly model: ModelStamp;
   /** Score and state of each Action Unit. */
   readonly aus: AuSet;
+  /**
+   * Ids of the camera's zones (detect.zones) in which the centre of the face's box lies, in the order
+   * of the config. Empty if it lies in none.
+   */
+  readonly zones: readonly string[];
 }
 
 /**
@@ -269,6 +274,11 @@ export interface AuActivation {
   readonly inferredAt: number;
   /** The model that computed the scores. */
   readonly model: ModelStamp;
+  /**
+   * Ids of the camera's zones (detect.zones) in which the centre of the face's box lay in the onset
+   * frame, in the order of the config. Empty if it lay in none.
+   */
+  readonly zones: readonly string[];
 }
 
 /**
@@ -355,7 +365,8 @@ export interface CameraStatus {
   /**
    * Drops by cause since the start of the epoch: frames that were not analysed, and events that were
    * not delivered. analysis_fps: skipped because of the configured frame rate. overload: skipped by
-   * load shedding (see analysisFps).
+   * load shedding (see analysisFps). masked: faces found in a mask of the camera and left out,
+   * counted once per scan.
    */
   readonly drops: Readonly<Record<string, number>>;
   /** The gap that this record reports. Null if it reports none. */
@@ -394,6 +405,8 @@ export interface Crop {
   readonly quality: CropQuality;
   /** 112×112 pixels in this record's encoding: 37,632 bytes of RGB8, or a JPEG image. */
   readonly pixels: Buffer;
+  /** Ids of the camera's zones in which the centre of the face's box lies. */
+  readonly zones: readonly string[];
 }
 
 /**

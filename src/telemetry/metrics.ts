@@ -1,6 +1,6 @@
 import type { Attributes, Meter } from '@opentelemetry/api';
 import { diagnostics, type ProcessGauges } from '../diagnostics.ts';
-import type { CameraState, CameraStatus } from '../domain/camera-status.ts';
+import { type CameraState, type CameraStatus, losses } from '../domain/camera-status.ts';
 import { GpuReader } from './gpu.ts';
 
 const STATES: readonly CameraState[] = [
@@ -112,8 +112,7 @@ class CameraMetrics {
   /** A status counts drops since its epoch began. Frames skipped by `analysisFps` are not drops. */
   #update(status: CameraStatus): void {
     const previous = this.#statuses.get(status.cameraId);
-    for (const [cause, count] of Object.entries(status.drops)) {
-      if (cause === 'analysis_fps') continue;
+    for (const [cause, count] of losses(status.drops)) {
       const before = previous?.epoch === status.epoch ? (previous.drops[cause] ?? 0) : 0;
       if (count > before) this.#dropped.add(count - before, { camera: status.cameraId, cause });
     }

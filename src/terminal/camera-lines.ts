@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { CameraStatus } from '../domain/camera-status.ts';
+import { type CameraStatus, losses } from '../domain/camera-status.ts';
 import type { Screen } from './renderer.ts';
 
 const REDRAW_MS = 250;
@@ -40,9 +40,7 @@ export class CameraLines {
   /** State, frame rate, lag and losses of a camera in one line that fits the screen. */
   line(status: CameraStatus): string {
     const { cameraId, state, fps, lagMs, restarts, drops, detail } = status;
-    // Frames skipped by `analysisFps` are configured, not lost.
-    const { analysis_fps: _, ...losses } = drops;
-    const lost = Object.values(losses).reduce((sum, count) => sum + count, 0);
+    const lost = losses(drops).reduce((sum, [, count]) => sum + count, 0);
     const figures =
       state === 'LIVE'
         ? `${fps?.toFixed(1) ?? '–'} frames/s, ${lagMs ?? '–'} ms behind, ${lost} lost, ${restarts} restarts; `

@@ -48,6 +48,7 @@ export function generatedFrame(options: {
       detection: 0.95,
       unreliable: unreliable ? 'too_turned' : null,
     },
+    zones: [],
     warmup: frame < 256,
     model: MODEL,
     aus: Object.fromEntries(

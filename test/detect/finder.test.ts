@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { CameraAreas } from '../../src/camera/areas.ts';
 import { CROP_TEMPLATE, cropSquare } from '../../src/detect/alignment.ts';
 import { FaceFinder } from '../../src/detect/finder.ts';
 import { boxCentre, iou, squareToFrame } from '../../src/detect/geometry.ts';
@@ -235,5 +236,85 @@ describe('irregular frames', () => {
     expect(finder.end()).toEqual([1]);
     expect(finder.end()).toEqual([]);
     expect(trackIds((await analyse([frame(face, 0)]))[0]!)).toEqual([1]);
+  });
+});
+
+describe('masks and zones', () => {
+  const face = astronaut(90);
+  const background = grey(640, 360);
+  /** The face's centre is about 215 pixels right of and 110 below the pasted picture's corner. */
+  const faceAt = (x: number) => paste(background, face, x, 40);
+  const rectangle = (left: number, right: number) =>
+    [
+      [left, 0],
+      [right, 0],
+      [right, 1],
+      [left, 1],
+    ] as const;
+  const withAreas = async (areas: Partial<CameraAreas>, images: readonly I420Image[]) => {
+    const masked = await FaceFinder.open(detectOptions.parse({}), { masks: [], zones: [], ...areas });
+    const results: FrameFaces[] = [];
+    for (const next of framesOf(images)) results.push(await masked.analyse(next));
+    return results;
+  };
+  const left = faceAt(20);
+  const right = faceAt(300);
+
+  test('a face whose centre is in a mask is neither tracked nor cropped, and is counted', async () => {
+    const results = await withAreas({ masks: [rectangle(0, 0.5)] }, Array(10).fill(left));
+    expect(results.flatMap(trackIds)).toEqual([]);
+    expect(results.flatMap(({ endedTracks }) => endedTracks)).toEqual([]);
+    expect(results[0]!.masked).toBe(1);
+  });
+
+  test('a face outside the mask is cropped as without it', async () => {
+    const scenes = Array(5).fill(right);
+    const [masked, unmasked] = [
+      await withAreas({ masks: [rectangle(0, 0.5)] }, scenes),
+      await withAreas({}, scenes),
+    ];
+    expect(masked.map(trackIds)).toEqual(Array(5).fill([1]));
+    expect(masked.map(({ crops }) => crops[0]!.pixels)).toEqual(
+      unmasked.map(({ crops }) => crops[0]!.pixels),
+    );
+    expect(masked.every((result) => result.masked === undefined)).toBe(true);
+  });
+
+  test('a track that walks into a mask ends there; the face gets a new track when it comes out', async () => {
+    const positions = [...Array(20).keys()].map((i) => 300 - 14 * i);
+    const there = positions.map(faceAt);
+    const results = await withAreas({ masks: [rectangle(0, 0.4)] }, [
+      ...there,
+      ...there.toReversed(),
+      ...Array(15).fill(right),
+    ]);
+    const centres = results.flatMap(({ crops }) => crops.map(({ box }) => boxCentre(box).x / 640));
+    expect(Math.min(...centres)).toBeGreaterThan(0.4);
+    expect(centres.length).toBeGreaterThan(10);
+    expect(results.flatMap(({ endedTracks }) => endedTracks)).toEqual([1]);
+    expect(trackIds(results.at(-1)!)).toEqual([2]);
+    // The track ends with the frame in which its centre enters the mask.
+    const last = results.findLastIndex((result) => trackIds(result).includes(1));
+    expect(results[last + 1]!.endedTracks).toEqual([1]);
+    expect(results[last + 1]!.masked).toBeGreaterThanOrEqual(1);
+  });
+
+  test('a mask over the whole picture leaves nothing to scan', async () => {
+    const results = await withAreas({ masks: [rectangle(0, 1)] }, Array(3).fill(left));
+    expect(results.flatMap(trackIds)).toEqual([]);
+    // Nothing was searched, so nothing was found.
+    expect(results.map((result) => result.masked)).toEqual([undefined, undefined, undefined]);
+  });
+
+  test('zones name the face by its centre, in the order of the config', async () => {
+    const zones = [
+      { id: 'right', polygon: rectangle(0.5, 1) },
+      { id: 'hall', polygon: rectangle(0, 1) },
+      { id: 'left', polygon: rectangle(0, 0.49) },
+    ];
+    const of = async (image: I420Image) => (await withAreas({ zones }, [image]))[0]!.crops[0]!.zones;
+    expect(await of(left)).toEqual(['hall', 'left']);
+    expect(await of(right)).toEqual(['right', 'hall']);
+    expect((await withAreas({}, [left]))[0]!.crops[0]!.zones).toEqual([]);
   });
 });

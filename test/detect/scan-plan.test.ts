@@ -67,3 +67,14 @@ test('one period scans every tile, spread evenly, and the overview about four ti
     }),
   );
 });
+
+test('excluded regions are never scanned, all regions included', () => {
+  const [, ...tiles] = new ScanPlan(1280, 720, 32).all();
+  const left = ({ toFrame, width }: Region) => toFrame.tx + width * toFrame.a <= 720;
+  const plan = new ScanPlan(1280, 720, 32, left);
+  const scanned = [...plan.all(), ...Array.from({ length: 100 }, () => plan.due(0.04, 1)).flat()];
+  expect(new Set(scanned).size).toBe(1 + tiles.filter((tile) => !left(tile)).length);
+  expect(scanned.some(left)).toBe(false);
+  const nothing = new ScanPlan(1280, 720, 32, () => true);
+  expect([...nothing.all(), ...nothing.due(10, 1)]).toEqual([]);
+});

@@ -39,6 +39,26 @@ export function sideBySide(left: Buffer, right: Buffer): Buffer {
   return Buffer.concat(rows);
 }
 
+/** Moves a frame's picture `dx` pixels to the right, an even number; what it uncovers is grey. */
+export function shiftFrame(frame: Buffer, dx: number): Buffer {
+  const out = Buffer.alloc(FRAME_BYTES, 128);
+  for (const [offset, width, height, shift] of [
+    [0, W, H, dx],
+    [W * H, W / 2, H / 2, dx / 2],
+    [(W * H * 5) / 4, W / 2, H / 2, dx / 2],
+  ] as const)
+    for (let y = 0; y < height; y += 1) {
+      const row = offset + y * width;
+      frame.copy(
+        out,
+        row + Math.max(0, shift),
+        row + Math.max(0, -shift),
+        row + Math.min(width, width - shift),
+      );
+    }
+  return out;
+}
+
 /** Writes frames to a file: H.264 at 25 frames a second for .mp4, or one frame for .png. Returns its path. */
 export function writeClip(folder: string, name: string, frames: readonly Buffer[]): string {
   const [raw, file] = [join(folder, `${name}.i420`), join(folder, name)];

@@ -28,6 +28,7 @@ export function faceCrop(options: {
   interval?: number;
   live?: boolean;
   unreliable?: UnreliableReason | null;
+  zones?: readonly string[];
 }): FaceCrop {
   const at = options.at ?? options.frame * 40_000;
   return {
@@ -42,12 +43,13 @@ export function faceCrop(options: {
     interval: options.interval ?? 40_000,
     box: { x: 10, y: 10, w: 100, h: 120 },
     quality: { ...RELIABLE, unreliable: options.unreliable ?? null },
+    zones: options.zones ?? [],
     pixels: new Uint8Array(CROP_BYTES).fill(options.shade ?? options.frame % 256),
   };
 }
 
 /** One analysed frame with these crops. */
 export function frameOf(crops: readonly FaceCrop[], endedTracks: readonly number[] = []): FrameFaces {
-  const { trackId: _, box: _box, quality: _quality, pixels: _pixels, ...stamp } = crops[0]!;
+  const { trackId: _, box: _box, quality: _quality, zones: _zones, pixels: _pixels, ...stamp } = crops[0]!;
   return { ...stamp, crops, endedTracks };
 }

@@ -35,6 +35,7 @@ const quality = fc.record({
     ),
   ),
 });
+const zones = fc.array(fc.stringMatching(/^[a-z]{1,8}$/), { maxLength: 3 });
 const state = fc.record({ raw: score, p: score, active: fc.boolean(), reliability: orNull(score) });
 const aus = fc.record(Object.fromEntries(AU_NAMES.map((name) => [name, orNull(state)]))) as fc.Arbitrary<
   AuFrame['aus']
@@ -55,6 +56,7 @@ export const anyFrame: fc.Arbitrary<AuFrame> = fc
     interval: fc.constant(40_000),
     box,
     quality,
+    zones,
     warmup: fc.boolean(),
     model,
     aus,
@@ -69,6 +71,7 @@ export const anyActivation: fc.Arbitrary<AuActivation> = fc.record({
   epoch: fc.integer({ min: 0, max: 4e12 }),
   trackId: fc.integer({ min: 1, max: 1e6 }),
   au: fc.constantFrom(...AU_NAMES),
+  zones,
   clockSource,
   onset: micros,
   apex: micros,
@@ -150,6 +153,7 @@ export function frameNumber(
       detection: 0.875,
       unreliable: null,
     },
+    zones: [],
     warmup: frame < 256,
     model: { name: 'edge', version: '1', sha256: 'ab'.repeat(32), trained: true },
     aus: Object.fromEntries(

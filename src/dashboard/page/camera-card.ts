@@ -1,3 +1,4 @@
+import { losses } from '../../domain/camera-status.ts';
 import type { CameraView, Hello } from '../protocol.ts';
 import { element, fitCanvas, setText } from './dom.ts';
 import { FaceBoxes } from './face-boxes.ts';
@@ -71,8 +72,7 @@ export class CameraCard {
     this.root.dataset.severity = severity;
     setText(this.#state, `${symbol} ${label}`);
     setText(this.#detail, severity === 'good' ? '' : view.detail);
-    // Frames skipped by the configured analysisFps are not losses.
-    const lost = Object.entries(view.drops).filter(([cause, count]) => cause !== 'analysis_fps' && count > 0);
+    const lost = losses(view.drops);
     const lag = view.lag.at(-1);
     this.#set('frames/s', view.fps === null || severity !== 'good' ? '–' : view.fps.toFixed(1));
     this.#set('lag', lag == null || severity !== 'good' ? '–' : `${(lag / 1_000).toFixed(2)} s`);

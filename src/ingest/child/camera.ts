@@ -152,6 +152,7 @@ export class Camera {
     const faces = await this.#finder.analyse(frame);
     freeBuffer(frame.image.y);
     this.#reader.counter.analysed();
+    if (faces.masked) this.#reader.counter.drop('masked', faces.masked);
     const sent = this.#output.faces({ ...faces, analysed: { from: startedAt, to: nowMicros() } });
     if (!this.#live) await sent;
   }

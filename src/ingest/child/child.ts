@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import { type CameraAreas, NO_AREAS } from '../../camera/areas.ts';
 import { splitCredentials } from '../../camera/credentials.ts';
 import { isOnvif } from '../../camera/onvif-address.ts';
 import type { CameraOptions } from '../../camera/options.ts';
@@ -14,12 +15,13 @@ import { SendQueue } from './send-queue.ts';
 import { openTlsTunnel } from './tls.ts';
 
 type Start = Extract<ToChild, { type: 'start' }>;
+type OpenFinder = (options: DetectOptions, areas: CameraAreas) => Promise<Finder>;
 
 /**
  * The life of a camera process: waits for `start`, runs the camera until it ends, fails or is stopped, reports the
  * result, and exits. It never restarts anything: the supervisor does.
  */
-export function runCameraChild(openFinder: (options: DetectOptions) => Promise<Finder>): void {
+export function runCameraChild(openFinder: OpenFinder): void {
   // Without its host the child must end, whatever it is doing. SIGKILL, because an ordinary exit would wait for
   // GStreamer's threads.
   process.on('disconnect', die);
@@ -32,10 +34,7 @@ export function runCameraChild(openFinder: (options: DetectOptions) => Promise<F
   });
 }
 
-async function runCamera(
-  start: Start,
-  openFinder: (options: DetectOptions) => Promise<Finder>,
-): Promise<void> {
+async function runCamera(start: Start, openFinder: OpenFinder): Promise<void> {
   const redact = cameraRedactor(start.camera);
   const fail = (error: unknown) => send(failedMessage(error, redact));
   process.on('uncaughtException', (error) => void fail(error).then(die));
@@ -53,7 +52,7 @@ async function runCamera(
     (faces) => pipe.write(encodeFaces(faces)),
     () => camera?.drop('host_slow'),
   );
-  const finder = await openFinder(start.detect);
+  const finder = await openFinder(start.detect, start.camera.detect ?? NO_AREAS);
   const live = isLiveSource(start.camera.url);
   const source = await resolveSource(start.camera);
   let tlsError: AustreamError | null = null;

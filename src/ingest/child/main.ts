@@ -1,4 +1,4 @@
 import { FaceFinder } from '../../detect/finder.ts';
 import { runCameraChild } from './child.ts';
 
-runCameraChild((options) => FaceFinder.open(options));
+runCameraChild((options, areas) => FaceFinder.open(options, areas));

@@ -24,7 +24,11 @@ export async function openChecksum(_options: DetectOptions, delayMs = 0): Promis
         unreliable: corrupt ? ('corrupt_video' as const) : null,
       };
       const box = { x: 0, y: 0, w: image.width, h: image.height };
-      return { ...stamp, crops: [{ ...stamp, trackId: 1, box, quality, pixels }], endedTracks: [] };
+      return {
+        ...stamp,
+        crops: [{ ...stamp, trackId: 1, box, quality, zones: [], pixels }],
+        endedTracks: [],
+      };
     },
     end: () => [1],
   };

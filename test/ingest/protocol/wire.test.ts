@@ -35,6 +35,7 @@ function frame(number: number, crops: number): FrameFaces {
       trackId: index + 1,
       box: { x: -1.5, y: 2, w: 30, h: 40 },
       quality,
+      zones: index === 0 ? ['door', 'hall'] : [],
       pixels: new Uint8Array(CROP_BYTES).fill((number * 31 + index) % 256),
     })),
   };
