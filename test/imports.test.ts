@@ -23,7 +23,16 @@ const SEPARATE = [
 ] as const;
 
 /** Folders of tests that mirror no folder of src. */
-const CROSS_CUTTING = ['broker', 'deploy', 'docs', 'e2e', 'fixtures', 'native-tensorflow', 'schemas'];
+const CROSS_CUTTING = [
+  'broker',
+  'deploy',
+  'docs',
+  'e2e',
+  'fixtures',
+  'native-tensorflow',
+  'schemas',
+  'security',
+];
 
 const FROM = /(?:\bfrom|^import|\bimport\()\s*'([^']+)'/gm;
 const REQUIRE = /(?:\brequire|createRequire\(import\.meta\.url\)(?:\.resolve)?)\(['`]([^'`$]+)['`]\)/g;
@@ -38,8 +47,12 @@ function rowsOf(architecture: string): Row[] {
 }
 
 function filesBelow(folder: string): string[] {
+  return sourceFiles(folder).filter((name) => name.endsWith('.ts'));
+}
+
+function sourceFiles(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => /\.[cm]?[jt]s$/.test(name))
     .map((name) => join(folder, name))
     .sort();
 }
@@ -138,6 +151,27 @@ describe('imports', () => {
       .filter((folder) => !CROSS_CUTTING.includes(folder.split('/')[0]!));
     expect([...new Set(folders)].filter((folder) => !existsSync(join('src', folder)))).toEqual([]);
   });
+});
+
+// It reports to its maker unless it is told not to before its first use; runtime.ts does that.
+test('ONNX Runtime is loaded by src/infer/engine/onnx/runtime.ts alone', () => {
+  const loads = /(?<!^import type [^\n]*)['"`]onnxruntime-node['"`]/m;
+  const loaders = ['src', 'test', 'bench', 'examples', 'training', 'schemas']
+    .flatMap(sourceFiles)
+    .filter((file) => file !== 'test/imports.test.ts' && loads.test(readFileSync(file, 'utf8')));
+  // The first names the package in `austream doctor`, the second looks for its files.
+  expect(loaders).toEqual([
+    'src/doctor/host-checks.ts',
+    'src/infer/engine/backend-probe.ts',
+    'src/infer/engine/onnx/runtime.ts',
+  ]);
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
+    packages: Record<string, { dependencies?: Record<string, string> }>;
+  };
+  const dependents = Object.keys(packages).filter(
+    (name) => packages[name]!.dependencies?.['onnxruntime-node'],
+  );
+  expect(dependents).toEqual(['']);
 });
 
 describe('the rules find what they are for', () => {

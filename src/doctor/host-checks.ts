@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import type { Config } from '../config/schema.ts';
 import type { AustreamError } from '../errors.ts';
@@ -27,6 +28,12 @@ const ELEMENTS = [
   { feature: 'MJPEG and MP4 files', elements: ['jpegdec', 'qtdemux'], plugins: 'good' },
 ] as const;
 
+const NATIVE_MODULES: Readonly<Record<string, () => Promise<unknown>>> = {
+  'gstreamer-superficial': async () => createRequire(import.meta.url)('gstreamer-superficial'),
+  'node-rdkafka': () => import('node-rdkafka'),
+  'onnxruntime-node': () => import('../infer/engine/onnx/runtime.ts'),
+};
+
 /** Checks of this machine: runtime, GStreamer, native modules, model, GPU, clock. */
 export function hostChecks(config: Config | undefined): Check[] {
   return [
@@ -38,8 +45,10 @@ export function hostChecks(config: Config | undefined): Check[] {
     ),
     () => checkElements('software decoders', ['avdec_h264', 'avdec_h265'], 'gstreamer1.0-libav'),
     checkHardwareDecoders,
-    ...['gstreamer-superficial', 'node-rdkafka', 'onnxruntime-node'].map(
-      (name) => () => checkNativeModule(name),
+    ...Object.entries(NATIVE_MODULES).map(
+      ([name, load]) =>
+        () =>
+          checkNativeModule(name, load),
     ),
     () => checkModel(config?.infer.model),
     checkGpu,
@@ -86,9 +95,9 @@ async function checkHardwareDecoders(): Promise<Finding> {
   };
 }
 
-async function checkNativeModule(name: string): Promise<Finding> {
+async function checkNativeModule(name: string, load: () => Promise<unknown>): Promise<Finding> {
   try {
-    await import(name);
+    await load();
     return { name, state: 'ok', detail: 'loads' };
   } catch (error) {
     const [detail = ''] = (error as Error).message.split('\n');

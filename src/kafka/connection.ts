@@ -10,6 +10,8 @@ export function rdkafkaConnection(options: KafkaOptions): Record<string, string 
     'client.id': options.clientId,
     'socket.keepalive.enable': true,
     'reconnect.backoff.max.ms': 2000,
+    // By default brokers may ask librdkafka for the client's metrics (KIP-714); austream sends its own, where told to.
+    'enable.metrics.push': false,
   };
   if (options.embedded) return { ...base, 'test.mock.num.brokers': 1, 'bootstrap.servers': '' };
   const protocol = `${options.sasl ? 'sasl_' : ''}${options.tls?.enabled ? 'ssl' : 'plaintext'}`;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { metrics, trace } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import {
@@ -37,7 +38,13 @@ export async function startTelemetry(otlp: OtlpSignals): Promise<Telemetry> {
   environment.OTEL_TRACES_SAMPLER ??= DEFAULT_SAMPLER;
   if (environment.OTEL_TRACES_SAMPLER === DEFAULT_SAMPLER)
     environment.OTEL_TRACES_SAMPLER_ARG ??= DEFAULT_RATIO;
-  environment.OTEL_NODE_RESOURCE_DETECTORS ??= 'env,host,serviceinstance';
+  // OpenTelemetry's host detector would also send /etc/machine-id, which machine-id(5) calls confidential.
+  environment.OTEL_NODE_RESOURCE_DETECTORS ??= 'env,serviceinstance';
+  if (!environment.OTEL_RESOURCE_ATTRIBUTES?.includes('host.name='))
+    environment.OTEL_RESOURCE_ATTRIBUTES = [
+      `host.name=${encodeURIComponent(hostname())}`,
+      ...(environment.OTEL_RESOURCE_ATTRIBUTES ? [environment.OTEL_RESOURCE_ATTRIBUTES] : []),
+    ].join();
   const prometheus = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
   const readers: MetricReader[] = [prometheus];
   if (otlp.metrics) readers.push(new PeriodicExportingMetricReader(await periodicReader(environment)));

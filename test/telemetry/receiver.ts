@@ -22,6 +22,8 @@ export class OtlpReceiver {
   readonly spans: ReceivedSpan[] = [];
   readonly metrics = new Set<string>();
   readonly services = new Set<unknown>();
+  /** Attributes of the newest resource: what describes the sending process. */
+  resource: Readonly<Record<string, unknown>> = {};
   readonly #server: Server;
   readonly #proto: protobuf.Root;
 
@@ -57,7 +59,8 @@ export class OtlpReceiver {
   #receive(path: string, body: Buffer): void {
     if (path === '/v1/traces') {
       for (const { resource, scopeSpans } of this.#decode('ExportTraceServiceRequest', body).resourceSpans) {
-        this.services.add(attributesOf(resource.attributes)['service.name']);
+        this.resource = attributesOf(resource.attributes);
+        this.services.add(this.resource['service.name']);
         for (const { spans } of scopeSpans) this.spans.push(...spans.map(toReceivedSpan));
       }
     } else if (path === '/v1/metrics') {

@@ -62,6 +62,12 @@ afterAll(async () => {
 
 test('a frame has one trace, from capture to the broker’s acknowledgement', () => {
   expect([...receiver.services]).toEqual(['austream']);
+  // Nothing that identifies the machine for good, such as /etc/machine-id, and no command line.
+  expect(
+    Object.keys(receiver.resource)
+      .filter((name) => !name.startsWith('telemetry.sdk.'))
+      .sort(),
+  ).toEqual([...['host.name', 'service.instance.id', 'service.name']]);
   expect(summary.events).toBeGreaterThan(20);
   const traces = Map.groupBy(receiver.spans, ({ traceId }) => traceId);
   const complete = [...traces.values()].filter((spans) => spans.some(({ name }) => name === 'publish'));

@@ -9,7 +9,7 @@ import { decoderRanks } from './decoders.ts';
 const STOP_TIMEOUT_MS = 2_000;
 /** Environment variables that a camera process inherits; none of them holds a secret. */
 const INHERITED_ENV =
-  /^(PATH|HOME|TMPDIR|LD_LIBRARY_PATH|XDG_CACHE_HOME|XDG_RUNTIME_DIR|GST_(?!PLUGIN_FEATURE_RANK).*|LIBVA_.*|CUDA_.*|NVIDIA_.*|SSL_CERT_.*)$/;
+  /^(PATH|HOME|TMPDIR|LD_LIBRARY_PATH|XDG_CACHE_HOME|XDG_RUNTIME_DIR|GST_(?!PLUGIN_FEATURE_RANK).*|LIBVA_.*|CUDA_.*|NVIDIA_.*|SSL_CERT_.*|ORT_DISABLE_TELEMETRY)$/;
 const STDERR_TAIL_CHARS = 2_000;
 
 interface ChildExit {

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
-import * as ort from 'onnxruntime-node';
+import type * as Ort from 'onnxruntime-node';
+import { ort } from './runtime.ts';
 
 /** The execution provider that runs a graph. */
 export type OnnxDevice = 'cpu' | 'cuda' | 'tensorrt' | 'webgpu';
@@ -25,9 +26,9 @@ export interface SessionOutput {
 
 /** A graph loaded by ONNX Runtime. Runs may overlap; each returns its own memory. */
 export class OnnxSession {
-  readonly #session: ort.InferenceSession;
+  readonly #session: Ort.InferenceSession;
 
-  private constructor(session: ort.InferenceSession) {
+  private constructor(session: Ort.InferenceSession) {
     this.#session = session;
   }
 
@@ -69,7 +70,7 @@ export class OnnxSession {
 function inferenceSessionOptions({
   device = 'cpu',
   threads = 0,
-}: SessionOptions): ort.InferenceSession.SessionOptions {
+}: SessionOptions): Ort.InferenceSession.SessionOptions {
   // Operators that an execution provider does not support fall back to the next one.
   const providers =
     device === 'tensorrt' ? ['tensorrt', 'cuda', 'cpu'] : device === 'cpu' ? ['cpu'] : [device, 'cpu'];
