@@ -37,7 +37,7 @@ const broker = await KafkaBroker.start();
 using scratch = new Scratch();
 const base = {
   kafka: { brokers: [broker.address], topicPrefix: 'chaos.', topics: { partitions: 6 } },
-  cluster: { group: 'chaos', cameras: 'topic', sessionSeconds: 6 },
+  cluster: { group: 'chaos', cameras: 'topic', sources: { paths: [DEMO_CLIP] }, sessionSeconds: 6 },
   infer: { threads: 1 },
   log: { level: 'debug' },
 };

@@ -90,10 +90,10 @@ const samples: Sample[] = [];
 let removed: number | null = null;
 for (let minute = 0; minute <= minutes; minute++) {
   if (minute > 0) {
-    if (removed !== null) await pipeline.cameras.add(camera(removed, 10));
+    if (removed !== null) await pipeline.cameras.add(camera(removed, 10), 'config');
     removed = 1 + (minute % (count - 1));
     await pipeline.cameras.remove(`cam${removed}`);
-    await pipeline.cameras.add(camera(1 + ((minute + 1) % (count - 1)), minute % 2 ? 9 : 10));
+    await pipeline.cameras.add(camera(1 + ((minute + 1) % (count - 1)), minute % 2 ? 9 : 10), 'config');
   }
   await sleep(60);
   samples.push(sample(minute));

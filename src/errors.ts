@@ -9,6 +9,7 @@ export const ERROR_CODES = {
   PORT_IN_USE: { exitCode: 1, canRetry: false },
   CAMERA_UNREACHABLE: { exitCode: 1, canRetry: true },
   CAMERA_UNAUTHORIZED: { exitCode: 1, canRetry: true },
+  CAMERA_NOT_ALLOWED: { exitCode: 1, canRetry: true },
   CAMERA_NOT_FOUND: { exitCode: 1, canRetry: true },
   CAMERA_NOT_ONVIF: { exitCode: 1, canRetry: true },
   CAMERA_NO_VIDEO: { exitCode: 1, canRetry: true },

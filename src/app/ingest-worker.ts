@@ -1,5 +1,4 @@
 import { CameraAssignments } from '../cluster/ingest/camera-assignments.ts';
-import { resolveCamera } from '../cluster/ingest/camera-definition.ts';
 import { CropBatcher } from '../cluster/ingest/crop-batcher.ts';
 import { CropPublisher } from '../cluster/ingest/crop-publisher.ts';
 import { requireExternalBrokers } from '../cluster/options.ts';
@@ -58,7 +57,7 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
 
     const reassigning = new Set<string>();
     const cameras = new CameraSet(
-      { ingest: config.ingest, detect: config.detect },
+      { ingest: config.ingest, detect: config.detect, allowed: cluster },
       {
         faces: (faces) => {
           statistics.frame(faces);
@@ -84,7 +83,7 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
     const assignments =
       cluster.cameras === 'topic'
         ? await CameraAssignments.open(kafka, cluster, {
-            run: async (camera) => void (await cameras.add(resolveCamera(camera))),
+            run: async (camera) => void (await cameras.add(camera, 'topic')),
             stop: async (id) => void (await cameras.remove(id)),
             reassigned: async (id) => {
               reassigning.add(id);

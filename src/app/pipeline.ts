@@ -90,7 +90,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
     });
 
     const cameras = new CameraSet(
-      { ingest: config.ingest, detect: config.detect },
+      { ingest: config.ingest, detect: config.detect, allowed: config.cluster },
       {
         faces: (faces) => {
           statistics.frame(faces);

@@ -33,6 +33,25 @@ export function splitCredentials(url: string): { url: string; username?: string;
   };
 }
 
+/** `scheme://`, host, and port, path and query: nothing that parsers of URLs read in different ways, and no credentials. */
+const PLAIN_URL = /^([a-z0-9+.-]+:\/\/)(\[[0-9a-f:.]+\]|[a-z0-9._-]+)((?::\d{1,5})?(?:[/?][!"$-~]*)?)$/i;
+
+/**
+ * The host of a camera's URL, and the URL with another host. Null for a URL whose host another parser could read
+ * differently (GStreamer takes what follows the last `@`, also after `#`), or that has none.
+ */
+export function hostOf(url: string): { host: string; replace: (host: string) => string } | null {
+  const { url: bare } = splitCredentials(url);
+  const parts = PLAIN_URL.exec(bare);
+  if (!parts) return null;
+  const [, scheme, host, rest] = parts;
+  const credentials = url.slice(scheme!.length, url.length - bare.length + scheme!.length);
+  return {
+    host: host!.replace(/^\[|\]$/g, ''),
+    replace: (other) => `${scheme}${credentials}${other.includes(':') ? `[${other}]` : other}${rest}`,
+  };
+}
+
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);

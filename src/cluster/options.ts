@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { allowedSecrets, allowedSources } from '../camera/allow-list.ts';
 import { AustreamError } from '../errors.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 
@@ -11,6 +12,12 @@ export const clusterOptions = z.strictObject({
     .default('austream'),
   /** config: an ingest worker runs its own cameras; topic: the workers divide those of `<prefix>camera-config`. */
   cameras: z.enum(['config', 'topic']).default('config'),
+  /**
+   * What cameras may use of this machine that are not in its config file: those of the topic, and those added at the
+   * control socket or on the live page.
+   */
+  secrets: allowedSecrets.prefault({}),
+  sources: allowedSources.prefault({}),
   /** How crops are encoded on the crops topic. */
   crops: z
     .strictObject({

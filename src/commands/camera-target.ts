@@ -1,11 +1,7 @@
 import { cameraOptions } from '../camera/options.ts';
-import { isSecretReference } from '../camera/secrets.ts';
-import {
-  type CameraDefinition,
-  defineCamera,
-  redactedCamera,
-  resolveCamera,
-} from '../cluster/ingest/camera-definition.ts';
+import { resolveReferences } from '../camera/resolve.ts';
+import { isSecretReference, ownSecrets } from '../camera/secrets.ts';
+import { type CameraDefinition, defineCamera, redactedCamera } from '../cluster/ingest/camera-definition.ts';
 import { readCameras, writeCameras } from '../cluster/ingest/camera-topic.ts';
 import { loadConfig } from '../config/schema.ts';
 import { sendControlRequest } from '../control/client.ts';
@@ -92,7 +88,7 @@ function localTarget(socket: string): CameraTarget {
     async add(definitions) {
       const cameras = definitions.map((camera) => {
         const result = cameraOptions.safeParse(camera);
-        if (result.success) return resolveCamera(result.data);
+        if (result.success) return resolveReferences(result.data, ownSecrets());
         throw new AustreamError('ARGUMENT_INVALID', `not a camera: ${describeIssues(result.error)}`, {
           fix: 'austream.example.yaml shows every key of a camera',
         });

@@ -43,7 +43,10 @@ export function camerasCommand(): Command {
           '--password <reference>',
           "'${NAME}' or '${file:/path}', resolved by this shell or by the cluster’s ingest workers",
         )
-        .option('--password-file <path>', 'file with the password, on the machine where austream runs')
+        .option(
+          '--password-file <path>',
+          'file with the password on the machine where austream runs, below its cluster.secrets.dir',
+        )
         .addOption(new Option('--transport <kind>').choices(['tcp', 'udp']))
         .option('--fps <number>', 'frames analysed a second', Number)
         .addOption(new Option('--decoder <kind>').choices(['auto', 'software', 'nvdec', 'vaapi']))

@@ -124,7 +124,9 @@ export class ControlServer {
         return { cameras: this.#cameras.list() };
       case 'add': {
         const changes = await Promise.all(
-          request.data.cameras.map(async (camera) => [camera.id, await this.#cameras.add(camera)] as const),
+          request.data.cameras.map(
+            async (camera) => [camera.id, await this.#cameras.add(camera, 'socket')] as const,
+          ),
         );
         log.info({ cameras: Object.fromEntries(changes) }, 'cameras changed through the control socket');
         return { changes: Object.fromEntries(changes) };

@@ -31,7 +31,7 @@ export function serveCameraRoutes(server: FastifyInstance, cameras: CameraContro
       const { id } = parsed.data;
       if (cameras.list().some((camera) => camera.id === id))
         return reply.code(409).send({ fields: { id: 'a camera with this name already exists' } });
-      await cameras.add(cameraOptions.parse(parsed.data));
+      await cameras.add(cameraOptions.parse(parsed.data), 'page');
       log.info({ cameraId: id }, `camera ${id} added through the live page`);
       return reply.code(201).send({ id });
     });

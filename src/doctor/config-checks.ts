@@ -1,15 +1,16 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import { NOTHING_ALLOWED } from '../camera/allow-list.ts';
 import { splitCredentials } from '../camera/credentials.ts';
 import { isOnvif } from '../camera/onvif-address.ts';
 import type { CameraOptions } from '../camera/options.ts';
 import { cameraRedactor } from '../camera/redaction.ts';
-import { withPasswordFromFile } from '../camera/secrets.ts';
+import { resolveCamera } from '../camera/resolve.ts';
 import type { Config } from '../config/schema.ts';
 import type { AustreamError } from '../errors.ts';
 import { withAdmin } from '../kafka/admin.ts';
-import { describeResolved, resolveCamera } from '../onvif/resolve.ts';
+import { describeResolved, resolveCamera as resolveStream } from '../onvif/resolve.ts';
 import { topicNames } from '../records/topics.ts';
 import type { Check, Finding } from './host-checks.ts';
 
@@ -68,7 +69,7 @@ async function checkSpool(folder: string): Promise<Finding> {
 /** Resolves the stream of an ONVIF device and checks that it is reachable. */
 async function checkOnvifCamera(camera: CameraOptions): Promise<Finding> {
   try {
-    const resolved = await resolveCamera(withPasswordFromFile(camera));
+    const resolved = await resolveStream(resolveCamera(camera, 'config', NOTHING_ALLOWED).camera);
     const stream = await checkReachable(resolved.camera);
     return { ...stream, detail: cameraRedactor(camera)(`${describeResolved(resolved)}; ${stream.detail}`) };
   } catch (error) {

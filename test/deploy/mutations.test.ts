@@ -192,6 +192,20 @@ const MUTATIONS: readonly Mutation[] = [
     'kafka',
     (find) => (find('KafkaUser', 'austream-infer').spec.authorization.acls[0].resource.name = 'au.crop'),
   ],
+  [
+    'a worker that may write to the camera topic',
+    'kafka',
+    (find) => find('KafkaUser', 'austream-ingest').spec.authorization.acls[2].operations.push('Write'),
+  ],
+  [
+    'a user who may write to it by a prefix',
+    'kafka',
+    (find) => {
+      const [acl] = find('KafkaUser', 'austream-infer').spec.authorization.acls;
+      acl.resource = { type: 'topic', name: 'au.', patternType: 'prefix' };
+      acl.operations = ['All'];
+    },
+  ],
   ['topics of another Kafka', 'kafka', (find) => (find('Kafka', 'kafka').metadata.name = 'events')],
   ['a misspelled field', 'schema', (find) => (container(find).readynessProbe = {})],
   [

@@ -91,17 +91,17 @@ describe('the rights of kafka-strimzi’s users', () => {
   it('are sufficient for cameras, ingest, inference and KEDA’s reading of the lag', async () => {
     using scratch = new Scratch();
     await using workers = new WorkerProcesses(scratch, {
-      cluster: { cameras: 'topic', sessionSeconds: 6 },
+      cluster: { cameras: 'topic', sources: { paths: [DEMO_CLIP] }, sessionSeconds: 6 },
       infer: { threads: 1 },
     });
     await Promise.all([
       workers.start('infer', { kafka: connectAs('austream-infer', broker) }),
       workers.start('ingest', { kafka: connectAs('austream-ingest', broker) }),
     ]);
-    const ingest = kafkaOptions.parse(connectAs('austream-ingest', broker));
+    const administrator = kafkaOptions.parse(connectAs('austream-cameras', broker));
     const camera = defineCamera({ id: 'clip', url: `file://${DEMO_CLIP}`, analysisFps: 15 });
-    await writeCameras(ingest, new Map([[camera.id, camera]]));
-    expect(await readCameras(ingest, expect.unreachable)).toEqual([camera]);
+    await writeCameras(administrator, new Map([[camera.id, camera]]));
+    expect(await readCameras(administrator, expect.unreachable)).toEqual([camera]);
     await using published = new EventCollector(broker.address, 'au.');
     await expect.poll(() => published.frames.length, { timeout: 60_000 }).toBeGreaterThan(60);
     const keda = new Kafka(kafkajsConnection(kafkaOptions.parse(connectAs('austream-keda', broker)))).admin();
@@ -135,6 +135,10 @@ describe('the rights of kafka-strimzi’s users', () => {
     const refused: string[] = [];
     for (const [user, topic] of [
       ['austream-ingest', 'au.frames'],
+      ['austream-ingest', 'au.camera-config'],
+      ['austream-run', 'au.camera-config'],
+      ['austream-cameras', 'au.crops'],
+      ['austream-cameras', 'au.cameras'],
       ['austream-infer', 'au.crops'],
       ['austream-infer', 'au.camera-config'],
       ['austream-run', 'au.crops'],
@@ -146,7 +150,7 @@ describe('the rights of kafka-strimzi’s users', () => {
         .catch(({ message }: Error) => refused.push(`${user} ${topic}: ${message}`));
       await disconnect();
     }
-    expect(refused).toHaveLength(5);
+    expect(refused).toHaveLength(9);
     for (const line of refused) expect(line).toMatch(/not authorized/i);
   }, 60_000);
 

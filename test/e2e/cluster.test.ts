@@ -43,7 +43,7 @@ afterAll(() => broker.stop());
 function workerConfig(prefix: string, partitions = 4) {
   return {
     kafka: { brokers: [broker.address], topicPrefix: prefix, topics: { partitions } },
-    cluster: { group: prefix, cameras: 'topic', sessionSeconds: 6 },
+    cluster: { group: prefix, cameras: 'topic', sources: { paths: [DEMO_CLIP] }, sessionSeconds: 6 },
     infer: { threads: 1 },
   };
 }

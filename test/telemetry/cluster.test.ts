@@ -27,7 +27,7 @@ beforeAll(async () => {
   const kafka = { brokers: [broker.address], topics: { partitions: 1 } };
   const config = scratch.file('worker.yaml', {
     kafka,
-    cluster: { cameras: 'topic' },
+    cluster: { cameras: 'topic', sources: { networks: ['127.0.0.0/8'] } },
     http: { port: 0 },
     infer: { threads: 1 },
     // Never trust the camera's clock: this test uses arrival times only.

@@ -1,7 +1,6 @@
-import { cameraUrlIssue } from '../../camera/credentials.ts';
 import { type CameraOptions, cameraOptions } from '../../camera/options.ts';
 import { cameraRedactor, REDACTED } from '../../camera/redaction.ts';
-import { isSecretReference, passwordsInUrl, resolveSecretReferences } from '../../camera/secrets.ts';
+import { isSecretReference, passwordsInUrl } from '../../camera/secrets.ts';
 import { AustreamError } from '../../errors.ts';
 import { describeIssues } from '../../issues.ts';
 
@@ -40,21 +39,6 @@ export function redactedCamera(camera: CameraDefinition): CameraDefinition {
 function plaintextPasswordKey({ password, url }: CameraDefinition): 'password' | 'url' | null {
   if (password !== undefined && !isSecretReference(password)) return 'password';
   return passwordsInUrl(url).every(isSecretReference) ? null : 'url';
-}
-
-/** The camera with its secrets. Throws CONFIG_INVALID if one is missing on this host or is not valid in a URL. */
-export function resolveCamera(camera: CameraDefinition): CameraOptions {
-  const label = (key: string) => `camera ${camera.id}, ${key}`;
-  const { username, password } = camera;
-  const url = resolveSecretReferences(camera.url, label('url'));
-  const issue = cameraUrlIssue(url);
-  if (issue !== null) throw new AustreamError('CONFIG_INVALID', `${label('url')}: ${issue}`);
-  return {
-    ...camera,
-    url,
-    ...(username === undefined ? {} : { username: resolveSecretReferences(username, label('username')) }),
-    ...(password === undefined ? {} : { password: resolveSecretReferences(password, label('password')) }),
-  };
 }
 
 export function encodeCamera(camera: CameraDefinition): Buffer {

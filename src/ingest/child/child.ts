@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
+import { type AddressRule, allowedAddress } from '../../camera/address-list.ts';
 import { type CameraAreas, NO_AREAS } from '../../camera/areas.ts';
-import { splitCredentials } from '../../camera/credentials.ts';
+import { hostOf, splitCredentials } from '../../camera/credentials.ts';
 import { isOnvif } from '../../camera/onvif-address.ts';
 import type { CameraOptions } from '../../camera/options.ts';
 import { cameraRedactor } from '../../camera/redaction.ts';
@@ -54,7 +55,7 @@ async function runCamera(start: Start, openFinder: OpenFinder): Promise<void> {
   );
   const finder = await openFinder(start.detect, start.camera.detect ?? NO_AREAS);
   const live = isLiveSource(start.camera.url);
-  const source = await resolveSource(start.camera);
+  const source = await resolveSource(await atAllowedAddress(start.camera, start.addressRules));
   let tlsError: AustreamError | null = null;
   const proxy = isTls(source.url)
     ? await openTlsTunnel(splitCredentials(source.url).url, source.tls, (error) => {
@@ -94,6 +95,24 @@ function failedMessage(error: unknown, redact: (text: string) => string): ToHost
     ),
     ...(known?.fix ? { fix: redact(known.fix) } : {}),
   };
+}
+
+/**
+ * The camera with its host replaced by the address that was checked. `rtsps://` keeps the name, which its certificate is
+ * checked against. Throws CAMERA_NOT_ALLOWED.
+ */
+async function atAllowedAddress(
+  camera: CameraOptions,
+  rules: readonly AddressRule[],
+): Promise<CameraOptions> {
+  if (rules.length === 0) return camera;
+  const url = hostOf(camera.url);
+  if (url === null)
+    throw new AustreamError('CAMERA_NOT_ALLOWED', 'the host of the url is not clear', {
+      fix: 'write it as rtsp://host:port/path, with # in the path as %23',
+    });
+  const address = await allowedAddress(url.host, rules);
+  return isTls(camera.url) ? camera : { ...camera, url: url.replace(address) };
 }
 
 /** An ONVIF device is asked for its stream URL before each connection, because it may change. */

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Mutex } from 'async-mutex';
+import type { CameraOrigin } from '../../camera/allow-list.ts';
 import { splitCredentials } from '../../camera/credentials.ts';
 import type { CameraOptions } from '../../camera/options.ts';
 import { cameraRedactor } from '../../camera/redaction.ts';
@@ -21,11 +22,14 @@ export interface ListedCamera {
 
 export type CameraChange = 'added' | 'changed' | 'unchanged';
 
-/** Changes to the cameras of a running process. */
-export type CameraControl = Pick<CameraSet, 'add' | 'remove' | 'list'>;
+/** Changes to the cameras of a running process. Who adds a camera says where its definition comes from. */
+export interface CameraControl extends Pick<CameraSet, 'remove' | 'list'> {
+  add(camera: CameraOptions, origin: CameraOrigin): Promise<CameraChange>;
+}
 
 interface Entry {
   readonly camera: CameraOptions;
+  readonly origin: CameraOrigin;
   readonly supervisor: CameraSupervisor;
   /** The newest status. */
   status: CameraStatus | null;
@@ -62,13 +66,13 @@ export class CameraSet {
   }
 
   /** Starts a camera; restarts the one with this id if its options differ. Resolves once it was started. */
-  add(camera: CameraOptions): Promise<CameraChange> {
+  add(camera: CameraOptions, origin: CameraOrigin = 'config'): Promise<CameraChange> {
     return this.#exclusively(camera.id, async () => {
       const existing = this.#entries.get(camera.id);
-      if (existing && isDeepStrictEqual(existing.camera, camera)) return 'unchanged';
+      if (existing?.origin === origin && isDeepStrictEqual(existing.camera, camera)) return 'unchanged';
       const admitted = existing !== undefined && existing.supervisor.phase !== 'Refused';
       if (existing) await this.#stop(existing, 'changed');
-      this.#start(camera, admitted);
+      this.#start(camera, origin, admitted);
       return existing ? 'changed' : 'added';
     });
   }
@@ -112,11 +116,11 @@ export class CameraSet {
   }
 
   /** `admitted`: the camera replaces one that admission control has admitted. */
-  #start(camera: CameraOptions, admitted: boolean): void {
+  #start(camera: CameraOptions, origin: CameraOrigin, admitted: boolean): void {
     const lastEpoch = this.#lastEpochs.get(camera.id);
     const supervisor = new CameraSupervisor(
       camera,
-      { ...this.#options, ...(lastEpoch === undefined ? {} : { lastEpoch }) },
+      { ...this.#options, origin, ...(lastEpoch === undefined ? {} : { lastEpoch }) },
       {
         ...this.#events,
         status: (status) => {
@@ -125,7 +129,7 @@ export class CameraSet {
         },
       },
     );
-    const entry: Entry = { camera, supervisor, status: null };
+    const entry: Entry = { camera, origin, supervisor, status: null };
     this.#entries.set(camera.id, entry);
     // A changed camera may have been live before.
     if (!isLiveSource(camera.url)) this.#governor.remove(camera.id);
@@ -193,7 +197,7 @@ export async function applyCameras(
   const changed = after.filter((camera) => !isDeepStrictEqual(camera, optionsBefore.get(camera.id)));
   const changes = await Promise.all([
     ...dropped.map(async ({ id }) => [id, (await cameras.remove(id)) ? 'removed' : 'unchanged'] as const),
-    ...changed.map(async (camera) => [camera.id, await cameras.add(camera)] as const),
+    ...changed.map(async (camera) => [camera.id, await cameras.add(camera, 'config')] as const),
   ]);
   return Object.fromEntries(changes);
 }

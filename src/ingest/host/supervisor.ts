@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url';
+import { type AllowList, type CameraOrigin, NOTHING_ALLOWED } from '../../camera/allow-list.ts';
 import { splitCredentials } from '../../camera/credentials.ts';
 import type { CameraOptions } from '../../camera/options.ts';
 import { cameraRedactor } from '../../camera/redaction.ts';
-import { withPasswordFromFile } from '../../camera/secrets.ts';
+import { resolveCamera } from '../../camera/resolve.ts';
 import { isLiveSource } from '../../camera/source-url.ts';
 import type { DetectOptions } from '../../detect/options.ts';
 import { AustreamError } from '../../errors.ts';
@@ -35,6 +36,10 @@ export interface SupervisorOptions {
   readonly detect: DetectOptions;
   /** The program of the camera process. */
   readonly entry?: string;
+  /** Where the camera's definition comes from; default: the config file. */
+  readonly origin?: CameraOrigin;
+  /** What a camera that is not in the config file may use of this machine; default: nothing. */
+  readonly allowed?: AllowList;
   /** Last epoch of an earlier camera with this id; new epochs are numbered above it. */
   readonly lastEpoch?: number;
   /** For tests: throws on an impossible event, which otherwise is logged and ignored. */
@@ -190,7 +195,7 @@ export class CameraSupervisor implements GovernedCamera {
     scheduleRetry: () => {
       const delayMs = this.#restartPolicy.nextDelay(
         performance.now(),
-        this.#failure.code === 'CAMERA_UNAUTHORIZED',
+        this.#failure.code === 'CAMERA_UNAUTHORIZED' || this.#failure.code === 'CAMERA_NOT_ALLOWED',
       );
       this.#retryTimer = setTimeout(() => this.#dispatch({ type: 'retryDue' }), delayMs);
     },
@@ -231,12 +236,12 @@ export class CameraSupervisor implements GovernedCamera {
   }
 
   #spawnChild(): void {
-    const { ingest, detect, entry } = this.#options;
+    const { ingest, detect, entry, origin = 'config', allowed = NOTHING_ALLOWED } = this.#options;
     try {
-      const camera = withPasswordFromFile(this.#camera);
+      const { camera, addressRules } = resolveCamera(this.#camera, origin, allowed);
       this.#redact = cameraRedactor(camera);
       const child = new CameraProcess(
-        { type: 'start', camera, ingest, detect, lastEpoch: this.#lastEpoch },
+        { type: 'start', camera, addressRules, ingest, detect, lastEpoch: this.#lastEpoch },
         entry ?? ENTRY,
         {
           message: (message) => {

@@ -1,3 +1,4 @@
+import type { AddressRule } from '../../camera/address-list.ts';
 import type { CameraOptions } from '../../camera/options.ts';
 import type { DetectOptions } from '../../detect/options.ts';
 import type { ClockSource, Micros } from '../../domain/frame.ts';
@@ -15,6 +16,8 @@ export type ToChild =
   | {
       readonly type: 'start';
       readonly camera: CameraOptions;
+      /** Checked by the child before it connects; empty: the camera may be anywhere. */
+      readonly addressRules: readonly AddressRule[];
       readonly ingest: IngestOptions;
       readonly detect: DetectOptions;
       /** Epochs of this run are numbered above this one. */

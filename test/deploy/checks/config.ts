@@ -82,7 +82,10 @@ export const config: Check = (objects, report) => {
     if (workload.metadata.name !== 'ingest' && hasGpu !== ['cuda', 'tensorrt'].includes(loaded.infer.device))
       reportProblem(`has device ${loaded.infer.device} and ${hasGpu ? 'a' : 'no'} GPU`);
     const files = filesOf(objects, pod);
-    for (const path of absolutePaths(loaded)) checkPath(path, container, files, reportProblem);
+    // An inference worker runs no cameras.
+    const { secrets: _, ...clusterOfInfer } = cluster;
+    const used = workload.metadata.name === 'infer' ? { ...loaded, cluster: clusterOfInfer } : loaded;
+    for (const path of absolutePaths(used)) checkPath(path, container, files, reportProblem);
     if (
       kafka.spool &&
       container.volumeMounts.some((mount: Manifest) => mount.readOnly && under(kafka.spool!.dir, mount))

@@ -7,6 +7,10 @@ import { type Check, named, ofKind, workloads } from './index.ts';
 
 const CLUSTER = 'strimzi.io/cluster';
 
+/** Only the administration of cameras writes here: the topic decides which secrets workers send, and where. */
+const CAMERA_WRITER = 'austream-cameras';
+const WRITING = ['Write', 'Create', 'Delete', 'Alter', 'AlterConfigs', 'All'];
+
 /** Strimzi's resources belong to its Kafka; topics and rights match those that austream uses. */
 export const kafka: Check = (objects, report) => {
   const [cluster] = ofKind(objects, 'Kafka');
@@ -40,12 +44,26 @@ export const kafka: Check = (objects, report) => {
     for (const { resource } of user.spec.authorization.acls)
       if (resource.type === 'topic' && resource.patternType !== 'prefix' && !names.includes(resource.name))
         report(user, `has rights on ${resource.name}, which austream does not use`);
+  for (const user of ofKind(objects, 'KafkaUser'))
+    for (const { resource, operations } of user.spec.authorization.acls)
+      if (
+        user.metadata.name !== CAMERA_WRITER &&
+        coversTopic(resource, 'au.camera-config') &&
+        operations.some((operation: string) => WRITING.includes(operation))
+      )
+        report(user, 'may write to au.camera-config');
   for (const workload of workloads(objects)) {
     const { brokers: configured = [] } = configOf(objects, workload)?.kafka ?? {};
     if (!configured.every((broker) => bootstrap.includes(broker)))
       report(workload, `uses brokers ${configured} instead of ${bootstrap}`);
   }
 };
+
+function coversTopic({ type, name = '', patternType }: Manifest, topic: string): boolean {
+  return (
+    type === 'topic' && (patternType === 'prefix' ? topic.startsWith(name) : name === topic || name === '*')
+  );
+}
 
 function stringValues(config: Manifest): Record<string, string> {
   return Object.fromEntries(Object.entries(config).map(([key, value]) => [key, String(value)]));
