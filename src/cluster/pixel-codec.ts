@@ -1,5 +1,6 @@
 import { CROP_SIZE } from '../domain/face.ts';
-import type { FaceCropBatch } from '../records/events.ts';
+import { PoisonError } from '../records/decode.ts';
+import type { Crop, FaceCropBatch } from '../records/events.ts';
 import type { ClusterOptions } from './options.ts';
 
 /** Loaded on first use: only JPEG needs it. */
@@ -36,15 +37,39 @@ export class PixelEncoder {
   }
 }
 
-/** Decodes the pixels of crop records to RGB8. Records with an unknown encoding are returned unchanged. */
+/** What a crop's decoder accepts. ICC profiles are ignored: no ingest worker writes one. */
+const DECODING = {
+  limitInputPixels: CROP_SIZE * CROP_SIZE,
+  limitInputChannels: 3,
+  failOn: 'warning',
+  sequentialRead: true,
+  ignoreIcc: true,
+} as const;
+
+/** Decodes the pixels of crop records that `checkCropRecord` accepts to RGB8, one crop at a time to bound memory. Throws PoisonError. */
 export class PixelDecoder {
   async decode(batch: FaceCropBatch): Promise<FaceCropBatch> {
     if (batch.encoding !== 'JPEG') return batch;
-    const image = await sharp();
-    const crops = batch.crops.map(async (crop) => ({
-      ...crop,
-      pixels: await image(crop.pixels).toColourspace('srgb').removeAlpha().raw().toBuffer(),
-    }));
-    return { ...batch, encoding: 'RGB8', crops: await Promise.all(crops) };
+    const image = await jpegDecoder();
+    const crops: Crop[] = [];
+    for (const crop of batch.crops) {
+      const pixels = await image(crop.pixels, DECODING)
+        .toColourspace('srgb')
+        .raw()
+        .toBuffer()
+        .catch((cause: Error) => {
+          throw new PoisonError('corrupt', `a crop marked JPEG cannot be decoded: ${cause.message}`, cause);
+        });
+      crops.push({ ...crop, pixels });
+    }
+    return { ...batch, encoding: 'RGB8', crops };
   }
+}
+
+/** libvips with JPEG as its only input format: every other loader (SVG, PDF, TIFF …) is blocked in this process. */
+async function jpegDecoder() {
+  const image = await sharp();
+  image.block({ operation: ['VipsForeignLoad'] });
+  image.unblock({ operation: ['VipsForeignLoadJpegBuffer'] });
+  return image;
 }

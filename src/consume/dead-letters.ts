@@ -1,12 +1,11 @@
 import { type Kafka, Partitioners, type Producer } from 'kafkajs';
 import { rootCause, toAustreamError } from '../kafka/kafkajs-errors.ts';
 import { RecordEncoder } from '../records/avro.ts';
+import { deadLetter } from '../records/dead-letter.ts';
 import type { DeadLetter } from '../records/events.ts';
 import type { ConsumeOptions, PoisonMessage } from './options.ts';
 
 const DEFAULT_TOPIC = 'au.deadletter';
-/** The brokers' default limit of a message is 1 MiB; a dead letter is slightly larger than the message in it. */
-const MAX_VALUE_BYTES = 900 * 1024;
 /** The brokers' default limit of a request is 1 MiB. */
 const MAX_REQUEST_BYTES = 512 * 1024;
 /** Estimate for the other fields of a dead letter. */
@@ -41,7 +40,9 @@ export class DeadLetterSink {
       this.#producer = producer;
     }
     for (const request of requestsOf(messages)) {
-      const letters = request.map((message) => ({ key: message.key, value: this.#encode(message) }));
+      const letters = request
+        .map((message) => this.#letter(message))
+        .map((letter) => ({ key: letter.key, value: this.#encoder.encode(letter) }));
       try {
         await this.#producer.send({ topic, messages: letters });
       } catch (error) {
@@ -51,18 +52,8 @@ export class DeadLetterSink {
     }
   }
 
-  #encode(message: PoisonMessage): Buffer {
-    const { value, detail } = message;
-    const fits = value === null || value.length <= MAX_VALUE_BYTES;
-    const letter: DeadLetter = {
-      at: Date.now() * 1000,
-      group: this.#options.groupId,
-      ...message,
-      offset: Number(message.offset),
-      value: fits ? value : null,
-      detail: fits ? detail : `${detail} (the value of ${value.length} bytes is too large for a dead letter)`,
-    };
-    return this.#encoder.encode(letter);
+  #letter(message: PoisonMessage): DeadLetter {
+    return deadLetter({ ...message, group: this.#options.groupId, offset: Number(message.offset) });
   }
 
   async close(): Promise<void> {

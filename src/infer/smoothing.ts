@@ -13,6 +13,12 @@ export function effectiveSmoothing(
   return { mode, kernel, sigma };
 }
 
+/**
+ * Samples that are kept, in kernels: more only if frames come much faster than their nominal interval, or if their times
+ * go backwards. Then the oldest are left out, so that a track's memory stays bounded.
+ */
+const MAX_KERNELS = 4;
+
 type FrameTime = Pick<FaceStamp, 'captureTime' | 'interval'>;
 
 /** One input sample of the filter: a frame's time and its raw scores, (12) or null. */
@@ -40,6 +46,7 @@ export interface SmootherState {
 export class ScoreSmoother {
   readonly #mode: SmoothingOptions['mode'];
   readonly #halfKernel: number;
+  readonly #maxSamples: number;
   readonly #sigma: number;
   /** Samples within the kernel of a frame that is pending or still to come, oldest first. */
   #samples: SmoothingSample[] = [];
@@ -50,6 +57,7 @@ export class ScoreSmoother {
   constructor(options: SmoothingOptions, state?: SmootherState) {
     this.#mode = options.mode;
     this.#halfKernel = Math.floor(options.kernel / 2);
+    this.#maxSamples = MAX_KERNELS * options.kernel;
     this.#sigma = options.sigma;
     if (state) {
       this.#samples = [...state.samples];
@@ -70,8 +78,8 @@ export class ScoreSmoother {
     this.#pending.push(scores);
     const ready: SmoothedScores[] = [];
     for (let next = this.#pending[0]; next; next = this.#pending[0]) {
-      if (this.#mode === 'centered' && Math.round(framesBetween(next.face, scores.face)) < this.#halfKernel)
-        break;
+      const isOpen = Math.round(framesBetween(next.face, scores.face)) < this.#halfKernel;
+      if (this.#mode === 'centered' && isOpen && this.#pending.length <= this.#maxSamples) break;
       ready.push(this.#smooth(next));
       this.#pending.shift();
     }
@@ -108,7 +116,7 @@ export class ScoreSmoother {
     const firstInReach = this.#samples.findIndex(
       (sample) => Math.round(framesBetween(sample, oldestPending)) <= this.#halfKernel,
     );
-    this.#samples.splice(0, firstInReach);
+    this.#samples.splice(0, Math.max(firstInReach, this.#samples.length - this.#maxSamples));
   }
 }
 

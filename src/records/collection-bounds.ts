@@ -15,7 +15,8 @@ export function hasCollections(type: avro.Type): boolean {
 
 /**
  * Walks the Avro binary of a record without building it. avsc trusts the counts of arrays and maps, so a corrupt message
- * of a few bytes could make it loop for hours. Here a count may not exceed the number of remaining bytes.
+ * of a few bytes could make it loop for hours. Here a count may not exceed the number of remaining bytes, and all counts
+ * together not the number of bytes.
  * Throws RangeError if the bytes do not follow the schema.
  */
 export function checkCollectionBounds(type: avro.Type, bytes: Buffer): void {
@@ -25,9 +26,12 @@ export function checkCollectionBounds(type: avro.Type, bytes: Buffer): void {
 class Reader {
   readonly #bytes: Buffer;
   #offset = 0;
+  /** Items without bytes, such as nulls, could otherwise be named again and again by a few bytes each time. */
+  #itemsLeft: number;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
+    this.#itemsLeft = bytes.length;
   }
 
   skip(type: avro.Type): void {
@@ -85,7 +89,9 @@ class Reader {
         count = -count;
         this.#long();
       }
-      if (count > this.#bytes.length - this.#offset) throw new RangeError('more items than bytes');
+      this.#itemsLeft -= count;
+      if (count > this.#bytes.length - this.#offset || this.#itemsLeft < 0)
+        throw new RangeError('more items than bytes');
       while (count-- > 0) item();
     }
   }

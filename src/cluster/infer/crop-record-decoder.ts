@@ -4,8 +4,10 @@ import type { ConsumedMessage } from '../../kafka/group-reader.ts';
 import type { OutgoingRecord } from '../../kafka/transaction.ts';
 import { RepeatedWarning } from '../../log.ts';
 import type { RecordEncoder } from '../../records/avro.ts';
+import { deadLetter } from '../../records/dead-letter.ts';
 import { PoisonError, type RecordDecoder } from '../../records/decode.ts';
 import type { DeadLetterReason, FaceCropBatch } from '../../records/events.ts';
+import { checkCropRecord, MAX_CROP_RECORD_BYTES } from '../crop-record-check.ts';
 import type { PixelDecoder } from '../pixel-codec.ts';
 
 const REGISTRY_RETRY = { firstMs: 100, maxMs: 5_000, jitter: 'equal' } as const;
@@ -47,11 +49,11 @@ export class CropRecordDecoder {
     const warning = new RepeatedWarning({ partition, offset });
     while (isCurrent()) {
       try {
-        return { batch: await this.#decode(message), deadLetter: null };
+        return { batch: await this.read(message), deadLetter: null };
       } catch (error) {
         if (error instanceof PoisonError || !(error instanceof AustreamError)) {
           const reason = error instanceof PoisonError ? error.reason : 'corrupt';
-          return { batch: null, deadLetter: this.#deadLetter(message, reason, (error as Error).message) };
+          return { batch: null, deadLetter: this.deadLetter(message, reason, (error as Error).message) };
         }
         if (!error.canRetry) rejected(error);
         warning.warn(`crops cannot be decoded yet: ${error.message}`);
@@ -61,20 +63,23 @@ export class CropRecordDecoder {
     return null;
   }
 
-  async #decode({ value }: ConsumedMessage): Promise<FaceCropBatch> {
+  /** One attempt. Throws PoisonError, or an error of the schema registry. */
+  async read({ key, value }: Pick<ConsumedMessage, 'key' | 'value'>): Promise<FaceCropBatch> {
+    if (value !== null && value.length > MAX_CROP_RECORD_BYTES)
+      throw new PoisonError('corrupt', `${value.length} bytes are more than a crop record has`);
     const decoded = await this.#options.decoder.decode(value);
     if (decoded.record !== 'FaceCropBatch')
       throw new PoisonError('incompatible_schema', `is a ${decoded.record}, not a FaceCropBatch`);
+    checkCropRecord(decoded.value, key?.toString() ?? '', Date.now());
     return this.#options.pixels.decode(decoded.value);
   }
 
-  #deadLetter(message: ConsumedMessage, reason: DeadLetterReason, detail: string): OutgoingRecord {
+  /** Without the value: it may hold pictures, and the dead letter topic keeps records for longer than the crops topic. */
+  deadLetter(message: ConsumedMessage, reason: DeadLetterReason, detail: string): OutgoingRecord {
     const { topic, partition, offset } = message;
     const { group, deadLetters, deadLetterTopic } = this.#options;
     const key = message.key === null || message.key === undefined ? null : Buffer.from(message.key);
-    const source = { at: Date.now() * 1000, group, topic, partition, offset, key };
-    // Without the value: it may hold pictures, and the dead letter topic keeps records for longer than the crops topic.
-    const value = deadLetters.encode({ ...source, value: null, reason, detail });
-    return { topic: deadLetterTopic, key, value };
+    const letter = deadLetter({ group, topic, partition, offset, key, value: null, reason, detail });
+    return { topic: deadLetterTopic, key: letter.key, value: deadLetters.encode(letter) };
   }
 }

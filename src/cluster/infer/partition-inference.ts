@@ -1,6 +1,7 @@
 import { diagnostics, nowMicros } from '../../diagnostics.ts';
 import type { ActivationEnd, AuActivation, AuFrame } from '../../domain/event.ts';
 import type { FaceCrop } from '../../domain/face.ts';
+import type { Micros } from '../../domain/frame.ts';
 import { parseTrackKey, type TrackKey, trackKey } from '../../domain/track-key.ts';
 import type { AuModel } from '../../infer/engine/index.ts';
 import type { ScoredHop } from '../../infer/hop-scorer.ts';
@@ -35,12 +36,18 @@ export interface PartitionInferenceOptions {
 export const UNKNOWN_CAMERA = 'unknown';
 /** Ended tracks that are remembered, so that repeated crops of them are recognised as late. */
 const MAX_ENDED_TRACKS = 2_048;
+/** Each has a window of embeddings, about 100 kB. A new track beyond them closes the one that was silent the longest. */
+const MAX_LIVE_TRACKS = 1_024;
+/** Cameras whose newest epoch is remembered. Those that began an epoch the longest ago are forgotten. */
+const MAX_CAMERAS = 10_000;
 
 interface LiveTrack {
   readonly id: TrackKey;
   readonly windowOffsets: WindowOffsets;
   /** The newest frame that was accepted. */
   newestFrame: number;
+  /** Its capture time. */
+  newestTime: Micros;
   /** Frames that an earlier owner has scored and that only refill the window, inclusive. */
   readonly refill: { readonly from: number; readonly through: number } | null;
   /** Crops that no hop has scored yet, oldest first. */
@@ -127,17 +134,18 @@ export class PartitionInference {
   /** Processes the next record; `batch` is null if it could not be decoded. `now`: ms. */
   process(offset: number, batch: FaceCropBatch | null, now: number): void {
     this.#watermark.add(offset);
-    this.#applyRecord(offset, batch, now);
-    this.#watermark.done(offset);
+    try {
+      this.#applyRecord(offset, batch, now);
+    } finally {
+      this.#watermark.done(offset);
+    }
   }
 
   /** Closes the tracks of live sources that have received nothing since `since` (ms), as if there were a gap. */
   closeIdleTracks(since: number): void {
     for (const track of this.#tracks.values())
-      if (track.isLiveSource && track.lastReceivedAt !== null && track.lastReceivedAt < since) {
-        track.lastReceivedAt = null;
-        this.#stage.endTrack(track.id, 'gap');
-      }
+      if (track.isLiveSource && track.lastReceivedAt !== null && track.lastReceivedAt < since)
+        this.#closeTrack(track);
   }
 
   /** Returns what has accumulated since the last call, for one transaction; null if nothing has. */
@@ -169,6 +177,7 @@ export class PartitionInference {
     this.#tracks.set(key, {
       ...this.#newTrack(id, isLiveSource),
       newestFrame: window === null ? track.lastScoredFrame : window.frame - 1,
+      newestTime: window === null ? (track.smoother.samples.at(-1)?.captureTime ?? -1) : -1,
       refill: window && { from: window.frame, through: track.lastScoredFrame },
     });
     return window?.offset ?? null;
@@ -179,6 +188,7 @@ export class PartitionInference {
       id,
       windowOffsets: new WindowOffsets(this.#windowSize),
       newestFrame: -1,
+      newestTime: -1,
       refill: null,
       unscored: [],
       pendingEnds: [],
@@ -222,12 +232,14 @@ export class PartitionInference {
     const key = trackKey(batch);
     let track = this.#tracks.get(key);
     const newestFrame = track?.newestFrame ?? this.#endedTracks.get(key) ?? -1;
-    const newCrops = crops.filter((crop) => crop.frame > newestFrame);
+    const newestTime = track?.newestTime ?? -1;
+    const newCrops = crops.filter((crop) => crop.frame > newestFrame && crop.captureTime >= newestTime);
     if (newCrops.length < crops.length)
       this.#options.skipped('late', crops.length - newCrops.length, batch.cameraId);
     if (newCrops.length === 0) return;
     if (!track) {
       const { cameraId, epoch, trackId } = batch;
+      this.#makeRoomForTrack();
       track = this.#newTrack({ cameraId, epoch, trackId }, batch.clockSource !== 'file');
       this.#endedTracks.delete(key);
       this.#tracks.set(key, track);
@@ -236,8 +248,24 @@ export class PartitionInference {
     for (const crop of newCrops) this.#push(track, offset, crop);
   }
 
+  #makeRoomForTrack(): void {
+    if (this.#tracks.size < MAX_LIVE_TRACKS) return;
+    let oldest: LiveTrack | null = null;
+    for (const track of this.#tracks.values())
+      if (track.lastReceivedAt !== null && track.lastReceivedAt < (oldest?.lastReceivedAt ?? Infinity))
+        oldest = track;
+    if (oldest) this.#closeTrack(oldest);
+  }
+
+  /** Ends a track as if there were a gap. */
+  #closeTrack(track: LiveTrack): void {
+    track.lastReceivedAt = null;
+    this.#stage.endTrack(track.id, 'gap');
+  }
+
   #push(track: LiveTrack, offset: number, crop: FaceCrop): void {
     track.newestFrame = crop.frame;
+    track.newestTime = crop.captureTime;
     track.windowOffsets.append({ offset, frame: crop.frame, reliable: crop.quality.unreliable === null });
     if (track.refill === null || crop.frame > track.refill.through) {
       track.unscored.push({ frame: crop.frame, offset });
@@ -249,14 +277,16 @@ export class PartitionInference {
 
   /** Ends every earlier epoch of the camera: the ingest worker that ran it may have died before it could. */
   #beginEpoch({ cameraId, epoch }: FaceCropBatch, offset: number): void {
+    this.#epochs.delete(cameraId);
     this.#epochs.set(cameraId, epoch);
+    if (this.#epochs.size > MAX_CAMERAS) this.#forgetCamera(this.#epochs.keys().next().value!);
     const isEarlier = (id: TrackKey) => id.cameraId === cameraId && id.epoch < epoch;
     for (const [key, track] of this.#tracks)
       if (isEarlier(track.id)) this.#endTrack(key, offset, 'epoch_ended');
     this.#afterOffset.push({
       offset,
       act: () => {
-        this.#states.set(cameraId, { kind: 'camera', epoch });
+        if (this.#epochs.has(cameraId)) this.#states.set(cameraId, { kind: 'camera', epoch });
         for (const key of this.#endedTracks.keys())
           if (isEarlier(parseTrackKey(key)!)) this.#forgetEnded(key);
       },
@@ -296,6 +326,11 @@ export class PartitionInference {
     this.#endedTracks.set(key, scored);
     this.#states.set(key, { kind: 'over', scored });
     if (this.#endedTracks.size > MAX_ENDED_TRACKS) this.#forgetEnded(this.#endedTracks.keys().next().value!);
+  }
+
+  #forgetCamera(cameraId: string): void {
+    this.#epochs.delete(cameraId);
+    this.#states.set(cameraId, null);
   }
 
   #forgetEnded(key: string): void {

@@ -36,7 +36,11 @@ export class WindowOffsets {
     let end = this.#crops.findIndex((crop) => crop.frame > frame);
     if (end < 0) end = this.#crops.length;
     const firstReliable = this.#crops.findIndex((crop) => crop.reliable);
-    if (firstReliable < 0 || firstReliable >= end) return null;
+    if (firstReliable < 0 || firstReliable >= end) {
+      // No window yet: a face may stay unreliable for days.
+      this.#crops.splice(0, end);
+      return null;
+    }
     let start = Math.max(firstReliable, end - this.#size);
     // The oldest row may repeat an earlier, reliable crop.
     while (!this.#crops[start]!.reliable) start -= 1;

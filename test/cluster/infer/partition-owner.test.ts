@@ -8,6 +8,7 @@ import { clusterOptions } from '../../../src/cluster/options.ts';
 import { PixelDecoder } from '../../../src/cluster/pixel-codec.ts';
 import { inferTopics } from '../../../src/cluster/topics.ts';
 import type { AuFrame } from '../../../src/domain/event.ts';
+import { faceKey } from '../../../src/domain/track-key.ts';
 import { inferOptions } from '../../../src/infer/options.ts';
 import { GroupReader } from '../../../src/kafka/group-reader.ts';
 import { kafkaOptions, registryOptions } from '../../../src/kafka/options.ts';
@@ -41,7 +42,7 @@ beforeAll(async () => {
   const batcher = new CropBatcher({ hop: HOP, gapSeconds: 1 });
   const frames = Array.from({ length: HOP }, (_, frame) => frameOf([faceCrop({ frame, live: true })]));
   for (const batch of [...frames.flatMap((frame) => batcher.push(frame, 0)), ...batcher.endEpoch('cam')])
-    broker.send(crops, 0, encoder.encode(batch));
+    broker.send(crops, 0, encoder.encode(batch), faceKey(batch));
 });
 afterAll(async () => {
   registry.close();
