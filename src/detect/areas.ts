@@ -29,7 +29,6 @@ export class FrameAreas {
 
   /** Whether one mask covers the whole region, as far as it lies in the frame: no face there may be cropped. */
   isRegionMasked({ width, height, toFrame }: Region): boolean {
-    const fraction = (pixels: number, size: number) => Math.max(0, Math.min(1, pixels / size));
     const rectangle = {
       left: fraction(toFrame.tx, this.#width),
       top: fraction(toFrame.ty, this.#height),
@@ -39,8 +38,13 @@ export class FrameAreas {
     return this.#areas.masks.some((mask) => containsRectangle(mask, rectangle));
   }
 
+  /** A box may extend beyond the frame: a centre outside counts at the frame's edge, which a mask can cover. */
   #centre(face: Box): [number, number] {
     const { x, y } = boxCentre(face);
-    return [x / this.#width, y / this.#height];
+    return [fraction(x, this.#width), fraction(y, this.#height)];
   }
+}
+
+function fraction(pixels: number, size: number): number {
+  return Math.max(0, Math.min(1, pixels / size));
 }
