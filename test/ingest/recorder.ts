@@ -6,7 +6,7 @@ import type { FrameFaces } from '../../src/domain/face.ts';
 import { CameraSupervisor } from '../../src/ingest/host/supervisor.ts';
 import { ingestOptions } from '../../src/ingest/options.ts';
 
-export type ChildProgram = 'plain' | 'slow' | 'stalling' | 'hanging' | 'steady';
+export type ChildProgram = 'plain' | 'slow' | 'stalling' | 'hanging' | 'steady' | 'hostile';
 
 /** A supervised camera that records everything it emits, and can wait for more. */
 export class Recorder {

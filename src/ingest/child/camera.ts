@@ -5,7 +5,7 @@ import type { FrameFaces } from '../../domain/face.ts';
 import type { Frame } from '../../domain/frame.ts';
 import { AustreamError } from '../../errors.ts';
 import type { IngestOptions } from '../options.ts';
-import type { ClockReport, FrameCounts } from '../protocol/messages.ts';
+import type { ClockReport, DropCause, FrameCounts } from '../protocol/messages.ts';
 import { type EpochStart, FrameReader } from './frame-reader.ts';
 import { type BusMessage, Pipeline } from './gstreamer.ts';
 import { freeBuffer } from './i420.ts';
@@ -88,7 +88,7 @@ export class Camera {
   }
 
   /** Counts an analysed frame that was not delivered to the host. */
-  drop(cause: string): void {
+  drop(cause: DropCause): void {
     this.#reader.counter.drop(cause);
   }
 

@@ -12,8 +12,12 @@ import { describeResolved, resolveCamera } from '../../onvif/resolve.ts';
 import { FACES_FD, REPORT_MS, type ToChild, type ToHost } from '../protocol/messages.ts';
 import { encodeFaces } from '../protocol/wire.ts';
 import { Camera, type Finder } from './camera.ts';
+import { HostChannel } from './host-channel.ts';
 import { SendQueue } from './send-queue.ts';
 import { openTlsTunnel } from './tls.ts';
+
+/** A message of GStreamer may quote what the camera sent. */
+const MAX_MESSAGE_LENGTH = 4_000;
 
 type Start = Extract<ToChild, { type: 'start' }>;
 type OpenFinder = (options: DetectOptions, areas: CameraAreas) => Promise<Finder>;
@@ -25,24 +29,25 @@ type OpenFinder = (options: DetectOptions, areas: CameraAreas) => Promise<Finder
 export function runCameraChild(openFinder: OpenFinder): void {
   // Without its host the child must end, whatever it is doing. SIGKILL, because an ordinary exit would wait for
   // GStreamer's threads.
-  process.on('disconnect', die);
+  const host = new HostChannel(die);
   // A signal to the whole process group is handled by the host, which stops its cameras in order.
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
-  process.once('message', (message: ToChild) => {
+  host.onMessage((message) => {
     if (message.type !== 'start') die();
-    else void runCamera(message, openFinder);
+    else void runCamera(message, openFinder, host);
   });
 }
 
-async function runCamera(start: Start, openFinder: OpenFinder): Promise<void> {
+async function runCamera(start: Start, openFinder: OpenFinder, host: HostChannel): Promise<void> {
   const redact = cameraRedactor(start.camera);
+  const send = (message: ToHost) => host.send(message);
   const fail = (error: unknown) => send(failedMessage(error, redact));
   process.on('uncaughtException', (error) => void fail(error).then(die));
   process.on('unhandledRejection', (error) => void fail(error).then(die));
 
   let camera: Camera | null = null;
-  process.on('message', (message: ToChild) => {
+  host.onMessage((message) => {
     if (message.type === 'acknowledged') sendQueue.acknowledged();
     else if (message.type === 'throttle') camera?.throttle(message.share);
     else if (message.type === 'stop') camera === null ? die() : camera.stop();
@@ -55,7 +60,7 @@ async function runCamera(start: Start, openFinder: OpenFinder): Promise<void> {
   );
   const finder = await openFinder(start.detect, start.camera.detect ?? NO_AREAS);
   const live = isLiveSource(start.camera.url);
-  const source = await resolveSource(await atAllowedAddress(start.camera, start.addressRules));
+  const source = await resolveSource(await atAllowedAddress(start.camera, start.addressRules), send);
   let tlsError: AustreamError | null = null;
   const proxy = isTls(source.url)
     ? await openTlsTunnel(splitCredentials(source.url).url, source.tls, (error) => {
@@ -92,7 +97,7 @@ function failedMessage(error: unknown, redact: (text: string) => string): ToHost
     code: known?.code ?? 'CAMERA_PROCESS_DIED',
     message: redact(
       known?.message ?? (error instanceof Error ? (error.stack ?? error.message) : String(error)),
-    ),
+    ).slice(0, MAX_MESSAGE_LENGTH),
     ...(known?.fix ? { fix: redact(known.fix) } : {}),
   };
 }
@@ -116,18 +121,15 @@ async function atAllowedAddress(
 }
 
 /** An ONVIF device is asked for its stream URL before each connection, because it may change. */
-async function resolveSource(camera: CameraOptions): Promise<CameraOptions> {
+async function resolveSource(
+  camera: CameraOptions,
+  send: (message: ToHost) => Promise<void>,
+): Promise<CameraOptions> {
   if (!isOnvif(camera.url)) return camera;
   await send({ type: 'opening' });
   const resolved = await resolveCamera(camera);
   await send({ type: 'resolved', detail: cameraRedactor(camera)(describeResolved(resolved)) });
   return resolved.camera;
-}
-
-function send(message: ToHost): Promise<void> {
-  return new Promise((resolve) => {
-    process.send!(message, () => resolve());
-  });
 }
 
 function die(): never {

@@ -1,10 +1,10 @@
-import type { FrameCounts } from '../protocol/messages.ts';
+import type { DropCause, FrameCounts } from '../protocol/messages.ts';
 
 /** Counts the frames of an epoch: decoded, analysed, and dropped by cause. */
 export class FrameCounter {
   #decoded = 0;
   #analysed = 0;
-  #drops: Record<string, number> = {};
+  #drops: Partial<Record<DropCause, number>> = {};
 
   get counts(): FrameCounts {
     return { decoded: this.#decoded, analysed: this.#analysed, drops: { ...this.#drops } };
@@ -19,7 +19,7 @@ export class FrameCounter {
     this.#analysed += 1;
   }
 
-  drop(cause: string, frames = 1): void {
+  drop(cause: DropCause, frames = 1): void {
     this.#drops[cause] = (this.#drops[cause] ?? 0) + frames;
   }
 

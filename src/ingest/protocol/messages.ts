@@ -5,12 +5,14 @@ import type { ClockSource, Micros } from '../../domain/frame.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { IngestOptions } from '../options.ts';
 
+/** File descriptor of the camera process's socket for messages to and from the host (`channel.ts`). */
+export const MESSAGES_FD = 3;
 /** File descriptor of the camera process's pipe to the host (`wire.ts`). */
 export const FACES_FD = 4;
 /** Interval of the child's reports, which are also its heartbeat. */
 export const REPORT_MS = 500;
 
-/** From the host to a camera process, over IPC. */
+/** From the host to a camera process. */
 export type ToChild =
   /** The first message, sent once. The camera's credentials are sent here and nowhere else. */
   | {
@@ -31,14 +33,31 @@ export type ToChild =
   | { readonly type: 'stop' };
 
 /** Why an epoch began. */
-export type EpochCause = 'first_frame' | 'format_changed' | 'clock_source_changed' | 'clock_stepped';
+export const EPOCH_CAUSES = [
+  'first_frame',
+  'format_changed',
+  'clock_source_changed',
+  'clock_stepped',
+] as const;
+export type EpochCause = (typeof EPOCH_CAUSES)[number];
+
+/** Why a camera process did not analyse or deliver a frame. A closed list: the causes are labels of metrics. */
+export const DROP_CAUSES = [
+  'unreadable',
+  'reader_slow',
+  'analysis_slow',
+  'host_slow',
+  'analysis_fps',
+  'overload',
+] as const;
+export type DropCause = (typeof DROP_CAUSES)[number];
 
 /** Frames of the current epoch. */
 export interface FrameCounts {
   readonly decoded: number;
   readonly analysed: number;
-  /** Frames decoded but not analysed, or analysed but not delivered, by cause. */
-  readonly drops: Readonly<Record<string, number>>;
+  /** Frames decoded but not analysed, or analysed but not delivered, by cause; the host adds `too_old`. */
+  readonly drops: Readonly<Partial<Record<DropCause | 'too_old', number>>>;
 }
 
 /** The camera's clock compared with the host's. */
@@ -49,7 +68,7 @@ export interface ClockReport {
   readonly driftPpm: number | null;
 }
 
-/** From a camera process to the host, over IPC. Faces are sent over the pipe (`wire.ts`). */
+/** From a camera process to the host, which validates it (`to-host.ts`). Faces are sent over the pipe (`wire.ts`). */
 export type ToHost =
   /** The detector is loaded and the camera is being opened; for an ONVIF camera sent again once its stream is known. */
   | { readonly type: 'opening' }

@@ -1,15 +1,12 @@
 import { Socket } from 'node:net';
-import {
-  type EpochCause,
-  FACES_FD,
-  type ToChild,
-  type ToHost,
-} from '../../../src/ingest/protocol/messages.ts';
+import { HostChannel } from '../../../src/ingest/child/host-channel.ts';
+import { type EpochCause, FACES_FD, type ToHost } from '../../../src/ingest/protocol/messages.ts';
 import { encodeFaces } from '../../../src/ingest/protocol/wire.ts';
 
 // A fake camera process that never ends: sends two epochs of one frame each, then only reports with rising counts.
 const pipe = new Socket({ fd: FACES_FD, readable: false, writable: true });
-const send = (message: ToHost) => process.send!(message);
+const host = new HostChannel(() => process.exit());
+const send = (message: ToHost) => void host.send(message);
 
 function sendEpoch(cameraId: string, epoch: number, cause: EpochCause): void {
   const stamp = { epoch, clockSource: 'arrival', clockErrorMs: null, captureTime: 1, receivedAt: 1 } as const;
@@ -17,8 +14,7 @@ function sendEpoch(cameraId: string, epoch: number, cause: EpochCause): void {
   pipe.write(encodeFaces({ ...stamp, cameraId, frame: 0, interval: 40_000, crops: [], endedTracks: [] }));
 }
 
-process.on('disconnect', () => process.exit());
-process.on('message', (message: ToChild) => {
+host.onMessage((message) => {
   if (message.type === 'stop') process.exit();
   if (message.type !== 'start') return;
   const epoch = Math.max(Date.now(), message.lastEpoch + 1);
