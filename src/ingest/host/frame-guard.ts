@@ -15,6 +15,7 @@ export class FrameGuard {
   readonly #cameraId: string;
   readonly #isLive: boolean;
   readonly #maxFaces: number;
+  readonly #zones: ReadonlySet<string>;
   readonly #now: () => number;
   #epoch: number;
   /** Of the newest message: messages and frames take different ways, and either may be ahead. */
@@ -29,6 +30,7 @@ export class FrameGuard {
     this.#cameraId = camera.id;
     this.#isLive = isLiveSource(camera.url);
     this.#maxFaces = maxFaces;
+    this.#zones = new Set(camera.detect?.zones.map(({ id }) => id));
     this.#epoch = this.#announcedEpoch = lastEpoch;
     this.#now = now;
   }
@@ -41,7 +43,11 @@ export class FrameGuard {
     if (this.#frame !== null && faces.frame <= this.#frame)
       throw refused(`frame ${faces.frame} after frame ${this.#frame}`);
     this.#frame = faces.frame;
-    for (const { trackId } of faces.crops) this.#openTracks.add(trackId);
+    for (const { trackId, zones } of faces.crops) {
+      const unknown = zones.find((zone) => !this.#zones.has(zone));
+      if (unknown !== undefined) throw refused(`the zone ${unknown}, which the camera does not have`);
+      this.#openTracks.add(trackId);
+    }
     for (const trackId of faces.endedTracks) this.#openTracks.delete(trackId);
     if (this.#openTracks.size > this.#maxFaces)
       throw refused(`${this.#openTracks.size} open tracks; detect.maxFaces is ${this.#maxFaces}`);

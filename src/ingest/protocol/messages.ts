@@ -49,6 +49,7 @@ export const DROP_CAUSES = [
   'host_slow',
   'analysis_fps',
   'overload',
+  'masked',
 ] as const;
 export type DropCause = (typeof DROP_CAUSES)[number];
 

@@ -32,6 +32,7 @@ function faces(tracks: readonly number[], more: Partial<FrameFaces> = {}): Frame
     trackId,
     box: { x: 0, y: 0, w: 9, h: 9 },
     quality,
+    zones: [],
     pixels: new Uint8Array(CROP_BYTES),
   }));
   return { ...stamp, crops, endedTracks: [], ...more };
@@ -70,6 +71,13 @@ describe('the guard of a camera’s frames', () => {
       (checked) => {
         checked.checkEpoch(NOW, 'arrival');
         checked.checkEpoch(NOW, 'arrival');
+      },
+    ],
+    [
+      'the zone door',
+      (checked) => {
+        const { crops, ...stamp } = faces([1]);
+        checked.check({ ...stamp, crops: crops.map((crop) => ({ ...crop, zones: ['door'] })) });
       },
     ],
     [
