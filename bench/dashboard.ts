@@ -5,11 +5,12 @@
  * Usage: node bench/dashboard.ts [seconds]   (default 60; memory over ten minutes: 600)
  */
 import { readFileSync } from 'node:fs';
-import { fastify } from 'fastify';
 import type { CDPSession, Page } from 'playwright-core';
-import { Access } from '../src/dashboard/access.ts';
+import { Access } from '../src/dashboard/access/access.ts';
+import { dashboardOptions } from '../src/dashboard/options.ts';
 import { serveDashboard } from '../src/dashboard/server.ts';
 import { DashboardStore } from '../src/dashboard/store.ts';
+import { createHttpServer } from '../src/http/server.ts';
 import { launchBrowser } from '../test/dashboard/browser.ts';
 import { emptyCameraSet } from '../test/dashboard/empty-camera-set.ts';
 import { generate, generatedFrame, generatedStatus } from '../test/dashboard/generated.ts';
@@ -28,12 +29,13 @@ for (const cameraId of CAMERAS)
         generatedFrame({ cameraId, trackId, frame, receivedAt: now - (7_500 - frame) * 40_000 - 640_000 }),
       ]);
 
-const server = fastify();
+const http = { host: '127.0.0.1', port: 0 };
+const server = createHttpServer(http);
 await serveDashboard(server, {
   store,
   thresholds: new Float32Array(12).fill(0.5),
   cameras: emptyCameraSet(store),
-  access: new Access('127.0.0.1', undefined),
+  access: new Access(http, dashboardOptions.parse({ open: true })),
 });
 const url = await server.listen({ host: '127.0.0.1', port: 0 });
 for (const id of CAMERAS) store.updateCamera(generatedStatus(id, 'LIVE'));

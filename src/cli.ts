@@ -9,6 +9,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   ingest: async () => (await import('./commands/ingest.ts')).ingestCommand(),
   infer: async () => (await import('./commands/infer.ts')).inferCommand(),
   cameras: async () => (await import('./commands/cameras.ts')).camerasCommand(),
+  dashboard: async () => (await import('./commands/dashboard.ts')).dashboardCommand(),
   demo: async () => (await import('./commands/demo.ts')).demoCommand(),
   check: async () => (await import('./commands/check.ts')).checkCommand(),
   simulate: async () => (await import('./commands/simulate.ts')).simulateCommand(),

@@ -1,9 +1,8 @@
 import type { Config } from '../config/schema.ts';
-import type { Routes } from '../http/health.ts';
-import type { HttpOptions } from '../http/options.ts';
 import { log } from '../log.ts';
 import { HotReload } from './hot-reload.ts';
 import { type ProcessResult, runProcess } from './lifecycle.ts';
+import type { Dashboard, LivePage } from './live-page.ts';
 import { openPipeline, type Pipeline, type PipelineObserver, type ShutdownTimeouts } from './pipeline.ts';
 import type { Summary } from './summary.ts';
 
@@ -14,18 +13,10 @@ const SHUTDOWN: ShutdownTimeouts = {
   kafkaMs: 3_000,
 };
 
-/** The live page as a part of the process. */
-export interface Dashboard {
-  readonly observer: PipelineObserver;
-  /** The config's HTTP options, always with a port. */
-  readonly http: HttpOptions;
-  routes(pipeline: Pick<Pipeline, 'thresholds' | 'cameras'>): Routes;
-}
-
 /** Hooks for a consumer that starts and ends with the run. */
 export interface RunHooks {
-  /** Events can be consumed. `page` is the live page's URL. */
-  started(brokers: string, page: string | null): void;
+  /** Events can be consumed. */
+  started(brokers: string): void;
   /** Every event is on its topic; the embedded broker closes when this resolves. */
   delivered(): Promise<void>;
 }
@@ -35,6 +26,8 @@ export interface RunOptions {
   readonly observer?: PipelineObserver;
   readonly hooks?: RunHooks;
   readonly dashboard?: Dashboard | undefined;
+  /** Shows the link that opens the live page on a terminal, and nowhere else: the link is a secret until it is used. */
+  readonly showLink?: ((link: string) => void) | undefined;
   /** The config's file. With it, cameras follow changes of the file and requests on the control socket. */
   readonly file?: string;
 }
@@ -42,7 +35,7 @@ export interface RunOptions {
 /** Runs the pipeline of `run` and `demo` until it ends. */
 export function run(
   config: Config,
-  { durationMs, observer = {}, hooks, dashboard, file }: RunOptions,
+  { durationMs, observer = {}, hooks, dashboard, showLink, file }: RunOptions,
 ): Promise<ProcessResult<Summary>> {
   const http = dashboard?.http ?? config.http;
   return runProcess<Pipeline, Summary>({
@@ -52,17 +45,24 @@ export function run(
       openPipeline(config, combineObservers(logStateChanges(), observer, dashboard?.observer ?? {})),
     routes: (pipeline) => (dashboard ? [dashboard.routes(pipeline)] : []),
     async ready(pipeline, port, resources) {
+      const page =
+        dashboard && port !== null ? { dashboard, url: `http://${urlHost(http.host)}:${port}/` } : null;
       if (file !== undefined) {
-        const hotReload = await HotReload.open(pipeline.cameras, config, file);
+        const hotReload = await HotReload.open(pipeline.cameras, config, file, page);
         resources.add('hot reload', () => hotReload.close());
       }
       const { brokers } = pipeline;
-      const page = dashboard && port !== null ? `http://${urlHost(http.host)}:${port}/` : null;
       log.info(
-        { cameras: config.cameras.length, brokers, http: port ?? undefined, ...(page ? { page } : {}) },
-        `running: events to ${brokers}${page ? `, live page ${page}` : ''}`,
+        {
+          cameras: config.cameras.length,
+          brokers,
+          http: port ?? undefined,
+          ...(page ? { page: page.url } : {}),
+        },
+        `running: events to ${brokers}${page ? `, live page ${page.url}` : ''}`,
       );
-      hooks?.started(brokers, page);
+      hooks?.started(brokers);
+      if (page) showPage(page, showLink);
     },
     stop: (pipeline) => pipeline.stop(SHUTDOWN, hooks?.delivered),
   });
@@ -93,6 +93,14 @@ function combineObservers(...observers: readonly PipelineObserver[]): PipelineOb
   };
 }
 
+/** Shows how to open the live page. On a terminal that is a link, if the config names nobody who may sign in. */
+function showPage({ dashboard, url }: LivePage, showLink: ((link: string) => void) | undefined): void {
+  if (showLink)
+    showLink(`live page: ${dashboard.needsLink ? dashboard.issueLink(url, { lasting: true }) : url}`);
+  else if (dashboard.needsLink) log.info('austream dashboard prints a link that opens the live page');
+}
+
 function urlHost(host: string): string {
+  if (host === 'localhost') return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;
 }

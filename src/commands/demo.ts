@@ -76,11 +76,16 @@ async function runInTerminal(
   let consuming: Promise<void> | undefined;
   const { endReason, summary } = await run(config, {
     durationMs: flags.duration,
-    dashboard: dashboardFor(config, { dashboard: true, ...flags }),
+    // Without a terminal nobody could open the page: only a terminal may show its link.
+    ...(process.stdout.isTTY
+      ? {
+          dashboard: dashboardFor(config, { dashboard: true, ...flags }),
+          showLink: (link) => renderer.note(link),
+        }
+      : {}),
     hooks: {
-      started: (brokers, page) => {
+      started: (brokers) => {
         renderer.note(`${simulator.urls.join(', ')} → topics on ${brokers}; Ctrl-C ends`);
-        if (page) renderer.note(`live page: ${page}`);
         consuming = view.consume(config, brokers, stopConsuming.signal);
       },
       delivered: async () => {

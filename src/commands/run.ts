@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { type Dashboard, run } from '../app/run.ts';
+import type { Dashboard } from '../app/live-page.ts';
+import { run } from '../app/run.ts';
 import { summaryText } from '../app/summary.ts';
 import { type Config, loadConfig } from '../config/schema.ts';
 import { openDashboard } from '../dashboard/index.ts';
@@ -38,6 +39,7 @@ export function runCommand(): Command {
         durationMs: flags.duration,
         observer: flags.json ? jsonLinesObserver : (cameraLines ?? {}),
         dashboard: dashboardFor(config, flags),
+        showLink: terminalPrinter(cameraLines),
         file: flags.config,
       });
       cameraLines?.close();
@@ -48,10 +50,16 @@ export function runCommand(): Command {
     });
 }
 
+/** Prints on the terminal; undefined without one, for instance in a service whose output is kept as a log. */
+function terminalPrinter(cameraLines: CameraLines | null): ((text: string) => void) | undefined {
+  if (cameraLines) return (text) => cameraLines.note(text);
+  return process.stderr.isTTY ? (text) => void process.stderr.write(`${text}\n`) : undefined;
+}
+
 /** The live page, when the flags ask for it. */
 export function dashboardFor(
   config: Config,
   { dashboard = false, showVideo = false }: DashboardFlags,
 ): Dashboard | undefined {
-  return dashboard || showVideo ? openDashboard(config.http, { showVideo }) : undefined;
+  return dashboard || showVideo ? openDashboard(config, { showVideo }) : undefined;
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { cameraOptions } from '../camera/options.ts';
 import { clusterOptions } from '../cluster/options.ts';
 import { controlOptions } from '../control/options.ts';
+import { dashboardOptions } from '../dashboard/options.ts';
 import { detectOptions } from '../detect/options.ts';
 import { AustreamError } from '../errors.ts';
 import { httpOptions } from '../http/options.ts';
@@ -23,6 +24,7 @@ export const configSchema = z
     cluster: clusterOptions.prefault({}),
     control: controlOptions.prefault({}),
     http: httpOptions.prefault({}),
+    dashboard: dashboardOptions.prefault({}),
     log: z
       .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
       .prefault({}),

@@ -12,6 +12,8 @@ export const controlRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('add'), cameras: z.array(cameraOptions).min(1) }),
   /** Removes all of them, or none if one is unknown. */
   z.strictObject({ op: z.literal('remove'), ids: z.array(z.string()).min(1) }),
+  /** A link that opens the live page once, within ten minutes. */
+  z.strictObject({ op: z.literal('link') }),
 ]);
 export type ControlRequest = z.input<typeof controlRequest>;
 
@@ -19,6 +21,7 @@ export interface ControlResults {
   readonly list: { readonly cameras: readonly ListedCamera[] };
   readonly add: { readonly changes: Readonly<Record<string, CameraChange>> };
   readonly remove: { readonly removed: readonly string[] };
+  readonly link: { readonly link: string };
 }
 
 export type ControlResponse<Op extends keyof ControlResults> =

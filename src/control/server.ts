@@ -17,16 +17,23 @@ interface SocketTimeouts {
 }
 const SOCKET_TIMEOUTS: SocketTimeouts = { idleMs: 10_000, keepAliveMs: 2_500 };
 
+interface ControlServices {
+  /** A link that opens the live page; null: there is no live page. */
+  readonly issueLink: (() => string) | null;
+}
+
 /** Control socket: the user who runs the process adds, removes and lists its cameras; other users cannot connect. */
 export class ControlServer {
   readonly #server: Server;
   readonly #cameras: CameraControl;
+  readonly #services: ControlServices;
   readonly #timeouts: SocketTimeouts;
   /** Connections without a request in progress. */
   readonly #idle = new Set<Socket>();
 
-  private constructor(cameras: CameraControl, timeouts: SocketTimeouts) {
+  private constructor(cameras: CameraControl, services: ControlServices, timeouts: SocketTimeouts) {
     this.#cameras = cameras;
+    this.#services = services;
     this.#timeouts = timeouts;
     this.#server = createServer((socket) => this.#serve(socket));
   }
@@ -35,9 +42,10 @@ export class ControlServer {
   static async open(
     path: string,
     cameras: CameraControl,
+    services: ControlServices = { issueLink: null },
     timeouts = SOCKET_TIMEOUTS,
   ): Promise<ControlServer> {
-    const control = new ControlServer(cameras, timeouts);
+    const control = new ControlServer(cameras, services, timeouts);
     try {
       createSocketFolder(path);
       await removeStaleSocket(path);
@@ -122,6 +130,11 @@ export class ControlServer {
     switch (request.data.op) {
       case 'list':
         return { cameras: this.#cameras.list() };
+      case 'link':
+        if (this.#services.issueLink) return { link: this.#services.issueLink() };
+        throw new AustreamError('ARGUMENT_INVALID', 'this austream serves no live page', {
+          fix: 'start it with austream run --dashboard',
+        });
       case 'add': {
         const changes = await Promise.all(
           request.data.cameras.map(

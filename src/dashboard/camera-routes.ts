@@ -1,11 +1,10 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { cameraOptions } from '../camera/options.ts';
 import type { CameraControl } from '../ingest/host/camera-set.ts';
-import { log } from '../log.ts';
+import { audit, personOf } from './access/guard.ts';
+import { maySee } from './access/person.ts';
 import type { CameraRequestError } from './protocol.ts';
-
-const MAX_BODY_BYTES = 8_192;
 
 /**
  * The camera options that the page may set. Options that read files of this machine or refer to secrets are excluded:
@@ -21,43 +20,27 @@ const newCamera = cameraOptions.pick({ id: true, username: true, password: true 
 /** A missing field gets the same message as an empty one. */
 const EMPTY = { id: '', url: '' };
 
-/** `POST /cameras` adds a camera, `DELETE /cameras/ID` removes one. Pages of other sites are refused (403). */
-export function serveCameraRoutes(server: FastifyInstance, cameras: CameraControl): void {
-  server.register(async (routes) => {
-    routes.addHook('onRequest', refuseOtherOrigins);
-    routes.post('/cameras', { bodyLimit: MAX_BODY_BYTES }, async (request, reply) => {
-      const parsed = newCamera.safeParse({ ...EMPTY, ...(request.body as object) });
-      if (!parsed.success) return reply.code(400).send(requestError(parsed.error));
-      const { id } = parsed.data;
-      if (cameras.list().some((camera) => camera.id === id))
-        return reply.code(409).send({ fields: { id: 'a camera with this name already exists' } });
-      await cameras.add(cameraOptions.parse(parsed.data), 'page');
-      log.info({ cameraId: id }, `camera ${id} added through the live page`);
-      return reply.code(201).send({ id });
-    });
-    routes.delete('/cameras/:id', async (request, reply) => {
-      const { id } = request.params as { id: string };
-      if (!(await cameras.remove(id))) return reply.code(404).send({ error: 'no camera with this name' });
-      log.info({ cameraId: id }, `camera ${id} removed through the live page`);
-      return reply.code(204).send();
-    });
+/** `POST /cameras` adds a camera, `DELETE /cameras/ID` removes one. */
+export function serveCameraRoutes(routes: FastifyInstance, cameras: CameraControl): void {
+  const operate = { config: { role: 'operate' } } as const;
+  routes.post('/cameras', operate, async (request, reply) => {
+    const parsed = newCamera.safeParse({ ...EMPTY, ...(request.body as object) });
+    if (!parsed.success) return reply.code(400).send(requestError(parsed.error));
+    const { id } = parsed.data;
+    if (!maySee(personOf(request), id))
+      return reply.code(403).send({ fields: { id: 'you may not have a camera with this name' } });
+    if (cameras.list().some((camera) => camera.id === id))
+      return reply.code(409).send({ fields: { id: 'a camera with this name already exists' } });
+    await cameras.add(cameraOptions.parse(parsed.data), 'page');
+    audit(request, id, 'added');
+    return reply.code(201).send({ id });
   });
-}
-
-/**
- * Protects against cross-site request forgery. A page of another site can make the browser send a request with our
- * cookie, but it cannot add a custom header without a CORS preflight, and it cannot forge its origin.
- */
-async function refuseOtherOrigins({ headers }: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const site = headers['sec-fetch-site'];
-  // Over plain HTTP browsers send only Origin; programs send neither header.
-  const sameOrigin = site === undefined ? isSameHost(headers.origin, headers.host) : site === 'same-origin';
-  if (headers['x-austream'] === undefined || !sameOrigin)
-    await reply.code(403).send({ error: 'only austream’s own page may change cameras' });
-}
-
-function isSameHost(origin: string | undefined, host: string | undefined): boolean {
-  return origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
+  routes.delete('/cameras/:cameraId', operate, async (request, reply) => {
+    const { cameraId } = request.params as { cameraId: string };
+    if (!(await cameras.remove(cameraId))) return reply.code(404).send({ error: 'no camera with this name' });
+    audit(request, cameraId, 'removed');
+    return reply.code(204).send();
+  });
 }
 
 /** The messages by field, without the values: they may be secret. */

@@ -1,6 +1,6 @@
-import type { Dashboard } from '../app/run.ts';
-import type { HttpOptions } from '../http/options.ts';
-import { Access } from './access.ts';
+import type { Dashboard } from '../app/live-page.ts';
+import type { Config } from '../config/schema.ts';
+import { Access } from './access/access.ts';
 import { serveDashboard } from './server.ts';
 import { DashboardStore } from './store.ts';
 
@@ -8,9 +8,9 @@ import { DashboardStore } from './store.ts';
 const DEFAULT_PORT = 8080;
 
 /** The live page of a run. Throws CONFIG_INVALID if other machines could see it without a token. */
-export function openDashboard(config: HttpOptions, options: { readonly showVideo: boolean }): Dashboard {
-  const http = { ...config, port: config.port ?? DEFAULT_PORT };
-  const access = new Access(http.host, http.token);
+export function openDashboard(config: Config, options: { readonly showVideo: boolean }): Dashboard {
+  const http = { ...config.http, port: config.http.port ?? DEFAULT_PORT };
+  const access = new Access(http, config.dashboard);
   const store = new DashboardStore(options);
   return {
     http,
@@ -19,6 +19,10 @@ export function openDashboard(config: HttpOptions, options: { readonly showVideo
       status: (status) => store.updateCamera(status),
       faces: (faces) => store.addCrops(faces),
     },
+    needsLink: !access.isOpen && !access.hasPeople,
+    issueLink: (url, options) => (access.isOpen ? url : `${url}?token=${access.issueLink(options)}`),
+    // Host and port stay as they are until a restart.
+    configure: (current) => access.configure({ ...http, token: current.http.token }, current.dashboard),
     routes:
       ({ thresholds, cameras }) =>
       (server) =>

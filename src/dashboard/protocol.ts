@@ -1,6 +1,7 @@
 import type { CameraState } from '../domain/camera-status.ts';
 import type { UnreliableReason } from '../domain/face.ts';
 import type { ClockSource } from '../domain/frame.ts';
+import type { Role } from './access/person.ts';
 
 /**
  * Messages of the dashboard's server to the page, as server-sent events. Every message carries the newest state: a slow
@@ -16,6 +17,8 @@ export interface Hello {
   readonly showVideo: boolean;
   /** Length of the server's history. */
   readonly historySeconds: number;
+  /** Who is signed in. */
+  readonly person: { readonly name: string; readonly role: Role; readonly canSignOut: boolean };
 }
 
 /** Cameras that changed or were removed, and faces with new samples. */

@@ -82,9 +82,9 @@ export class DashboardStore {
     return this.#crops.get(key);
   }
 
-  /** A cursor at the start: its first update holds everything. */
-  openCursor(): UpdateCursor {
-    return new UpdateCursor(this.#cameras, this.#faces);
+  /** A cursor at the start: its first update holds everything of the cameras that `maySee` allows. */
+  openCursor(maySee: (cameraId: string) => boolean = () => true): UpdateCursor {
+    return new UpdateCursor(this.#cameras, this.#faces, maySee);
   }
 
   /** Scores of the camera's last frames may still arrive; the page ignores faces of an unknown camera. */

@@ -15,24 +15,32 @@ export class UpdateCursor {
   readonly #faces: ReadonlyMap<string, FaceRecord>;
   readonly #cameraVersions = new Map<string, number>();
   readonly #samplesSent = new Map<string, number>();
+  readonly #maySee: (cameraId: string) => boolean;
   #first = true;
 
-  constructor(cameras: ReadonlyMap<string, CameraRecord>, faces: ReadonlyMap<string, FaceRecord>) {
+  /** `maySee`: whether the page's person may see a camera. Nothing of any other is sent. */
+  constructor(
+    cameras: ReadonlyMap<string, CameraRecord>,
+    faces: ReadonlyMap<string, FaceRecord>,
+    maySee: (cameraId: string) => boolean,
+  ) {
     this.#cameras = cameras;
     this.#faces = faces;
+    this.#maySee = maySee;
   }
 
   /** Everything that changed since the last call; null when nothing changed. */
   next(): Update | null {
     const cameras = [...this.#cameras].flatMap(([id, camera]) => {
-      if (this.#cameraVersions.get(id) === camera.version) return [];
+      if (!this.#maySee(id) || this.#cameraVersions.get(id) === camera.version) return [];
       this.#cameraVersions.set(id, camera.version);
       return camera.view() ?? [];
     });
     const removed = [...this.#cameraVersions.keys()].filter((id) => !this.#cameras.has(id));
     for (const id of removed) this.#cameraVersions.delete(id);
     const changed = [...this.#faces.values()].filter(
-      ({ key, history }) => this.#samplesSent.get(key) !== history.pushed,
+      ({ key, newest, history }) =>
+        this.#maySee(newest.cameraId) && this.#samplesSent.get(key) !== history.pushed,
     );
     const budget = this.#first ? FIRST_MESSAGE_SAMPLES : MESSAGE_SAMPLES;
     const limit = Math.max(1, Math.floor(budget / changed.length));

@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net';
-import { type FastifyInstance, fastify } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { AustreamError } from '../errors.ts';
 import type { HttpOptions } from './options.ts';
+import { createHttpServer } from './server.ts';
 
 export interface Probes {
   /** What the process lacks to be ready, e.g. `Kafka is not reachable`; empty when it is ready. */
@@ -32,22 +33,23 @@ export async function serveHealth(
   ...moreRoutes: readonly Routes[]
 ): Promise<HealthServer | null> {
   if (http.port === null) return null;
-  const server = fastify();
+  const server = createHttpServer(http);
   const alive = cached(ALIVE_CACHE_MS, async () => probes.alive?.());
-  server.get('/healthz', (_, reply) =>
+  server.get('/healthz', { exposeHeadRoute: true }, (_, reply) =>
     alive().then(
       () => ({ status: 'ok' }),
       (error: Error) => reply.code(503).send({ status: 'failed', why: error.message }),
     ),
   );
-  server.get('/readyz', (_, reply) => {
+  server.get('/readyz', { exposeHeadRoute: true }, (_, reply) => {
     const missing = probes.missing();
     const ready = missing.length === 0;
     return reply.code(ready ? 200 : 503).send({ ready, missing });
   });
   for (const routes of moreRoutes) await routes(server);
   try {
-    await server.listen({ host: http.host, port: http.port });
+    // On the name, another program could answer on the address of the other family (::1).
+    await server.listen({ host: http.host === 'localhost' ? '127.0.0.1' : http.host, port: http.port });
   } catch (cause) {
     await server.close();
     throw listenError(http, cause as NodeJS.ErrnoException);

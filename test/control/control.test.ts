@@ -110,7 +110,7 @@ describe('rejects without a change', () => {
 
 describe('a connection', () => {
   test('without a request does not delay close', async () => {
-    control = await ControlServer.open(path, cameras, { idleMs: 3_600_000, keepAliveMs: 1_000 });
+    control = await ControlServer.open(path, cameras, undefined, { idleMs: 3_600_000, keepAliveMs: 1_000 });
     const silent = connect(path);
     const ended = new Promise((resolve) => silent.once('close', resolve));
     // Connections are accepted in order: the silent one has been accepted, too.
@@ -127,7 +127,7 @@ describe('a connection', () => {
       list: () => cameras.list(),
       remove: (id) => gate.promise.then(() => cameras.remove(id)),
     };
-    control = await ControlServer.open(path, slow, { idleMs: 400, keepAliveMs: 600 });
+    control = await ControlServer.open(path, slow, undefined, { idleMs: 400, keepAliveMs: 600 });
     const both = ['hall', 'door'].map((id) => ({ id, url: 'rtsp://127.0.0.1:9/' }));
     await sendControlRequest(path, { op: 'add', cameras: both });
     const door = sendControlRequest(path, { op: 'remove', ids: ['door'] });

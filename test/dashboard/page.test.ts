@@ -1,14 +1,11 @@
 import { createRequire } from 'node:module';
-import { fastify } from 'fastify';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Access } from '../../src/dashboard/access.ts';
-import { serveDashboard } from '../../src/dashboard/server.ts';
-import { DashboardStore } from '../../src/dashboard/store.ts';
+import type { DashboardStore } from '../../src/dashboard/store.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
 import { launchBrowser } from './browser.ts';
-import { emptyCameraSet } from './empty-camera-set.ts';
 import { generate, generatedFrame, generatedStatus } from './generated.ts';
+import { serveLivePage } from './serve.ts';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
@@ -34,16 +31,11 @@ interface PageOptions {
 async function openPage(
   options: PageOptions = {},
 ): Promise<{ store: DashboardStore; page: Page; url: string }> {
-  const store = new DashboardStore({ showVideo: options.showVideo ?? false });
-  const server = fastify();
-  cleanups.push(() => server.close());
-  await serveDashboard(server, {
-    store,
-    thresholds: new Float32Array(12).fill(0.5),
-    cameras: emptyCameraSet(store),
-    access: new Access(options.token ? '0.0.0.0' : '127.0.0.1', options.token),
+  const { store, url, close } = await serveLivePage({
+    showVideo: options.showVideo ?? false,
+    ...(options.token ? { http: { token: options.token } } : {}),
   });
-  const url = await server.listen({ host: '127.0.0.1', port: 0 });
+  cleanups.push(close);
   const context = await browser.newContext({
     viewport: options.size ?? { width: 1280, height: 900 },
     colorScheme: options.dark ? 'dark' : 'light',
@@ -53,7 +45,7 @@ async function openPage(
   const problems: string[] = [];
   page.on('pageerror', (error) => problems.push(error.message));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !/ 40[019] /.test(message.text())) problems.push(message.text());
+    if (message.type() === 'error' && !/ 4(0[0139]|29) /.test(message.text())) problems.push(message.text());
   });
   page.on('request', (request) => {
     if (!request.url().startsWith(url)) problems.push(`foreign request: ${request.url()}`);
@@ -235,6 +227,7 @@ test('the page asks for the token and opens with it', async () => {
   expect(await axeViolations(page)).toEqual([]);
   await page.getByLabel('Token').fill('sixteen-letters-at-leas');
   await page.getByRole('button').click();
+  await page.getByText('this token is not valid').waitFor();
   await page.getByLabel('Token').fill('sixteen-letters-at-least');
   await page.getByRole('button').click();
   await page.getByRole('heading', { name: 'lobby' }).waitFor();

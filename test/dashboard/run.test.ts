@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { on, once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Simulator } from '../../src/simulate/simulator.ts';
@@ -29,6 +30,7 @@ beforeAll(async () => {
       cameras: [{ id: 'lobby', url: simulator.urls[0] }],
       kafka: { embedded: true },
       http: { port: 0 },
+      control: { socket: join(folder, 'control.sock') },
       // Generous limits: on a loaded machine a slow or refused camera would fail these tests.
       ingest: { stallSeconds: 60, maxAgeSeconds: 60, maxCameras: 4 },
     }),
@@ -37,10 +39,16 @@ beforeAll(async () => {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const address = await pageAddress(austream);
+  // Its output is no terminal, so nothing that it prints opens the page.
+  expect(address).not.toContain('token');
+  const { stdout } = await promisify(execFile)('bin/austream', ['dashboard', '-c', config]);
+  const link = stdout.trim();
+  expect(link).toMatch(new RegExp(`^${address}\\?token=[\\w-]{43}$`));
   browser = await launchBrowser();
   page = await browser.newPage();
   page.setDefaultTimeout(60_000);
-  await page.goto(address);
+  await page.goto(link);
+  await page.waitForURL(address);
 });
 
 afterAll(async () => {

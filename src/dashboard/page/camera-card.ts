@@ -46,7 +46,7 @@ export class CameraCard {
     const facts = element('dl', 'facts', ...FACTS.map((name) => this.#fact(name)));
     const about = element('div', 'about', facts, this.#lag, this.#boxes.root);
     this.#faces.append(this.#noFaces);
-    const button = element('button', 'remove', 'Remove');
+    const button = element('button', 'remove operate', 'Remove');
     button.type = 'button';
     button.setAttribute('aria-label', `Remove ${view.id}`);
     button.addEventListener('click', onRemove);

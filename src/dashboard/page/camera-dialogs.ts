@@ -1,5 +1,6 @@
 import type { CameraRequestError } from '../protocol.ts';
 import { byId, setText } from './dom.ts';
+import { request } from './session.ts';
 
 const FIELDS = ['id', 'url', 'username', 'password'] as const;
 
@@ -37,7 +38,7 @@ export class CameraDialogs {
   async #sendNewCamera(): Promise<void> {
     const fields = [...new FormData(this.#form)].filter(([, value]) => value !== '');
     const error = await this.#whileDisabled(byId('add-yes'), () =>
-      request('POST', '/cameras', JSON.stringify(Object.fromEntries(fields))),
+      change('POST', '/cameras', JSON.stringify(Object.fromEntries(fields))),
     );
     if (!error) return this.#addDialog.close();
     this.#showErrors(error);
@@ -47,7 +48,7 @@ export class CameraDialogs {
 
   async #sendRemoval(): Promise<void> {
     const error = await this.#whileDisabled(byId('remove-yes'), () =>
-      request('DELETE', `/cameras/${encodeURIComponent(this.#removedId)}`),
+      change('DELETE', `/cameras/${encodeURIComponent(this.#removedId)}`),
     );
     if (error) setText(byId('remove-error'), error.error ?? '');
     else this.#removeDialog.close();
@@ -77,16 +78,17 @@ export class CameraDialogs {
 }
 
 /** Returns null on success. */
-async function request(
+async function change(
   method: 'POST' | 'DELETE',
   path: string,
   body?: string,
 ): Promise<CameraRequestError | null> {
-  const headers = { 'x-austream': 'page', ...(body ? { 'content-type': 'application/json' } : {}) };
+  const json = body ? { body, headers: { 'content-type': 'application/json' } } : {};
   try {
-    const response = await fetch(path, { method, headers, ...(body ? { body } : {}) });
+    const response = await request(path, { method, ...json });
     if (response.ok) return null;
-    if (response.status === 401) return { error: 'Reload the page and enter the token again.' };
+    if (response.status === 401)
+      return { error: 'Your session has ended. Reload the page and sign in again.' };
     return (await response.json()) as CameraRequestError;
   } catch {
     return { error: 'austream does not answer. Try again.' };

@@ -1,5 +1,6 @@
 import { element, fitCanvas } from './dom.ts';
 import type { Face } from './face-store.ts';
+import { request } from './session.ts';
 import { palette } from './theme.ts';
 
 const CROP_SIZE = 112;
@@ -61,7 +62,7 @@ export class FaceBoxes {
   }
 
   async #fetch(key: string, crop: { image: HTMLCanvasElement; ready: boolean }): Promise<void> {
-    const response = await fetch(`/pictures/${encodeURIComponent(key)}`).catch(() => null);
+    const response = await request(`/pictures/${encodeURIComponent(key)}`).catch(() => null);
     if (!response?.ok) return;
     const rgb = new Uint8Array(await response.arrayBuffer());
     const rgba = new ImageData(CROP_SIZE, CROP_SIZE);

@@ -6,7 +6,9 @@ import { connect } from './connection.ts';
 import { byId } from './dom.ts';
 import { FaceStore } from './face-store.ts';
 import { PanelScheduler } from './panel-scheduler.ts';
+import { showPerson } from './person.ts';
 import { Playhead } from './playhead.ts';
+import { takeKeyFromAddress } from './session.ts';
 import { startTheme } from './theme.ts';
 import { Timeline } from './timeline.ts';
 
@@ -19,14 +21,16 @@ let hello: Hello | undefined;
 let timeline: Timeline | undefined;
 let caughtUp = false;
 
-connect(
-  (message) => {
+takeKeyFromAddress();
+void connect({
+  hello(message) {
     if (hello) {
       // A reconnection: the server may have restarted with another config.
       location.reload();
       return;
     }
     hello = message;
+    showPerson(message.person);
     faces = new FaceStore(message.actionUnits.length, message.historySeconds);
     timeline = new Timeline(
       message.historySeconds,
@@ -34,10 +38,14 @@ connect(
       (time) => playhead.hold(time),
     );
   },
-  (update) => {
+  update(update) {
     if (faces) applyUpdate(update, faces);
   },
-);
+  ended(before) {
+    if (before) byId<HTMLDialogElement>('ended').showModal();
+    else location.replace('/login');
+  },
+});
 
 function applyUpdate({ now, cameras, removed, faces: samples }: Update, store: FaceStore): void {
   const late = samples.map((face) => store.push(face, now));

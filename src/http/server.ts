@@ -1,0 +1,70 @@
+import { createServer } from 'node:http';
+import { type FastifyInstance, fastify } from 'fastify';
+import { Connections } from './connections.ts';
+import { refuseCrossSite } from './cross-site.ts';
+import { checkHostHeader } from './host-header.ts';
+import type { HttpOptions } from './options.ts';
+
+/** A request, headers and body together, must be complete within this time (CWE-400: slow clients). */
+const REQUEST_MS = 10_000;
+const HEADERS_MS = 5_000;
+/** A connection without any traffic. The live page's events repeat within 15 s; a page that stopped reading is closed. */
+const SILENT_MS = 60_000;
+const KEEP_ALIVE_MS = 10_000;
+const CHECK_MS = 1_000;
+/** The cookies of every program on this host come along, whatever its port. */
+const MAX_HEADER_BYTES = 16_384;
+const MAX_BODY_BYTES = 16_384;
+
+/** Headers of every response. The page itself needs no other source than this server. */
+const SECURITY_HEADERS = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+  'cache-control': 'no-store',
+};
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly connections: Connections;
+  }
+}
+
+/** The one HTTP server of a process, without routes: bounded in time, size and connections, closed to other sites. */
+export function createHttpServer(http: HttpOptions): FastifyInstance {
+  const proxies = http.proxies ?? [];
+  const connections = new Connections(proxies);
+  const server = fastify({
+    trustProxy: proxies.length > 0 ? [...proxies] : false,
+    bodyLimit: MAX_BODY_BYTES,
+    exposeHeadRoutes: false,
+    serverFactory: (handler) => {
+      const node = createServer(
+        {
+          requestTimeout: REQUEST_MS,
+          headersTimeout: HEADERS_MS,
+          connectionsCheckingInterval: CHECK_MS,
+          keepAliveTimeout: KEEP_ALIVE_MS,
+          maxHeaderSize: MAX_HEADER_BYTES,
+          insecureHTTPParser: false,
+        },
+        handler,
+      );
+      node.setTimeout(SILENT_MS);
+      connections.watch(node);
+      return node;
+    },
+  });
+  server.decorate('connections', connections);
+  server.addHook('onRequest', async (_, reply) => {
+    reply.headers(SECURITY_HEADERS);
+  });
+  checkHostHeader(server, http);
+  refuseCrossSite(server);
+  return server;
+}
