@@ -14,7 +14,7 @@ import { intersectionArea } from './geometry.ts';
 import { blazeFace } from './nets/blazeface.ts';
 import { RegionFingerprint } from './region-fingerprint.ts';
 import { Sampler } from './sampler.ts';
-import { packagedParameters } from './weights.ts';
+import { faceParameters } from './weights.ts';
 
 /** Fingerprint and detections of a region at its last scan. */
 interface CachedScan {
@@ -38,7 +38,7 @@ export class FaceDetector {
 
   /** Throws AustreamError PREREQUISITE_MISSING when the network's weights are not installed. */
   constructor() {
-    this.#parameters = packagedParameters('blazeface');
+    this.#parameters = faceParameters('blazeface');
   }
 
   /**

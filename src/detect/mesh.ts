@@ -5,7 +5,7 @@ import { BATCH } from '../infer/model/ops.ts';
 import { type RotatedSquare, squareToFrame } from './geometry.ts';
 import { faceMesh, MESH_POINTS, MESH_SIZE } from './nets/facemesh.ts';
 import { Sampler } from './sampler.ts';
-import { packagedParameters } from './weights.ts';
+import { faceParameters } from './weights.ts';
 
 /** The face mesh fitted to one square. */
 export interface Mesh {
@@ -30,7 +30,7 @@ export class FaceMesh {
       {
         name: 'facemesh',
         inputs: { pixels: { element: 'uint8', shape: [BATCH, MESH_SIZE, MESH_SIZE, 3] } },
-        parameters: packagedParameters('facemesh'),
+        parameters: faceParameters('facemesh'),
       },
       (ops, { pixels }) => ({ ...faceMesh(ops, pixels) }),
     );

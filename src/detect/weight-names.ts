@@ -1,15 +1,15 @@
-/** The models of npm package @vladmandic/human that austream uses. */
-export type PackagedModel = 'blazeface' | 'facemesh';
+/** The networks in `models/face`. */
+export type FaceNetwork = 'blazeface' | 'facemesh';
 
-/** Where the package stores a parameter. */
+/** Where the file stores a parameter. */
 interface SourceName {
   readonly name: string;
   /** The parameter is 1 − the stored value. */
   readonly complement?: boolean;
 }
 
-/** Per model: parameter name in `nets/` → name in the package. */
-export const PACKAGED_NAMES: Readonly<Record<PackagedModel, ReadonlyMap<string, SourceName>>> = {
+/** Per model: parameter name in `nets/` → name in the file. */
+export const STORED_NAMES: Readonly<Record<FaceNetwork, ReadonlyMap<string, SourceName>>> = {
   blazeface: blazefaceNames(),
   facemesh: facemeshNames(),
 };

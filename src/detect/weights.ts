@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { AustreamError } from '../errors.ts';
 import type { Parameters, Shape } from '../infer/model/ops.ts';
 import { elementCount } from '../infer/model/shapes.ts';
 import { float16ToFloat32 } from '../infer/weights/float16.ts';
-import { PACKAGED_NAMES, type PackagedModel } from './weight-names.ts';
+import { type FaceNetwork, STORED_NAMES } from './weight-names.ts';
 
 /** One tensor of the weights manifest; tensors follow each other in the .bin file. */
 interface Entry {
@@ -14,14 +13,18 @@ interface Entry {
   readonly quantization?: { readonly dtype: string };
 }
 
+/** TensorFlow.js graph models; the README of the folder names their source and licence. */
+const FOLDER = fileURLToPath(new URL('../../models/face/', import.meta.url));
+const RESTORE = 'restore the folder models/face from the repository or the image';
+
 /**
- * Parameters of a MediaPipe model (Apache-2.0) from npm package @vladmandic/human, which ships TensorFlow.js graph
- * models. Names are those that `blazeFace` and `faceMesh` read; the layout is PyTorch's.
+ * Parameters of a MediaPipe model in `models/face`. Names are those that `blazeFace` and `faceMesh` read; the layout is
+ * PyTorch's.
  *
- * Throws AustreamError PREREQUISITE_MISSING when the package is not installed. `read` throws MODEL_INVALID when the
- * model has no parameter of that name and size.
+ * Throws AustreamError PREREQUISITE_MISSING when its files cannot be read, MODEL_INVALID when they do not belong
+ * together. `read` throws MODEL_INVALID when the model has no parameter of that name and size.
  */
-export function packagedParameters(model: PackagedModel): Parameters {
+export function faceParameters(model: FaceNetwork): Parameters {
   const { entries, bytes } = readModel(model);
   const located = new Map<string, { entry: Entry; offset: number }>();
   let offset = 0;
@@ -29,9 +32,15 @@ export function packagedParameters(model: PackagedModel): Parameters {
     located.set(entry.name, { entry, offset });
     offset += elementCount(entry.shape) * bytesPerValue(entry);
   }
+  if (offset !== bytes.length)
+    throw new AustreamError(
+      'MODEL_INVALID',
+      `${FOLDER}${model}.bin has ${bytes.length} bytes; ${model}.json describes ${offset}`,
+      { fix: RESTORE },
+    );
   return {
     read(name, shape) {
-      const source = PACKAGED_NAMES[model].get(name);
+      const source = STORED_NAMES[model].get(name);
       const value = source && located.get(source.name);
       if (!value || elementCount(value.entry.shape) !== elementCount(shape))
         throw new AustreamError('MODEL_INVALID', `${model} has no parameter ${name} of shape [${shape}]`);
@@ -41,17 +50,15 @@ export function packagedParameters(model: PackagedModel): Parameters {
   };
 }
 
-function readModel(model: PackagedModel): { entries: readonly Entry[]; bytes: Buffer } {
+function readModel(model: FaceNetwork): { entries: readonly Entry[]; bytes: Buffer } {
   try {
-    const script = createRequire(import.meta.url).resolve('@vladmandic/human');
-    const folder = join(dirname(script), '..', 'models');
-    const { weightsManifest } = JSON.parse(readFileSync(join(folder, `${model}.json`), 'utf8'));
-    return { entries: weightsManifest[0].weights, bytes: readFileSync(join(folder, `${model}.bin`)) };
+    const { weightsManifest } = JSON.parse(readFileSync(`${FOLDER}${model}.json`, 'utf8'));
+    return { entries: weightsManifest[0].weights, bytes: readFileSync(`${FOLDER}${model}.bin`) };
   } catch (cause) {
     throw new AustreamError(
       'PREREQUISITE_MISSING',
-      `the face detector's weights (${model} of npm package @vladmandic/human) cannot be read`,
-      { fix: 'run make setup, or npm ci', cause },
+      `the face detector's weights (${FOLDER}${model}.json and .bin) cannot be read`,
+      { fix: RESTORE, cause },
     );
   }
 }

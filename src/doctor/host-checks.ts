@@ -137,7 +137,7 @@ async function checkGpu(): Promise<Finding> {
     name,
     state: 'missing',
     detail: `${memory || 'NVIDIA'}, but no engine can use it`,
-    fix: 'ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node',
+    fix: 'bin/onnxruntime-cuda',
   };
 }
 

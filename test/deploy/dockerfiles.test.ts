@@ -5,37 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { cached } from '../broker/cache.ts';
+import { before, type Stage, stages } from './dockerfile.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const run = promisify(execFile);
 
-interface Stage {
-  readonly from: string;
-  readonly name: string;
-  readonly lines: readonly { readonly word: string; readonly rest: string }[];
-}
-
-/** Parses a Dockerfile into its stages and the instructions before them. */
-function parse(text: string): { before: Stage['lines']; stages: Stage[] } {
-  const lines = text
-    .replace(/^\s*#.*\n/gm, '')
-    .replace(/\\\n/g, ' ')
-    .split('\n')
-    .filter((line) => line.trim())
-    .map((line) => ({
-      word: line.split(/\s/, 1)[0]!,
-      rest: line.replace(/^\S+\s+/, '').replace(/\s+/g, ' '),
-    }));
-  const starts = lines.flatMap(({ word }, index) => (word === 'FROM' ? [index] : []));
-  const stages = starts.map((start, index) => {
-    const [from, name] = lines[start]!.rest.split(' AS ') as [string, string];
-    return { from, name, lines: lines.slice(start + 1, starts[index + 1]) };
-  });
-  return { before: lines.slice(0, starts[0]), stages };
-}
-
-const { before, stages } = parse(read('deploy/docker/Dockerfile'));
 const build = read('deploy/docker/build');
 const TARGETS = [...build.matchAll(/\[([a-z-]+)\]=(austream-[a-z]+):([a-z-]*)/g)].map(
   ([, target, name, variant]) => ({

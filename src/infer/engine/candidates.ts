@@ -87,7 +87,7 @@ function assertPrecisionSupported({ engine, device, precision }: EngineChoice): 
     throw unavailable(`int8 on ${device}`, 'use precision: fp16, or device: cpu');
 }
 
-const CUDA_FIX = 'ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node, or use device: auto';
+const CUDA_FIX = 'run bin/onnxruntime-cuda, or use device: auto';
 
 function unavailable(feature: string, fix: string): AustreamError {
   return new AustreamError('ENGINE_UNAVAILABLE', `${feature} is not available on this host`, { fix });

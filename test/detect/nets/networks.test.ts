@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { blazeFace } from '../../../src/detect/nets/blazeface.ts';
 import { faceMesh } from '../../../src/detect/nets/facemesh.ts';
-import { packagedParameters } from '../../../src/detect/weights.ts';
+import { faceParameters } from '../../../src/detect/weights.ts';
 import { emitGraph } from '../../../src/infer/engine/onnx/emit-graph.ts';
 import { OnnxSession } from '../../../src/infer/engine/onnx/session.ts';
 import { BATCH, type Ops } from '../../../src/infer/model/ops.ts';
@@ -29,7 +29,7 @@ async function run(
     {
       name: model,
       inputs: { pixels: { element: 'uint8', shape: [BATCH, size, size, 3] } },
-      parameters: packagedParameters(model),
+      parameters: faceParameters(model),
     },
     (ops, { pixels }) => ({ ...describe(ops, pixels) }),
   );
@@ -67,7 +67,7 @@ test('the face mesh matches TensorFlow.js', async () => {
 });
 
 test('a missing parameter is named with its shape', () => {
-  expect(() => packagedParameters('blazeface').read('block0.depthwise.weight', [24, 1, 5, 5])).toThrow(
+  expect(() => faceParameters('blazeface').read('block0.depthwise.weight', [24, 1, 5, 5])).toThrow(
     /block0\.depthwise\.weight of shape \[24,1,5,5\]/,
   );
 });
