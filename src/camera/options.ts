@@ -27,6 +27,11 @@ export const cameraOptions = z.strictObject({
   password: z.string().optional(),
   /** A file that holds the password, read at every connection. */
   passwordFile: z.string().min(1).optional(),
+  /**
+   * How the camera asks for the password: `digest` never sends the password itself; `auto` sends it (Basic) if the
+   * camera offers nothing else.
+   */
+  auth: z.enum(['auto', 'digest']).default('auto'),
   /** For rtsps://. By default the certificate must be signed by an authority that this machine trusts. */
   tls: z
     .strictObject({

@@ -6,6 +6,11 @@ export function hasSourceScheme(url: string): boolean {
   return SOURCE_SCHEMES.some((scheme) => url.startsWith(`${scheme}://`));
 }
 
+/** True for RTSP, with or without TLS. */
+export function isRtsp(url: string): boolean {
+  return /^rtsps?:/i.test(url);
+}
+
 /** True for RTSP over TLS (rtsps://). */
 export function isTls(url: string): boolean {
   return /^rtsps:/i.test(url);

@@ -15,6 +15,7 @@ interface AddFlags extends Flags {
   username?: string;
   password?: string;
   passwordFile?: string;
+  auth?: string;
   transport?: string;
   fps?: number;
   decoder?: string;
@@ -46,6 +47,9 @@ export function camerasCommand(): Command {
         .option(
           '--password-file <path>',
           'file with the password on the machine where austream runs, below its cluster.secrets.dir',
+        )
+        .addOption(
+          new Option('--auth <kind>', 'digest never sends the password itself').choices(['auto', 'digest']),
         )
         .addOption(new Option('--transport <kind>').choices(['tcp', 'udp']))
         .option('--fps <number>', 'frames analysed a second', Number)
@@ -83,9 +87,9 @@ function subcommand(name: string, description: string): Command {
 }
 
 function cameraFromFlags(id: string | undefined, flags: AddFlags): unknown {
-  const { url, username, password, passwordFile, transport, fps, decoder } = flags;
+  const { url, username, password, passwordFile, auth, transport, fps, decoder } = flags;
   requireReference(password);
-  const camera = { id, url, username, password, passwordFile, transport, analysisFps: fps, decoder };
+  const camera = { id, url, username, password, passwordFile, auth, transport, analysisFps: fps, decoder };
   return Object.fromEntries(Object.entries(camera).filter(([, value]) => value !== undefined));
 }
 

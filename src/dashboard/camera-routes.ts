@@ -10,7 +10,7 @@ import type { CameraRequestError } from './protocol.ts';
  * The camera options that the page may set. Options that read files of this machine or refer to secrets are excluded:
  * the page also chooses the address to which the secret would be sent.
  */
-const newCamera = cameraOptions.pick({ id: true, username: true, password: true }).extend({
+const newCamera = cameraOptions.pick({ id: true, username: true, password: true, auth: true }).extend({
   url: z
     .string()
     .regex(/^(rtsps?|onvif):\/\/[^/?#\s]+\S*$/, 'rtsp://, rtsps:// or onvif:// and the camera’s address')

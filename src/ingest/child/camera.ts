@@ -9,6 +9,7 @@ import type { ClockReport, DropCause, FrameCounts } from '../protocol/messages.t
 import { type EpochStart, FrameReader } from './frame-reader.ts';
 import { type BusMessage, Pipeline } from './gstreamer.ts';
 import { freeBuffer } from './i420.ts';
+import type { RtspProxy } from './rtsp/proxy.ts';
 import { sourceLaunch } from './source.ts';
 import { streamError } from './stream-error.ts';
 
@@ -56,7 +57,7 @@ export class Camera {
 
   /** Throws CAMERA_NOT_FOUND for a missing file, CAMERA_UNREACHABLE for a missing device. */
   constructor(
-    options: { camera: CameraOptions; ingest: IngestOptions; lastEpoch: number; proxy?: string | undefined },
+    options: { camera: CameraOptions; ingest: IngestOptions; lastEpoch: number; proxy: RtspProxy | null },
     finder: Finder,
     output: CameraOutput,
   ) {

@@ -1,11 +1,11 @@
 import { Socket } from 'node:net';
 import { type AddressRule, allowedAddress } from '../../camera/address-list.ts';
 import { type CameraAreas, NO_AREAS } from '../../camera/areas.ts';
-import { hostOf, splitCredentials } from '../../camera/credentials.ts';
+import { hostOf } from '../../camera/credentials.ts';
 import { isOnvif } from '../../camera/onvif-address.ts';
 import type { CameraOptions } from '../../camera/options.ts';
 import { cameraRedactor } from '../../camera/redaction.ts';
-import { isLiveSource, isTls } from '../../camera/source-url.ts';
+import { isLiveSource, isRtsp, isTls } from '../../camera/source-url.ts';
 import type { DetectOptions } from '../../detect/options.ts';
 import { AustreamError } from '../../errors.ts';
 import { describeResolved, resolveCamera } from '../../onvif/resolve.ts';
@@ -13,8 +13,8 @@ import { FACES_FD, REPORT_MS, type ToChild, type ToHost } from '../protocol/mess
 import { encodeFaces } from '../protocol/wire.ts';
 import { Camera, type Finder } from './camera.ts';
 import { HostChannel } from './host-channel.ts';
+import { openRtspProxy } from './rtsp/proxy.ts';
 import { SendQueue } from './send-queue.ts';
-import { openTlsTunnel } from './tls.ts';
 
 /** A message of GStreamer may quote what the camera sent. */
 const MAX_MESSAGE_LENGTH = 4_000;
@@ -61,12 +61,19 @@ async function runCamera(start: Start, openFinder: OpenFinder, host: HostChannel
   const finder = await openFinder(start.detect, start.camera.detect ?? NO_AREAS);
   const live = isLiveSource(start.camera.url);
   const source = await resolveSource(await atAllowedAddress(start.camera, start.addressRules), send);
-  let tlsError: AustreamError | null = null;
-  const proxy = isTls(source.url)
-    ? await openTlsTunnel(splitCredentials(source.url).url, source.tls, (error) => {
-        tlsError = error;
+  let proxyError: AustreamError | null = null;
+  let warned = false;
+  const proxy = isRtsp(source.url)
+    ? await openRtspProxy(source, {
+        failed: (error) => {
+          proxyError ??= error;
+        },
+        sendsPassword: () => {
+          if (!warned) void send({ type: 'warning', warning: 'password_unencrypted' });
+          warned = true;
+        },
       })
-    : undefined;
+    : null;
   const running = new Camera({ ...start, camera: source, proxy }, finder, {
     connected: () => void send({ type: 'connected' }),
     epoch: (epochStart) => void send({ type: 'epoch', ...epochStart }),
@@ -86,7 +93,7 @@ async function runCamera(start: Start, openFinder: OpenFinder, host: HostChannel
   clearInterval(reportTimer);
   await new Promise((resolve) => pipe.end(() => resolve(undefined)));
   await send(report());
-  await (error === null ? send({ type: 'ended' }) : fail(tlsError ?? error));
+  await (error === null ? send({ type: 'ended' }) : fail(proxyError ?? error));
   die();
 }
 

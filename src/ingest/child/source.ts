@@ -2,9 +2,11 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { splitCredentials } from '../../camera/credentials.ts';
 import type { CameraOptions } from '../../camera/options.ts';
+import { isTls } from '../../camera/source-url.ts';
 import { AustreamError } from '../../errors.ts';
 import { LIVE_BUFFERS } from './decoder-queue.ts';
 import { DECODED_PROBE, RTP_PROBE } from './pipeline-elements.ts';
+import type { RtspProxy } from './rtsp/proxy.ts';
 
 /** The pipeline to launch for a camera. Values from outside are properties, never part of `launch`. */
 interface SourceLaunch {
@@ -20,25 +22,23 @@ const FILE_SINK = 'appsink name=sink sync=false max-buffers=4 drop=false';
 const TO_I420 = `decodebin name=decode ! videoconvert ! video/x-raw,format=I420 ! identity name=${DECODED_PROBE} ! gdppay`;
 
 /**
- * Makes the pipeline of a camera. `proxy`: the loopback `host:port` behind which an rtsps:// camera speaks plain RTSP.
+ * Makes the pipeline of a camera. `proxy`: where rtspsrc reaches an rtsp:// or rtsps:// camera.
  * Throws CAMERA_NOT_FOUND for a missing file, CAMERA_UNREACHABLE for a missing device.
  */
-export function sourceLaunch(camera: CameraOptions, proxy?: string): SourceLaunch {
-  const { url, ...urlCredentials } = splitCredentials(camera.url);
+export function sourceLaunch(camera: CameraOptions, proxy: RtspProxy | null): SourceLaunch {
+  const { url } = splitCredentials(camera.url);
   switch (url.slice(0, url.indexOf(':'))) {
     case 'rtsp':
     case 'rtsps': {
-      const user = camera.username ?? urlCredentials.username;
-      const password = camera.password ?? urlCredentials.password;
       // buffer-mode=none: PTS by RTP time alone. The default skews the PTS by packet arrival, which under load or with
       // B-frames makes the intervals of evenly spaced frames uneven; `CaptureClock` follows the drift instead.
       return {
-        launch: `rtspsrc name=src protocols=${proxy === undefined ? camera.transport : 'tcp'} latency=200 buffer-mode=none tcp-timeout=10000000 ! application/x-rtp,media=video ! identity name=${RTP_PROBE} silent=false ! ${TO_I420} ! ${LIVE_SINK}`,
+        launch: `rtspsrc name=src protocols=${isTls(url) ? 'tcp' : camera.transport} latency=200 buffer-mode=none tcp-timeout=10000000 ! application/x-rtp,media=video ! identity name=${RTP_PROBE} silent=false ! ${TO_I420} ! ${LIVE_SINK}`,
         properties: {
           src: {
-            location: proxy === undefined ? url : url.replace(/^rtsps:/i, 'rtsp:'),
-            ...(proxy === undefined ? {} : { proxy: `http://${proxy}` }),
-            ...(user === undefined ? {} : { 'user-id': user, 'user-pw': password ?? '' }),
+            location: proxy!.location,
+            proxy: `http://${proxy!.endpoint}`,
+            'user-agent': proxy!.userAgent,
           },
         },
         live: true,

@@ -38,7 +38,7 @@ export type Phase = (typeof PHASES)[number];
 export type StopCause = 'stopped' | 'removed' | 'changed';
 export type SourceKind = 'live' | 'file';
 
-type ChildMessage = Exclude<ToHost, { type: 'failed' }>;
+type ChildMessage = Exclude<ToHost, { type: 'failed' | 'warning' }>;
 
 export type CameraEvent =
   | { readonly type: 'start' }

@@ -4,12 +4,12 @@ import type { CameraStatus } from '../../domain/camera-status.ts';
 import type { FrameFaces } from '../../domain/face.ts';
 import type { Micros } from '../../domain/frame.ts';
 import type { IngestOptions } from '../options.ts';
-import type { FrameCounts, ToHost } from '../protocol/messages.ts';
+import type { CameraWarning, FrameCounts, ToHost } from '../protocol/messages.ts';
 import { minimumShare } from '../protocol/minimum-share.ts';
 import { GapDetector } from './gap-detector.ts';
 import { LoadMeter } from './load-meter.ts';
 import type { Load } from './shedding-policy.ts';
-import { describeVideo, StatusTracker } from './status-tracker.ts';
+import { describeVideo, StatusTracker, WARNING_TEXTS } from './status-tracker.ts';
 
 /** The load right after a start, with its first full-frame scans, is not representative. */
 const SETTLING_MS = 10_000;
@@ -33,6 +33,7 @@ export class CameraMonitor {
   #epochBegun = false;
   /** Suffix of the LIVE detail: the stream that an ONVIF device returned. */
   #streamDetail = '';
+  readonly #warnings = new Set<CameraWarning>();
   #repeatTimer: NodeJS.Timeout | undefined;
 
   constructor(camera: CameraOptions, options: IngestOptions, publish: (status: CameraStatus) => void) {
@@ -56,13 +57,27 @@ export class CameraMonitor {
     this.#streamDetail = `; ${detail}`;
   }
 
+  /** False if the warning is known. */
+  recordWarning(warning: CameraWarning): boolean {
+    const isNew = !this.#warnings.has(warning);
+    this.#warnings.add(warning);
+    return isNew;
+  }
+
   recordEpoch(epochStart: Extract<ToHost, { type: 'epoch' }>): void {
     // Publishes the final drops of the previous epoch: frames may have been dropped since its last status.
     this.#closeEpoch();
     if (this.#status.state === 'LIVE') this.#publish(this.#status.status());
     this.#epochBegun = true;
     this.#status.beginEpoch(epochStart);
-    this.setState('LIVE', epochStart.cause, `${describeVideo(epochStart)}${this.#streamDetail}`);
+    this.setState(
+      'LIVE',
+      epochStart.cause,
+      [
+        `${describeVideo(epochStart)}${this.#streamDetail}`,
+        ...[...this.#warnings].map((warning) => WARNING_TEXTS[warning]),
+      ].join('; '),
+    );
   }
 
   recordReport(report: Extract<ToHost, { type: 'report' }>): void {

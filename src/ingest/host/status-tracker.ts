@@ -1,10 +1,15 @@
 import type { CameraState, CameraStatus } from '../../domain/camera-status.ts';
 import type { FrameStamp, Micros } from '../../domain/frame.ts';
 import type { Gap } from '../../domain/gap.ts';
-import type { ClockReport, ToHost } from '../protocol/messages.ts';
+import type { CameraWarning, ClockReport, ToHost } from '../protocol/messages.ts';
 
 type EpochVideo = Pick<Extract<ToHost, { type: 'epoch' }>, 'epoch' | 'width' | 'height' | 'codec'>;
 
+/** The camera's warnings in words; suffixes of the LIVE detail. */
+export const WARNING_TEXTS: Readonly<Record<CameraWarning, string>> = {
+  password_unencrypted:
+    'the camera gets the password unencrypted (Basic authentication without TLS): switch it to Digest authentication or use rtsps://',
+};
 /** Suffix of the LIVE detail while frames are shed. */
 const SHEDDING_NOTE = '; fewer frames are analysed, as this machine is overloaded';
 const UNKNOWN_CLOCK: ClockReport = { clockErrorMs: null, driftPpm: null };

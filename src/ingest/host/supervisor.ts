@@ -9,7 +9,7 @@ import type { DetectOptions } from '../../detect/options.ts';
 import { AustreamError } from '../../errors.ts';
 import { log } from '../../log.ts';
 import type { IngestOptions } from '../options.ts';
-import type { ToHost } from '../protocol/messages.ts';
+import type { CameraWarning, ToHost } from '../protocol/messages.ts';
 import type { CameraEvents } from './camera-events.ts';
 import {
   type CameraEvent,
@@ -29,6 +29,7 @@ import type { GovernedCamera } from './governor.ts';
 import { RestartPolicy } from './restart-policy.ts';
 import type { Load } from './shedding-policy.ts';
 import { startSlots } from './start-slots.ts';
+import { WARNING_TEXTS } from './status-tracker.ts';
 import { CHECK_MS, isWatched, Watchdog } from './watchdog.ts';
 
 export interface SupervisorOptions {
@@ -270,7 +271,8 @@ export class CameraSupervisor implements GovernedCamera {
   }
 
   #onMessage(message: ToHost): void {
-    if (message.type !== 'failed') this.#dispatch(message);
+    if (message.type === 'warning') this.#warn(message.warning);
+    else if (message.type !== 'failed') this.#dispatch(message);
     else {
       const failure = new AustreamError(
         message.code,
@@ -279,6 +281,12 @@ export class CameraSupervisor implements GovernedCamera {
       );
       this.#dispatch({ type: 'failed', failure });
     }
+  }
+
+  /** Logs a warning once; each status of a LIVE camera repeats it. */
+  #warn(warning: CameraWarning): void {
+    if (this.#monitor.recordWarning(warning))
+      log.warn({ cameraId: this.#camera.id }, `camera ${this.#camera.id}: ${WARNING_TEXTS[warning]}`);
   }
 
   #check(): void {

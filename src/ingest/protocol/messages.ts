@@ -69,12 +69,17 @@ export interface ClockReport {
   readonly driftPpm: number | null;
 }
 
+/** What people should change although the camera works. */
+export const CAMERA_WARNINGS = ['password_unencrypted'] as const;
+export type CameraWarning = (typeof CAMERA_WARNINGS)[number];
+
 /** From a camera process to the host, which validates it (`to-host.ts`). Faces are sent over the pipe (`wire.ts`). */
 export type ToHost =
   /** The detector is loaded and the camera is being opened; for an ONVIF camera sent again once its stream is known. */
   | { readonly type: 'opening' }
   /** The ONVIF device returned its stream. `detail` describes it for people, without credentials. */
   | { readonly type: 'resolved'; readonly detail: string }
+  | { readonly type: 'warning'; readonly warning: CameraWarning }
   /** The camera accepted PLAY. */
   | { readonly type: 'connected' }
   /** The first frame of an epoch was decoded. */

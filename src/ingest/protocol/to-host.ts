@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AustreamError, ERROR_CODES, type ErrorCode } from '../../errors.ts';
-import { DROP_CAUSES, EPOCH_CAUSES, type ToHost } from './messages.ts';
+import { CAMERA_WARNINGS, DROP_CAUSES, EPOCH_CAUSES, type ToHost } from './messages.ts';
 
 /** A longer text is cut. */
 const MAX_TEXT = 2_000;
@@ -17,6 +17,7 @@ const milliseconds = z.number().nullable();
 const toHost = z.discriminatedUnion('type', [
   z.object({ type: z.literal('opening') }),
   z.object({ type: z.literal('resolved'), detail: text }),
+  z.object({ type: z.literal('warning'), warning: z.enum(CAMERA_WARNINGS) }),
   z.object({ type: z.literal('connected') }),
   z.object({
     type: z.literal('epoch'),

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { createServer, type Server } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Simulator } from '../../../src/simulate/simulator.ts';
-import { movingClip } from '../clips.ts';
-import { Recorder } from '../recorder.ts';
+import { Simulator } from '../../../../src/simulate/simulator.ts';
+import { movingClip } from '../../clips.ts';
+import { Recorder } from '../../recorder.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'austream-tls-'));
 const certificate = join(folder, 'camera.pem');
