@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EXIT } from './commands/exit-code.ts';
 import { AustreamError } from './errors.ts';
+import { outgoingMessage } from './redaction.ts';
 
 /** Each command's module is imported on demand: `austream check` must not load an inference library. */
 const COMMANDS: Record<string, () => Promise<Command>> = {
@@ -59,7 +60,7 @@ function reportError(error: unknown): number {
     return error.exitCode;
   }
   process.stderr.write(
-    `austream: unexpected failure: ${error instanceof Error ? error.stack : String(error)}\n`,
+    `austream: unexpected failure: ${outgoingMessage(String(error instanceof Error ? error.stack : error))}\n`,
   );
   return EXIT.failed;
 }

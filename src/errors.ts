@@ -1,3 +1,5 @@
+import { outgoingMessage } from './redaction.ts';
+
 /**
  * Every failure that austream reports by itself: the exit code of a command that ends with it, and whether the same
  * attempt can succeed later. The list is closed: a test compares it with docs/troubleshooting.md.
@@ -40,18 +42,18 @@ export const ERROR_CODES = {
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /**
- * The base of every error of austream. `message` names the thing and says what is wrong, `fix` says what to do; neither
- * contains a credential. `cause` is the underlying error. Retries are decided by `canRetry`, never by the message.
+ * The base of every error of austream. `message` names the thing and says what is wrong, `fix` says what to do. Both may
+ * quote other programs: they are made printable, and known secrets are removed. `cause` is the underlying error. Retries are decided by `canRetry`, never by the message.
  */
 export class AustreamError extends Error {
   readonly code: ErrorCode;
   readonly fix: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: { fix?: string; cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(outgoingMessage(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'AustreamError';
     this.code = code;
-    this.fix = options.fix;
+    this.fix = options.fix && outgoingMessage(options.fix);
   }
 
   /** Whether the same attempt can succeed later. */

@@ -1,4 +1,6 @@
 import pino, { type Logger } from 'pino';
+import { printableJson } from './printable.ts';
+import { outgoingMessage } from './redaction.ts';
 
 /** Ids of the trace that a log line belongs to, with OpenTelemetry's field names for logs. */
 export interface TraceFields {
@@ -14,13 +16,33 @@ let correlator: Correlator | null = null;
 const REPEAT_MS = 60_000;
 
 const standardError = pino.destination(2);
-let write = (line: string): void => void standardError.write(line);
+let write = (line: string): void => void standardError.write(`${printableJson(line.trimEnd())}\n`);
 
 /** Log lines are JSON on standard error. Standard output carries only a command's results. */
 export const log: Logger = pino(
-  { level: 'info', base: { name: 'austream' }, mixin: (line) => correlator?.(line) ?? {} },
+  {
+    level: 'info',
+    base: { name: 'austream' },
+    mixin: (line) => correlator?.(line) ?? {},
+    hooks: {
+      logMethod(args, method) {
+        method.apply(this, args.map(outgoingFields) as typeof args);
+      },
+    },
+  },
   { write: (line) => write(line) },
 );
+
+/** Every text of a log call, without secrets; texts of other programs are bounded. */
+function outgoingFields(value: unknown): unknown {
+  if (typeof value === 'string') return outgoingMessage(value);
+  if (Array.isArray(value)) return value.map(outgoingFields);
+  if (value instanceof Error) return { type: value.name, message: outgoingMessage(value.message) };
+  if (value === null || typeof value !== 'object') return value;
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, outgoingFields(item)]));
+}
 
 /** Sends the message of each log line to `print` instead of standard error, for a command that draws on the terminal. */
 export function redirectLog(print: (message: string) => void): void {

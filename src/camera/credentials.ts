@@ -1,5 +1,5 @@
-/** Passwords in a path or query, which some cameras require; they may be hashes of the password. */
-export const QUERY_PASSWORD = /(?<![a-z])(pass(?:word|wd)?|pwd)(=|%3D)([^&\s"'<>;]+)/gi;
+import { QUERY_PASSWORD } from '../redaction.ts';
+
 /** A colon that does not begin a port, followed by an unencoded `/`, `?` or `#` and an `@`. IPv6 hosts are excluded. */
 const UNENCODED_PASSWORD = /^[a-z0-9+.-]+:\/\/(?!\[)[^/?#@]*:(?!\d{1,5}(?:[/?]|$))[^@]*[/?#][^@]*@/i;
 

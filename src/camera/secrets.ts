@@ -1,6 +1,7 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, normalize, sep } from 'node:path';
 import { AustreamError } from '../errors.ts';
+import { registerSecrets } from '../redaction.ts';
 import type { AllowList } from './allow-list.ts';
 import { queryPasswords } from './credentials.ts';
 
@@ -107,7 +108,9 @@ function notAllowed(setting: string, what: string, option: string, cure: string)
 /** A secret from a file, without its final line break. Throws CAMERA_UNAUTHORIZED if the file cannot be read. */
 function readSecret(path: string, setting: string): string {
   try {
-    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+    const secret = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+    registerSecrets([secret]);
+    return secret;
   } catch (cause) {
     throw unreadable(path, setting, cause);
   }
@@ -130,7 +133,10 @@ function unreadable(path: string, setting: string, cause: unknown): AustreamErro
 
 function readVariable(name: string, setting: string, env: NodeJS.ProcessEnv): string {
   const value = Object.hasOwn(env, name) ? env[name] : undefined;
-  if (value !== undefined) return value;
+  if (value !== undefined) {
+    registerSecrets([value]);
+    return value;
+  }
   throw new AustreamError('CONFIG_INVALID', `${setting}: \${${name}} is not set on this host`, {
     fix: `set the environment variable ${name}`,
   });

@@ -10,6 +10,8 @@ import { AustreamError } from '../errors.ts';
 import type { ListedCamera } from '../ingest/host/camera-set.ts';
 import { describeIssues } from '../issues.ts';
 import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
+import { printable } from '../printable.ts';
+import { printNote } from './output.ts';
 
 export interface TargetFlags {
   socket?: string;
@@ -58,9 +60,11 @@ function clusterTarget(kafka: KafkaOptions): CameraTarget {
   return {
     async list() {
       const cameras = await readCameras(kafka, (id, why) =>
-        process.stderr.write(`austream: camera ${id} cannot be read: ${why}\n`),
+        printNote(`austream: camera ${printable(id)} cannot be read: ${printable(why)}`),
       );
-      return cameras.map(redactedCamera).map((camera) => ({ json: camera, text: definitionText(camera) }));
+      return cameras
+        .map(redactedCamera)
+        .map((camera) => ({ json: camera, text: printable(definitionText(camera)) }));
     },
     async add(definitions) {
       const cameras = definitions.map(defineCamera);
@@ -83,7 +87,7 @@ function localTarget(socket: string): CameraTarget {
   return {
     async list() {
       const { cameras } = await sendControlRequest(socket, { op: 'list' });
-      return cameras.map((camera) => ({ json: camera, text: statusText(camera) }));
+      return cameras.map((camera) => ({ json: camera, text: printable(statusText(camera)) }));
     },
     async add(definitions) {
       const cameras = definitions.map((camera) => {

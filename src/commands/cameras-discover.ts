@@ -1,8 +1,9 @@
 import { Command } from 'commander';
 import { describeClock } from '../onvif/clock.ts';
 import { discover, type FoundDevice } from '../onvif/discover.ts';
+import { printable } from '../printable.ts';
 import { parseDuration } from './duration.ts';
-import { printJson } from './output.ts';
+import { printJson, printLine } from './output.ts';
 
 interface Flags {
   timeout: number;
@@ -23,12 +24,15 @@ export function discoverCommand(): Command {
     .action(async ({ timeout, json, ...options }: Flags) => {
       const devices = await discover({ timeoutMs: timeout, ...options });
       if (json) printJson(devices);
-      else if (devices.length > 0) process.stdout.write(devices.map(deviceLine).join(''));
-      else process.stdout.write('no camera answered; see docs/cameras.md, Finding cameras\n');
+      else if (devices.length > 0) for (const device of devices) printLine(deviceLine(device));
+      else printLine('no camera answered; see docs/cameras.md, Finding cameras');
     });
 }
 
 function deviceLine({ url, name, hardware, clock }: FoundDevice): string {
   const time = clock === null ? 'clock unknown' : `its clock is ${describeClock(clock)}`;
-  return `${[url, name, hardware, time].filter((part) => part !== null).join(', ')}\n`;
+  return [url, name, hardware, time]
+    .filter((part) => part !== null)
+    .map((part) => printable(part))
+    .join(', ');
 }

@@ -2,8 +2,9 @@ import { Command } from 'commander';
 import { loadConfig } from '../config/schema.ts';
 import { configChecks } from '../doctor/config-checks.ts';
 import { type Check, type Finding, hostChecks } from '../doctor/host-checks.ts';
+import { outgoingLine } from '../redaction.ts';
 import { EXIT } from './exit-code.ts';
-import { printJson } from './output.ts';
+import { printJson, printLine } from './output.ts';
 
 const MARKS: Readonly<Record<Finding['state'], string>> = { ok: '✓', note: '·', missing: '✗' };
 
@@ -20,18 +21,16 @@ export function doctorCommand(): Command {
       for (const check of checks) {
         const finding = await check();
         findings.push(finding);
-        if (!flags.json) process.stdout.write(findingText(finding));
+        if (!flags.json) printLine(findingText(finding));
       }
       const missing = findings.filter(({ state }) => state === 'missing').length;
       if (flags.json) printJson({ ok: missing === 0, findings });
-      else
-        process.stdout.write(
-          missing === 0 ? '\neverything is in place\n' : `\n${missing} problem(s) to fix\n`,
-        );
+      else printLine(missing === 0 ? '\neverything is in place' : `\n${missing} problem(s) to fix`);
       if (missing > 0) process.exitCode = EXIT.failed;
     });
 }
 
 function findingText({ name, state, detail, fix }: Finding): string {
-  return `${MARKS[state]} ${name}: ${detail}\n${fix && state !== 'ok' ? `    → ${fix}\n` : ''}`;
+  const line = `${MARKS[state]} ${outgoingLine(name)}: ${outgoingLine(detail)}`;
+  return fix && state !== 'ok' ? `${line}\n    → ${outgoingLine(fix)}` : line;
 }

@@ -1,11 +1,13 @@
 import type { PipelineObserver } from '../app/pipeline.ts';
+import { printableJson, printableLines } from '../printable.ts';
 
+/** Prints text, whose parts from outside are each in one line (`printable`). */
 export function printLine(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printableLines(text)}\n`);
 }
 
 export function printJson(value: unknown): void {
-  printLine(JSON.stringify(value));
+  process.stdout.write(`${printableJson(JSON.stringify(value))}\n`);
 }
 
 /** Prints events and camera states as JSON lines. */
@@ -22,4 +24,9 @@ export const jsonLinesObserver = {
 /** The last line of `--json` output. */
 export function printJsonSummary(summary: object): void {
   printJson({ type: 'summary', ...summary });
+}
+
+/** Prints a line for people to standard error. */
+export function printNote(text: string): void {
+  process.stderr.write(`${printableLines(text)}\n`);
 }

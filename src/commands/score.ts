@@ -5,7 +5,9 @@ import type { ScoreFormat } from '../app/score-rows.ts';
 import { configSchema, loadConfig } from '../config/schema.ts';
 import { AustreamError } from '../errors.ts';
 import { log } from '../log.ts';
+import { printable } from '../printable.ts';
 import { EXIT } from './exit-code.ts';
+import { printNote } from './output.ts';
 
 interface ScoreFlags {
   out: string;
@@ -54,7 +56,7 @@ export function scoreCommand(): Command {
 function printProgress(file: string, analysed: number, startedAt: number): void {
   if (!process.stderr.isTTY || analysed % 25 !== 0) return;
   const rate = (analysed / (performance.now() - startedAt)) * 1_000;
-  process.stderr.write(`\r\x1b[K${file}: ${analysed} frames, ${rate.toFixed(0)} a second`);
+  process.stderr.write(`\r\x1b[K${printable(file)}: ${analysed} frames, ${rate.toFixed(0)} a second`);
 }
 
 /** Prints one line for the file. A file that could not be read to its end sets exit code 1. */
@@ -63,8 +65,8 @@ function printResult(file: string, { frames, analysed, failure }: FileScores, st
   const tracks = new Set(frames.map(({ epoch, trackId }) => `${epoch}/${trackId}`)).size;
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   if (failure) process.exitCode = EXIT.failed;
-  process.stderr.write(
-    `${file}: ${analysed} frames, ${tracks} face track(s), ${frames.length} rows, ` +
-      `${seconds.toFixed(1)} s${failure ? `; not read to its end: ${failure.message}` : ''}\n`,
+  printNote(
+    `${printable(file)}: ${analysed} frames, ${tracks} face track(s), ${frames.length} rows, ` +
+      `${seconds.toFixed(1)} s${failure ? `; not read to its end: ${failure.message}` : ''}`,
   );
 }

@@ -7,11 +7,12 @@ import { AustreamError } from '../errors.ts';
 import { describeIssues } from '../issues.ts';
 import { kafkajsConnection } from '../kafka/connection.ts';
 import { type KafkaOptions, kafkaOptions, type RegistryOptions, registryOptions } from '../kafka/options.ts';
+import { printable } from '../printable.ts';
 import { topicNames } from '../records/topics.ts';
 import { Renderer } from '../terminal/renderer.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
-import { printJson } from './output.ts';
+import { printJson, printNote } from './output.ts';
 
 interface TailFlags {
   config?: string;
@@ -47,7 +48,7 @@ export function tailCommand(): Command {
 
 async function printEvents(options: Omit<ConsumeOptions, 'onPoison'>, json: boolean): Promise<void> {
   const renderer = new Renderer(process.stdout);
-  const warn = (line: string) => (json ? process.stderr.write(`austream: ${line}\n`) : renderer.note(line));
+  const warn = (line: string) => (json ? printNote(`austream: ${printable(line)}`) : renderer.note(line));
   const events = consume({
     ...options,
     onPoison: ({ topic, partition, offset, detail }) => {

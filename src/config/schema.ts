@@ -12,6 +12,8 @@ import { inferOptions } from '../infer/options.ts';
 import { ingestOptions } from '../ingest/options.ts';
 import { type ConfigIssue, configIssues, formatPath } from '../issues.ts';
 import { kafkaOptions } from '../kafka/options.ts';
+import { registerSecrets } from '../redaction.ts';
+import { secretsOf } from './secret-values.ts';
 import { parseYaml } from './yaml.ts';
 
 export const configSchema = z
@@ -122,7 +124,9 @@ function isMapping(value: unknown): value is Record<string, unknown> {
 
 function validate(value: unknown, source: string, env: NodeJS.ProcessEnv): Config {
   const issues: ConfigIssue[] = [];
-  const result = configSchema.safeParse(substitute(value, [], env, issues));
+  const substituted = substitute(value, [], env, issues);
+  registerSecrets(secretsOf(substituted));
+  const result = configSchema.safeParse(substituted);
   if (!result.success) issues.push(...configIssues(result.error));
   if (issues.length > 0 || !result.success) throw new ConfigError(source, issues);
   return result.data;

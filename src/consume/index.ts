@@ -1,4 +1,5 @@
 import { isKafkajsError, toAustreamError } from '../kafka/kafkajs-errors.ts';
+import { registerSecrets } from '../redaction.ts';
 import type { ConsumedEvent } from './event.ts';
 import type { ConsumeOptions } from './options.ts';
 import { Rendezvous } from './rendezvous.ts';
@@ -20,6 +21,8 @@ export type { ConsumeOptions, PoisonMessage } from './options.ts';
  * reject a request, PREREQUISITE_MISSING for an unknown compression, and whatever `onPoison` throws.
  */
 export async function* consume(options: ConsumeOptions): AsyncGenerator<ConsumedEvent, void, void> {
+  const { sasl } = options;
+  if (sasl && 'password' in sasl) registerSecrets([sasl.password]);
   const events = new Rendezvous<ConsumedEvent>();
   const stop = () => events.close();
   options.signal?.addEventListener('abort', stop, { once: true });

@@ -1,11 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
-import { fetchToken } from './oauth.ts';
+import { registerSecrets } from '../redaction.ts';
+import { fetchToken, formEncoded } from './oauth.ts';
 import type { KafkaOptions, SaslOptions, TlsOptions } from './options.ts';
+
+/** What no error of a client may contain. */
+function connectionSecrets({ sasl, tls }: KafkaOptions): (string | undefined)[] {
+  return [sasl && ('password' in sasl ? sasl.password : sasl.clientSecret), tls?.keyPassword];
+}
 
 /** librdkafka's connection settings for a config. Throws CONFIG_INVALID when a TLS file cannot be read. */
 export function rdkafkaConnection(options: KafkaOptions): Record<string, string | number | boolean> {
+  registerSecrets(connectionSecrets(options));
   const base = {
     'client.id': options.clientId,
     'socket.keepalive.enable': true,
@@ -42,12 +49,14 @@ function rdkafkaSasl(sasl: SaslOptions): Record<string, string> {
       'sasl.username': sasl.username,
       'sasl.password': sasl.password,
     };
+  // librdkafka does not encode them.
+  const { clientId, clientSecret } = formEncoded(sasl);
   return {
     'sasl.mechanism': 'OAUTHBEARER',
     'sasl.oauthbearer.method': 'oidc',
     'sasl.oauthbearer.token.endpoint.url': sasl.tokenEndpoint,
-    'sasl.oauthbearer.client.id': sasl.clientId,
-    'sasl.oauthbearer.client.secret': sasl.clientSecret,
+    'sasl.oauthbearer.client.id': clientId,
+    'sasl.oauthbearer.client.secret': clientSecret,
     ...(sasl.scope === undefined ? {} : { 'sasl.oauthbearer.scope': sasl.scope }),
   };
 }
@@ -58,6 +67,7 @@ function rdkafkaSasl(sasl: SaslOptions): Record<string, string> {
  */
 export function kafkajsConnection(options: KafkaOptions, brokers = options.brokers ?? []): KafkaConfig {
   const { tls } = options;
+  registerSecrets(connectionSecrets(options));
   return {
     clientId: options.clientId,
     brokers: [...brokers],

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import rdkafka from 'node-rdkafka';
 import { AustreamError } from '../errors.ts';
 import { log } from '../log.ts';
+import { printable } from '../printable.ts';
 import { rdkafkaConnection } from './connection.ts';
 import { unreachableError } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
@@ -259,10 +260,14 @@ export class GroupReader {
     if (!this.#open) return;
     if (this.#isPermanent(error))
       this.#fail(
-        new AustreamError('KAFKA_REJECTED', `Kafka rejects group ${group} on ${topic}: ${error.message}`, {
-          fix: 'check kafka.sasl and kafka.tls in the config, and the rights of this user on topic and group',
-          cause: error,
-        }),
+        new AustreamError(
+          'KAFKA_REJECTED',
+          `Kafka rejects group ${group} on ${topic}: ${printable(error.message)}`,
+          {
+            fix: 'check kafka.sasl and kafka.tls in the config, and the rights of this user on topic and group',
+            cause: error,
+          },
+        ),
       );
     else log.debug({ topic, group }, error.message);
   }

@@ -1,5 +1,6 @@
 /** Classifies what kafkajs throws. `rdkafka-errors.ts` does the same for librdkafka. */
 import { AustreamError } from '../errors.ts';
+import { printable } from '../printable.ts';
 import { clusterName, unreachableError } from './errors.ts';
 
 /** Whether kafkajs threw this error. */
@@ -37,7 +38,7 @@ export function toAustreamError(
   if (failure.name === 'KafkaJSNotImplemented')
     return new AustreamError(
       'PREREQUISITE_MISSING',
-      `messages from ${cluster} cannot be decompressed: ${failure.message}`,
+      `messages from ${cluster} cannot be decompressed: ${printable(failure.message)}`,
       {
         fix: 'set kafka.compression of the producer to gzip or none, or register a codec with kafkajs (CompressionCodecs)',
         cause: error,
@@ -46,12 +47,12 @@ export function toAustreamError(
   const { retriable = false } = failure as { retriable?: boolean };
   const answered = BROKER_ERRORS.test(failure.name);
   if (answered && retriable)
-    return new AustreamError('KAFKA_UNREACHABLE', `${cluster} is not ready: ${failure.message}`, {
+    return new AustreamError('KAFKA_UNREACHABLE', `${cluster} is not ready: ${printable(failure.message)}`, {
       fix: 'try again: brokers elect a new leader within seconds; if the error stays, look at the logs of the brokers',
       cause: error,
     });
   return answered
-    ? new AustreamError('KAFKA_REJECTED', `${cluster} rejects the request: ${failure.message}`, {
+    ? new AustreamError('KAFKA_REJECTED', `${cluster} rejects the request: ${printable(failure.message)}`, {
         fix: 'check kafka.sasl and kafka.tls in the config, and the rights of this user on the brokers',
         cause: error,
       })

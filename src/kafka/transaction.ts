@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import rdkafka from 'node-rdkafka';
 import { Backoff } from '../backoff.ts';
 import { AustreamError } from '../errors.ts';
+import { printable } from '../printable.ts';
 import type { KafkaOptions } from './options.ts';
 import { idempotentProducerConfig } from './producer.ts';
 import { promisified } from './promisified.ts';
@@ -170,7 +171,7 @@ export class TransactionalProducer {
   #fenced(cause: Pick<Error, 'message'>): AustreamError {
     return new AustreamError(
       'KAFKA_PRODUCER_FENCED',
-      `the producer ${this.#transactionalId} cannot publish any more: ${cause.message}`,
+      `the producer ${this.#transactionalId} cannot publish any more: ${printable(cause.message)}`,
       { cause },
     );
   }

@@ -1,6 +1,6 @@
 import { AustreamError } from '../errors.ts';
 import { type DeviceClock, describeClock } from './clock.ts';
-import { printable } from './profile.ts';
+import { deviceText } from './profile.ts';
 
 /** A failed request, its response, and what is known about the device. */
 export interface FailedRequest {
@@ -44,7 +44,7 @@ export function deviceError({ error, status, xml, clock, hasUser }: FailedReques
   if (fault !== undefined)
     return new AustreamError(
       'CAMERA_STREAM_FAILED',
-      `the device rejects an ONVIF request: ${printable(fault)}`,
+      `the device rejects an ONVIF request: ${deviceText(fault)}`,
     );
   return new AustreamError(
     'CAMERA_NOT_ONVIF',

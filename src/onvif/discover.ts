@@ -7,7 +7,7 @@ import { type DeviceAddress, deviceUrl, parseDeviceUrl } from '../camera/onvif-a
 import { AustreamError } from '../errors.ts';
 import { OnvifClient } from './client.ts';
 import type { DeviceClock } from './clock.ts';
-import { field, printable } from './profile.ts';
+import { deviceText, field } from './profile.ts';
 
 /** A device that answered a probe. All texts come from the device and are not trusted. */
 export interface FoundDevice {
@@ -124,7 +124,7 @@ export function parseProbeMatches(
     if (typeof address === 'string') return [];
     const scopes = parseList(field(match, 'scopes'));
     return {
-      id: printable(field(match, 'endpointReference', 'address') ?? url),
+      id: deviceText(field(match, 'endpointReference', 'address') ?? url),
       url: deviceUrl(address),
       name: scopeValue(scopes, 'name'),
       hardware: scopeValue(scopes, 'hardware'),
@@ -145,8 +145,8 @@ function scopeValue(scopes: readonly string[], kind: string): string | null {
   const value = scopes.find((scope) => scope.toLowerCase().startsWith(prefix))?.slice(prefix.length);
   if (!value) return null;
   try {
-    return printable(decodeURIComponent(value)) || null;
+    return deviceText(decodeURIComponent(value)) || null;
   } catch {
-    return printable(value);
+    return deviceText(value);
   }
 }

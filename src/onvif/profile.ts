@@ -1,4 +1,5 @@
 import { AustreamError } from '../errors.ts';
+import { printable } from '../printable.ts';
 
 /** A stream of a device, as its media service lists it. */
 export interface MediaProfile {
@@ -26,7 +27,7 @@ export function parseProfiles(response: unknown): MediaProfile[] {
     const encoding = String(field(encoder, 'encoding') ?? '').toLowerCase();
     return {
       token: String(token),
-      name: printable(field(profile, 'name') ?? token),
+      name: deviceText(field(profile, 'name') ?? token),
       codec: CODECS[encoding] ?? null,
       width: pixels(field(encoder, 'resolution', 'width')),
       height: pixels(field(encoder, 'resolution', 'height')),
@@ -86,12 +87,10 @@ function sizeRank({ width, height }: MediaProfile): number {
   return size <= MAX_PIXELS ? size : -size;
 }
 
-/** Makes a device's text safe to print: one short line without control characters. */
-export function printable(value: unknown): string {
+/** A device's text as one short line that is safe to print. */
+export function deviceText(value: unknown): string {
   const text = typeof value === 'object' ? (field(value, '_') ?? '') : value;
-  return String(text)
-    .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '')
-    .slice(0, MAX_NAME_LENGTH);
+  return printable(String(text), MAX_NAME_LENGTH);
 }
 
 function pixels(value: unknown): number | null {

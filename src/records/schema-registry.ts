@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { AustreamError } from '../errors.ts';
+import { printable } from '../printable.ts';
+import { registerSecrets } from '../redaction.ts';
 
 const CONTENT_TYPE = 'application/vnd.schemaregistry.v1+json';
 /** Confluent wire format: a zero byte, then the schema's id (4 bytes, big-endian), then Avro binary. */
@@ -12,6 +14,10 @@ export const CONFLUENT_HEADER_BYTES = 5;
 const COMPATIBILITY = 'FULL_TRANSITIVE';
 
 const MAX_CACHED = 10_000;
+/** The longest text of a registry that an error quotes. */
+const MAX_REASON = 300;
+/** A schema of ours has 10 kB. */
+const MAX_RESPONSE_BYTES = 1 << 20;
 
 /** The header of messages of a registered schema. */
 export function confluentHeader(id: number): Buffer {
@@ -42,6 +48,7 @@ export class SchemaRegistry {
 
   constructor(options: RegistryAccess) {
     this.#options = options;
+    registerSecrets([options.password]);
     this.#ca = options.ca === undefined ? undefined : readFileSync(options.ca, 'utf8');
   }
 
@@ -109,7 +116,7 @@ export class SchemaRegistry {
       );
     }
     if (status === 404 && notFound !== undefined) return notFound;
-    const why = json?.message ?? `HTTP ${status}`;
+    const why = typeof json?.message === 'string' ? printable(json.message, MAX_REASON) : `HTTP ${status}`;
     if (status === 401 || status === 403)
       throw this.#error(
         'REGISTRY_REJECTED',
@@ -136,7 +143,7 @@ export class SchemaRegistry {
         reject(
           this.#error(
             'REGISTRY_UNREACHABLE',
-            `does not answer: ${cause.message}`,
+            `does not answer: ${printable(cause.message, MAX_REASON)}`,
             'check kafka.registry.url and kafka.registry.ca',
             cause,
           ),
@@ -152,7 +159,12 @@ export class SchemaRegistry {
         },
         (response) => {
           const chunks: Buffer[] = [];
-          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          let bytes = 0;
+          response.on('data', (chunk: Buffer) => {
+            bytes += chunk.length;
+            if (bytes > MAX_RESPONSE_BYTES) request.destroy(new Error('the response is larger than 1 MiB'));
+            else chunks.push(chunk);
+          });
           response.on('error', fail);
           response.on('end', () =>
             resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),

@@ -1,3 +1,4 @@
+import { printable } from '../printable.ts';
 import type { RecordedTrack } from './recording.ts';
 
 /** When the track began: seconds of media time for files, UTC for live cameras. */
@@ -12,7 +13,7 @@ export function formatDuration(seconds: number): string {
   return seconds < 120 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} min`;
 }
 
-/** Escapes text for HTML and SVG. */
+/** Escapes text from events for HTML and SVG, and removes what is not printable. */
 export function escapeMarkup(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return printable(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

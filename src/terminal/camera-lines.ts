@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import { type CameraStatus, losses } from '../domain/camera-status.ts';
+import { printable, printableFields } from '../printable.ts';
 import type { Screen } from './renderer.ts';
 
 const REDRAW_MS = 250;
@@ -27,7 +28,7 @@ export class CameraLines {
   /** Prints a line above the cameras. */
   note(text: string): void {
     this.#erase();
-    this.#screen.write(`${text}\n`);
+    this.#screen.write(`${printable(text)}\n`);
     this.#draw();
   }
 
@@ -39,7 +40,7 @@ export class CameraLines {
 
   /** State, frame rate, lag and losses of a camera in one line that fits the screen. */
   line(status: CameraStatus): string {
-    const { cameraId, state, fps, lagMs, restarts, drops, detail } = status;
+    const { cameraId, state, fps, lagMs, restarts, drops, detail } = printableFields(status);
     const lost = losses(drops).reduce((sum, [, count]) => sum + count, 0);
     const figures =
       state === 'LIVE'
@@ -47,7 +48,7 @@ export class CameraLines {
         : '';
     const name = cameraId.padEnd(16);
     const room = Math.max(0, (this.#screen.columns ?? 100) - name.length - 14);
-    const description = `${figures}${detail.split('\n', 1)[0]}`;
+    const description = `${figures}${detail}`;
     const text = description.length > room ? `${description.slice(0, Math.max(0, room - 1))}…` : description;
     return `${name} ${this.#paint(state, state.padEnd(12))} ${text}`;
   }

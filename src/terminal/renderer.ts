@@ -3,6 +3,7 @@ import type { CameraStatus } from '../domain/camera-status.ts';
 import type { AuActivation, AuFrame } from '../domain/event.ts';
 import { AU_NAMES } from '../domain/scores.ts';
 import { faceKey, trackKey } from '../domain/track-key.ts';
+import { printable, printableFields } from '../printable.ts';
 
 /** Where the renderer draws: process.stdout, or a test's terminal. */
 export interface Screen {
@@ -49,7 +50,7 @@ export function bar(p: number): string {
 }
 
 /**
- * Renders events for a person: one line per face with the bars of its 12 AUs, redrawn in place on a terminal, else
+ * Renders events for a person; their texts come from Kafka and are made printable here. It shows one line per face with the bars of its 12 AUs, redrawn in place on a terminal, else
  * printed once a second. Activations and camera states are printed as separate lines.
  */
 export class Renderer {
@@ -71,7 +72,8 @@ export class Renderer {
     this.#live = options.live ?? (screen.isTTY === true && env.TERM !== 'dumb');
   }
 
-  frame(frame: RenderedFrame): void {
+  frame(received: RenderedFrame): void {
+    const frame = printableFields(received);
     if (!frame.model.trained && !this.#warnedUntrained) {
       this.#warnedUntrained = true;
       this.#printLine(
@@ -91,7 +93,7 @@ export class Renderer {
   }
 
   activation(activation: RenderedActivation): void {
-    const { cameraId, trackId, au, phase, peak, duration, end } = activation;
+    const { cameraId, trackId, au, phase, peak, duration, end } = printableFields(activation);
     const name = `AU${au.slice(2)}`;
     const prefix = `${formatTime(activation.onset, activation.clockSource)} ${cameraId}/${trackId} ${name}`;
     const seconds = (duration / 1e6).toFixed(2);
@@ -104,7 +106,8 @@ export class Renderer {
   }
 
   /** Prints changes of state; a repeated status prints nothing. */
-  status(status: RenderedStatus): void {
+  status(received: RenderedStatus): void {
+    const status = printableFields(received);
     if (status.state === status.previous) return;
     const color = status.state === 'LIVE' ? 'green' : status.state === 'CONNECTING' ? 'cyan' : 'yellow';
     this.#printLine(this.#paint(color, `${status.cameraId} ${status.state}: ${status.detail}`));
@@ -112,7 +115,7 @@ export class Renderer {
 
   /** Prints a line above the faces. */
   note(text: string): void {
-    this.#printLine(this.#paint('dim', text));
+    this.#printLine(this.#paint('dim', printable(text)));
   }
 
   /** Draws pending changes. Nothing may be drawn afterwards. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cameraRedactor, redactor } from '../../src/camera/redaction.ts';
+import { cameraRedactor } from '../../src/camera/redaction.ts';
+import { redactor } from '../../src/redaction.ts';
 
 /** GStreamer's messages around a URL. */
 const CONTEXTS = [

@@ -32,7 +32,7 @@ describe('media profiles', () => {
   test('names have no line breaks or control characters', () => {
     expect(parseProfiles([{ $: { token: 1 }, name: 'a\nb\x1b[31m' }])[0]).toMatchObject({
       token: '1',
-      name: 'ab[31m',
+      name: 'a b[31m',
     });
   });
 });

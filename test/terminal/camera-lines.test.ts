@@ -47,7 +47,7 @@ describe('CameraLines', () => {
       detail: 'no answer from 192.0.2.1\nsecond line',
     };
     expect(onScreen(100).cameraLines.line(unreachable)).toMatch(
-      /^lobby +RECONNECTING no answer from 192\.0\.2\.1$/,
+      /^lobby +RECONNECTING no answer from 192\.0\.2\.1 second line$/,
     );
     for (const columns of [40, 60, 80])
       expect(onScreen(columns).cameraLines.line(LIVE).length).toBeLessThanOrEqual(columns);

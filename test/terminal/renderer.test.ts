@@ -41,6 +41,11 @@ const status = {
   fps: 25,
 };
 
+const activation = {
+  ...{ cameraId: 'lobby', trackId: 3, au: 'au12' as const, onset: 1e15, clockSource: 'rtcp' },
+  ...{ peak: 0.912, duration: 1_240_000, reliability: null },
+};
+
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
@@ -116,10 +121,6 @@ describe('a renderer', () => {
   test('prints activations', () => {
     const file = new Terminal(false);
     const renderer = new Renderer(file, { env: {} });
-    const activation = {
-      ...{ cameraId: 'lobby', trackId: 3, au: 'au12' as const, onset: 1e15, clockSource: 'rtcp' },
-      ...{ peak: 0.912, duration: 1_240_000, reliability: null },
-    };
     renderer.activation({ ...activation, phase: 'ONSET', end: null });
     renderer.activation({ ...activation, phase: 'OFFSET', end: 'track_ended' });
     expect(file.text).toBe(
@@ -130,4 +131,25 @@ describe('a renderer', () => {
 
 test('a bar shows a score in eighths', () => {
   expect([0, 0.07, 0.5, 0.99, 1, 2, -1].map(bar).join('|')).toBe(' |▁|▄|█|█|█| ');
+});
+
+test('what other programs wrote to Kafka cannot control the terminal', () => {
+  for (const isTTY of [true, false]) {
+    const terminal = new Terminal(isTTY);
+    const renderer = new Renderer(terminal, { color: false });
+    const attack = 'x\x1b[2J\x1b]52;c;cm0=\x07\x9b31m\u202ey\u2028\nlobby LIVE: forged';
+    renderer.status({ ...status, cameraId: attack, detail: attack });
+    renderer.frame({
+      ...face(1),
+      cameraId: attack,
+      model: { ...face(1).model, name: attack, trained: false },
+    });
+    renderer.activation({ ...activation, cameraId: attack, phase: 'OFFSET', end: attack });
+    renderer.note(attack);
+    renderer.close();
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the renderer's own escape, which erases lines
+    const foreign = terminal.text.replace(/\x1b\[\d+A\x1b\[0J/g, '').replaceAll('\n', '');
+    expect(foreign).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
+    expect(terminal.text.split('\n').filter((line) => line.startsWith('lobby LIVE: forged'))).toEqual([]);
+  }
 });

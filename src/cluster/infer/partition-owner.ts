@@ -11,6 +11,7 @@ import { isAuthorizationError } from '../../kafka/rdkafka-errors.ts';
 import type { TableReader } from '../../kafka/table-reader.ts';
 import { type OutgoingRecord, TransactionalProducer } from '../../kafka/transaction.ts';
 import { log, RepeatedWarning } from '../../log.ts';
+import { printable } from '../../printable.ts';
 import type { RecordDecoder } from '../../records/decode.ts';
 import type { ClusterOptions } from '../options.ts';
 import type { PixelDecoder } from '../pixel-codec.ts';
@@ -323,11 +324,15 @@ export class PartitionOwner {
   #deniedError(cause: Error): AustreamError {
     const { crops, state, frames, activations, deadletter } = this.#options.topics;
     const { group } = this.#options.reader;
-    return new AustreamError('KAFKA_REJECTED', `Kafka rejects group ${group} on ${crops}: ${cause.message}`, {
-      fix:
-        `let this user read ${crops} and ${state}, write ${frames}, ${activations}, ${deadletter} and ${state}, ` +
-        `read the group ${group}, and write transactional ids that begin with ${group}-`,
-      cause,
-    });
+    return new AustreamError(
+      'KAFKA_REJECTED',
+      `Kafka rejects group ${group} on ${crops}: ${printable(cause.message)}`,
+      {
+        fix:
+          `let this user read ${crops} and ${state}, write ${frames}, ${activations}, ${deadletter} and ${state}, ` +
+          `read the group ${group}, and write transactional ids that begin with ${group}-`,
+        cause,
+      },
+    );
   }
 }

@@ -1,8 +1,9 @@
 import { type CameraOptions, cameraOptions } from '../../camera/options.ts';
-import { cameraRedactor, REDACTED } from '../../camera/redaction.ts';
+import { cameraRedactor } from '../../camera/redaction.ts';
 import { isSecretReference, passwordsInUrl } from '../../camera/secrets.ts';
 import { AustreamError } from '../../errors.ts';
 import { describeIssues } from '../../issues.ts';
+import { REDACTED } from '../../redaction.ts';
 
 /** A camera as it is on the topic: secrets are references, which the worker that runs the camera resolves. */
 export type CameraDefinition = CameraOptions;

@@ -1,4 +1,5 @@
 import { AustreamError } from '../../errors.ts';
+import { printable } from '../../printable.ts';
 import type { BusMessage } from './gstreamer.ts';
 
 /**
@@ -64,7 +65,7 @@ export function streamError(messages: readonly BusMessage[], url: string): Austr
 
 function firstLine(error: BusMessage | undefined): string {
   const line = error?.debug?.split('\n').at(-1) ?? error?.message ?? 'no reason given';
-  return line.replace(/\.$/, '');
+  return printable(line.replace(/\.$/, ''));
 }
 
 function reason(text: string): string {
@@ -77,5 +78,7 @@ function reason(text: string): string {
 
 /** `H.265 (Main Profile) (video/x-h265, …)`, or `application/x-rtp (…, encoding-name=(string)X, …)`. */
 function codecName(missing: string): string {
-  return /encoding-name=\(string\)([\w-]+)/.exec(missing)?.[1] ?? missing.split(' (')[0]!.trim();
+  return (
+    /encoding-name=\(string\)([\w-]+)/.exec(missing)?.[1] ?? printable(missing.split(' (')[0]!.trim(), 64)
+  );
 }

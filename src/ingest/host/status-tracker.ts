@@ -1,6 +1,7 @@
 import type { CameraState, CameraStatus } from '../../domain/camera-status.ts';
 import type { FrameStamp, Micros } from '../../domain/frame.ts';
 import type { Gap } from '../../domain/gap.ts';
+import { outgoingLine } from '../../redaction.ts';
 import type { CameraWarning, ClockReport, ToHost } from '../protocol/messages.ts';
 
 type EpochVideo = Pick<Extract<ToHost, { type: 'epoch' }>, 'epoch' | 'width' | 'height' | 'codec'>;
@@ -68,7 +69,7 @@ export class StatusTracker {
       this.#previous = first ? null : this.#state;
       this.#since = this.#now();
     }
-    [this.#state, this.#cause, this.#detail] = [state, cause, `${detail}${previousDuration}`];
+    [this.#state, this.#cause, this.#detail] = [state, cause, outgoingLine(`${detail}${previousDuration}`)];
     if (state !== 'LIVE') {
       this.#fps = null;
       this.#lagMs = null;
