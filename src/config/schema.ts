@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readBoundedFile } from '../bounded-file.ts';
 import { cameraOptions } from '../camera/options.ts';
 import { clusterOptions } from '../cluster/options.ts';
 import { controlOptions } from '../control/options.ts';
@@ -15,6 +16,9 @@ import { kafkaOptions } from '../kafka/options.ts';
 import { registerSecrets } from '../redaction.ts';
 import { secretsOf } from './secret-values.ts';
 import { parseYaml } from './yaml.ts';
+
+/** Bytes of one file: room for ten thousand cameras. */
+const MAX_CONFIG_BYTES = 4 << 20;
 
 export const configSchema = z
   .strictObject({
@@ -82,7 +86,7 @@ function listOverlays(folder: string): string[] {
 }
 
 function read(file: string): string {
-  return accessFile(file, () => readFileSync(file, 'utf8'));
+  return accessFile(file, () => readBoundedFile(file, MAX_CONFIG_BYTES));
 }
 
 function accessFile<T>(path: string, access: () => T): T {

@@ -1,8 +1,7 @@
-import { Agent } from 'node:http';
-import type { Socket } from 'node:net';
 import { Cam, type RequestCallback } from 'onvif';
 import type { DeviceAddress } from '../camera/onvif-address.ts';
 import { AustreamError } from '../errors.ts';
+import { BoundedAgent } from './bounded-agent.ts';
 import { type DeviceClock, measureClock } from './clock.ts';
 import { deviceError, type FailedRequest } from './device-error.ts';
 import { type MediaProfile, parseProfiles } from './profile.ts';
@@ -11,10 +10,6 @@ export interface Credentials {
   readonly username?: string | undefined;
   readonly password?: string | undefined;
 }
-
-/** Far above any valid response; the library has no limit. */
-const MAX_RESPONSE_BYTES = 2 ** 21;
-const SIZE_CHECK_MS = 50;
 
 /**
  * Client of one ONVIF device. It parses XML from the network in its own process, so the host process must not use it.
@@ -43,7 +38,7 @@ export class OnvifClient {
       preserveAddress: true,
       autoconnect: false,
       timeout: requestMs,
-      agent: new BoundedAgent(),
+      agent: new BoundedAgent(requestMs),
     });
     this.#cam.on('rawResponse', (xml, status) => {
       this.#response = { xml, status };
@@ -115,18 +110,6 @@ export class OnvifClient {
         fail(error as Error);
       }
     });
-  }
-}
-
-/** One connection per request, destroyed when its response is too long. */
-class BoundedAgent extends Agent {
-  override createConnection(...args: Parameters<Agent['createConnection']>) {
-    const socket = super.createConnection(...args) as Socket;
-    const sizeCheck = setInterval(() => {
-      if (socket.bytesRead > MAX_RESPONSE_BYTES) socket.destroy(new Error('the response is too long'));
-    }, SIZE_CHECK_MS);
-    socket.once('close', () => clearInterval(sizeCheck));
-    return socket;
   }
 }
 

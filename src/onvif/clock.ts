@@ -11,13 +11,8 @@ export interface DeviceClock {
  * request. Null if the response contains no UTC time: the library then returns a guess (this host's time, or local
  * time as if it were UTC).
  */
-export function measureClock(
-  date: Date | undefined,
-  xml: string,
-  before: number,
-  after: number,
-): DeviceClock | null {
-  const second = date?.getTime() ?? Number.NaN;
+export function measureClock(date: unknown, xml: string, before: number, after: number): DeviceClock | null {
+  const second = date instanceof Date ? date.getTime() : Number.NaN;
   if (!Number.isFinite(second) || !/UTCDateTime[\s>]/.test(xml)) return null;
   // The device read its clock somewhere within this second.
   return {

@@ -27,7 +27,12 @@ interface DiscoverOptions {
 }
 
 /** Maximum number of devices: bounds the memory that a flood of answers can take. */
-const MAX_DEVICES = 4_096;
+const MAX_DEVICES = 1_024;
+/** Devices of one sender: a recorder may answer for its cameras, but one host must not fill the list. */
+const MAX_PER_SENDER = 64;
+/** Clocks that are read at the same time. */
+const CLOCKS_AT_ONCE = 32;
+const MAX_LIST_LENGTH = 8_192;
 /** Timeout for reading one device's clock. */
 const CLOCK_MS = 2_000;
 
@@ -41,10 +46,14 @@ export async function discover({
   interface: onlyInterface,
 }: DiscoverOptions): Promise<FoundDevice[]> {
   const found = new Map<string, Omit<FoundDevice, 'clock'> & { address: DeviceAddress }>();
+  const perSender = new Map<string, number>();
   const onDevice = (probeMatches: unknown, { address }: RemoteInfo) => {
-    if (found.size < MAX_DEVICES)
-      for (const device of parseProbeMatches(probeMatches, address))
-        if (!found.has(device.id)) found.set(device.id, device);
+    for (const device of parseProbeMatches(probeMatches, address)) {
+      const fromSender = perSender.get(address) ?? 0;
+      if (found.has(device.id) || found.size >= MAX_DEVICES || fromSender >= MAX_PER_SENDER) continue;
+      found.set(device.id, device);
+      perSender.set(address, fromSender + 1);
+    }
   };
   // Malformed answers are reported as errors too; their senders are ignored.
   const onError = () => {};
@@ -61,12 +70,16 @@ export async function discover({
         fix: 'choose another --interface, and let UDP port 3702 through the firewall',
       },
     );
-  const devices = await Promise.all(
-    [...found.values()].map(async ({ address, ...device }) => ({
-      ...device,
-      clock: await new OnvifClient(address, {}, CLOCK_MS).clock().catch(() => null),
-    })),
-  );
+  const devices: FoundDevice[] = [];
+  const waiting = [...found.values()];
+  const readClocks = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const { address, ...device } = next;
+      const clock = await new OnvifClient(address, {}, CLOCK_MS).clock().catch(() => null);
+      devices.push({ ...device, clock });
+    }
+  };
+  await Promise.all(Array.from({ length: CLOCKS_AT_ONCE }, readClocks));
   return devices.sort((a, b) => a.url.localeCompare(b.url, 'en', { numeric: true }));
 }
 
@@ -112,7 +125,7 @@ export function parseProbeMatches(
   sender: string,
 ): (Omit<FoundDevice, 'clock'> & { address: DeviceAddress })[] {
   const matches = field(probeMatches, 'probeMatches', 'probeMatch');
-  return (Array.isArray(matches) ? matches : [matches]).flatMap((match) => {
+  return (Array.isArray(matches) ? matches : [matches]).slice(0, MAX_PER_SENDER).flatMap((match) => {
     const urls = parseList(field(match, 'XAddrs')).flatMap((url) => (URL.canParse(url) ? new URL(url) : []));
     // TLS is not supported; a device that offers only https:// is skipped.
     const plain = urls.filter(({ protocol }) => protocol === 'http:');
@@ -124,7 +137,7 @@ export function parseProbeMatches(
     if (typeof address === 'string') return [];
     const scopes = parseList(field(match, 'scopes'));
     return {
-      id: deviceText(field(match, 'endpointReference', 'address') ?? url),
+      id: deviceText(field(match, 'endpointReference', 'address')) || deviceText(url),
       url: deviceUrl(address),
       name: scopeValue(scopes, 'name'),
       hardware: scopeValue(scopes, 'hardware'),
@@ -136,7 +149,7 @@ export function parseProbeMatches(
 /** Splits an XML list: a text, or an object with the text and attributes. */
 function parseList(value: unknown): string[] {
   const text = typeof value === 'object' ? field(value, '_') : value;
-  return typeof text === 'string' ? text.split(/\s+/).filter(Boolean) : [];
+  return typeof text === 'string' ? text.slice(0, MAX_LIST_LENGTH).split(/\s+/).filter(Boolean) : [];
 }
 
 /** `onvif://www.onvif.org/name/Lobby%20west` → `Lobby west`. */

@@ -11,24 +11,35 @@ export interface MediaProfile {
   readonly height: number | null;
 }
 
-const CODECS: Readonly<Record<string, MediaProfile['codec']>> = { h264: 'h264', h265: 'h265', jpeg: 'mjpeg' };
+const CODECS: ReadonlyMap<string, MediaProfile['codec']> = new Map([
+  ['h264', 'h264'],
+  ['h265', 'h265'],
+  ['jpeg', 'mjpeg'],
+]);
 /** Preference among profiles of the same size: low decoding cost first, then low bandwidth. */
 const CODEC_PREFERENCE = ['h264', 'h265', 'mjpeg'] as const;
 /** Crops are 112×112: more pixels than 1080p cost decoding time and hardly add detail to them. */
 const MAX_PIXELS = 1920 * 1088;
 const MAX_NAME_LENGTH = 64;
+const MAX_PRINTED_LENGTH = 1_024;
+/** Profiles that are looked at; a recorder of 64 channels has some 200. */
+const MAX_PROFILES = 512;
+/** ONVIF's ReferenceToken has at most 64 characters. */
+const MAX_TOKEN_LENGTH = 256;
+/** Profiles that an error names. */
+const MAX_LISTED = 16;
 
 /** Parses profiles as the ONVIF library returns them. The input is not trusted: malformed profiles are skipped. */
 export function parseProfiles(response: unknown): MediaProfile[] {
-  return (Array.isArray(response) ? response : [response]).flatMap((profile) => {
-    const token = field(profile, '$', 'token');
-    if (token === undefined) return [];
+  return (Array.isArray(response) ? response : [response]).slice(0, MAX_PROFILES).flatMap((profile) => {
+    const token = scalar(field(profile, '$', 'token'));
+    if (token === '' || token.length > MAX_TOKEN_LENGTH) return [];
     const encoder = field(profile, 'videoEncoderConfiguration');
-    const encoding = String(field(encoder, 'encoding') ?? '').toLowerCase();
+    const encoding = scalar(field(encoder, 'encoding')).toLowerCase();
     return {
-      token: String(token),
+      token,
       name: deviceText(field(profile, 'name') ?? token),
-      codec: CODECS[encoding] ?? null,
+      codec: CODECS.get(encoding) ?? null,
       width: pixels(field(encoder, 'resolution', 'width')),
       height: pixels(field(encoder, 'resolution', 'height')),
     };
@@ -42,7 +53,7 @@ export function parseProfiles(response: unknown): MediaProfile[] {
  */
 export function chooseProfile(profiles: readonly MediaProfile[], wanted: string | undefined): MediaProfile {
   const usable = profiles.filter(({ codec }) => codec !== null);
-  const names = usable.map(describeProfile).join(', ');
+  const names = usable.slice(0, MAX_LISTED).map(describeProfile).join(', ');
   if (wanted !== undefined) {
     const found =
       profiles.find(({ token }) => token === wanted) ?? profiles.find(({ name }) => name === wanted);
@@ -89,12 +100,20 @@ function sizeRank({ width, height }: MediaProfile): number {
 
 /** A device's text as one short line that is safe to print. */
 export function deviceText(value: unknown): string {
-  const text = typeof value === 'object' ? (field(value, '_') ?? '') : value;
-  return printable(String(text), MAX_NAME_LENGTH);
+  return printable(scalar(value).slice(0, MAX_PRINTED_LENGTH), MAX_NAME_LENGTH);
 }
 
 function pixels(value: unknown): number | null {
   return typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 100_000 ? value : null;
+}
+
+/**
+ * A text, number or boolean inside parsed XML as text; that of an element with attributes; otherwise empty. Never
+ * `String(value)`: an element may be named toString.
+ */
+function scalar(value: unknown): string {
+  const inner = typeof value === 'object' ? field(value, '_') : value;
+  return ['string', 'number', 'boolean'].includes(typeof inner) ? String(inner) : '';
 }
 
 /** A value inside parsed XML that is not trusted; undefined if the path does not exist. */

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  fstatSync,
   fsync,
   fsyncSync,
   ftruncateSync,
@@ -23,6 +24,8 @@ const SEGMENT_MAGIC = Buffer.from('AUSPOOL1');
 /** Length and checksum in front of each payload. */
 const RECORD_HEADER_BYTES = 8;
 const CHUNK_BYTES = 256 * 1024;
+/** Seq, and the lengths of an empty topic and key. */
+const MIN_PAYLOAD_BYTES = 9;
 /** A larger length is corruption. */
 const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024;
 
@@ -43,10 +46,13 @@ export function encodeRecord({ seq, topic, key, value }: OutboxEntry): Buffer {
   return record;
 }
 
-function decodePayload(payload: Buffer): OutboxEntry {
+/** Null if the lengths in the payload exceed it: the checksum protects against accidents only. */
+function decodePayload(payload: Buffer): OutboxEntry | null {
   const seq = payload.readUIntBE(0, 6);
   const topicEnd = 7 + payload.readUInt8(6);
+  if (topicEnd + 2 > payload.length) return null;
   const keyEnd = topicEnd + 2 + payload.readUInt16BE(topicEnd);
+  if (keyEnd > payload.length) return null;
   return {
     seq,
     topic: payload.toString('utf8', 7, topicEnd),
@@ -153,13 +159,16 @@ export class SegmentReader {
   next(): OutboxEntry | null {
     if (!this.#ensureBytes(RECORD_HEADER_BYTES)) return null;
     const length = this.#chunk.readUInt32BE(this.#offset);
-    if (length < 9 || length > MAX_PAYLOAD_BYTES || !this.#ensureBytes(RECORD_HEADER_BYTES + length))
-      return null;
+    // Compared with the file before the memory is allocated.
+    const rest = fstatSync(this.#fd).size - this.position - RECORD_HEADER_BYTES;
+    if (length < MIN_PAYLOAD_BYTES || length > Math.min(rest, MAX_PAYLOAD_BYTES)) return null;
+    if (!this.#ensureBytes(RECORD_HEADER_BYTES + length)) return null;
     const start = this.#offset + RECORD_HEADER_BYTES;
     const payload = this.#chunk.subarray(start, start + length);
     if (crc32(payload) !== this.#chunk.readUInt32BE(this.#offset + 4)) return null;
-    this.#offset = start + length;
-    return decodePayload(payload);
+    const entry = decodePayload(payload);
+    if (entry !== null) this.#offset = start + length;
+    return entry;
   }
 
   close(): void {

@@ -13,11 +13,13 @@ export const CONFLUENT_HEADER_BYTES = 5;
 /** Compatibility level that austream sets on its subjects. */
 const COMPATIBILITY = 'FULL_TRANSITIVE';
 
-const MAX_CACHED = 10_000;
+/** Answers that are kept, by schema id and by subject. */
+const MAX_CACHED = 500;
 /** The longest text of a registry that an error quotes. */
 const MAX_REASON = 300;
 /** A schema of ours has 10 kB. */
-const MAX_RESPONSE_BYTES = 1 << 20;
+const MAX_RESPONSE_BYTES = 256 << 10;
+const MAX_ID = 0xffff_ffff;
 
 /** The header of messages of a registered schema. */
 export function confluentHeader(id: number): Buffer {
@@ -56,7 +58,7 @@ export class SchemaRegistry {
   register(subject: string, schema: string): Promise<number> {
     return this.#cached(this.#ids, `register ${subject} ${schema}`, async () => {
       const path = `/subjects/${encodeURIComponent(subject)}/versions`;
-      const { id } = await this.#call<{ id: number }>('POST', path, { schema });
+      const id = this.#schemaId(await this.#call<{ id?: unknown }>('POST', path, { schema }));
       await this.#call('PUT', `/config/${encodeURIComponent(subject)}`, { compatibility: COMPATIBILITY });
       return id;
     });
@@ -65,24 +67,37 @@ export class SchemaRegistry {
   /** The id of a schema that is already registered under the subject. Throws REGISTRY_REJECTED if it is not. */
   lookup(subject: string, schema: string): Promise<number> {
     return this.#cached(this.#ids, `lookup ${subject} ${schema}`, async () => {
-      const { id } = await this.#call<{ id: number }>('POST', `/subjects/${encodeURIComponent(subject)}`, {
-        schema,
-      });
-      return id;
+      const path = `/subjects/${encodeURIComponent(subject)}`;
+      return this.#schemaId(await this.#call<{ id?: unknown }>('POST', path, { schema }));
     });
   }
 
   /** The text of the schema with this id; null if the registry has none. */
   schema(id: number): Promise<string | null> {
     return this.#cached(this.#schemas, id, async () => {
-      const response = await this.#call<{ schema: string } | null>(
+      const response = await this.#call<{ schema?: unknown } | null>(
         'GET',
         `/schemas/ids/${id}`,
         undefined,
         null,
       );
-      return response === null ? null : response.schema;
+      if (response === null) return null;
+      if (typeof response.schema !== 'string') throw this.#malformed(`schema ${id} as no text`);
+      return response.schema;
     });
+  }
+
+  #schemaId({ id }: { id?: unknown }): number {
+    if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id <= MAX_ID) return id;
+    throw this.#malformed('no schema id');
+  }
+
+  #malformed(what: string): AustreamError {
+    return this.#error(
+      'REGISTRY_UNREACHABLE',
+      `answers with ${what}`,
+      'check that kafka.registry.url is the URL of a registry with Confluent’s API',
+    );
   }
 
   /** Caches successful responses only: after a failure the next call sends a new request. */
@@ -139,7 +154,9 @@ export class SchemaRegistry {
     const target = new URL(url.replace(/\/+$/, '') + path);
     const send = target.protocol === 'https:' ? tlsRequest : plainRequest;
     return new Promise((resolve, reject) => {
-      const fail = (cause: Error) =>
+      const signal = AbortSignal.timeout(timeoutSeconds * 1000);
+      const fail = (error: Error) => {
+        const cause = signal.aborted ? new Error(`no response within ${timeoutSeconds} s`) : error;
         reject(
           this.#error(
             'REGISTRY_UNREACHABLE',
@@ -148,12 +165,14 @@ export class SchemaRegistry {
             cause,
           ),
         );
+      };
       const request = send(
         target,
         {
           method,
           headers: { accept: CONTENT_TYPE, 'content-type': CONTENT_TYPE },
-          timeout: timeoutSeconds * 1000,
+          // Of the whole exchange: a timeout of the socket would begin again with every byte.
+          signal,
           ...(username === undefined ? {} : { auth: `${username}:${password ?? ''}` }),
           ...(this.#ca === undefined ? {} : { ca: this.#ca }),
         },
@@ -162,7 +181,7 @@ export class SchemaRegistry {
           let bytes = 0;
           response.on('data', (chunk: Buffer) => {
             bytes += chunk.length;
-            if (bytes > MAX_RESPONSE_BYTES) request.destroy(new Error('the response is larger than 1 MiB'));
+            if (bytes > MAX_RESPONSE_BYTES) request.destroy(new Error('the response is larger than 256 KiB'));
             else chunks.push(chunk);
           });
           response.on('error', fail);
@@ -171,7 +190,6 @@ export class SchemaRegistry {
           );
         },
       );
-      request.on('timeout', () => request.destroy(new Error(`no response within ${timeoutSeconds} s`)));
       request.on('error', fail);
       request.end(body === undefined ? undefined : JSON.stringify(body));
     });

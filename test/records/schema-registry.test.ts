@@ -1,8 +1,24 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SchemaRegistry } from '../../src/records/schema-registry.ts';
+
+async function withRegistry(
+  listener: RequestListener,
+  use: (registry: SchemaRegistry) => Promise<void>,
+  timeoutSeconds = 5,
+): Promise<void> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    await use(new SchemaRegistry({ url, timeoutSeconds }));
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
 
 const PASSWORD = 'c4n4ry-registry';
 
@@ -45,7 +61,7 @@ test('a registry cannot fill the memory with an endless answer', async () => {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   try {
     await expect(new SchemaRegistry({ url, timeoutSeconds: 20 }).schema(7)).rejects.toThrow(
-      'larger than 1 MiB',
+      'larger than 256 KiB',
     );
   } finally {
     server.closeAllConnections();
@@ -53,16 +69,61 @@ test('a registry cannot fill the memory with an endless answer', async () => {
   }
 });
 
-test('an HTML page of a proxy counts as an outage and is not cached', async () => {
+test('an HTML page of a proxy counts as an outage and is not cached', () => {
   const responses = ['<h1>Back soon</h1>', '{"schema": "\\"string\\""}'];
-  const server = createServer((_, response) => response.end(responses.shift())).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  try {
-    const registry = new SchemaRegistry({ url, timeoutSeconds: 5 });
-    await expect(registry.schema(7)).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE', canRetry: true });
-    expect(await registry.schema(7)).toBe('"string"');
-  } finally {
-    server.close();
-  }
+  return withRegistry(
+    (_, response) => response.end(responses.shift()),
+    async (registry) => {
+      await expect(registry.schema(7)).rejects.toMatchObject({
+        code: 'REGISTRY_UNREACHABLE',
+        canRetry: true,
+      });
+      expect(await registry.schema(7)).toBe('"string"');
+    },
+  );
+});
+
+describe('a registry that attacks', () => {
+  const unreachable = (message: string) =>
+    expect.objectContaining({ code: 'REGISTRY_UNREACHABLE', message: expect.stringContaining(message) });
+
+  test('an answer that comes byte by byte ends at the timeout of the whole exchange', () =>
+    withRegistry(
+      (_, response) => {
+        const timer = setInterval(() => response.write(' '), 50);
+        response.on('close', () => clearInterval(timer));
+      },
+      (registry) => expect(registry.schema(7)).rejects.toEqual(unreachable('no response within 1 s')),
+      1,
+    ));
+
+  test.each(['null', '[]', '{"schema": 5}', '{"schema": null}', '{"__proto__": {"schema": "x"}}'])(
+    'the schema %s is refused',
+    (answer) =>
+      withRegistry(
+        (_, response) => response.end(answer),
+        (registry) => expect(registry.schema(7)).rejects.toEqual(unreachable('')),
+      ),
+  );
+
+  test.each(['{}', '{"id": -1}', '{"id": 4294967296}', '{"id": "1"}', '{"id": 1.5}', '[]'])(
+    'the id of %s is refused',
+    (answer) =>
+      withRegistry(
+        (_, response) => response.end(answer),
+        (registry) => expect(registry.lookup('subject', '"string"')).rejects.toEqual(unreachable('')),
+      ),
+  );
+
+  test('a redirect is not followed', async () => {
+    let followed = false;
+    await withRegistry(
+      (request, response) => {
+        if (request.url === '/elsewhere') followed = true;
+        response.writeHead(307, { location: '/elsewhere' }).end();
+      },
+      (registry) => expect(registry.schema(7)).rejects.toMatchObject({ code: 'REGISTRY_REJECTED' }),
+    );
+    expect(followed).toBe(false);
+  });
 });

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 
 const positive = z.number().int().min(1).max(65_536);
+/** Layers of one kind, or blocks of one stage: the deepest networks of the paper and of RegNet have fewer. */
+const layers = z.number().int().min(1).max(128);
 
 const vivit = z.strictObject({
   /** Hidden dimension (width) of the spatial and the temporal encoder. */
@@ -8,15 +10,15 @@ const vivit = z.strictObject({
   heads: positive,
   /** Hidden width of the feed-forward layers. */
   mlp: positive,
-  spatialLayers: positive,
-  temporalLayers: positive,
+  spatialLayers: layers,
+  temporalLayers: layers,
 });
 
 const nguyen = z.strictObject({
   heads: positive,
   mlp: positive,
-  encoderLayers: positive,
-  decoderLayers: positive,
+  encoderLayers: layers,
+  decoderLayers: layers,
   /** The logits that are the member's output: all three branches fused, or the first branch only. */
   outputMode: z.enum(['fused', 'branch1']).default('fused'),
 });
@@ -30,7 +32,7 @@ export const architectureSchema = z
     /** Channels of the 3×3 stride-2 stem. */
     stem: positive,
     /** Blocks of each stage. */
-    depths: z.array(positive).min(1).max(8),
+    depths: z.array(layers).min(1).max(8),
     /** Channels of each stage. */
     widths: z.array(positive).min(1).max(8),
     /** Channels per group of the grouped 3×3 convolutions. */

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { readBoundedFile } from '../../bounded-file.ts';
 import { CROP_SIZE } from '../../domain/face.ts';
 import { AU_NAMES } from '../../domain/scores.ts';
 import { AustreamError } from '../../errors.ts';
@@ -12,7 +12,17 @@ import {
   preset,
   WINDOW_SIZE,
 } from '../model/architecture.ts';
+import { parameterManifest } from '../model/parameter-manifest.ts';
 import { sigma } from '../options.ts';
+
+/** model.json has a few kB, with notes and metrics. */
+const MAX_MANIFEST_BYTES = 1 << 20;
+/** Four gigabytes in fp32; the model of the paper has 0.1 billion. */
+const MAX_PARAMETERS = 1_000_000_000;
+const MAX_NAMES = 1_000;
+const MAX_NAME_LENGTH = 512;
+/** Issues that an error lists. */
+const MAX_ISSUES = 20;
 
 const perAu = z.strictObject(
   Object.fromEntries(AU_NAMES.map((name) => [name, z.number().min(0).max(1)])) as Record<
@@ -25,8 +35,9 @@ const perAu = z.strictObject(
  * Schema of model.json, in the model's folder beside the weights. Unknown keys (metrics, training, notes) are ignored.
  */
 const manifestSchema = z.looseObject({
-  name: z.string().min(1),
-  version: z.string().min(1),
+  /** Name and version stand in every event. */
+  name: z.string().min(1).max(200),
+  version: z.string().min(1).max(200),
   preset: z.enum([...(Object.keys(PRESETS) as [keyof typeof PRESETS]), 'custom']),
   /** Required if `preset` is `custom`; otherwise it must equal the preset. */
   architecture: architectureSchema.optional(),
@@ -44,7 +55,10 @@ const manifestSchema = z.looseObject({
   weights: z
     .array(
       z.strictObject({
-        file: z.string().regex(/^[^/\\]+$/, 'must be a file name in the folder of model.json'),
+        file: z
+          .string()
+          .max(255)
+          .regex(/^[^/\\]+$/, 'must be a file name in the folder of model.json'),
         bytes: z.number().int().positive(),
         sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'),
         /**
@@ -52,10 +66,17 @@ const manifestSchema = z.looseObject({
          * tensors out. Lets a checkpoint of one member load unchanged: {"backbone.": "vivit.backbone.", "head.":
          * "vivit."}.
          */
-        names: z.record(z.string(), z.string().nullable()).optional(),
+        names: z
+          .record(z.string(), z.string().max(MAX_NAME_LENGTH).nullable())
+          .refine(
+            (names) => Object.keys(names).length <= MAX_NAMES,
+            `must have at most ${MAX_NAMES} prefixes`,
+          )
+          .optional(),
       }),
     )
-    .min(1),
+    .min(1)
+    .max(64),
   licence: z.string().optional(),
 });
 
@@ -87,7 +108,7 @@ export function readManifest(folder: string = DEFAULT_MODEL): Manifest {
   const file = join(folder, 'model.json');
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(file, 'utf8'));
+    json = JSON.parse(readBoundedFile(file, MAX_MANIFEST_BYTES));
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === undefined) throw invalid(file, [(cause as Error).message], cause);
@@ -100,11 +121,15 @@ export function readManifest(folder: string = DEFAULT_MODEL): Manifest {
   if (error)
     throw invalid(
       file,
-      error.issues.map((issue) => `${issue.path.join('.') || 'model.json'}: ${issue.message}`),
+      error.issues
+        .slice(0, MAX_ISSUES)
+        .map((issue) => `${issue.path.join('.') || 'model.json'}: ${issue.message}`),
     );
   const { preset: name } = data;
   if (name === 'custom') {
     if (!data.architecture) throw invalid(file, ['architecture: is required with preset custom']);
+    const issue = sizeIssue(data.architecture);
+    if (issue !== null) throw invalid(file, [`architecture: ${issue}`]);
     return { ...data, folder, architecture: data.architecture };
   }
   const architecture = preset(name);
@@ -121,6 +146,18 @@ export function readManifest(folder: string = DEFAULT_MODEL): Manifest {
       ),
     );
   return { ...data, folder, architecture };
+}
+
+/** Why no model of this architecture can be made; null if one can. */
+function sizeIssue(architecture: Architecture): string | null {
+  try {
+    const { count } = parameterManifest(architecture);
+    return count > MAX_PARAMETERS ? `has ${count} parameters, more than ${MAX_PARAMETERS}` : null;
+  } catch (error) {
+    // Shapes that do not fit.
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
 }
 
 /** The value with the keys of its top level sorted, for comparison as JSON. */

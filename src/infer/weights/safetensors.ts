@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { z } from 'zod';
 import { AustreamError } from '../../errors.ts';
 import type { Shape } from '../model/ops.ts';
@@ -8,15 +8,18 @@ import { float16ToFloat32 } from './float16.ts';
 const DTYPE_BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2 } as const;
 type FloatType = keyof typeof DTYPE_BYTES;
 
+/** The format allows 100 MB; the headers of our largest architectures have 0.1 MB. */
+const MAX_HEADER_BYTES = 8 << 20;
+const MAX_TENSORS = 10_000;
+const MAX_NAME_LENGTH = 512;
+const MAX_DIMENSIONS = 8;
+
 const tensorEntry = z.object({
-  dtype: z.string(),
-  shape: z.array(z.number().int().min(0)),
-  data_offsets: z.tuple([z.number().int().min(0), z.number().int().min(0)]),
+  dtype: z.string().max(16),
+  shape: z.array(z.int().min(0)).max(MAX_DIMENSIONS),
+  data_offsets: z.tuple([z.int().min(0), z.int().min(0)]),
 });
 type TensorEntry = z.output<typeof tensorEntry>;
-
-/** Limit of the safetensors format (100 MB); a longer header means another file format. */
-const MAX_HEADER_BYTES = 100 << 20;
 
 /**
  * A .safetensors file (github.com/huggingface/safetensors): header length (8 bytes, little endian), JSON header, tensor
@@ -33,13 +36,19 @@ export class Safetensors {
     this.file = file;
     this.#handle = open(file);
     try {
-      const size = fstatSync(this.#handle).size;
+      const stat = fstatSync(this.#handle);
+      const { size } = stat;
+      if (!stat.isFile()) throw this.#invalid('is not a file');
       const length = size < 8 ? 0 : Number(this.#readBytes(0, 8).readBigUInt64LE());
-      if (length === 0 || length > MAX_HEADER_BYTES) throw this.#invalid('is not a .safetensors file');
+      if (length === 0 || length > MAX_HEADER_BYTES)
+        throw this.#invalid('is not a .safetensors file, or its header is longer than 8 MiB');
       this.#dataStart = 8 + length;
       if (this.#dataStart > size) throw this.#truncated(this.#dataStart, size);
       this.#entries = this.#parseHeader(this.#readBytes(8, length).toString());
-      const end = Math.max(0, ...[...this.#entries.values()].map(({ data_offsets }) => data_offsets[1]));
+      const end = [...this.#entries.values()].reduce(
+        (last, { data_offsets }) => Math.max(last, data_offsets[1]),
+        0,
+      );
       if (this.#dataStart + end > size) throw this.#truncated(this.#dataStart + end, size);
     } catch (error) {
       this.close();
@@ -55,7 +64,7 @@ export class Safetensors {
   /** The tensor's values in fp32. Throws MODEL_INVALID if one is not finite or the dtype is not floating-point. */
   read(name: string): Float32Array {
     const { dtype, shape, data_offsets } = this.#entries.get(name)!;
-    if (!(dtype in DTYPE_BYTES))
+    if (!Object.hasOwn(DTYPE_BYTES, dtype))
       throw this.#invalid(`holds ${name} as ${dtype}; weights must be F16, BF16, F32 or F64`);
     const [start, end] = data_offsets;
     if (end - start !== elementCount(shape) * DTYPE_BYTES[dtype as FloatType])
@@ -77,7 +86,14 @@ export class Safetensors {
     } catch {
       throw this.#invalid('is not a .safetensors file: its header is not JSON');
     }
+    if (json === null || typeof json !== 'object' || Array.isArray(json))
+      throw this.#invalid('has a header that is no JSON object');
     const { __metadata__: _, ...tensors } = json as Record<string, unknown>;
+    const names = Object.keys(tensors);
+    if (names.length > MAX_TENSORS)
+      throw this.#invalid(`has ${names.length} tensors, more than ${MAX_TENSORS}`);
+    if (names.some((name) => name.length > MAX_NAME_LENGTH))
+      throw this.#invalid(`has a tensor whose name is longer than ${MAX_NAME_LENGTH} characters`);
     const result = z.record(z.string(), tensorEntry).safeParse(tensors);
     if (!result.success) throw this.#invalid('has an invalid header');
     return new Map(Object.entries(result.data));
@@ -107,7 +123,8 @@ export class Safetensors {
 
 function open(file: string): number {
   try {
-    return openSync(file, 'r');
+    // Non-blocking: opening a pipe would wait for its writer forever.
+    return openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     throw new AustreamError(
       'MODEL_NOT_FOUND',

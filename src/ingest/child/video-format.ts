@@ -12,29 +12,36 @@ export interface VideoFormat {
 
 type Colorimetry = Pick<VideoFormat, 'matrix' | 'fullRange'>;
 
-const NAMED_COLORIMETRY: Record<string, Colorimetry> = {
-  bt601: { matrix: 'bt601', fullRange: false },
-  bt709: { matrix: 'bt709', fullRange: false },
-  smpte240m: { matrix: 'bt709', fullRange: false },
-  bt2020: { matrix: 'bt709', fullRange: false },
-  sRGB: { matrix: 'bt601', fullRange: true },
-};
+const NAMED_COLORIMETRY: ReadonlyMap<string, Colorimetry> = new Map(
+  Object.entries({
+    bt601: { matrix: 'bt601', fullRange: false },
+    bt709: { matrix: 'bt709', fullRange: false },
+    smpte240m: { matrix: 'bt709', fullRange: false },
+    bt2020: { matrix: 'bt709', fullRange: false },
+    sRGB: { matrix: 'bt601', fullRange: true },
+  }),
+);
 
 /** GstVideoColorMatrix: 3 BT.709, 4 BT.601, 5 SMPTE 240M, 6 BT.2020 (its luma weights are closest to BT.709). */
-const NUMBERED_MATRIX: Record<string, I420Image['matrix']> = {
-  2: 'bt601',
-  3: 'bt709',
-  4: 'bt601',
-  5: 'bt709',
-  6: 'bt709',
-};
+const NUMBERED_MATRIX: ReadonlyMap<string, I420Image['matrix']> = new Map(
+  Object.entries({
+    2: 'bt601',
+    3: 'bt709',
+    4: 'bt601',
+    5: 'bt709',
+    6: 'bt709',
+  }),
+);
+
+/** Far above any decoder's picture. */
+const MAX_EDGE = 65_535;
 
 /** Parses `video/x-raw` caps as text; null unless they are a complete I420 format. */
 export function parseCaps(caps: string): VideoFormat | null {
   const field = (name: string) => new RegExp(`[ ,]${name}=\\(\\w+\\)"?([^,;"\\s]+)`).exec(caps)?.[1];
   const width = Number(field('width'));
   const height = Number(field('height'));
-  if (field('format') !== 'I420' || !(width > 0) || !(height > 0)) return null;
+  if (field('format') !== 'I420' || !isEdge(width) || !isEdge(height)) return null;
   const [numerator, denominator] = (field('framerate') ?? '0/1').split('/').map(Number);
   const fps = numerator! / (denominator || 1);
   return {
@@ -49,10 +56,14 @@ export function parseCaps(caps: string): VideoFormat | null {
 function parseColorimetry(text: string | undefined, height: number): Colorimetry {
   const defaultMatrix = height > 576 ? 'bt709' : 'bt601';
   if (text === undefined) return { matrix: defaultMatrix, fullRange: false };
-  const named = NAMED_COLORIMETRY[text.replace(/-.*/, '')];
+  const named = NAMED_COLORIMETRY.get(text.replace(/-.*/, ''));
   if (named) return named;
   const [range, matrix] = text.split(':');
-  return { matrix: NUMBERED_MATRIX[matrix ?? ''] ?? defaultMatrix, fullRange: range === '1' };
+  return { matrix: NUMBERED_MATRIX.get(matrix ?? '') ?? defaultMatrix, fullRange: range === '1' };
+}
+
+function isEdge(pixels: number): boolean {
+  return Number.isInteger(pixels) && pixels > 0 && pixels <= MAX_EDGE;
 }
 
 /** True if frames of both formats have the same layout and colors; the declared rate may differ. */
