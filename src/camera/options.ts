@@ -12,21 +12,27 @@ export const cameraId = z
     'letters, digits, dot, dash and underscore, at most 64 of them',
   );
 
-const cameraUrl = z.string().superRefine((url, context) => {
-  const issue = hasSourceScheme(url)
-    ? (cameraUrlIssue(url) ?? (isOnvif(url) && parseDeviceUrl(url)))
-    : 'must begin with rtsp://, rtsps://, onvif://, file:// or v4l2://';
-  if (typeof issue === 'string') context.addIssue({ code: 'custom', message: issue });
-});
+/** Characters of a URL, a path or a password. */
+const MAX_LENGTH = 4_096;
+
+const cameraUrl = z
+  .string()
+  .max(MAX_LENGTH)
+  .superRefine((url, context) => {
+    const issue = hasSourceScheme(url)
+      ? (cameraUrlIssue(url) ?? (isOnvif(url) && parseDeviceUrl(url)))
+      : 'must begin with rtsp://, rtsps://, onvif://, file:// or v4l2://';
+    if (typeof issue === 'string') context.addIssue({ code: 'custom', message: issue });
+  });
 
 export const cameraOptions = z.strictObject({
   id: cameraId,
   url: cameraUrl,
   /** Credentials may also be part of the URL (user:password@). */
-  username: z.string().min(1).optional(),
-  password: z.string().optional(),
+  username: z.string().min(1).max(MAX_LENGTH).optional(),
+  password: z.string().max(MAX_LENGTH).optional(),
   /** A file that holds the password, read at every connection. */
-  passwordFile: z.string().min(1).optional(),
+  passwordFile: z.string().min(1).max(MAX_LENGTH).optional(),
   /**
    * How the camera asks for the password: `digest` never sends the password itself; `auto` sends it (Basic) if the
    * camera offers nothing else.
@@ -36,7 +42,7 @@ export const cameraOptions = z.strictObject({
   tls: z
     .strictObject({
       /** PEM file with the certificates of the authorities to trust instead. */
-      ca: z.string().min(1).optional(),
+      ca: z.string().min(1).max(MAX_LENGTH).optional(),
       /** SHA-256 fingerprint of the camera's certificate; replaces every other check. */
       fingerprint: z
         .string()

@@ -1,5 +1,7 @@
 import { type Document, LineCounter, parseDocument, visit, type YAMLError } from 'yaml';
 
+const MAX_ALIASES = 1_000;
+
 /** Replaces messages of the library that quote the text. */
 const MESSAGES: Partial<Record<YAMLError['code'], string>> = {
   TAG_RESOLVE_FAILED: 'Unknown tag; put quotes around values that begin with !',
@@ -17,18 +19,26 @@ export function parseYaml(text: string): { value: unknown; issues: readonly stri
     const { line, col } = lines.linePos(offset);
     return `at line ${line}, column ${col}`;
   };
-  // prettyErrors would quote the line.
-  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines, logLevel: 'error' });
+  let document: Document;
+  try {
+    // prettyErrors would quote the line.
+    document = parseDocument(text, { prettyErrors: false, lineCounter: lines, logLevel: 'error' });
+  } catch (error) {
+    // The library recurses: a text nested thousands of levels deep exhausts the stack.
+    if (!(error instanceof RangeError)) throw error;
+    return { value: undefined, issues: ['Nested too deeply'] };
+  }
   // The library only warns about unknown tags, and reads `!word` as an empty value with a tag.
   const unknownTags = document.warnings.filter(({ code }) => code === 'TAG_RESOLVE_FAILED');
   const issues = [...document.errors, ...unknownTags].map(
     (error) => `${messageOf(error)} ${position(error.pos[0])}`,
   );
-  if (issues.length === 0) issues.push(...aliasIssues(document, position));
-  if (issues.length > 0) return { value: undefined, issues };
   try {
+    if (issues.length === 0) issues.push(...aliasIssues(document, position));
+    if (issues.length > 0) return { value: undefined, issues };
     return { value: document.toJS(), issues };
-  } catch {
+  } catch (error) {
+    if (error instanceof RangeError) return { value: undefined, issues: ['Nested too deeply'] };
     // The library's limit against exponential expansion.
     return { value: undefined, issues: ['Aliases (*name) expand to too many values'] };
   }
@@ -41,13 +51,21 @@ function messageOf({ code, message }: YAMLError): string {
 
 function aliasIssues(document: Document, position: (offset: number) => string): string[] {
   const issues: string[] = [];
+  let count = 0;
   visit(document, {
     Alias(_, alias, path) {
+      // Each is resolved by a search of the document.
+      count += 1;
+      if (count > MAX_ALIASES) {
+        issues.push(`More than ${MAX_ALIASES} aliases (*name)`);
+        return visit.BREAK;
+      }
       const anchor = alias.resolve(document);
       const where = position(alias.range![0]);
       if (anchor === undefined)
         issues.push(`Alias (*name) without its anchor; put quotes around values that begin with * ${where}`);
       else if (path.includes(anchor)) issues.push(`Alias (*name) inside its own anchor ${where}`);
+      return undefined;
     },
   });
   return issues;

@@ -1,6 +1,11 @@
 import { connect } from 'node:net';
-import { AustreamError } from '../errors.ts';
-import type { ControlRequest, ControlResponse, ControlResults } from './protocol.ts';
+import { AustreamError, ERROR_CODES } from '../errors.ts';
+import {
+  type ControlRequest,
+  type ControlResponse,
+  type ControlResults,
+  MAX_RESPONSE_LENGTH,
+} from './protocol.ts';
 
 /** Timeout without any byte from the server, which sends keep-alives while it applies a change. */
 const SILENCE_TIMEOUT_MS = 30_000;
@@ -10,10 +15,28 @@ export async function sendControlRequest<Op extends keyof ControlResults>(
   path: string,
   request: ControlRequest & { op: Op },
 ): Promise<ControlResults[Op]> {
-  const response = JSON.parse(await exchange(path, `${JSON.stringify(request)}\n`)) as ControlResponse<Op>;
+  const response = parseResponse<Op>(path, await exchange(path, `${JSON.stringify(request)}\n`));
   if (!response.ok)
     throw new AustreamError(response.code, response.message, response.fix ? { fix: response.fix } : {});
   return response;
+}
+
+/** Another program may listen at the path. */
+function parseResponse<Op extends keyof ControlResults>(path: string, text: string): ControlResponse<Op> {
+  let response: { ok?: unknown; code?: unknown; message?: unknown } | null = null;
+  try {
+    response = JSON.parse(text);
+  } catch {
+    // As for any other answer that is none.
+  }
+  const isFailure =
+    response?.ok === false &&
+    typeof response.message === 'string' &&
+    Object.hasOwn(ERROR_CODES, String(response.code));
+  if (response?.ok === true || isFailure) return response as unknown as ControlResponse<Op>;
+  throw new AustreamError('CONTROL_UNREACHABLE', `what answers at ${path} is no austream`, {
+    fix: 'give the socket of austream with --socket or -c',
+  });
 }
 
 function exchange(path: string, line: string): Promise<string> {
@@ -33,6 +56,9 @@ function exchange(path: string, line: string): Promise<string> {
     });
     socket.on('data', (chunk: string) => {
       text += chunk;
+      if (text.length <= MAX_RESPONSE_LENGTH) return;
+      socket.destroy();
+      fail('the response is too long');
     });
     socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message, error));
     socket.on('end', () =>

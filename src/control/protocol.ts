@@ -3,15 +3,18 @@ import { cameraOptions } from '../camera/options.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { CameraChange, ListedCamera } from '../ingest/host/camera-set.ts';
 
+/** Cameras of one request. */
+const MAX_CAMERAS = 10_000;
+
 /**
  * One connection carries one request and one response, each a line of JSON. Spaces before the response are
  * keep-alives.
  */
 export const controlRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('list') }),
-  z.strictObject({ op: z.literal('add'), cameras: z.array(cameraOptions).min(1) }),
+  z.strictObject({ op: z.literal('add'), cameras: z.array(cameraOptions).min(1).max(MAX_CAMERAS) }),
   /** Removes all of them, or none if one is unknown. */
-  z.strictObject({ op: z.literal('remove'), ids: z.array(z.string()).min(1) }),
+  z.strictObject({ op: z.literal('remove'), ids: z.array(z.string().max(64)).min(1).max(MAX_CAMERAS) }),
   /** A link that opens the live page once, within ten minutes. */
   z.strictObject({ op: z.literal('link') }),
 ]);
@@ -30,3 +33,4 @@ export type ControlResponse<Op extends keyof ControlResults> =
 
 /** In characters. */
 export const MAX_REQUEST_LENGTH = 1 << 20;
+export const MAX_RESPONSE_LENGTH = 1 << 24;

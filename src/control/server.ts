@@ -9,6 +9,9 @@ import { sendControlRequest } from './client.ts';
 import { createSocketFolder } from './options.ts';
 import { type ControlResults, controlRequest, MAX_REQUEST_LENGTH } from './protocol.ts';
 
+/** Each holds at most one request. */
+const MAX_CONNECTIONS = 64;
+
 interface SocketTimeouts {
   /** A connection without a request in progress is closed after this time without data. */
   readonly idleMs: number;
@@ -36,6 +39,7 @@ export class ControlServer {
     this.#services = services;
     this.#timeouts = timeouts;
     this.#server = createServer((socket) => this.#serve(socket));
+    this.#server.maxConnections = MAX_CONNECTIONS;
   }
 
   /** Throws PORT_IN_USE if another process listens there, PREREQUISITE_MISSING if the socket cannot be created. */
@@ -125,7 +129,7 @@ export class ControlServer {
   }
 
   async #execute(text: string): Promise<ControlResults[keyof ControlResults]> {
-    const request = controlRequest.safeParse(JSON.parse(text));
+    const request = controlRequest.safeParse(parseJson(text));
     if (!request.success) throw new AustreamError('ARGUMENT_INVALID', describeIssues(request.error));
     switch (request.data.op) {
       case 'list':
@@ -156,6 +160,15 @@ export class ControlServer {
         return { removed: request.data.ids };
       }
     }
+  }
+}
+
+/** Throws ARGUMENT_INVALID without the text, which may be a password. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new AustreamError('ARGUMENT_INVALID', 'the request is not JSON');
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { splitCredentials } from '../../src/camera/credentials.ts';
+import { cameraUrlIssue, splitCredentials } from '../../src/camera/credentials.ts';
 import { cameraOptions } from '../../src/camera/options.ts';
 
 describe('credentials in a URL', () => {
@@ -47,4 +47,10 @@ describe('an unencoded password in a URL', () => {
   ])('is not suspected in a valid URL: %s', (url) => {
     expect(issues(url)).toEqual([]);
   });
+});
+
+test('a URL made of colons and slashes is judged in linear time', () => {
+  // As one regular expression this took hours (CWE-1333).
+  expect(cameraUrlIssue(`rtsp://${'a:'.repeat(100_000)}${'/'.repeat(100_000)}`)).toBeNull();
+  expect(cameraUrlIssue(`rtsp://${'a:'.repeat(100_000)}${'/'.repeat(100_000)}@`)).not.toBeNull();
 });
