@@ -16,7 +16,10 @@ export function doctorCommand(): Command {
     .option('--json', 'print the findings as JSON')
     .action(async (flags: { config?: string; json?: boolean }) => {
       const config = flags.config ? loadConfig(flags.config) : undefined;
-      const checks: readonly Check[] = [...hostChecks(config), ...(config ? configChecks(config) : [])];
+      const checks: readonly Check[] = [
+        ...hostChecks(config),
+        ...(config ? configChecks(config, flags.config!) : []),
+      ];
       const findings: Finding[] = [];
       for (const check of checks) {
         const finding = await check();

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { openInferWorker } from '../app/infer-worker.ts';
 import { runProcess } from '../app/lifecycle.ts';
 import { loadConfig } from '../config/schema.ts';
+import { logConfigWarnings } from '../config/warnings.ts';
 import { log } from '../log.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
@@ -17,6 +18,7 @@ export function inferCommand(): Command {
     .action(async (flags: { config: string; duration?: number; json?: boolean }) => {
       const config = loadConfig(flags.config);
       log.level = config.log.level;
+      logConfigWarnings(config, flags.config);
       const { endReason, summary } = await runProcess({
         http: config.http,
         durationMs: flags.duration,

@@ -3,6 +3,7 @@ import { HotReload } from '../app/hot-reload.ts';
 import { openIngestWorker } from '../app/ingest-worker.ts';
 import { runProcess } from '../app/lifecycle.ts';
 import { type Config, ConfigError, loadConfig } from '../config/schema.ts';
+import { logConfigWarnings } from '../config/warnings.ts';
 import { log } from '../log.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
@@ -22,6 +23,7 @@ export function ingestCommand(): Command {
       const config = loadConfig(flags.config);
       log.level = config.log.level;
       checkCameras(flags.config, config);
+      logConfigWarnings(config, flags.config);
       const { cluster } = config;
       const { endReason, summary } = await runProcess({
         http: config.http,

@@ -3,6 +3,7 @@ import type { Dashboard } from '../app/live-page.ts';
 import { run } from '../app/run.ts';
 import { summaryText } from '../app/summary.ts';
 import { type Config, loadConfig } from '../config/schema.ts';
+import { logConfigWarnings } from '../config/warnings.ts';
 import { openDashboard } from '../dashboard/index.ts';
 import { log, redirectLog } from '../log.ts';
 import { CameraLines } from '../terminal/camera-lines.ts';
@@ -35,6 +36,7 @@ export function runCommand(): Command {
       log.level = config.log.level;
       const cameraLines = !flags.json && process.stdout.isTTY ? new CameraLines(process.stdout) : null;
       if (cameraLines) redirectLog((message) => cameraLines.note(message));
+      logConfigWarnings(config, flags.config);
       const { endReason, summary } = await run(config, {
         durationMs: flags.duration,
         observer: flags.json ? jsonLinesObserver : (cameraLines ?? {}),

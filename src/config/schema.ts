@@ -74,9 +74,15 @@ export class ConfigError extends AustreamError {
  * their names: a deployment adds to a config without rewriting it. Throws ConfigError with every issue.
  */
 export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): Config {
-  const overlays = listOverlays(`${file}.d`);
-  const merged = [file, ...overlays].map((path) => parse(read(path), path)).reduce(merge);
-  return validate(merged, overlays.length === 0 ? file : `${file} with ${overlays.join(', ')}`, env);
+  const { value, files } = configSources(file);
+  const [, ...overlays] = files;
+  return validate(value, overlays.length === 0 ? file : `${file} with ${overlays.join(', ')}`, env);
+}
+
+/** The config as it is written, not validated, and its files. Throws ConfigError. */
+export function configSources(file: string): { readonly value: unknown; readonly files: readonly string[] } {
+  const files = [file, ...listOverlays(`${file}.d`)];
+  return { value: files.map((path) => parse(read(path), path)).reduce(merge), files };
 }
 
 function listOverlays(folder: string): string[] {

@@ -8,6 +8,7 @@ import type { CameraOptions } from '../camera/options.ts';
 import { cameraRedactor } from '../camera/redaction.ts';
 import { resolveCamera } from '../camera/resolve.ts';
 import type { Config } from '../config/schema.ts';
+import { configWarnings } from '../config/warnings.ts';
 import type { AustreamError } from '../errors.ts';
 import { withAdmin } from '../kafka/admin.ts';
 import { describeResolved, resolveCamera as resolveStream } from '../onvif/resolve.ts';
@@ -18,14 +19,31 @@ const TIMEOUT_MS = 3_000;
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'rtsp:': 554, 'rtsps:': 322 };
 
 /** Checks of what a config refers to: Kafka brokers, the spool folder, cameras. */
-export function configChecks(config: Config): Check[] {
+export function configChecks(config: Config, file: string): Check[] {
   return [
+    ...securityChecks(config, file),
     () => checkKafka(config),
     ...(config.kafka.spool ? [() => checkSpool(config.kafka.spool!.dir)] : []),
     ...config.cameras.map(
       (camera) => () => (isOnvif(camera.url) ? checkOnvifCamera(camera) : checkReachable(camera)),
     ),
   ];
+}
+
+/** One finding for each warning of `austream check`; they do not make doctor fail. */
+function securityChecks(config: Config, file: string): Check[] {
+  const name = 'security';
+  const warnings = configWarnings(config, file);
+  if (warnings.length === 0)
+    return [
+      async () => ({ name, state: 'ok', detail: 'no secret of the config is sent or stored in the clear' }),
+    ];
+  return warnings.map(({ path, message, fix }) => async () => ({
+    name,
+    state: 'note',
+    detail: `${path} ${message}`,
+    fix,
+  }));
 }
 
 async function checkKafka({ kafka: options }: Config): Promise<Finding> {

@@ -14,6 +14,8 @@ export const httpOptions = z.strictObject({
    * name is accepted; elsewhere every name is, unless this list has entries.
    */
   hosts: z.array(z.string().regex(HOST_NAME, 'must be a host name without a port')).optional(),
+  /** TLS, or a network policy, is in front of `host`: `austream check` does not warn that it can be read on the network. */
+  behindTls: z.boolean().optional(),
   /** Addresses of reverse proxies; only they are believed when they name the client (X-Forwarded-For). */
   proxies: z
     .array(z.string().refine(isAddress, 'must be an IP address, or a network such as 10.0.0.0/8'))

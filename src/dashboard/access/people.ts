@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { AustreamError } from '../../errors.ts';
 import { log } from '../../log.ts';
+import { registerSecrets } from '../../redaction.ts';
 import type { UserOptions } from '../options.ts';
 import { digest, isEqualDigest } from './digest.ts';
 import type { Person } from './person.ts';
@@ -107,6 +108,7 @@ function readToken(name: string, file: string): string {
       { fix: 'check tokenFile in dashboard.users, and the file’s permissions', cause },
     );
   }
+  registerSecrets([token]);
   if (token.length >= MIN_TOKEN_LENGTH) return token;
   throw new AustreamError('CONFIG_INVALID', `the token file ${file} of ${name} is too short`, {
     fix: `put a token of ${MIN_TOKEN_LENGTH} characters or more into it`,
