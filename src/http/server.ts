@@ -5,13 +5,18 @@ import { refuseCrossSite } from './cross-site.ts';
 import { checkHostHeader } from './host-header.ts';
 import type { HttpOptions } from './options.ts';
 
-/** A request, headers and body together, must be complete within this time (CWE-400: slow clients). */
-const REQUEST_MS = 10_000;
-const HEADERS_MS = 5_000;
-/** A connection without any traffic. The live page's events repeat within 15 s; a page that stopped reading is closed. */
-const SILENT_MS = 60_000;
+interface TimeLimits {
+  /** A request, headers and body together, must be complete within this time (CWE-400: slow clients). */
+  readonly requestMs: number;
+  /** Its headers, from the connection's start. */
+  readonly headersMs: number;
+  /** A connection without any traffic. The live page's events repeat within 15 s; a page that stopped reading is closed. */
+  readonly silentMs: number;
+  /** Interval of the checks. */
+  readonly checkMs: number;
+}
+const TIME_LIMITS: TimeLimits = { requestMs: 10_000, headersMs: 5_000, silentMs: 60_000, checkMs: 1_000 };
 const KEEP_ALIVE_MS = 10_000;
-const CHECK_MS = 1_000;
 /** The cookies of every program on this host come along, whatever its port. */
 const MAX_HEADER_BYTES = 16_384;
 const MAX_BODY_BYTES = 16_384;
@@ -36,7 +41,7 @@ declare module 'fastify' {
 }
 
 /** The one HTTP server of a process, without routes: bounded in time, size and connections, closed to other sites. */
-export function createHttpServer(http: HttpOptions): FastifyInstance {
+export function createHttpServer(http: HttpOptions, limits = TIME_LIMITS): FastifyInstance {
   const proxies = http.proxies ?? [];
   const connections = new Connections(proxies);
   const server = fastify({
@@ -46,16 +51,16 @@ export function createHttpServer(http: HttpOptions): FastifyInstance {
     serverFactory: (handler) => {
       const node = createServer(
         {
-          requestTimeout: REQUEST_MS,
-          headersTimeout: HEADERS_MS,
-          connectionsCheckingInterval: CHECK_MS,
+          requestTimeout: limits.requestMs,
+          headersTimeout: limits.headersMs,
+          connectionsCheckingInterval: limits.checkMs,
           keepAliveTimeout: KEEP_ALIVE_MS,
           maxHeaderSize: MAX_HEADER_BYTES,
           insecureHTTPParser: false,
         },
         handler,
       );
-      node.setTimeout(SILENT_MS);
+      node.setTimeout(limits.silentMs);
       connections.watch(node);
       return node;
     },

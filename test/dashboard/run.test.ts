@@ -30,6 +30,8 @@ beforeAll(async () => {
       cameras: [{ id: 'lobby', url: simulator.urls[0] }],
       kafka: { embedded: true },
       http: { port: 0 },
+      // The test adds a camera on this machine through the page.
+      cluster: { sources: { networks: ['127.0.0.0/8'] } },
       control: { socket: join(folder, 'control.sock') },
       // Generous limits: on a loaded machine a slow or refused camera would fail these tests.
       ingest: { stallSeconds: 60, maxAgeSeconds: 60, maxCameras: 4 },

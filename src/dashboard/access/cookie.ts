@@ -1,10 +1,13 @@
 import type { FastifyRequest } from 'fastify';
 
-/** Cookies are shared by all ports of a host: two austreams must not overwrite each other's. */
+/**
+ * Cookies are shared by all ports of a host: two austreams must not overwrite each other's. The port is the one that the
+ * browser sees, which may be that of a proxy or a container's host.
+ */
 function cookieName(request: FastifyRequest): string {
-  const name = `austream-${request.socket.localPort}`;
+  const port = /:(\d{1,5})$/.exec(request.headers.host ?? '')?.[1] ?? '';
   // The prefix makes browsers insist on Secure, Path=/ and no Domain (RFC 6265bis, 4.1.3).
-  return isSecure(request) ? `__Host-${name}` : name;
+  return `${isSecure(request) ? '__Host-' : ''}austream${port}`;
 }
 
 /** The session cookie that a request brings; several if another program on this host set the same name. */
