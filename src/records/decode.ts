@@ -14,6 +14,9 @@ import type { DeadLetterReason, Records } from './events.ts';
 import { avroFingerprint } from './fingerprint.ts';
 import { CONFLUENT_HEADER_BYTES, CONFLUENT_MAGIC, type SchemaRegistry } from './schema-registry.ts';
 
+/** Schemas of a registry that are kept; each record has a few versions. */
+const MAX_SCHEMAS = 500;
+
 /** A record and its type, as a discriminated union. */
 export type DecodedRecord = {
   readonly [R in RecordName]: { readonly record: R; readonly value: Records[R] };
@@ -101,6 +104,8 @@ export class RecordDecoder {
       throw new PoisonError('unknown_schema', `schema ${id} of the registry is not an Avro schema`, cause);
     }
     const writer = writerSchema(type);
+    // A registry that an attacker runs has a schema for every id.
+    if (this.#byId.size >= MAX_SCHEMAS) this.#byId.clear();
     this.#byId.set(id, writer);
     return writer;
   }

@@ -57,13 +57,22 @@ export class RtspReader {
       if (text.length >= MAX_HEADER_BYTES) throw tooLarge('an RTSP header', MAX_HEADER_BYTES);
       return null;
     }
-    const [start, ...lines] = text.slice(0, end.index).split(/\r?\n/);
+    const header = text.slice(0, end.index);
+    // GStreamer ends a line at a lone CR: what follows would be a header that nobody here has seen.
+    if (/\0|\r(?!\n)/.test(header)) throw malformed('a control character in an RTSP header');
+    const [start, ...lines] = header.split(/\r?\n/);
     const headers = lines.flatMap((line) => {
       const colon = line.indexOf(':');
       return colon < 1 ? [] : [[line.slice(0, colon).trim(), line.slice(colon + 1).trim()] as const];
     });
-    const length = Number(headers.find(([name]) => name.toLowerCase() === 'content-length')?.[1] ?? 0);
-    if (!(length >= 0 && length <= MAX_BODY_BYTES)) throw tooLarge('an RTSP body', MAX_BODY_BYTES);
+    const lengths = headers
+      .filter(([name]) => name.toLowerCase() === 'content-length')
+      .map(([, value]) => value);
+    // Number also reads 1e3 and 0x10, GStreamer's atol does not: the rest of the body would be the next message.
+    if (new Set(lengths).size > 1 || !/^\d{1,10}$/.test(lengths[0] ?? '0'))
+      throw malformed('an invalid Content-Length');
+    const length = Number(lengths[0] ?? 0);
+    if (length > MAX_BODY_BYTES) throw tooLarge('an RTSP body', MAX_BODY_BYTES);
     const bodyAt = end.index + end[0].length;
     if (bytes.length < bodyAt + length) return null;
     this.#garbage = 0;
@@ -91,6 +100,10 @@ function skipFrames(bytes: Buffer, from: number): number {
     at = end;
   }
   return at;
+}
+
+function malformed(what: string): AustreamError {
+  return new AustreamError('CAMERA_STREAM_FAILED', `the camera sends ${what}`);
 }
 
 function tooLarge(what: string, limit: number): AustreamError {

@@ -47,3 +47,16 @@ describe('an RTSP connection', () => {
     expect(() => read(Buffer.from(text), 65_536)).toThrow(/the camera sends/);
   });
 });
+
+// What GStreamer would read otherwise than the proxy would pass its checks unseen.
+test.each([
+  ['a length that only JavaScript reads', 'RTSP/1.0 200 OK\r\nContent-Length: 1e1\r\n\r\n0123456789'],
+  ['a hexadecimal length', 'RTSP/1.0 200 OK\r\nContent-Length: 0x2\r\n\r\n01'],
+  ['two lengths', 'RTSP/1.0 200 OK\r\nContent-Length: 2\r\nContent-Length: 1\r\n\r\n01'],
+  ['a header after a lone CR', 'RTSP/1.0 200 OK\r\nX: 1\rLocation: rtsp://evil/\r\n\r\n'],
+  ['a NUL', 'RTSP/1.0 200 OK\r\nX: 1\0\r\n\r\n'],
+])('%s is refused', (_, text) => {
+  expect(() => new RtspReader().push(Buffer.from(text, 'latin1'))).toThrow(
+    expect.objectContaining({ code: 'CAMERA_STREAM_FAILED' }),
+  );
+});
