@@ -94,13 +94,13 @@ export class TransactionalProducer {
   }
 
   /**
-   * Publishes records and the consumed offset in one transaction. Resolves with null when it is committed, or with
+   * Publishes records and the consumed offset, if any, in one transaction. Resolves with null when it is committed, or with
    * the reason when it was aborted: it may then be published again. Rejects with KAFKA_PRODUCER_FENCED when this
    * producer can no longer be used.
    */
   async publish(
     records: readonly OutgoingRecord[],
-    offset: ConsumedOffset,
+    offset: ConsumedOffset | null,
     consumer: rdkafka.KafkaConsumer,
     closing: AbortSignal,
   ): Promise<Error | null> {
@@ -109,11 +109,12 @@ export class TransactionalProducer {
     try {
       await this.#callWithRetries((done) => client.beginTransaction(done), closing);
       for (const record of records) await this.#produce(record);
-      await this.#callWithRetries(
-        (done) =>
-          client.sendOffsetsToTransaction([offset] as never, consumer as never, CALL_TIMEOUT_MS, done),
-        closing,
-      );
+      if (offset)
+        await this.#callWithRetries(
+          (done) =>
+            client.sendOffsetsToTransaction([offset] as never, consumer as never, CALL_TIMEOUT_MS, done),
+          closing,
+        );
       await this.#callWithRetries((done) => client.commitTransaction(CALL_TIMEOUT_MS, done), closing);
       return null;
     } catch (error) {

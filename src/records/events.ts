@@ -446,8 +446,9 @@ export interface FaceCropBatch {
 /**
  * empty: no value. unknown_format: neither a single-object header nor a Confluent header.
  * unknown_schema: the writer's schema is not known. incompatible_schema: the writer's schema cannot
- * be resolved to the reader's. corrupt: the bytes do not follow the schema. unknown: a value that
- * the reader's schema does not have.
+ * be resolved to the reader's. corrupt: the bytes do not follow the schema, or a value is not
+ * allowed. worker_died: workers died while they processed the message. unknown: a value that the
+ * reader's schema does not have.
  */
 export type DeadLetterReason =
   | 'empty'
@@ -455,7 +456,8 @@ export type DeadLetterReason =
   | 'unknown_schema'
   | 'incompatible_schema'
   | 'corrupt'
-  | 'unknown';
+  | 'unknown'
+  | 'worker_died';
 
 /**
  * A message that a consumer could not decode, unchanged, with the reason. Topic <prefix>deadletter,

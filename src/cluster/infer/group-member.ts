@@ -1,4 +1,5 @@
-import { Semaphore } from 'async-mutex';
+import { randomUUID } from 'node:crypto';
+import { Mutex, Semaphore } from 'async-mutex';
 import { diagnostics, nowMicros, type ProcessGauges } from '../../diagnostics.ts';
 import type { AuActivation, AuFrame } from '../../domain/event.ts';
 import { GroupReader } from '../../kafka/group-reader.ts';
@@ -20,7 +21,10 @@ export interface InferSummary {
 }
 
 /** What every partition owner of this process shares. */
-export type SharedResources = Omit<PartitionOwnerOptions, 'reader' | 'transactionSlots'>;
+export type SharedResources = Omit<
+  PartitionOwnerOptions,
+  'reader' | 'transactionSlots' | 'workerId' | 'alone'
+>;
 
 /** Each transaction blocks one of libuv's threads, which the model and the consumer need too. */
 const MAX_CONCURRENT_TRANSACTIONS = 6;
@@ -37,6 +41,9 @@ export class InferGroupMember {
   readonly #resources: SharedResources;
   readonly #observer: InferObserver;
   readonly #owners = new Map<number, PartitionOwner>();
+  /** New at each start: a process that died and one that was started again are two owners. */
+  readonly #workerId = randomUUID();
+  readonly #alone = new Mutex();
   readonly #transactionSlots = new Semaphore(MAX_CONCURRENT_TRANSACTIONS);
   readonly #skipped: Record<SkipCause, number> = { late: 0, old_epoch: 0, undecodable: 0 };
   #events = 0;
@@ -107,7 +114,13 @@ export class InferGroupMember {
   #assign(partition: number): void {
     const owner = new PartitionOwner(
       partition,
-      { ...this.#resources, reader: this.#reader!, transactionSlots: this.#transactionSlots },
+      {
+        ...this.#resources,
+        reader: this.#reader!,
+        transactionSlots: this.#transactionSlots,
+        workerId: this.#workerId,
+        alone: this.#alone,
+      },
       {
         committed: (frames, activations) => this.#committed(frames, activations),
         skipped: (cause, crops, cameraId) => {
@@ -116,6 +129,7 @@ export class InferGroupMember {
           else diagnostics.skipped.publish({ cameraId, count: crops, cause });
           log.debug({ partition, cameraId, cause, crops }, 'crops skipped');
         },
+        setAside: (records) => publishLost(UNKNOWN_CAMERA, records, 'crop_set_aside'),
         expired: (records) => publishLost(UNKNOWN_CAMERA, records, 'crop_expired'),
         failed: this.#fail,
       },

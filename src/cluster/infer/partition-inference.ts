@@ -148,17 +148,39 @@ export class PartitionInference {
         this.#closeTrack(track);
   }
 
-  /** Returns what has accumulated since the last call, for one transaction; null if nothing has. */
-  collect(): TransactionContent | null {
-    const offset = this.#watermark.next;
-    while (this.#afterOffset[0] && this.#afterOffset[0].offset < offset) this.#afterOffset.shift()!.act();
-    if (this.#states.size === 0 && offset === (this.#collectedOffset ?? 0)) return null;
+  /** The record is not processed, although later ones are. */
+  skip(offset: number): void {
+    this.#watermark.add(offset);
+    this.#watermark.done(offset);
+  }
+
+  /** Resolves when the model has processed every crop so far. Hops that are not full keep waiting for frames. */
+  settled(): Promise<void> {
+    return this.#stage.flush();
+  }
+
+  /** Whether `collect` has anything to return. */
+  get hasContent(): boolean {
+    this.#applyPassedOffsets();
+    return this.#states.size > 0 || this.#watermark.next !== (this.#collectedOffset ?? 0);
+  }
+
+  /** Returns what has accumulated since the last call, for one transaction. */
+  collect(): TransactionContent {
+    this.#applyPassedOffsets();
+    const { next } = this.#watermark;
+    const offset = next === 0 && this.#collectedOffset === null ? null : next;
     const content = { frames: this.#frames, activations: this.#activations, states: this.#states, offset };
     this.#frames = [];
     this.#activations = [];
     this.#states = new Map();
     this.#collectedOffset = offset;
     return content;
+  }
+
+  #applyPassedOffsets(): void {
+    const offset = this.#watermark.next;
+    while (this.#afterOffset[0] && this.#afterOffset[0].offset < offset) this.#afterOffset.shift()!.act();
   }
 
   /** Returns the offset from which the track's window is refilled; null if it has none. */

@@ -17,8 +17,10 @@ import type { ClusterOptions } from '../options.ts';
 import type { PixelDecoder } from '../pixel-codec.ts';
 import { CropRecordDecoder } from './crop-record-decoder.ts';
 import { OffsetSequencer } from './offset-sequencer.ts';
-import { PartitionInference, type SkipCause } from './partition-inference.ts';
+import { decodeOwnerNote, OWNER_NOTE_KEY, type OwnerNote, takeOver } from './owner-note.ts';
+import { PartitionInference, type SkipCause, UNKNOWN_CAMERA } from './partition-inference.ts';
 import { type Effect, type Event, isOwned, START, type State, transition } from './partition-lifecycle.ts';
+import { type PendingNote, PoisonGuard } from './poison-guard.ts';
 import { decodeStateTable } from './state-record.ts';
 import {
   type InferEncoders,
@@ -40,6 +42,10 @@ export interface PartitionOwnerOptions {
   readonly topics: InferTopics;
   /** Bounds concurrent transactions: each call of one blocks a libuv thread. */
   readonly transactionSlots: Semaphore;
+  /** Identifies this process among the owners of a partition. */
+  readonly workerId: string;
+  /** Held while one record is processed alone: a death during it is blamed on that record. */
+  readonly alone: Mutex;
 }
 
 export interface PartitionOwnerEvents {
@@ -48,6 +54,8 @@ export interface PartitionOwnerEvents {
   skipped(cause: SkipCause, crops: number, cameraId: string): void;
   /** Crop records were deleted by retention before they were scored. */
   expired(records: number): void;
+  /** Dead letters of records on which workers died are committed. */
+  setAside(records: number): void;
   /** The model failed, or the registry or Kafka rejects this worker: the process must end. */
   failed(error: unknown): void;
 }
@@ -61,6 +69,14 @@ const REVOKE_TIMEOUT_MS = 3_000;
 interface Transaction {
   readonly content: TransactionContent;
   readonly records: readonly OutgoingRecord[];
+  readonly note: PendingNote | null;
+  readonly setAside: number;
+}
+
+interface PendingDeadLetter {
+  readonly offset: number;
+  readonly record: OutgoingRecord;
+  readonly isSetAside: boolean;
 }
 
 /**
@@ -99,13 +115,16 @@ export class PartitionOwner {
   #state: State = START.next;
   #producer: TransactionalProducer | null = null;
   #inference: PartitionInference | null = null;
+  #guard: PoisonGuard | null = null;
+  #modelFailed = false;
   /** Null while no records are accepted. */
   #sequencer: OffsetSequencer | null = null;
   /** Records are decoded one after another, in their order. */
   readonly #decoding = new Mutex();
   /** Crops of records that are not decoded yet; each record counts as one hop. */
   #undecodedCrops = 0;
-  #deadLetters: OutgoingRecord[] = [];
+  /** They are published with the offset of their record, so that each is published once. */
+  #deadLetters: PendingDeadLetter[] = [];
   /** The transaction that is under way, or was last. */
   #transaction: Transaction | null = null;
   /** Events of the transaction that is under way. */
@@ -152,16 +171,14 @@ export class PartitionOwner {
   accept(message: ConsumedMessage): void {
     const inference = this.#inference;
     if (!inference || !this.#sequencer?.accepts(message.offset)) return;
-    const isCurrent = () => this.#inference === inference;
+    const { hop } = this.#options.infer;
     this.#caughtUp = false;
-    this.#undecodedCrops += this.#options.infer.hop;
-    void this.#decoding.runExclusive(async () => {
-      const record = await this.#recordDecoder.decode(message, isCurrent, this.#events.failed);
-      this.#undecodedCrops -= this.#options.infer.hop;
-      if (!record || !isCurrent()) return;
-      if (record.deadLetter) this.#deadLetters.push(record.deadLetter);
-      inference.process(message.offset, record.batch, Date.now());
-    });
+    this.#undecodedCrops += hop;
+    void this.#decoding.runExclusive(() =>
+      this.#process(message, inference, this.#guard!).finally(() => {
+        this.#undecodedCrops -= hop;
+      }),
+    );
   }
 
   /** The consumer has reached the end of the partition. */
@@ -173,6 +190,68 @@ export class PartitionOwner {
   close(): Promise<void> {
     this.#dispatch('revoked');
     return this.#released.promise;
+  }
+
+  async #process(message: ConsumedMessage, inference: PartitionInference, guard: PoisonGuard): Promise<void> {
+    const { offset } = message;
+    const { alone } = this.#options;
+    // A worker may die on any record: before the first one it is durable that this worker has begun.
+    if (!(await guard.opened) || this.#inference !== inference) return;
+    if (guard.isSetAside(offset)) this.#setAside(message, inference, guard);
+    else if (guard.isSuspect(offset))
+      await alone.runExclusive(() => this.#processAlone(message, inference, guard));
+    else {
+      if (alone.isLocked()) await alone.waitForUnlock();
+      guard.accept(offset);
+      await this.#decodeAndScore(message, inference);
+    }
+  }
+
+  /** A worker that dies during this leaves a note that names the record. */
+  async #processAlone(
+    message: ConsumedMessage,
+    inference: PartitionInference,
+    guard: PoisonGuard,
+  ): Promise<void> {
+    guard.accept(message.offset);
+    if (!(await guard.begin(message.offset)) || this.#inference !== inference) return;
+    await this.#decodeAndScore(message, inference);
+    // A model that fails ends the process; the note stays.
+    await Promise.race([inference.settled(), guard.abandoned]).catch(() => guard.abandoned);
+    await guard.end();
+  }
+
+  async #decodeAndScore(message: ConsumedMessage, inference: PartitionInference): Promise<void> {
+    const { offset } = message;
+    const isCurrent = () => this.#inference === inference;
+    const decoded = await this.#recordDecoder.decode(message, isCurrent, this.#events.failed);
+    if (!decoded || !isCurrent()) return;
+    if (decoded.deadLetter) this.#addDeadLetter(offset, decoded.deadLetter);
+    try {
+      inference.process(offset, decoded.batch, Date.now());
+    } catch (error) {
+      // A bug of this version, which a retry would meet again.
+      const detail = `cannot be processed: ${(error as Error).message}`;
+      log.error({ partition: this.#partition, offset, error }, `record ${offset} ${detail}`);
+      this.#events.skipped('undecodable', 1, decoded.batch?.cameraId ?? UNKNOWN_CAMERA);
+      this.#addDeadLetter(offset, this.#recordDecoder.deadLetter(message, 'corrupt', detail));
+    }
+  }
+
+  /** Skips a record on which workers died. */
+  #setAside(message: ConsumedMessage, inference: PartitionInference, guard: PoisonGuard): void {
+    const { offset } = message;
+    guard.accept(offset);
+    inference.skip(offset);
+    if (offset < guard.committed && offset !== guard.newlySetAside) return;
+    const detail = 'two workers died while they processed this record alone';
+    const { topic } = message;
+    log.error({ topic, partition: this.#partition, offset }, `record ${offset} is set aside: ${detail}`);
+    this.#addDeadLetter(offset, this.#recordDecoder.deadLetter(message, 'worker_died', detail), true);
+  }
+
+  #addDeadLetter(offset: number, record: OutgoingRecord, isSetAside = false): void {
+    this.#deadLetters.push({ offset, record, isSetAside });
   }
 
   #dispatch(event: Event, error?: Error): void {
@@ -200,20 +279,30 @@ export class PartitionOwner {
 
   /** The earlier owner is already fenced, so neither the committed offset nor the state records change any more. */
   async #restore() {
-    const { infer, model, reader, states } = this.#options;
+    const { infer, model, reader, states, workerId } = this.#options;
     const committed = await reader.committed(this.#partition);
     const table = await states.read(this.#partition);
+    const note = decodeOwnerNote(table.get(OWNER_NOTE_KEY));
+    table.delete(OWNER_NOTE_KEY);
+    const commitPending = () => {
+      this.#commitPending = true;
+      this.#notifyCommitPending();
+    };
     const inference = new PartitionInference(model, {
       infer,
       states: decodeStateTable(table),
       committed,
       skipped: this.#events.skipped,
-      commitPending: () => {
-        this.#commitPending = true;
-        this.#notifyCommitPending();
-      },
+      commitPending,
     });
-    inference.failed.catch((error) => this.#inference === inference && this.#events.failed(error));
+    inference.failed.catch((error) => {
+      if (this.#inference !== inference) return;
+      this.#modelFailed = true;
+      this.#events.failed(error);
+    });
+    const next = takeOver(note, workerId, committed ?? 0, inference.start ?? 0);
+    this.#guard = new PoisonGuard(next, committed ?? 0, commitPending);
+    if (next.died) this.#reportDeath(next.note);
     this.#deadLetters = [];
     this.#caughtUp = false;
     this.#committedAt = Number.NEGATIVE_INFINITY;
@@ -249,6 +338,7 @@ export class PartitionOwner {
     }
     if (this.#caughtUp && this.#undecodedCrops === 0)
       this.#inference?.closeIdleTracks(Date.now() - cluster.idleSeconds * 1000);
+    if (this.#guard?.urgent && !signal.aborted) return { event: 'commitDue' } as const;
     const wait = this.#committedAt + cluster.commitMs - performance.now();
     if (wait > 0) await sleep(wait, undefined, { signal }).catch(() => {});
     return signal.aborted ? null : ({ event: 'commitDue' } as const);
@@ -257,10 +347,26 @@ export class PartitionOwner {
   async #commit() {
     const { topics, encoders } = this.#options;
     this.#commitPending = false;
-    const content = this.#inference!.collect();
-    if (!content) return { event: 'nothingToCommit' } as const;
-    const events = toOutgoingRecords(content, this.#partition, topics, encoders);
-    this.#transaction = { content, records: [...events, ...this.#deadLetters.splice(0)] };
+    const inference = this.#inference!;
+    const guard = this.#guard!;
+    if (this.#closing.signal.aborted) guard.release(this.#modelFailed);
+    const note = guard.take();
+    if (!note && !inference.hasContent) return { event: 'nothingToCommit' } as const;
+    const content = inference.collect();
+    const isDue = ({ offset }: PendingDeadLetter) => content.offset !== null && offset < content.offset;
+    const letters = this.#deadLetters.filter(isDue);
+    this.#deadLetters = this.#deadLetters.filter((letter) => !isDue(letter));
+    const records = toOutgoingRecords(content, this.#partition, topics, encoders);
+    for (const { record } of letters) records.push(record);
+    if (note)
+      records.push({
+        topic: topics.state,
+        partition: this.#partition,
+        key: OWNER_NOTE_KEY,
+        value: note.value,
+      });
+    const setAside = letters.filter(({ isSetAside }) => isSetAside).length;
+    this.#transaction = { content, records, note, setAside };
     this.#eventsInTransaction = content.frames.length + content.activations.length;
     this.#committedAt = performance.now();
     return this.#publish();
@@ -269,7 +375,10 @@ export class PartitionOwner {
   async #publish() {
     const { topics, reader, transactionSlots } = this.#options;
     const { records, content } = this.#transaction!;
-    const offset = { topic: topics.crops, partition: this.#partition, offset: content.offset };
+    const offset =
+      content.offset === null
+        ? null
+        : { topic: topics.crops, partition: this.#partition, offset: content.offset };
     const producer = this.#producer!;
     const error = await transactionSlots.runExclusive(() =>
       producer.publish(records, offset, reader.consumer, this.#closing.signal),
@@ -287,6 +396,7 @@ export class PartitionOwner {
   #abandon(): void {
     this.#inference?.abandon();
     this.#inference = null;
+    this.#guard?.abandon();
     this.#sequencer = null;
     this.#eventsInTransaction = 0;
   }
@@ -299,10 +409,21 @@ export class PartitionOwner {
   }
 
   #reportCommitted(): void {
-    const { frames, activations } = this.#transaction!.content;
+    const { content, note, setAside } = this.#transaction!;
+    const { frames, activations } = content;
+    if (note) this.#guard?.confirm(note);
+    if (setAside > 0) this.#events.setAside(setAside);
     this.#backoff.reset();
     this.#eventsInTransaction = 0;
     this.#events.committed(frames, activations);
+  }
+
+  #reportDeath({ diedOn, aloneUntil }: OwnerNote): void {
+    const where = diedOn === null ? `before ${aloneUntil}` : `at ${diedOn}`;
+    log.warn(
+      { partition: this.#partition, diedOn, aloneUntil },
+      `partition ${this.#partition}: its earlier owner died; records ${where} are processed one by one`,
+    );
   }
 
   #startDeadline(): void {

@@ -11,8 +11,8 @@ export interface TransactionContent {
   readonly activations: readonly AuActivation[];
   /** By key; null deletes the key's record. */
   readonly states: ReadonlyMap<string, StateRecord | null>;
-  /** The offset to commit: every crop record before it is processed. */
-  readonly offset: number;
+  /** The offset to commit: every crop record before it is processed. Null: none was ever processed. */
+  readonly offset: number | null;
 }
 
 export type InferEncoders = Readonly<Record<'AuFrame' | 'AuActivation' | 'DeadLetter', RecordEncoder>>;

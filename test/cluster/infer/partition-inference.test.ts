@@ -108,8 +108,8 @@ async function runWithCrashes(
       commitPending: () => {},
     });
     const commit = () => {
+      if (!partition.hasContent) return;
       const output = partition.collect();
-      if (!output) return;
       published.frames.push(...output.frames);
       published.activations.push(...output.activations);
       for (const [key, state] of output.states)

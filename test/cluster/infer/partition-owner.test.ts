@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Semaphore } from 'async-mutex';
+import { Mutex, Semaphore } from 'async-mutex';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PartitionOwner } from '../../../src/cluster/infer/partition-owner.ts';
 import { CropBatcher } from '../../../src/cluster/ingest/crop-batcher.ts';
@@ -79,6 +79,8 @@ async function startWorker(group: string) {
     },
     topics,
     transactionSlots: new Semaphore(4),
+    workerId: group,
+    alone: new Mutex(),
   };
   const reader: GroupReader = await GroupReader.open(
     kafka,
@@ -92,6 +94,7 @@ async function startWorker(group: string) {
             committed: (frames) => void observed.frames.push(...frames),
             skipped: (cause) => void observed.skipped.push(cause),
             expired: () => {},
+            setAside: () => {},
             failed: (error) => void observed.failures.push(error),
           },
         );
