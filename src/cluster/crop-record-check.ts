@@ -17,6 +17,8 @@ const MAX_TRACK_ID = 2 ** 31 - 1;
  * record with an epoch in the far future would silence its camera for good.
  */
 const MAX_EPOCH_AHEAD_MS = 24 * 3_600_000;
+/** A camera has at most 32. Their ids have the form of camera ids. */
+const MAX_ZONES = 64;
 /** Pixels; far beyond the largest frame. */
 const MAX_COORDINATE = 1e6;
 
@@ -56,7 +58,7 @@ function checkStream(batch: FaceCropBatch, now: number): void {
 }
 
 function checkCrop(crop: Crop, previous: Crop | null): void {
-  const { frame, captureTime, receivedAt, clockErrorMs, box, quality } = crop;
+  const { frame, captureTime, receivedAt, clockErrorMs, box, quality, zones } = crop;
   require([frame, captureTime, receivedAt].every(isCount), 'a frame number or a time is negative');
   if (previous !== null) {
     require(frame > previous.frame, 'its frames are not in order');
@@ -67,6 +69,8 @@ function checkCrop(crop: Crop, previous: Crop | null): void {
   require([x, y, w, h].every((value) => Math.abs(value) <= MAX_COORDINATE) &&
     w > 0 &&
     h > 0, 'the box of a face is not a rectangle');
+  require(zones.length <= MAX_ZONES &&
+    zones.every((zone) => cameraIdSchema.safeParse(zone).success), 'its zones are not valid');
   const { score, sharpness, detection, faceHeight, yaw, pitch, roll } = quality;
   require([score, sharpness, detection].every((value) => value >= 0 && value <= 1) &&
     faceHeight >= 0 &&

@@ -1,6 +1,7 @@
 import { Mutex } from 'async-mutex';
 import rdkafka from 'node-rdkafka';
 import { AustreamError } from '../errors.ts';
+import { log } from '../log.ts';
 import { rdkafkaConnection } from './connection.ts';
 import { unreachableError } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
@@ -10,6 +11,12 @@ const CONSUME_TIMEOUT_MS = 20;
 const MAX_MESSAGES_PER_POLL = 500;
 /** Reading a partition fails when its end is not reached within this time. */
 const READ_TIMEOUT_MS = 30_000;
+
+/** Rows of austream have a few kB. Larger values are left out, so that a table fits into memory whoever wrote it. */
+const MAX_VALUE_BYTES = 4 * 1024 * 1024;
+const MAX_KEY_BYTES = 1_024;
+/** Keys and values of one partition. Rows beyond it are left out. */
+const MAX_TABLE_BYTES = 256 * 1024 * 1024;
 
 /** Reads partitions of a compacted topic as tables: the newest committed value of each key. */
 export class TableReader {
@@ -65,7 +72,7 @@ export class TableReader {
   }
 
   async #read(partition: number): Promise<Map<string, Buffer>> {
-    const table = new Map<string, Buffer>();
+    const table = new Table();
     const deadline = Date.now() + READ_TIMEOUT_MS;
     this.#partitionsAtEnd = [];
     this.#consumer.assign([{ topic: this.#topic, partition, offset: 0 }]);
@@ -82,13 +89,47 @@ export class TableReader {
         for (const { key, value, partition: source } of messages) {
           // Messages of the previous assignment may still be queued.
           if (source !== partition || !key) continue;
-          if (value) table.set(key.toString(), value);
-          else table.delete(key.toString());
+          table.apply(key, value);
         }
       }
     } finally {
       this.#consumer.unassign();
     }
-    return table;
+    if (table.leftOut > 0)
+      log.error(
+        { topic: this.#topic, partition, records: table.leftOut },
+        `${this.#topic}/${partition}: ${table.leftOut} records are too large and were left out`,
+      );
+    return table.rows;
+  }
+}
+
+/** The rows of one partition, bounded in memory. */
+class Table {
+  readonly rows = new Map<string, Buffer>();
+  /** Records that are too large, or beyond the bound of the table. */
+  leftOut = 0;
+  #bytes = 0;
+
+  apply(key: rdkafka.MessageKey, value: rdkafka.MessageValue): void {
+    const name = key!.toString();
+    if (name.length > MAX_KEY_BYTES) {
+      this.leftOut += 1;
+      return;
+    }
+    this.#bytes -= this.#size(name);
+    this.rows.delete(name);
+    if (!value) return;
+    if (value.length > MAX_VALUE_BYTES || this.#bytes + name.length + value.length > MAX_TABLE_BYTES)
+      this.leftOut += 1;
+    else {
+      this.rows.set(name, value);
+      this.#bytes += this.#size(name);
+    }
+  }
+
+  #size(name: string): number {
+    const value = this.rows.get(name);
+    return value ? name.length + value.length : 0;
   }
 }

@@ -144,6 +144,8 @@ const VALUES: Record<string, (batch: FaceCropBatch) => FaceCropBatch> = {
       ]),
     ),
   ),
+  'a zone of 800 kB': withCrop({ zones: ['z'.repeat(800_000)] }),
+  '10,000 zones': withCrop({ zones: Array(10_000).fill('door') }),
   'pixels of another size': withCrop({ pixels: Buffer.alloc(7) }),
   'pixels of 800 kB': withCrop({ pixels: Buffer.alloc(800_000) }),
 };

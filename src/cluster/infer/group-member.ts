@@ -130,6 +130,7 @@ export class InferGroupMember {
           log.debug({ partition, cameraId, cause, crops }, 'crops skipped');
         },
         setAside: (records) => publishLost(UNKNOWN_CAMERA, records, 'crop_set_aside'),
+        stateUnreadable: () => publishLost(UNKNOWN_CAMERA, 1, 'state_unreadable'),
         expired: (records) => publishLost(UNKNOWN_CAMERA, records, 'crop_expired'),
         failed: this.#fail,
       },

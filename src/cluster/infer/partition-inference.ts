@@ -22,8 +22,8 @@ export type SkipCause = 'late' | 'old_epoch' | 'undecodable';
 
 export interface PartitionInferenceOptions {
   readonly infer: InferOptions;
-  /** The state records that earlier owners wrote for this partition, by key. */
-  readonly states: ReadonlyMap<string, StateRecord>;
+  /** The state records that earlier owners wrote for this partition, by key. Null: unreadable, to be deleted. */
+  readonly states: ReadonlyMap<string, StateRecord | null>;
   /** The group's committed offset; null: the partition never had an owner. */
   readonly committed: number | null;
   /** `cameraId` is `unknown` for records that cannot be decoded. */
@@ -109,6 +109,10 @@ export class PartitionInference {
     this.#collectedOffset = options.committed;
     let start = options.committed;
     for (const [key, record] of options.states) {
+      if (record === null || this.#isOneTooMany(record)) {
+        this.#states.set(key, null);
+        continue;
+      }
       const windowOffset = this.#restore(key, record);
       if (windowOffset !== null && start !== null) start = Math.min(start, windowOffset);
     }
@@ -268,6 +272,12 @@ export class PartitionInference {
     }
     track.lastReceivedAt = now;
     for (const crop of newCrops) this.#push(track, offset, crop);
+  }
+
+  /** More records than an owner keeps are not an owner's: each would take memory for good. */
+  #isOneTooMany({ kind }: StateRecord): boolean {
+    if (kind === 'live') return this.#tracks.size >= MAX_LIVE_TRACKS;
+    return kind === 'over' ? this.#endedTracks.size >= MAX_ENDED_TRACKS : this.#epochs.size >= MAX_CAMERAS;
   }
 
   #makeRoomForTrack(): void {

@@ -54,6 +54,8 @@ export interface PartitionOwnerEvents {
   skipped(cause: SkipCause, crops: number, cameraId: string): void;
   /** Crop records were deleted by retention before they were scored. */
   expired(records: number): void;
+  /** A record of the state topic is corrupt: its track or camera begins anew. */
+  stateUnreadable(): void;
   /** Dead letters of records on which workers died are committed. */
   setAside(records: number): void;
   /** The model failed, or the registry or Kafka rejects this worker: the process must end. */
@@ -290,7 +292,7 @@ export class PartitionOwner {
     };
     const inference = new PartitionInference(model, {
       infer,
-      states: decodeStateTable(table),
+      states: decodeStateTable(table, (key, why) => this.#reportUnreadableState(key, why)),
       committed,
       skipped: this.#events.skipped,
       commitPending,
@@ -424,6 +426,13 @@ export class PartitionOwner {
       { partition: this.#partition, diedOn, aloneUntil },
       `partition ${this.#partition}: its earlier owner died; records ${where} are processed one by one`,
     );
+  }
+
+  #reportUnreadableState(key: string, why: string): void {
+    const { state } = this.#options.topics;
+    const shown = key.slice(0, 100);
+    log.error({ topic: state, partition: this.#partition, key: shown }, `${state}: record ${shown}: ${why}`);
+    this.#events.stateUnreadable();
   }
 
   #startDeadline(): void {

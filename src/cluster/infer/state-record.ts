@@ -1,7 +1,10 @@
 import type { AuScores } from '../../domain/scores.ts';
+import { AustreamError } from '../../errors.ts';
 import type { ActivationState } from '../../infer/activations.ts';
 import type { SmoothingSample } from '../../infer/smoothing.ts';
 import type { TrackState } from '../../infer/track.ts';
+import { describeIssues } from '../../issues.ts';
+import { isStateKey, MAX_STATE_BYTES, stateSchema } from './state-schema.ts';
 import type { WindowStart } from './window-offsets.ts';
 
 /**
@@ -32,21 +35,47 @@ export function encodeState(record: StateRecord): Buffer {
   return Buffer.from(JSON.stringify({ v: VERSION, ...(record.kind === 'live' ? toJson(record) : record) }));
 }
 
-/** The state records of one partition by key, without those of other versions. */
-export function decodeStateTable(table: ReadonlyMap<string, Buffer>): Map<string, StateRecord> {
-  const states = new Map<string, StateRecord>();
+/**
+ * The state records of one partition by key, without those of other versions. Null: a corrupt or hostile record, which
+ * is reported to `unreadable` and must be deleted. Without its record a track starts with an empty window.
+ */
+export function decodeStateTable(
+  table: ReadonlyMap<string, Buffer>,
+  unreadable: (key: string, why: string) => void,
+): Map<string, StateRecord | null> {
+  const states = new Map<string, StateRecord | null>();
   for (const [key, value] of table) {
-    const state = decodeState(value);
-    if (state) states.set(key, state);
+    try {
+      const state = decodeState(key, value);
+      if (state) states.set(key, state);
+    } catch (error) {
+      unreadable(key, (error as Error).message);
+      states.set(key, null);
+    }
   }
   return states;
 }
 
-/** Null for records of other versions. */
-export function decodeState(value: Buffer): StateRecord | null {
-  const { v, ...record } = JSON.parse(value.toString()) as { v: number } & (LiveJson | StateRecord);
-  if (v !== VERSION) return null;
-  return record.kind === 'live' ? fromJson(record as LiveJson) : (record as StateRecord);
+/** Null for records of other versions. Throws MESSAGE_UNREADABLE for one that no version writes. */
+export function decodeState(key: string, value: Buffer): StateRecord | null {
+  if (value.length > MAX_STATE_BYTES) throw unreadableError(`${value.length} bytes are too many`);
+  let json: unknown;
+  try {
+    json = JSON.parse(value.toString());
+  } catch {
+    throw unreadableError('not JSON');
+  }
+  if (json === null || typeof json !== 'object') throw unreadableError('not an object');
+  if ('v' in json && Number.isInteger(json.v) && json.v !== VERSION) return null;
+  const result = stateSchema.safeParse(json);
+  if (!result.success) throw unreadableError(describeIssues(result.error));
+  const record = result.data;
+  if (!isStateKey(key, record.kind === 'camera')) throw unreadableError('the key is not that of its kind');
+  return record.kind === 'live' ? fromJson(record) : record;
+}
+
+function unreadableError(why: string): AustreamError {
+  return new AustreamError('MESSAGE_UNREADABLE', `not a valid state record: ${why}`);
 }
 
 /** A live track's record as JSON. */

@@ -6,6 +6,9 @@ import type { ClusterOptions } from '../options.ts';
 import { clusterTopics } from '../topics.ts';
 import { type CameraDefinition, decodeCamera } from './camera-definition.ts';
 
+/** Characters of a key in a log line; a camera's id has at most 64. */
+const MAX_SHOWN_KEY = 64;
+
 export interface CameraAssignmentEvents {
   /** This worker runs the camera, with these settings. */
   run(camera: CameraDefinition): Promise<void>;
@@ -80,9 +83,10 @@ export class CameraAssignments {
     const id = key.toString();
     let camera: CameraDefinition | null;
     try {
-      camera = value && decodeCamera(value);
+      camera = value && decodeCamera(id, value);
     } catch (error) {
-      log.error({ cameraId: id }, `camera ${id}: ${(error as Error).message}`);
+      const shown = id.slice(0, MAX_SHOWN_KEY);
+      log.error({ cameraId: shown }, `camera ${shown}: ${(error as Error).message}`);
       return;
     }
     assigned.cameras.set(id, camera);

@@ -46,8 +46,13 @@ export function encodeCamera(camera: CameraDefinition): Buffer {
   return Buffer.from(JSON.stringify(camera));
 }
 
-/** Throws CONFIG_INVALID if the record is not a camera of this version. */
-export function decodeCamera(value: Buffer): CameraDefinition {
+/** Larger records of the camera topic are not parsed. */
+const MAX_RECORD_BYTES = 64 * 1024;
+
+/** Throws CONFIG_INVALID if the record is not a camera of this version, or not that of its key. */
+export function decodeCamera(key: string, value: Buffer): CameraDefinition {
+  if (value.length > MAX_RECORD_BYTES)
+    throw new AustreamError('CONFIG_INVALID', `its record has ${value.length} bytes, too many for a camera`);
   let json: unknown;
   try {
     json = JSON.parse(value.toString());
@@ -56,9 +61,13 @@ export function decodeCamera(value: Buffer): CameraDefinition {
     throw new AustreamError('CONFIG_INVALID', 'its record is not JSON');
   }
   const result = cameraOptions.safeParse(json);
-  if (result.success) return result.data;
-  throw new AustreamError(
-    'CONFIG_INVALID',
-    `its record is not a valid camera: ${describeIssues(result.error)}`,
-  );
+  if (!result.success)
+    throw new AustreamError(
+      'CONFIG_INVALID',
+      `its record is not a valid camera: ${describeIssues(result.error)}`,
+    );
+  // The key removes the camera. Under another key it could not be removed, or would replace one of this name.
+  if (result.data.id !== key)
+    throw new AustreamError('CONFIG_INVALID', `its record is that of the camera ${result.data.id}`);
+  return result.data;
 }

@@ -6,6 +6,9 @@ import { requireExternalBrokers } from '../options.ts';
 import { clusterTopicSpecs, clusterTopics } from '../topics.ts';
 import { type CameraDefinition, decodeCamera, encodeCamera } from './camera-definition.ts';
 
+/** Characters of a key in a message; a camera's id has at most 64. */
+const MAX_SHOWN_KEY = 64;
+
 /** The content of the topic: cameras by id, by partition. */
 type PartitionTables = readonly ReadonlyMap<string, Buffer>[];
 
@@ -38,9 +41,9 @@ export async function readCameras(
   for (const table of await readTopic(kafka, await ensureCameraTopic(kafka)))
     for (const [id, value] of table) {
       try {
-        cameras.push(decodeCamera(value));
+        cameras.push(decodeCamera(id, value));
       } catch (error) {
-        unreadable(id, (error as Error).message);
+        unreadable(id.slice(0, MAX_SHOWN_KEY), (error as Error).message);
       }
     }
   return cameras.sort((a, b) => (a.id < b.id ? -1 : 1));

@@ -102,7 +102,7 @@ async function runWithCrashes(
     const model = fakeModel(WINDOW, options.hop);
     const partition = new PartitionInference(model, {
       infer: options,
-      states: new Map([...states].map(([key, value]) => [key, decodeState(value)!])),
+      states: new Map([...states].map(([key, value]) => [key, decodeState(key, value)!])),
       committed,
       skipped: () => {},
       commitPending: () => {},

@@ -95,6 +95,7 @@ async function startWorker(group: string) {
             skipped: (cause) => void observed.skipped.push(cause),
             expired: () => {},
             setAside: () => {},
+            stateUnreadable: () => {},
             failed: (error) => void observed.failures.push(error),
           },
         );

@@ -15,7 +15,7 @@ describe('a camera on the topic', () => {
       password: '${file:/run/secrets/lobby}',
     });
     const stored = encodeCamera(camera).toString();
-    expect(decodeCamera(Buffer.from(stored))).toEqual(camera);
+    expect(decodeCamera(camera.id, Buffer.from(stored))).toEqual(camera);
     expect(camera).toMatchObject({ username: '${CAMERA_USER}', password: '${file:/run/secrets/lobby}' });
   });
 
@@ -51,7 +51,7 @@ describe('a camera on the topic', () => {
     { url: 'rtsp://10.0.0.7/?user=viewer&pwd=hunter2' },
   ])('that others wrote with a password in plain text is shown redacted: %o', (record) => {
     const shown = JSON.stringify(
-      redactedCamera(decodeCamera(Buffer.from(JSON.stringify({ id: 'a', ...record })))),
+      redactedCamera(decodeCamera('a', Buffer.from(JSON.stringify({ id: 'a', ...record })))),
     );
     expect(shown).not.toMatch(/hunter2|x1/);
     expect(shown).toContain('10.0.0.7');
@@ -61,7 +61,7 @@ describe('a camera on the topic', () => {
     ['{"id": "a", "url": "rtsp://h/", "password": hunter2}', 'its record is not JSON'],
     ['{"id": "a", "url": "hunter2"}', /^its record is not a valid camera: url: must begin with/],
   ])('that cannot be read is reported without being quoted: %s', (record, message) => {
-    expect(() => decodeCamera(Buffer.from(record))).toThrow(message);
-    expect(() => decodeCamera(Buffer.from(record))).not.toThrow(/hunter2/);
+    expect(() => decodeCamera('a', Buffer.from(record))).toThrow(message);
+    expect(() => decodeCamera('a', Buffer.from(record))).not.toThrow(/hunter2/);
   });
 });
