@@ -1,6 +1,6 @@
 import type { TopicSpec } from '../kafka/admin.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
-import { topicNames, topicSpecs } from '../records/topics.ts';
+import { topicNames, topicSpecs, UNCOMPRESSED } from '../records/topics.ts';
 
 export interface ClusterTopics {
   readonly crops: string;
@@ -31,6 +31,7 @@ export function clusterTopicSpecs(kafka: KafkaOptions): TopicSpec[] {
   const minInsync = config['min.insync.replicas'];
   const compacted = {
     'cleanup.policy': 'compact',
+    'compression.type': UNCOMPRESSED,
     ...(minInsync === undefined ? {} : { 'min.insync.replicas': minInsync }),
   };
   return [

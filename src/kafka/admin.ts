@@ -129,7 +129,13 @@ export interface TopicState {
 
 const PARTITIONS = 'partitions';
 const REPLICATION = 'replication';
-const SHOWN_SETTINGS = ['cleanup.policy', 'retention.ms', 'min.insync.replicas', 'segment.ms'];
+const SHOWN_SETTINGS = [
+  'cleanup.policy',
+  'compression.type',
+  'retention.ms',
+  'min.insync.replicas',
+  'segment.ms',
+];
 
 /** The state of each topic, and how it differs from the config. */
 export async function describeTopics(admin: Admin, specs: readonly TopicSpec[]): Promise<TopicState[]> {

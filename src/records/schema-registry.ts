@@ -20,6 +20,8 @@ const MAX_REASON = 300;
 /** A schema of ours has 10 kB. */
 const MAX_RESPONSE_BYTES = 256 << 10;
 const MAX_ID = 0xffff_ffff;
+/** Registries answer an id that cannot exist in different ways. A message names the id, so none may end its consumer. */
+const NO_SUCH_ID = new Set([400, 404, 422]);
 
 /** The header of messages of a registered schema. */
 export function confluentHeader(id: number): Buffer {
@@ -113,7 +115,7 @@ export class SchemaRegistry {
     return response;
   }
 
-  /** `notFound` is returned on HTTP 404; without it a 404 is an error. */
+  /** `notFound` is returned if the registry has nothing of this name; without it that is an error. */
   async #call<T>(method: string, path: string, body?: unknown, notFound?: T): Promise<T> {
     const { status, text } = await this.#exchange(method, path, body);
     let json: { message?: string } | null = null;
@@ -130,7 +132,7 @@ export class SchemaRegistry {
         'check whether a proxy in front of the registry shows a maintenance page',
       );
     }
-    if (status === 404 && notFound !== undefined) return notFound;
+    if (notFound !== undefined && NO_SUCH_ID.has(status)) return notFound;
     const why = typeof json?.message === 'string' ? printable(json.message, MAX_REASON) : `HTTP ${status}`;
     if (status === 401 || status === 403)
       throw this.#error(

@@ -13,6 +13,12 @@ export function topicNames(prefix: string): Readonly<Record<RecordName, string>>
   };
 }
 
+/**
+ * `compression.type` of topics that workers read: 1 MB of gzip or lz4 can expand to 250 MB or 1 GB in whoever reads it. The
+ * brokers expand every batch when it is written, and reject one that then exceeds `max.message.bytes` (1 MB).
+ */
+export const UNCOMPRESSED = 'uncompressed';
+
 /** All topics of a config. `crops`: include the crops topic, which only cluster mode uses. */
 export function topicSpecs(kafka: KafkaOptions, { crops } = { crops: false }): TopicSpec[] {
   const { topics } = kafka;
@@ -21,7 +27,12 @@ export function topicSpecs(kafka: KafkaOptions, { crops } = { crops: false }): T
     topics.retentionHours === null ? '-1' : String(Math.round(topics.retentionHours * 3_600_000));
   const minInsync: Record<string, string> =
     topics.minInsyncReplicas === null ? {} : { 'min.insync.replicas': String(topics.minInsyncReplicas) };
-  const retained = { 'cleanup.policy': 'delete', 'retention.ms': retention, ...minInsync };
+  // A batch of another codec would stop consumers that lack it, such as kafkajs: the brokers convert it.
+  const stored = {
+    'compression.type': kafka.compression === 'none' ? UNCOMPRESSED : kafka.compression,
+    ...minInsync,
+  };
+  const retained = { 'cleanup.policy': 'delete', 'retention.ms': retention, ...stored };
   const spec = (
     record: RecordName,
     config: Record<string, string>,
@@ -35,7 +46,7 @@ export function topicSpecs(kafka: KafkaOptions, { crops } = { crops: false }): T
   return [
     spec('AuFrame', retained),
     spec('AuActivation', retained),
-    spec('CameraStatus', { 'cleanup.policy': 'compact', ...minInsync }),
+    spec('CameraStatus', { 'cleanup.policy': 'compact', ...stored }),
     spec('DeadLetter', retained, 1),
     ...(crops
       ? [
@@ -44,6 +55,7 @@ export function topicSpecs(kafka: KafkaOptions, { crops } = { crops: false }): T
             'retention.ms': String(Math.round(topics.cropsRetentionMinutes * 60_000)),
             // Kafka deletes whole segments only. Shorter segments keep pictures for little longer than the retention.
             'segment.ms': String(Math.round(topics.cropsRetentionMinutes * 15_000)),
+            'compression.type': UNCOMPRESSED,
             ...minInsync,
           }),
         ]

@@ -37,7 +37,7 @@ test.each([
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   try {
     const registry = new SchemaRegistry({ url, username: 'austream', password: PASSWORD, timeoutSeconds: 5 });
-    const error = await registry.schema(7).catch((caught) => caught);
+    const error = await registry.lookup('au.frames-value', '{}').catch((caught) => caught);
     expect(error).toMatchObject({ name: 'AustreamError' });
     const shown = `${error.message} ${error.fix}`;
     expect(shown).not.toContain(PASSWORD);
@@ -127,3 +127,12 @@ describe('a registry that attacks', () => {
     expect(followed).toBe(false);
   });
 });
+
+test.each([400, 404, 422])(
+  'an id that a registry answers with %i has no schema: whoever writes a message chooses the id',
+  (status) =>
+    withRegistry(
+      (_, response) => response.writeHead(status).end('{"message": "no such id"}'),
+      async (registry) => expect(await registry.schema(0xffff_ffff)).toBeNull(),
+    ),
+);

@@ -85,6 +85,8 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
         'crop_encoding_overload',
         'crop_expired',
         'crop_undecodable',
+        'crop_set_aside',
+        'state_unreadable',
         'kafka_away',
         'kafka_message_size_too_large',
         'spool_full',
@@ -122,6 +124,28 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
     'a burst long ago': { series: { [lost('kafka_away')]: '_x20 500x20' }, minute: 35, firing: [] },
     'frames that were not analysed': {
       series: { [lost('analysis_slow')]: '_x20 500x10' },
+      minute: 22,
+      firing: [],
+    },
+  },
+  AustreamRecordSetAside: {
+    'a record is set aside': {
+      series: { [lost('crop_set_aside')]: '_x20 1x10' },
+      minute: 22,
+      firing: [{ cause: 'crop_set_aside' }],
+    },
+    'a state record is corrupt': {
+      series: { [lost('state_unreadable')]: '_x20 1x10' },
+      minute: 22,
+      firing: [{ cause: 'state_unreadable' }],
+    },
+    'a second record is set aside': {
+      series: { [lost('crop_set_aside')]: '1x80 2x10' },
+      minute: 85,
+      firing: [{ cause: 'crop_set_aside' }],
+    },
+    'records that could not be decoded': {
+      series: { [lost('crop_undecodable')]: '_x20 9x10' },
       minute: 22,
       firing: [],
     },
