@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -21,15 +21,19 @@ export function kafkaJars(): Promise<string> {
     await run('mvn', [
       '-q',
       '-B',
+      '--strict-checksums',
       '-f',
       join(HERE, 'pom.xml'),
       `${PLUGIN}:copy-dependencies`,
       `-DoutputDirectory=${dir}`,
     ]);
-    for (const line of list.trim().split('\n')) {
-      const [sha256, name] = line.split(/\s+/) as [string, string];
-      verify(join(dir, name), sha256);
-    }
+    const hashes = list
+      .trim()
+      .split('\n')
+      .map((line) => line.split(/\s+/) as [string, string]);
+    for (const [sha256, name] of hashes) verify(join(dir, name), sha256);
+    const unknown = readdirSync(dir).filter((file) => !hashes.some(([, name]) => name === file));
+    if (unknown.length > 0) throw new Error(`Maven copied jars that jars.sha256 does not list: ${unknown}`);
   });
 }
 
@@ -40,6 +44,7 @@ export function registryJars(): Promise<string> {
     await run('mvn', [
       '-q',
       '-B',
+      '--strict-checksums',
       `-Dmaven.repo.local=${dir}/m2`,
       `${PLUGIN}:get`,
       `-Dartifact=${REGISTRY}`,

@@ -13,7 +13,16 @@ export async function python(): Promise<string> {
   const folder = await cached('python', readFileSync(REQUIREMENTS, 'utf8'), async (dir) => {
     // The folder is renamed when it is complete, so activation scripts do not work; nothing uses them.
     await run('python3', ['-m', 'venv', dir]);
-    await run(join(dir, 'bin/python'), ['-m', 'pip', 'install', '-q', '-r', REQUIREMENTS]);
+    // Only these two packages have no wheel; they are built with Debian's setuptools, without a download.
+    const sources = [
+      '--no-build-isolation',
+      '--only-binary',
+      ':all:',
+      '--no-binary',
+      'onvif-zeep,wsdiscovery',
+    ];
+    const pip = ['-m', 'pip', 'install', '-q', '--require-hashes', ...sources, '-r', REQUIREMENTS];
+    await run(join(dir, 'bin/python'), pip);
   });
   return join(folder, 'bin/python');
 }

@@ -21,6 +21,8 @@ function venv(name: string, requirements: string, prepare?: (dir: string) => Pro
       '-q',
       '--no-deps',
       '--require-hashes',
+      '--only-binary',
+      ':all:',
       '-r',
       file,
     ]);

@@ -18,7 +18,7 @@ const SIGNATURES: readonly (readonly [string, RegExp])[] = [
   ['pickle', /^\x80[\x02-\x05]/],
   // ir_version, then another field of onnx.ModelProto.
   ['ONNX', /^\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42]/],
-  ['TensorFlow.js', /"(weightsManifest|modelTopology)"/],
+  ['TensorFlow.js', /^\s*\{[\s\S]*"(weightsManifest|modelTopology)"/],
 ];
 
 /** Binary files that hold no weights, by what they begin with. */

@@ -30,7 +30,7 @@ async function binary(): Promise<string> {
       ['build', '-ldflags', `-s -w ${flags.join(' ')}`, '-o', dir, 'k8s.io/kubernetes/cmd/kube-apiserver'],
       {
         cwd: HERE,
-        env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=mod -buildvcs=false' },
+        env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly -buildvcs=false' },
       },
     );
   });
