@@ -132,7 +132,14 @@ export class Simulator {
     // Debian's own Python has PyGObject; another `python3` on the PATH may not.
     const server = spawn('/usr/bin/python3', [fileURLToPath(new URL('server.py', import.meta.url))], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { PATH: process.env.PATH, PYTHONDONTWRITEBYTECODE: '1', GST_DEBUG_NO_COLOR: '1' },
+      env: {
+        PATH: process.env.PATH,
+        // GStreamer keeps its cache of plugins in XDG_CACHE_HOME or HOME.
+        HOME: process.env.HOME,
+        XDG_CACHE_HOME: process.env.XDG_CACHE_HOME,
+        PYTHONDONTWRITEBYTECODE: '1',
+        GST_DEBUG_NO_COLOR: '1',
+      },
     });
     let stderr = '';
     server.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -71,6 +71,9 @@ export class CameraProcess {
         // Errors of GStreamer are classified by their English text.
         LC_ALL: 'C',
         GST_DEBUG_NO_COLOR: '1',
+        // Without GIO's modules: libproxy and GNOME's proxy settings may look up `wpad` or send a camera's stream through
+        // the desktop's proxy, and dconf writes to the cache folder.
+        GIO_MODULE_DIR: '/nonexistent',
         GST_PLUGIN_FEATURE_RANK: decoderRanks(start.camera.decoder),
         // The pipeline occupies two threads of libuv's pool permanently.
         UV_THREADPOOL_SIZE: '6',

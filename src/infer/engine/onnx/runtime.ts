@@ -5,7 +5,7 @@ import { isMainThread } from 'node:worker_threads';
  * ONNX Runtime reports to its maker by default. From 1.29 on its Linux binaries send hashes and statistics of the model to
  * mobile.events.data.microsoft.com and keep a device id in the user's cache folder (microsoft/onnxruntime#27379). This
  * variable is the switch; the library reads it once, when the first session opens. Therefore only this file loads the
- * library: test/imports.test.ts and test/security/network.test.ts check it.
+ * library: test/imports.test.ts and test/security/product.test.ts check it.
  */
 const OPT_OUT = 'ORT_DISABLE_TELEMETRY';
 
