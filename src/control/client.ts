@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { AustreamError, ERROR_CODES } from '../errors.ts';
+import { checkSocketOwner } from './options.ts';
 import {
   type ControlRequest,
   type ControlResponse,
@@ -10,11 +11,15 @@ import {
 /** Timeout without any byte from the server, which sends keep-alives while it applies a change. */
 const SILENCE_TIMEOUT_MS = 30_000;
 
-/** Sends one request to the austream that listens at a socket. Throws CONTROL_UNREACHABLE, or the error it responds with. */
+/**
+ * Sends one request to the austream that listens at a socket. Throws CONTROL_UNREACHABLE, PREREQUISITE_MISSING if another
+ * user may be listening there, or the error it responds with.
+ */
 export async function sendControlRequest<Op extends keyof ControlResults>(
   path: string,
   request: ControlRequest & { op: Op },
 ): Promise<ControlResults[Op]> {
+  checkSocketOwner(path);
   const response = parseResponse<Op>(path, await exchange(path, `${JSON.stringify(request)}\n`));
   if (!response.ok)
     throw new AustreamError(response.code, response.message, response.fix ? { fix: response.fix } : {});

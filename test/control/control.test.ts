@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -11,7 +13,7 @@ import {
 } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { sendControlRequest } from '../../src/control/client.ts';
@@ -176,6 +178,53 @@ describe('the socket', () => {
     writeFileSync(file, 'precious');
     await expect(ControlServer.open(file, cameras)).rejects.toMatchObject({ code: 'PREREQUISITE_MISSING' });
     expect(readFileSync(file, 'utf8')).toBe('precious');
+  });
+
+  const CHANGES: [string, (folder: string) => void][] = [
+    ['in a folder that others can change', (folder: string) => chmodSync(folder, 0o777)],
+    ['below a folder that others can change', (folder: string) => chmodSync(dirname(folder), 0o777)],
+  ];
+  if (process.getuid!() === 0)
+    CHANGES.push(['in a folder of another user', (folder: string) => chownSync(folder, 65_534, 65_534)]);
+
+  test.each(CHANGES)('%s is sent no password', async (_, change) => {
+    const parent = mkdtempSync(join(folder, 'other-'));
+    const socket = join(parent, 'austream', 'austream.sock');
+    mkdirSync(dirname(socket), { mode: 0o700 });
+    let received = '';
+    const impostor = createServer((client) => client.on('data', (chunk) => (received += chunk))).listen(
+      socket,
+    );
+    await new Promise((resolve) => impostor.once('listening', resolve));
+    change(dirname(socket));
+    const camera = { id: 'hall', url: 'rtsp://127.0.0.1:9/', password: SECRET };
+    const request = sendControlRequest(socket, { op: 'add', cameras: [camera] });
+    await expect(request).rejects.toMatchObject({ code: 'PREREQUISITE_MISSING' });
+    await expect(ControlServer.open(join(dirname(socket), 'b.sock'), cameras)).rejects.toMatchObject({
+      code: 'PREREQUISITE_MISSING',
+    });
+    await new Promise((resolve) => impostor.close(resolve));
+    expect(received).toBe('');
+  });
+
+  test('gives a link to the live page, where there is one', async () => {
+    control = await ControlServer.open(path, cameras);
+    await expect(sendControlRequest(path, { op: 'link' })).rejects.toThrow(/no live page/);
+    await control.close();
+    control = await ControlServer.open(path, cameras, { issueLink: () => 'http://127.0.0.1:1/?token=x' });
+    expect((await sendControlRequest(path, { op: 'link' })).link).toBe('http://127.0.0.1:1/?token=x');
+  });
+
+  test.runIf(process.getuid!() === 0)('cannot be opened by another user', async () => {
+    control = await ControlServer.open(path, cameras);
+    // The folder lets everyone through, so that only the socket's own mode protects it.
+    chmodSync(folder, 0o755);
+    const curl = ['curl', '-s', '--max-time', '10', '--unix-socket', path, 'http://localhost/'];
+    const exitCode = async ([command, ...args]: string[]) =>
+      new Promise((resolve) => execFile(command!, args, (error) => resolve(error?.code ?? 0)));
+    const COULD_NOT_CONNECT = 7;
+    expect(await exitCode(['setpriv', '--reuid=65534', '--clear-groups', ...curl])).toBe(COULD_NOT_CONNECT);
+    expect(await exitCode(curl)).not.toBe(COULD_NOT_CONNECT);
   });
 
   test('has a default path unless configured', () => {
