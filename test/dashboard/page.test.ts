@@ -1,13 +1,11 @@
-import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { DashboardStore } from '../../src/dashboard/store.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
+import { axeViolations } from './axe.ts';
 import { launchBrowser } from './browser.ts';
 import { generate, generatedFrame, generatedStatus } from './generated.ts';
 import { serveLivePage } from './serve.ts';
-
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 let browser: Browser;
 beforeAll(async () => {
@@ -53,17 +51,6 @@ async function openPage(
   cleanups.push(() => expect(problems).toEqual([]));
   await page.goto(url);
   return { store, page, url };
-}
-
-/** Serious and critical accessibility violations, by axe. */
-async function axeViolations(page: Page): Promise<string[]> {
-  await page.evaluate((await import('node:fs')).readFileSync(AXE, 'utf8'));
-  const result = (await page.evaluate('axe.run()')) as {
-    violations: { id: string; impact: string; nodes: { html: string }[] }[];
-  };
-  return result.violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`);
 }
 
 const plotPixels = (page: Page) =>

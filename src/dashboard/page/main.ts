@@ -42,6 +42,9 @@ void connect({
     if (faces) applyUpdate(update, faces);
   },
   ended(before) {
+    // What is no longer allowed is no longer shown.
+    for (const id of [...cards.keys()]) removeCard(id);
+    byId('empty').hidden = true;
     if (before) byId<HTMLDialogElement>('ended').showModal();
     else location.replace('/login');
   },

@@ -92,6 +92,6 @@ function neededConnections(
   );
   return new Set([
     ...out.map((port) => `out ${port}`),
-    ...(scraped || config.http.token ? [`in ${config.http.port}`] : []),
+    ...(scraped || config.http.token || config.dashboard.users.length > 0 ? [`in ${config.http.port}`] : []),
   ]);
 }
