@@ -72,6 +72,11 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
           const continues = reassigning.has(cameraId) && lastCrops[0]?.clockSource === 'file';
           return continues ? undefined : crops.publish(lastCrops);
         },
+        epochDiscarded: (cameraId) => {
+          const { records, dropped } = batcher.discardEpoch(cameraId);
+          statistics.dropped(cameraId, dropped, 'paused');
+          return crops.publish(records);
+        },
         status: (status) => {
           const withAllDrops = statistics.status(status);
           diagnostics.status.publish(status);

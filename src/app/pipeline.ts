@@ -99,6 +99,8 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
           return stage.push(faces);
         },
         epochEnded: (cameraId, epoch) => stage.endEpoch(cameraId, epoch),
+        epochDiscarded: async (cameraId, epoch) =>
+          statistics.dropped(cameraId, await stage.discardEpoch(cameraId, epoch), 'paused'),
         status: (status) => {
           const withAllDrops = statistics.status(status);
           diagnostics.status.publish(status);

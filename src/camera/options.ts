@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { areaOptions } from './areas.ts';
 import { cameraUrlIssue } from './credentials.ts';
 import { isOnvif, parseDeviceUrl } from './onvif-address.ts';
+import { scheduleOptions } from './schedule.ts';
 import { hasSourceScheme } from './source-url.ts';
 
 /** No slash: topic keys and event ids join the camera id with other parts by slashes. */
@@ -56,6 +57,10 @@ export const cameraOptions = z.strictObject({
   analysisFps: z.number().min(1).max(120).default(30),
   /** `auto` probes NVDEC and VA-API and falls back to software decoding. */
   decoder: z.enum(['auto', 'software', 'nvdec', 'vaapi']).default('auto'),
+  /** Hours in which the camera is watched; always by default. */
+  schedule: scheduleOptions.optional(),
+  /** True: the camera is not connected until this is changed, or an operator resumes it. */
+  paused: z.boolean().optional(),
   /** Masks and zones of this camera's picture. */
   detect: areaOptions.optional(),
 });

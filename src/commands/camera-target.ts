@@ -7,7 +7,7 @@ import { loadConfig } from '../config/schema.ts';
 import { sendControlRequest } from '../control/client.ts';
 import { controlSocket } from '../control/options.ts';
 import { AustreamError } from '../errors.ts';
-import type { ListedCamera } from '../ingest/host/camera-set.ts';
+import type { ListedCamera, PauseChange } from '../ingest/host/camera-set.ts';
 import { describeIssues } from '../issues.ts';
 import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
 import { printable } from '../printable.ts';
@@ -28,6 +28,8 @@ export interface CameraTarget {
   add(cameras: readonly unknown[]): Promise<Readonly<Record<string, string>>>;
   /** Removes all or none. Throws ARGUMENT_INVALID when an id is unknown. */
   remove(ids: readonly string[]): Promise<void>;
+  /** Pauses or resumes all or none. Returns the outcome by camera id. Throws ARGUMENT_INVALID when an id is unknown. */
+  setPaused(ids: readonly string[], paused: boolean): Promise<Readonly<Record<string, string>>>;
 }
 
 /**
@@ -72,13 +74,24 @@ function clusterTarget(kafka: KafkaOptions): CameraTarget {
       return Object.fromEntries(cameras.map(({ id }) => [id, 'added']));
     },
     async remove(ids) {
-      const known = new Set((await readCameras(kafka, () => {})).map((camera) => camera.id));
-      const unknown = ids.find((id) => !known.has(id));
-      if (unknown !== undefined)
-        throw new AustreamError('ARGUMENT_INVALID', `there is no camera ${unknown}`, {
-          fix: 'austream cameras list shows the ids',
-        });
+      await readKnown(kafka, ids);
       await writeCameras(kafka, new Map(ids.map((id) => [id, null])));
+    },
+    async setPaused(ids, paused) {
+      const cameras = await readKnown(kafka, ids);
+      const changed = cameras.filter((camera) => (camera.paused ?? false) !== paused);
+      await writeCameras(
+        kafka,
+        new Map(
+          changed.map(({ paused: _, ...camera }) => [camera.id, paused ? { ...camera, paused } : camera]),
+        ),
+      );
+      return Object.fromEntries(
+        ids.map((id) => {
+          if (!changed.some((camera) => camera.id === id)) return [id, 'unchanged'];
+          return [id, paused ? 'paused until it is resumed' : 'resumed'];
+        }),
+      );
     },
   };
 }
@@ -102,8 +115,31 @@ function localTarget(socket: string): CameraTarget {
     async remove(ids) {
       await sendControlRequest(socket, { op: 'remove', ids: [...ids] });
     },
+    async setPaused(ids, paused) {
+      const op = paused ? 'pause' : 'resume';
+      const { changes } = await sendControlRequest(socket, { op, ids: [...ids] });
+      return Object.fromEntries(Object.entries(changes).map(([id, change]) => [id, CHANGE_TEXT[change]]));
+    },
   };
 }
+
+/** The cameras of the topic with these ids. Throws ARGUMENT_INVALID when one is unknown. */
+async function readKnown(kafka: KafkaOptions, ids: readonly string[]): Promise<CameraDefinition[]> {
+  const cameras = (await readCameras(kafka, () => {})).filter(({ id }) => ids.includes(id));
+  const unknown = ids.find((id) => !cameras.some((camera) => camera.id === id));
+  if (unknown !== undefined)
+    throw new AustreamError('ARGUMENT_INVALID', `there is no camera ${unknown}`, {
+      fix: 'austream cameras list shows the ids',
+    });
+  return cameras;
+}
+
+const CHANGE_TEXT: Readonly<Record<PauseChange, string>> = {
+  paused: 'paused until it is resumed or austream restarts; paused: true in the config outlasts a restart',
+  resumed: 'resumed',
+  scheduled: 'no operator pauses it, but its schedule does',
+  unchanged: 'unchanged',
+};
 
 /** Rejects a password given by value: every user of this machine can read the arguments of a command. */
 export function requireReference(password: string | undefined): void {
@@ -129,9 +165,10 @@ function clusterKafka(brokers: string, prefix: string | undefined): KafkaOptions
   return result.data;
 }
 
-function definitionText({ id, url, username, analysisFps, transport, decoder }: CameraDefinition): string {
+function definitionText(camera: CameraDefinition): string {
+  const { id, url, username, analysisFps, transport, decoder, paused } = camera;
   const user = username === undefined ? '' : ` as ${username}`;
-  return `${id}: ${url}${user}, ${analysisFps} fps, ${transport}, decoder ${decoder}`;
+  return `${id}: ${url}${user}, ${analysisFps} fps, ${transport}, decoder ${decoder}${paused ? ', paused' : ''}`;
 }
 
 function statusText({ id, url, status }: ListedCamera): string {

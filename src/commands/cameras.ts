@@ -22,10 +22,10 @@ interface AddFlags extends Flags {
   from?: string;
 }
 
-/** `austream cameras discover`, and `list|add|remove` for the austream that runs here or for a cluster. */
+/** `austream cameras discover`, and `list|add|remove|pause|resume` for the austream that runs here or for a cluster. */
 export function camerasCommand(): Command {
   return new Command('cameras')
-    .description('Find cameras; list, add and remove them while austream runs')
+    .description('Find cameras; list, add, remove and pause them while austream runs')
     .addCommand(discoverCommand())
     .addCommand(
       subcommand('list', 'Show the cameras').action(async (flags: Flags) => {
@@ -70,7 +70,18 @@ export function camerasCommand(): Command {
           await openCameraTarget(flags).remove(ids);
           printOutcomes(flags, 'removed', Object.fromEntries(ids.map((id) => [id, 'removed'])));
         }),
-    );
+    )
+    .addCommand(pauseCommand('pause', 'Disconnect cameras until they are resumed; they stay in the list'))
+    .addCommand(pauseCommand('resume', 'Connect paused cameras again'));
+}
+
+function pauseCommand(name: 'pause' | 'resume', description: string): Command {
+  return subcommand(name, description)
+    .argument('<id...>', 'ids of the cameras')
+    .action(async (ids: string[], flags: Flags) => {
+      const outcomes = await openCameraTarget(flags).setPaused(ids, name === 'pause');
+      printOutcomes(flags, name === 'pause' ? 'paused' : 'resumed', outcomes);
+    });
 }
 
 function subcommand(name: string, description: string): Command {
@@ -124,7 +135,7 @@ function readYaml(file: string): unknown {
 
 function printOutcomes(
   { json }: Flags,
-  action: 'added' | 'removed',
+  action: 'added' | 'removed' | 'paused' | 'resumed',
   outcomes: Readonly<Record<string, string>>,
 ): void {
   if (json) printJson({ [action]: Object.keys(outcomes) });

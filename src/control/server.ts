@@ -148,18 +148,41 @@ export class ControlServer {
         log.info({ cameras: Object.fromEntries(changes) }, 'cameras changed through the control socket');
         return { changes: Object.fromEntries(changes) };
       }
-      case 'remove': {
-        const known = new Set(this.#cameras.list().map(({ id }) => id));
-        const unknown = request.data.ids.find((id) => !known.has(id));
-        if (unknown !== undefined)
-          throw new AustreamError('ARGUMENT_INVALID', `there is no camera ${unknown}`, {
-            fix: 'austream cameras list shows the ids',
-          });
+      case 'remove':
+        this.#requireKnown(request.data.ids);
         await Promise.all(request.data.ids.map((id) => this.#cameras.remove(id)));
         log.info({ cameras: request.data.ids }, 'cameras removed through the control socket');
         return { removed: request.data.ids };
+      case 'pause':
+      case 'resume': {
+        const { op, ids } = request.data;
+        this.#requireKnown(ids);
+        const changes = Object.fromEntries(
+          await Promise.all(
+            ids.map(async (id) => {
+              const change =
+                op === 'pause'
+                  ? await this.#cameras.pause(id, 'the control socket')
+                  : await this.#cameras.resume(id);
+              // Null: it was removed meanwhile.
+              return [id, change ?? 'unchanged'] as const;
+            }),
+          ),
+        );
+        log.info({ cameras: changes }, `cameras ${op}d through the control socket`);
+        return { changes };
       }
     }
+  }
+
+  /** Throws ARGUMENT_INVALID if one is unknown. */
+  #requireKnown(ids: readonly string[]): void {
+    const known = new Set(this.#cameras.list().map(({ id }) => id));
+    const unknown = ids.find((id) => !known.has(id));
+    if (unknown !== undefined)
+      throw new AustreamError('ARGUMENT_INVALID', `there is no camera ${unknown}`, {
+        fix: 'austream cameras list shows the ids',
+      });
   }
 }
 

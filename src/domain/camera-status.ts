@@ -4,9 +4,17 @@ import type { Gap } from './gap.ts';
 /**
  * CONNECTING: no frame yet. LIVE: frames arrive. STALLED: frames stopped arriving. RECONNECTING: waits for the next
  * attempt, after any failure, a rejected password included. REFUSED: admission control found no capacity for one more
- * camera. STOPPED: on purpose, or a file has ended.
+ * camera. PAUSED: not connected until an operator or the camera's schedule (`cause`) resumes it. STOPPED: on purpose, or a
+ * file has ended.
  */
-export type CameraState = 'CONNECTING' | 'LIVE' | 'STALLED' | 'RECONNECTING' | 'REFUSED' | 'STOPPED';
+export type CameraState =
+  | 'CONNECTING'
+  | 'LIVE'
+  | 'STALLED'
+  | 'RECONNECTING'
+  | 'REFUSED'
+  | 'PAUSED'
+  | 'STOPPED';
 
 /** Causes of `drops` that somebody asked for: a frame rate, a mask, a pause. They are counted, but are no losses. */
 const WANTED_DROPS: ReadonlySet<string> = new Set(['analysis_fps', 'masked', 'paused']);
@@ -48,7 +56,7 @@ export interface CameraStatus {
   readonly driftPpm: number | null;
   /**
    * Frames dropped before analysis since the epoch began, by cause; `analysis_fps`: decimated as configured; `masked`:
-   * faces found in a mask.
+   * faces found in a mask; `paused`: crops and frames that a pause left unscored.
    */
   readonly drops: Readonly<Record<string, number>>;
   readonly gap: Gap | null;

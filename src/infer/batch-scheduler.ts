@@ -80,6 +80,13 @@ export class BatchScheduler {
     return Promise.race([promise, this.failed]);
   }
 
+  /** Removes the queued crops for which `isUnwanted` holds; returns their number. */
+  removeCrops(isUnwanted: (crop: FaceCrop) => boolean): number {
+    const removed = this.#queue.removeCrops(isUnwanted);
+    this.#releaseRoomWaiters();
+    return removed;
+  }
+
   /** Discards every queued item. */
   discard(): void {
     this.#queue.takeBatch(Number.POSITIVE_INFINITY);

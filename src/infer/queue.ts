@@ -80,6 +80,16 @@ export class InferenceQueue {
     return dropped?.kind === 'crop' ? dropped.crop : null;
   }
 
+  /** Removes the crops for which `isUnwanted` holds; returns their number. */
+  removeCrops(isUnwanted: (crop: FaceCrop) => boolean): number {
+    const kept = this.#items.filter((item) => item.kind !== 'crop' || !isUnwanted(item.crop));
+    const removed = this.#items.length - kept.length;
+    this.#items = kept;
+    this.#cropCount -= removed;
+    this.#liveCropCount = kept.filter(isLiveCrop).length;
+    return removed;
+  }
+
   /** Milliseconds until a batch is due (0: now), or null if the queue is empty. */
   msUntilDue(max: number, deadlineMs: number, now: number): number | null {
     if (this.#urgentBarriers > 0 || this.#cropCount >= max) return 0;

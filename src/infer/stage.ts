@@ -84,6 +84,22 @@ export class InferStage {
     });
   }
 
+  /**
+   * Removes the epoch's tracks without scoring what waits: queued crops, and frames of hops that are not full. Resolves
+   * with the number of crops dropped. A batch that is being processed is completed.
+   */
+  async discardEpoch(cameraId: string, epoch: number): Promise<number> {
+    let dropped = this.#scheduler.removeCrops((crop) => crop.cameraId === cameraId && crop.epoch === epoch);
+    await this.#scheduler.barrier(async () => {
+      const keys = [...this.#tracks.keys()].filter((key) => key.startsWith(`${cameraId}/${epoch}/`));
+      const discarded = keys.map((key) => this.#tracks.get(key)!.discard('epoch_ended'));
+      for (const key of keys) this.#tracks.delete(key);
+      dropped += discarded.reduce((sum, track) => sum + track.dropped, 0);
+      await this.#scorer.score(discarded.map(({ hop }) => hop));
+    });
+    return dropped;
+  }
+
   /** Scores the remaining frames of one track, then removes it, behind the crops that are queued. */
   endTrack(track: TrackKey, reason: ActivationEnd): void {
     this.#scheduler.addBarrier(() => this.#endTracks([trackKey(track)], reason));

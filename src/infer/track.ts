@@ -105,6 +105,12 @@ export class TrackInference {
     return this.#takeHop(reason);
   }
 
+  /** Ends the track without scoring the frames that wait for their hop. Returns the hop without them, and their number. */
+  discard(reason: ActivationEnd): { readonly hop: Hop; readonly dropped: number } {
+    const hop = this.#takeHop(reason);
+    return { hop: { ...hop, faces: [], embeddings: null }, dropped: hop.faces.length };
+  }
+
   /** Turns a hop's scores into events. `scores`: (hop, 12), of the newest frames of the hop's window, or null. */
   finish(hop: Hop, scores: Float32Array | null, inferredAt: Micros): HopEvents {
     const frames: AuFrame[] = [];

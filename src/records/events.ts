@@ -284,8 +284,10 @@ export interface AuActivation {
 /**
  * CONNECTING: no frame yet. LIVE: frames arrive. STALLED: frames have stopped. RECONNECTING:
  * waiting for the next attempt; after rejected credentials attempts are rare. REFUSED: the machine
- * has no capacity for this camera; it is admitted as soon as there is capacity. STOPPED: stopped on
- * purpose, or the file has been played. UNKNOWN: a value that the reader's schema does not have.
+ * has no capacity for this camera; it is admitted as soon as there is capacity. PAUSED: not
+ * connected until an operator or the camera's schedule resumes it; cause is operator or schedule.
+ * STOPPED: stopped on purpose, or the file has been played. UNKNOWN: a value that the reader's
+ * schema does not have.
  */
 export type CameraState =
   | 'CONNECTING'
@@ -294,7 +296,8 @@ export type CameraState =
   | 'RECONNECTING'
   | 'REFUSED'
   | 'STOPPED'
-  | 'UNKNOWN';
+  | 'UNKNOWN'
+  | 'PAUSED';
 
 /** A gap: a stretch of time without frames. */
 export interface Gap {
@@ -366,7 +369,7 @@ export interface CameraStatus {
    * Drops by cause since the start of the epoch: frames that were not analysed, and events that were
    * not delivered. analysis_fps: skipped because of the configured frame rate. overload: skipped by
    * load shedding (see analysisFps). masked: faces found in a mask of the camera and left out,
-   * counted once per scan.
+   * counted once per scan. paused: crops that a pause left unscored.
    */
   readonly drops: Readonly<Record<string, number>>;
   /** The gap that this record reports. Null if it reports none. */

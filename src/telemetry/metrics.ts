@@ -9,6 +9,7 @@ const STATES: readonly CameraState[] = [
   'STALLED',
   'RECONNECTING',
   'REFUSED',
+  'PAUSED',
   'STOPPED',
 ];
 const DURATION = {

@@ -4,7 +4,7 @@ import { printable, printableFields } from '../printable.ts';
 import type { Screen } from './renderer.ts';
 
 const REDRAW_MS = 250;
-const COLORS = { LIVE: 'green', CONNECTING: 'cyan', STOPPED: 'dim' } as const;
+const COLORS = { LIVE: 'green', CONNECTING: 'cyan', PAUSED: 'dim', STOPPED: 'dim' } as const;
 
 /** The terminal view of `austream run`: one line per camera, redrawn in place. */
 export class CameraLines {

@@ -110,6 +110,33 @@ describe('rejects without a change', () => {
   });
 });
 
+test('pauses and resumes cameras, all or none', async () => {
+  control = await ControlServer.open(path, cameras);
+  const both = ['hall', 'door'].map((id) => ({ id, url: 'rtsp://127.0.0.1:9/' }));
+  await sendControlRequest(path, { op: 'add', cameras: both });
+  const states = async () => {
+    const { cameras: listed } = await sendControlRequest(path, { op: 'list' });
+    return Object.fromEntries(listed.map(({ id, status }) => [id, status?.state === 'PAUSED']));
+  };
+  await expect(sendControlRequest(path, { op: 'pause', ids: ['hall', 'nobody'] })).rejects.toThrow(
+    'there is no camera nobody',
+  );
+  expect(await states()).toMatchObject({ hall: false, door: false });
+  expect((await sendControlRequest(path, { op: 'pause', ids: ['hall'] })).changes).toEqual({
+    hall: 'paused',
+  });
+  expect((await sendControlRequest(path, { op: 'pause', ids: ['hall'] })).changes).toEqual({
+    hall: 'unchanged',
+  });
+  expect(await states()).toMatchObject({ hall: true, door: false });
+  expect((await sendControlRequest(path, { op: 'resume', ids: ['hall', 'door'] })).changes).toEqual({
+    hall: 'resumed',
+    door: 'unchanged',
+  });
+  expect(await states()).toMatchObject({ hall: false, door: false });
+  await sendControlRequest(path, { op: 'remove', ids: ['hall', 'door'] });
+});
+
 describe('a connection', () => {
   test('without a request does not delay close', async () => {
     control = await ControlServer.open(path, cameras, undefined, { idleMs: 3_600_000, keepAliveMs: 1_000 });
@@ -127,6 +154,8 @@ describe('a connection', () => {
     const slow: CameraControl = {
       add: (camera) => cameras.add(camera),
       list: () => cameras.list(),
+      pause: (id, through) => cameras.pause(id, through),
+      resume: (id) => cameras.resume(id),
       remove: (id) => gate.promise.then(() => cameras.remove(id)),
     };
     control = await ControlServer.open(path, slow, undefined, { idleMs: 400, keepAliveMs: 600 });

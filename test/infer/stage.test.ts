@@ -135,6 +135,29 @@ describe('InferStage', () => {
     expect(frames.at(-1)).toMatchObject({ eventId: 'cam/1/2/15', warmup: true });
   });
 
+  it('drops what a paused camera left unscored, counts it, and leaves other cameras alone', async () => {
+    const { model, release } = blockedModel(16);
+    const { stage, frames } = openStage({ batch: { max: 4, deadlineMs: 0 } }, model);
+    const push = (cameraId: string, from: number, to: number) => {
+      for (let frame = from; frame < to; frame += 1)
+        void stage.push(frameOf([faceCrop({ frame, cameraId, live: true })]));
+    };
+    push('cam', 0, 40);
+    push('other', 0, 32);
+    const dropped = stage.discardEpoch('cam', 0);
+    release();
+    // The batch of the first crop was being processed; no hop of 16 frames was full.
+    expect(await dropped).toBe(40);
+    await stage.flush();
+    expect(frames.filter(({ cameraId }) => cameraId === 'cam')).toEqual([]);
+    expect(frames.filter(({ cameraId }) => cameraId === 'other')).toHaveLength(32);
+    push('cam', 40, 56);
+    await stage.flush();
+    expect(
+      frames.filter(({ cameraId }) => cameraId === 'cam').map(({ frame, warmup }) => [frame, warmup]),
+    ).toEqual(Array.from({ length: 16 }, (_, i) => [40 + i, true]));
+  });
+
   it('encodes crops of several cameras in one batch', async () => {
     const { stage, model } = openStage({ batch: { max: 8, deadlineMs: 10_000 } });
     for (let i = 0; i < 8; i += 1)

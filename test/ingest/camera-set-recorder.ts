@@ -16,10 +16,17 @@ export class CameraSetRecorder {
   readonly statuses: CameraStatus[] = [];
   /** `cameraId/epoch` of each ended epoch. */
   readonly ended: string[] = [];
+  /** `cameraId/epoch` of each epoch that a pause ended. */
+  readonly discarded: string[] = [];
   readonly set: CameraSet;
 
-  /** `hasBackpressure`: whether the stages after ingest cannot keep up; never by default. */
-  constructor(ingest: object = {}, program: ChildProgram = 'plain', hasBackpressure?: () => boolean) {
+  /** `hasBackpressure`: whether the stages after ingest cannot keep up; never by default. `now`: for schedules. */
+  constructor(
+    ingest: object = {},
+    program: ChildProgram = 'plain',
+    hasBackpressure?: () => boolean,
+    now: () => number = Date.now,
+  ) {
     this.set = new CameraSet(
       {
         // Arrival times only: the camera's clock would begin a second epoch.
@@ -27,10 +34,12 @@ export class CameraSetRecorder {
         detect: detectOptions.parse({}),
         entry: fileURLToPath(new URL(`children/${program}.ts`, import.meta.url)),
         strict: true,
+        now,
       },
       {
         faces: (faces) => void this.framesOf(faces.cameraId).push({ ...faces, crops: [] }),
         epochEnded: (cameraId, epoch) => void this.ended.push(`${cameraId}/${epoch}`),
+        epochDiscarded: (cameraId, epoch) => void this.discarded.push(`${cameraId}/${epoch}`),
         status: (status) => void this.statuses.push(status),
       },
       hasBackpressure,

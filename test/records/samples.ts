@@ -100,6 +100,7 @@ const cameraState = fc.constantFrom<CameraState>(
   'STALLED',
   'RECONNECTING',
   'REFUSED',
+  'PAUSED',
   'STOPPED',
 );
 export const anyStatus: fc.Arbitrary<CameraStatus> = fc.record({

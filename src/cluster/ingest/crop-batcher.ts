@@ -72,6 +72,16 @@ export class CropBatcher {
     );
   }
 
+  /** As `endEpoch`, without the crops that are not in a record yet; `dropped`: their number. */
+  discardEpoch(cameraId: string): { readonly records: FaceCropBatch[]; readonly dropped: number } {
+    let dropped = 0;
+    for (const track of this.#epochs.get(cameraId)?.tracks.values() ?? []) {
+      dropped += track.crops.length;
+      track.crops = [];
+    }
+    return { records: this.endEpoch(cameraId), dropped };
+  }
+
   /** Returns the incomplete records whose first crop was added before `since` (ms). */
   flushOlderThan(since: number): FaceCropBatch[] {
     const records: FaceCropBatch[] = [];

@@ -12,6 +12,7 @@ const STATES: Readonly<Record<CameraView['state'], { label: string; symbol: stri
   STALLED: { label: 'stalled', symbol: '▲', severity: 'bad' },
   RECONNECTING: { label: 'reconnecting', symbol: '▲', severity: 'bad' },
   REFUSED: { label: 'refused', symbol: '✕', severity: 'bad' },
+  PAUSED: { label: 'paused', symbol: '‖', severity: 'idle' },
   STOPPED: { label: 'stopped', symbol: '■', severity: 'idle' },
 };
 

@@ -10,6 +10,7 @@ const STATE_COLORS: Readonly<Record<CameraView['state'], 'good' | 'bad' | 'idle'
   STALLED: 'bad',
   RECONNECTING: 'bad',
   REFUSED: 'bad',
+  PAUSED: 'idle',
   STOPPED: 'idle',
 };
 

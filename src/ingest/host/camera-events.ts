@@ -7,5 +7,10 @@ export interface CameraEvents {
   faces(faces: FrameFaces): void | Promise<void>;
   /** A new epoch began, or the camera's process is gone: every track of `epoch` has ended. */
   epochEnded(cameraId: string, epoch: number): void | Promise<void>;
+  /**
+   * The camera is paused: every track of `epoch` has ended, and what is not scored yet is to be dropped. Default:
+   * `epochEnded`.
+   */
+  epochDiscarded?(cameraId: string, epoch: number): void | Promise<void>;
   status(status: CameraStatus): void;
 }

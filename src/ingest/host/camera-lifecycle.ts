@@ -23,6 +23,10 @@ export const PHASES = [
   'Killing',
   /** Live source: waits for the next attempt. */
   'Backoff',
+  /** Asked to pause: the child exits; its last frames are dropped. */
+  'Pausing',
+  /** Nothing is connected until the camera is started again. */
+  'Paused',
   /** File source: played to its end; the child exits, then its last epoch is flushed. */
   'Ending',
   /** File source: the child is gone after a failure; its last epoch is flushed. */
@@ -38,6 +42,13 @@ export type Phase = (typeof PHASES)[number];
 export type StopCause = 'stopped' | 'removed' | 'changed';
 export type SourceKind = 'live' | 'file';
 
+/** Why a camera is paused. */
+export interface Pause {
+  readonly cause: 'operator' | 'schedule';
+  /** One sentence for people. */
+  readonly detail: string;
+}
+
 type ChildMessage = Exclude<ToHost, { type: 'failed' | 'warning' }>;
 
 export type CameraEvent =
@@ -45,6 +56,8 @@ export type CameraEvent =
   /** Admission control has no room for the camera. */
   | { readonly type: 'refused'; readonly detail: string }
   | { readonly type: 'stop'; readonly cause: StopCause }
+  /** In the phase `Paused`: another cause or detail. A file is played from its beginning after a pause. */
+  | { readonly type: 'pause'; readonly pause: Pause }
   | { readonly type: 'slotGranted' }
   /** The child process could not be created. */
   | { readonly type: 'spawnFailed'; readonly failure: AustreamError }
@@ -66,6 +79,8 @@ export const EFFECTS = [
   'acquireStartSlot',
   /** Does nothing if no slot is held. */
   'releaseStartSlot',
+  /** Withdraws a request for a start slot; `slotGranted` does not follow. */
+  'abandonStartSlot',
   'spawnChild',
   /** Asks the child to exit; SIGKILL follows after a timeout. */
   'stopChild',
@@ -87,10 +102,13 @@ export const EFFECTS = [
   'endEpoch',
   /** Ends the open epoch; `flushed` follows. */
   'flushEpoch',
+  /** Ends the open epoch; what is not scored is dropped, and so is every frame that this child still delivers. */
+  'discardEpoch',
   'publishConnecting',
   'publishRefused',
   'publishStalled',
   'publishReconnecting',
+  'publishPaused',
   /** STOPPED, with the stop's cause. */
   'publishStopped',
   /** STOPPED, a file was played to its end. */
@@ -111,6 +129,8 @@ export interface CameraLifecycle {
   readonly failure: AustreamError | null;
   /** The first cause counts. */
   readonly stopCause: StopCause | null;
+  /** Of the newest `pause`. */
+  readonly pause: Pause | null;
 }
 
 interface Move {
@@ -144,6 +164,8 @@ const NO_CHILD = impossible('there is no child process');
 const ALREADY_STARTED = impossible('the camera was started already');
 const OUT_OF_ORDER = impossible('the child does not send this message here');
 const NO_FRAME = impossible('a stall needs a first frame');
+const FILE_IS_OVER = ignored('the file was played already');
+const STOPS_ALREADY = ignored('the camera stops already');
 
 const STARTED = { start: ALREADY_STARTED, refused: ALREADY_STARTED } as const;
 const WITHOUT_CHILD = {
@@ -167,6 +189,7 @@ const WITH_CHILD = {
   retryDue: NO_RETRY,
   flushed: NO_FLUSH,
   stop: go('Stopping', 'releaseStartSlot', 'stopChild'),
+  pause: go('Pausing', 'releaseStartSlot', 'discardEpoch', 'stopChild'),
   resolved: stay('recordResolved'),
   report: stay('recordReport'),
   childGone: {
@@ -185,6 +208,7 @@ const NOT_STARTED = {
   ...WITHOUT_CHILD,
   start: go('Waiting', 'publishConnecting', 'acquireStartSlot'),
   refused: go('Refused', 'publishRefused'),
+  pause: go('Paused', 'publishPaused'),
   stop: go('Stopped', 'publishStopped', 'settle'),
   slotGranted: NOT_WAITING,
   flushed: NO_FLUSH,
@@ -211,6 +235,7 @@ export const TRANSITIONS: Readonly<Record<Phase, Readonly<Record<CameraEventType
     ...STARTED,
     ...WITHOUT_CHILD,
     slotGranted: go('Starting', 'spawnChild'),
+    pause: go('Paused', 'abandonStartSlot', 'publishPaused'),
     stop: go('Stopped', 'publishStopped', 'settle'),
     flushed: NO_FLUSH,
     retryDue: NO_RETRY,
@@ -272,11 +297,27 @@ export const TRANSITIONS: Readonly<Record<Phase, Readonly<Record<CameraEventType
     ...WITHOUT_CHILD,
     slotGranted: NOT_WAITING,
     stop: go('Stopped', 'cancelRetry', 'publishStopped', 'settle'),
+    pause: go('Paused', 'cancelRetry', 'publishPaused'),
     flushed: NO_FLUSH,
     retryDue: go('Waiting', 'acquireStartSlot'),
   },
+  Pausing: {
+    ...WITH_CHILD,
+    stop: go('Stopping'),
+    pause: stay(),
+    opening: ABOUT_TO_EXIT,
+    connected: ABOUT_TO_EXIT,
+    epoch: ABOUT_TO_EXIT,
+    failed: ABOUT_TO_EXIT,
+    ended: ABOUT_TO_EXIT,
+    stalled: ABOUT_TO_EXIT,
+    unhealthy: ABOUT_TO_EXIT,
+    childGone: go('Paused', 'forgetChild', 'releaseStartSlot', 'endEpoch', 'publishPaused'),
+  },
+  Paused: NOT_STARTED,
   Ending: {
     ...WITH_CHILD,
+    pause: FILE_IS_OVER,
     opening: OUT_OF_ORDER,
     connected: OUT_OF_ORDER,
     epoch: OUT_OF_ORDER,
@@ -292,12 +333,14 @@ export const TRANSITIONS: Readonly<Record<Phase, Readonly<Record<CameraEventType
     ...WITHOUT_CHILD,
     slotGranted: NOT_WAITING,
     stop: go('Stopping'),
+    pause: FILE_IS_OVER,
     flushed: go('Stopped', 'publishFailed', 'settleWithFailure'),
     retryDue: NO_RETRY,
   },
   Stopping: {
     ...WITH_CHILD,
     stop: FIRST_CAUSE,
+    pause: STOPS_ALREADY,
     opening: ABOUT_TO_EXIT,
     connected: ABOUT_TO_EXIT,
     epoch: stay('resetBackoff', 'recordEpoch'),
@@ -314,6 +357,7 @@ export const TRANSITIONS: Readonly<Record<Phase, Readonly<Record<CameraEventType
     // The camera was stopped while it waited: the slot goes to the next one.
     slotGranted: stay('releaseStartSlot'),
     stop: FIRST_CAUSE,
+    pause: STOPS_ALREADY,
     flushed: NO_FLUSH,
     retryDue: NO_RETRY,
   },
@@ -328,7 +372,7 @@ export class ImpossibleEventError extends Error {
 }
 
 export function newLifecycle(source: SourceKind): CameraLifecycle {
-  return { phase: 'Idle', source, failure: null, stopCause: null };
+  return { phase: 'Idle', source, failure: null, stopCause: null, pause: null };
 }
 
 /** What `event` does in `phase` to a source of this kind. */
@@ -351,6 +395,7 @@ export function transition(
       phase: outcome.to ?? state.phase,
       failure: nextFailure(state.failure, event),
       stopCause: event.type === 'stop' ? event.cause : state.stopCause,
+      pause: event.type === 'pause' ? event.pause : state.pause,
     },
     effects: outcome.effects,
   };

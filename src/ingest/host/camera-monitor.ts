@@ -26,6 +26,8 @@ export class CameraMonitor {
   #drops: FrameCounts['drops'] = {};
   /** Frames of the current epoch that were too old when they reached the host. */
   #tooOld = 0;
+  /** Crops of the current epoch that arrived after the camera was asked to pause. */
+  #discarded = 0;
   #share = 1;
   /** Frame interval. */
   #interval: Micros;
@@ -116,6 +118,17 @@ export class CameraMonitor {
     this.setState('RECONNECTING', cause, detail);
   }
 
+  /** Nothing is connected any more. */
+  paused(cause: string, detail: string): void {
+    this.#gaps.interrupted('paused');
+    this.setState('PAUSED', cause, detail);
+  }
+
+  /** A frame arrived after the camera was asked to pause; its crops are dropped. */
+  recordDiscarded(faces: FrameFaces): void {
+    this.#discarded += faces.crops.length;
+  }
+
   /** Sets the share of frames to analyse, 0…1; at least the minimum share of tracking is used. True if it changed. */
   setShare(share: number): boolean {
     const changed = share !== this.#share;
@@ -141,12 +154,16 @@ export class CameraMonitor {
   }
 
   get #allDrops(): FrameCounts['drops'] {
-    return this.#tooOld > 0 ? { ...this.#drops, too_old: this.#tooOld } : this.#drops;
+    return {
+      ...this.#drops,
+      ...(this.#tooOld > 0 ? { too_old: this.#tooOld } : {}),
+      ...(this.#discarded > 0 ? { paused: this.#discarded } : {}),
+    };
   }
 
   #closeEpoch(): void {
     this.#recordDrops();
-    [this.#drops, this.#tooOld] = [{}, 0];
+    [this.#drops, this.#tooOld, this.#discarded] = [{}, 0, 0];
   }
 
   #recordDrops(): void {

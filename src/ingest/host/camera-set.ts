@@ -9,6 +9,7 @@ import type { CameraStatus } from '../../domain/camera-status.ts';
 import type { CameraEvents } from './camera-events.ts';
 import type { StopCause } from './camera-lifecycle.ts';
 import { Governor } from './governor.ts';
+import { Pauses } from './pauses.ts';
 import { CameraSupervisor, type SupervisorOptions } from './supervisor.ts';
 
 /** One camera of the set, without credentials. */
@@ -21,14 +22,19 @@ export interface ListedCamera {
 }
 
 export type CameraChange = 'added' | 'changed' | 'unchanged';
+/** `scheduled`: no operator pauses the camera any more, but its schedule does. */
+export type PauseChange = 'paused' | 'resumed' | 'scheduled' | 'unchanged';
 
 /** Changes to the cameras of a running process. Who adds a camera says where its definition comes from. */
-export interface CameraControl extends Pick<CameraSet, 'remove' | 'list'> {
+export interface CameraControl extends Pick<CameraSet, 'remove' | 'list' | 'pause' | 'resume'> {
   add(camera: CameraOptions, origin: CameraOrigin): Promise<CameraChange>;
 }
 
+/** Interval at which schedules are read: a clock that is set takes effect at once. */
+const SCHEDULE_CHECK_MS = 1_000;
+
 interface Entry {
-  readonly camera: CameraOptions;
+  camera: CameraOptions;
   readonly origin: CameraOrigin;
   readonly supervisor: CameraSupervisor;
   /** The newest status. */
@@ -50,6 +56,8 @@ export class CameraSet {
   /** Newest epoch of removed cameras: a camera that is added again numbers its epochs above. */
   readonly #lastEpochs = new Map<string, number>();
   readonly #governor: Governor;
+  readonly #pauses: Pauses;
+  readonly #scheduleTimer: NodeJS.Timeout;
   readonly #settled = Promise.withResolvers<void>();
 
   /** `hasBackpressure`: the receiver of the faces cannot keep up; live cameras then shed frames. */
@@ -61,6 +69,9 @@ export class CameraSet {
     this.#options = options;
     this.#events = events;
     this.#governor = new Governor(options.ingest, hasBackpressure, () => this.#admitRefused());
+    this.#pauses = new Pauses(options.now ?? Date.now);
+    this.#scheduleTimer = setInterval(() => this.followSchedules(), SCHEDULE_CHECK_MS);
+    this.#scheduleTimer.unref();
     this.played = this.#settled.promise;
     this.played.catch(() => {});
   }
@@ -70,6 +81,15 @@ export class CameraSet {
     return this.#exclusively(camera.id, async () => {
       const existing = this.#entries.get(camera.id);
       if (existing?.origin === origin && isDeepStrictEqual(existing.camera, camera)) return 'unchanged';
+      this.#pauses.define(camera, existing?.camera);
+      if (
+        existing?.origin === origin &&
+        isDeepStrictEqual(withoutPaused(existing.camera), withoutPaused(camera))
+      ) {
+        existing.camera = camera;
+        await this.#follow(existing);
+        return 'changed';
+      }
       const admitted = existing !== undefined && existing.supervisor.phase !== 'Refused';
       if (existing) await this.#stop(existing, 'changed');
       this.#start(camera, origin, admitted);
@@ -87,10 +107,48 @@ export class CameraSet {
       if (!entry) return false;
       await this.#stop(entry, cause);
       this.#entries.delete(id);
+      this.#pauses.resume(id);
       this.#governor.remove(id);
       this.#settleIfPlayed();
       return true;
     });
+  }
+
+  /**
+   * Pauses a camera until `resume`: nothing is connected, and what is not scored is dropped. Resolves once its process is
+   * gone; null if none has this id. `through`: by what means the operator pauses it, for its status.
+   */
+  pause(id: string, through: string): Promise<PauseChange | null> {
+    return this.#exclusively(id, async () => {
+      const entry = this.#entries.get(id);
+      if (!entry) return null;
+      if (!this.#pauses.pause(id, through)) return 'unchanged';
+      await this.#follow(entry);
+      return 'paused';
+    });
+  }
+
+  /** Ends an operator's pause. Null if no camera has this id. */
+  resume(id: string): Promise<PauseChange | null> {
+    return this.#exclusively(id, async () => {
+      const entry = this.#entries.get(id);
+      if (!entry) return null;
+      const change = this.#pauses.resume(id) ? 'resumed' : 'unchanged';
+      await this.#follow(entry);
+      return this.#pauses.of(entry.camera) === null ? change : 'scheduled';
+    });
+  }
+
+  /** Pauses and resumes cameras whose schedule says so. */
+  followSchedules(): void {
+    for (const { camera, supervisor } of this.#entries.values()) {
+      const isPaused = supervisor.phase === 'Paused' || supervisor.phase === 'Pausing';
+      if (camera.schedule === undefined || isPaused === (this.#pauses.of(camera) !== null)) continue;
+      void this.#exclusively(camera.id, async () => {
+        const entry = this.#entries.get(camera.id);
+        if (entry) await this.#follow(entry);
+      });
+    }
   }
 
   list(): ListedCamera[] {
@@ -105,6 +163,7 @@ export class CameraSet {
   /** Stops all cameras. */
   async close(): Promise<void> {
     this.#governor.close();
+    clearInterval(this.#scheduleTimer);
     await Promise.all(
       [...this.#entries.keys()].map((id) =>
         this.#exclusively(id, async () => {
@@ -133,12 +192,23 @@ export class CameraSet {
     this.#entries.set(camera.id, entry);
     // A changed camera may have been live before.
     if (!isLiveSource(camera.url)) this.#governor.remove(camera.id);
-    if (admitted) this.#run(entry);
+    if (this.#pauses.of(camera) !== null) void this.#follow(entry);
+    else if (admitted) this.#run(entry);
     else this.#admit(entry);
     supervisor.done.then(
       () => this.#settleIfPlayed(),
       (error: Error) => this.#settleIfPlayed(error),
     );
+  }
+
+  /** Pauses the camera if it is to be paused, or starts it again. A paused camera leaves its capacity to others. */
+  async #follow(entry: Entry): Promise<void> {
+    const { camera, supervisor } = entry;
+    const pause = this.#pauses.of(camera);
+    if (pause !== null) {
+      await supervisor.pause(pause);
+      this.#governor.remove(camera.id);
+    } else if (supervisor.phase === 'Paused') this.#admit(entry);
   }
 
   #admit(entry: Entry): void {
@@ -180,6 +250,10 @@ export class CameraSet {
       if (!mutex.isLocked() && this.#mutexes.get(id) === mutex) this.#mutexes.delete(id);
     }
   }
+}
+
+function withoutPaused({ paused: _, ...camera }: CameraOptions): Omit<CameraOptions, 'paused'> {
+  return camera;
 }
 
 /**

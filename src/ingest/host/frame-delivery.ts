@@ -8,11 +8,16 @@ import type { CameraEvents } from './camera-events.ts';
 export class FrameDelivery {
   readonly #cameraId: string;
   readonly #isLive: boolean;
-  readonly #events: Pick<CameraEvents, 'faces' | 'epochEnded'>;
+  readonly #events: Pick<CameraEvents, 'faces' | 'epochEnded' | 'epochDiscarded'>;
   /** Epoch of the newest delivered frame, until it is ended. */
   #openEpoch: number | null = null;
+  #discarding = false;
 
-  constructor(cameraId: string, isLive: boolean, events: Pick<CameraEvents, 'faces' | 'epochEnded'>) {
+  constructor(
+    cameraId: string,
+    isLive: boolean,
+    events: Pick<CameraEvents, 'faces' | 'epochEnded' | 'epochDiscarded'>,
+  ) {
     this.#cameraId = cameraId;
     this.#isLive = isLive;
     this.#events = events;
@@ -34,12 +39,31 @@ export class FrameDelivery {
   }
 
   /** Ends the open epoch, if any. Resolves when the receiver has processed it; never rejects. */
-  async endEpoch(): Promise<void> {
+  endEpoch(): Promise<void> {
+    return this.#closeEpoch('epochEnded');
+  }
+
+  /** Ends the open epoch, if any, and drops what is not scored. Until `resume` every frame is dropped. */
+  discardEpoch(): Promise<void> {
+    this.#discarding = true;
+    return this.#closeEpoch('epochDiscarded');
+  }
+
+  /** True while frames are dropped. */
+  get isDiscarding(): boolean {
+    return this.#discarding;
+  }
+
+  resume(): void {
+    this.#discarding = false;
+  }
+
+  async #closeEpoch(how: 'epochEnded' | 'epochDiscarded'): Promise<void> {
     const epoch = this.#openEpoch;
     this.#openEpoch = null;
     if (epoch === null) return;
     try {
-      await this.#events.epochEnded(this.#cameraId, epoch);
+      await (this.#events[how] ?? this.#events.epochEnded)(this.#cameraId, epoch);
     } catch {
       // The receiver reports its own failure.
     }

@@ -6,6 +6,7 @@ import { cameraRedactor } from '../../camera/redaction.ts';
 import { resolveCamera } from '../../camera/resolve.ts';
 import { isLiveSource } from '../../camera/source-url.ts';
 import type { DetectOptions } from '../../detect/options.ts';
+import type { FrameFaces } from '../../domain/face.ts';
 import { AustreamError } from '../../errors.ts';
 import { log } from '../../log.ts';
 import type { IngestOptions } from '../options.ts';
@@ -18,6 +19,7 @@ import {
   type Effect,
   ImpossibleEventError,
   newLifecycle,
+  type Pause,
   type Phase,
   type StopCause,
   transition,
@@ -43,6 +45,8 @@ export interface SupervisorOptions {
   readonly allowed?: AllowList;
   /** Last epoch of an earlier camera with this id; new epochs are numbered above it. */
   readonly lastEpoch?: number;
+  /** Unix milliseconds, for schedules; `Date.now` by default. */
+  readonly now?: () => number;
   /** For tests: throws on an impossible event, which otherwise is logged and ignored. */
   readonly strict?: boolean;
 }
@@ -76,6 +80,10 @@ export class CameraSupervisor implements GovernedCamera {
   #checkTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #releaseStartSlot: (() => void) | null = null;
+  /** Number of the newest request for a start slot; an older one was abandoned. */
+  #slotRequest = 0;
+  /** Resolve when the camera is paused or stopped. */
+  #pauseWaiters: (() => void)[] = [];
   #redact: (text: string) => string;
 
   constructor(camera: CameraOptions, options: SupervisorOptions, events: CameraEvents) {
@@ -121,6 +129,15 @@ export class CameraSupervisor implements GovernedCamera {
     this.#dispatch({ type: 'start' });
   }
 
+  /** Resolves when nothing is connected any more; `start` or `refuse` ends the pause. */
+  async pause(pause: Pause): Promise<void> {
+    this.#dispatch({ type: 'pause', pause });
+    if (this.phase === 'Pausing')
+      await new Promise<void>((resolve) => {
+        this.#pauseWaiters.push(resolve);
+      });
+  }
+
   /** Resolves when the child is gone and its last epoch was processed. */
   async stop(cause: StopCause = 'stopped'): Promise<void> {
     this.#dispatch({ type: 'stop', cause });
@@ -161,6 +178,7 @@ export class CameraSupervisor implements GovernedCamera {
       if (this.#options.strict || !(error instanceof ImpossibleEventError)) throw error;
       log.error({ cameraId: this.#camera.id, reason: error.message }, 'impossible camera event ignored');
     }
+    if (this.phase !== 'Pausing') for (const resolve of this.#pauseWaiters.splice(0)) resolve();
   }
 
   readonly #effects: Readonly<Record<Effect, (event: CameraEvent) => void>> = {
@@ -168,6 +186,9 @@ export class CameraSupervisor implements GovernedCamera {
     releaseStartSlot: () => {
       this.#releaseStartSlot?.();
       this.#releaseStartSlot = null;
+    },
+    abandonStartSlot: () => {
+      this.#slotRequest += 1;
     },
     spawnChild: () => this.#spawnChild(),
     stopChild: () => this.#child?.stop(),
@@ -202,6 +223,7 @@ export class CameraSupervisor implements GovernedCamera {
     },
     cancelRetry: () => clearTimeout(this.#retryTimer),
     endEpoch: () => void this.#delivery.endEpoch(),
+    discardEpoch: () => void this.#delivery.discardEpoch(),
     flushEpoch: () => void this.#delivery.endEpoch().then(() => this.#dispatch({ type: 'flushed' })),
     publishConnecting: () => {
       const url = this.#redact(splitCredentials(this.#camera.url).url);
@@ -213,6 +235,10 @@ export class CameraSupervisor implements GovernedCamera {
     publishReconnecting: () => {
       const { code, message, fix } = this.#failure;
       this.#monitor.retrying(code, this.#redact(fix ? `${message} (${fix})` : message));
+    },
+    publishPaused: () => {
+      const { cause, detail } = this.#lifecycle.pause!;
+      this.#monitor.paused(cause, detail);
     },
     publishStopped: () => {
       const { stopCause } = this.#lifecycle;
@@ -231,7 +257,13 @@ export class CameraSupervisor implements GovernedCamera {
   }
 
   async #acquireStartSlot(): Promise<void> {
+    this.#slotRequest += 1;
+    const request = this.#slotRequest;
     const [, release] = await startSlots.acquire();
+    if (request !== this.#slotRequest) {
+      release();
+      return;
+    }
     this.#releaseStartSlot = release;
     this.#dispatch({ type: 'slotGranted' });
   }
@@ -249,7 +281,7 @@ export class CameraSupervisor implements GovernedCamera {
             // IPC may deliver a message after the child's exit was processed.
             if (child === this.#child) this.#onMessage(message);
           },
-          faces: (faces) => this.#delivery.deliver(faces, this.#monitor.recordFrame(faces)),
+          faces: (faces) => this.#onFaces(faces),
           gone: (exit) =>
             this.#dispatch({
               type: 'childGone',
@@ -258,12 +290,18 @@ export class CameraSupervisor implements GovernedCamera {
         },
       );
       this.#child = child;
+      this.#delivery.resume();
     } catch (error) {
       this.#dispatch({ type: 'spawnFailed', failure: error as AustreamError });
       return;
     }
     this.#watchdog = this.#newWatchdog();
     this.#checkTimer = setInterval(() => this.#check(), CHECK_MS);
+  }
+
+  #onFaces(faces: FrameFaces): Promise<void> | void {
+    if (this.#delivery.isDiscarding) this.#monitor.recordDiscarded(faces);
+    else return this.#delivery.deliver(faces, this.#monitor.recordFrame(faces));
   }
 
   #newWatchdog(): Watchdog {

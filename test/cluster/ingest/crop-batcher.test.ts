@@ -31,6 +31,15 @@ describe('CropBatcher', () => {
     expect(batcher.endEpoch('cam')).toEqual([]);
   });
 
+  it('drops the crops of a paused camera that are in no record yet, and still ends its tracks', () => {
+    const batcher = new CropBatcher({ hop: 4, gapSeconds: 1 });
+    for (let frame = 0; frame < 6; frame += 1) batcher.push(frameOf([faceCrop({ frame })]), frame);
+    const { records, dropped } = batcher.discardEpoch('cam');
+    expect(dropped).toBe(2);
+    expect(records).toMatchObject([{ trackId: 1, crops: [], ended: true, epochEnded: true }]);
+    expect(batcher.discardEpoch('cam')).toEqual({ records: [], dropped: 0 });
+  });
+
   it('flushes crops that have waited too long, and the rest of their hop as soon as it is complete', () => {
     const batcher = new CropBatcher({ hop: 4, gapSeconds: 1 });
     for (let frame = 0; frame < 3; frame += 1) batcher.push(frameOf([faceCrop({ frame })]), 100 * frame);
