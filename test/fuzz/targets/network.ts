@@ -26,7 +26,13 @@ const folder = mkdtempSync(join(tmpdir(), 'austream-fuzz-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 /** Accepts every change, and keeps nothing. */
-const cameras: CameraControl = { add: async () => 'added', remove: async () => true, list: () => [] };
+const cameras: CameraControl = {
+  add: async () => 'added',
+  remove: async () => true,
+  list: () => [],
+  pause: async () => 'paused',
+  resume: async () => 'resumed',
+};
 
 /** May do everything. */
 const GRANT: Grant = {
