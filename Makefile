@@ -5,10 +5,11 @@ SHELL := bash
 # Expanded when a recipe runs: bin/setup may install this Node first.
 NPM = PATH="$(CURDIR)/.toolchain/node/bin:$$PATH" npm
 
-.PHONY: help setup demo test lint native-tensorflow
+.PHONY: help setup demo test test-long lint native-tensorflow
 help:
 	@echo 'make demo   a simulated camera, the whole pipeline, live Action Units (DURATION=30s JSON=1)'
 	@echo 'make test   lint, type check, all tests'
+	@echo 'make test-long  100,000 mutations of each fuzz target: hours'
 	@echo 'make setup  only install what austream needs'
 
 setup:
@@ -28,6 +29,11 @@ test:
 	@$(NPM) run --silent lint
 	@$(NPM) run --silent typecheck
 	@$(NPM) test --silent
+
+# Each finding names its mutation; FUZZ_SEED=n runs other ones.
+test-long:
+	@bin/setup test
+	@FUZZ_MUTATIONS=$(or $(FUZZ_MUTATIONS),100000) $(NPM) test --silent -- test/fuzz
 
 # Builds @tensorflow/tfjs-node on libtensorflow: the tests of the TensorFlow.js engine then also run on native TensorFlow.
 native-tensorflow:

@@ -28,6 +28,7 @@ const CROSS_CUTTING = [
   'deploy',
   'docs',
   'e2e',
+  'fuzz',
   'fixtures',
   'native-tensorflow',
   'schemas',
