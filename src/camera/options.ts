@@ -16,21 +16,24 @@ export const cameraId = z
 /** Characters of a URL, a path or a password. */
 const MAX_LENGTH = 4_096;
 
-const cameraUrl = z
+/** Line breaks in RTSP and HTTP headers would begin another header (CWE-93). */
+const oneLine = z
   .string()
   .max(MAX_LENGTH)
-  .superRefine((url, context) => {
-    const issue = hasSourceScheme(url)
-      ? (cameraUrlIssue(url) ?? (isOnvif(url) && parseDeviceUrl(url)))
-      : 'must begin with rtsp://, rtsps://, onvif://, file:// or v4l2://';
-    if (typeof issue === 'string') context.addIssue({ code: 'custom', message: issue });
-  });
+  .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'must not contain line breaks or control characters');
+
+const cameraUrl = oneLine.superRefine((url, context) => {
+  const issue = hasSourceScheme(url)
+    ? (cameraUrlIssue(url) ?? (isOnvif(url) && parseDeviceUrl(url)))
+    : 'must begin with rtsp://, rtsps://, onvif://, file:// or v4l2://';
+  if (typeof issue === 'string') context.addIssue({ code: 'custom', message: issue });
+});
 
 export const cameraOptions = z.strictObject({
   id: cameraId,
   url: cameraUrl,
   /** Credentials may also be part of the URL (user:password@). */
-  username: z.string().min(1).max(MAX_LENGTH).optional(),
+  username: oneLine.min(1).optional(),
   password: z.string().max(MAX_LENGTH).optional(),
   /** A file that holds the password, read at every connection. */
   passwordFile: z.string().min(1).max(MAX_LENGTH).optional(),

@@ -1,5 +1,5 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { isAbsolute, join, normalize, sep } from 'node:path';
+import { resolve, sep } from 'node:path';
 import { AustreamError } from '../errors.ts';
 import { registerSecrets } from '../redaction.ts';
 import type { AllowList } from './allow-list.ts';
@@ -75,8 +75,8 @@ export function allowedFile(path: string, dir: string | null, setting: string): 
   const refuse = () =>
     notAllowed(setting, path, 'cluster.secrets.dir', 'set it to the folder of the cameras’ secrets');
   if (dir === null || path.split(sep).includes('..')) throw refuse();
-  const absolute = isAbsolute(path) ? normalize(path) : join(dir, path);
-  if (!isBelow(absolute, normalize(dir))) throw refuse();
+  const absolute = resolve(dir, path);
+  if (!isBelow(absolute, resolve(dir))) throw refuse();
   const real = realPath(absolute, setting);
   if (!isBelow(real, realPath(dir, 'cluster.secrets.dir'))) throw refuse();
   return requireSmallFile(real, setting);

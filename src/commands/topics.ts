@@ -11,6 +11,7 @@ import {
   withAdmin,
 } from '../kafka/admin.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
+import { printableFields } from '../printable.ts';
 import { topicSpecs } from '../records/topics.ts';
 import { printJson, printLine } from './output.ts';
 
@@ -32,7 +33,7 @@ export function topicsCommand(): Command {
         const kafka = externalKafka(flags);
         const changes = await withAdmin(kafka, (admin) => createTopics(admin, topicSpecsFor(kafka, flags)));
         if (flags.json) printJson(changes);
-        else for (const change of changes) printLine(changeText(change));
+        else for (const change of changes) printLine(changeText(printableFields(change)));
       }),
     )
     .addCommand(
@@ -43,7 +44,7 @@ export function topicsCommand(): Command {
             describeTopics(admin, topicSpecsFor(kafka, flags)),
           );
           if (flags.json) printJson(states);
-          else for (const state of states) printLine(stateText(state));
+          else for (const state of states) printLine(stateText(printableFields(state)));
         },
       ),
     );

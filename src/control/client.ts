@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { AustreamError, ERROR_CODES } from '../errors.ts';
+import { printable } from '../printable.ts';
 import { checkSocketOwner } from './options.ts';
 import {
   type ControlRequest,
@@ -22,7 +23,11 @@ export async function sendControlRequest<Op extends keyof ControlResults>(
   checkSocketOwner(path);
   const response = parseResponse<Op>(path, await exchange(path, `${JSON.stringify(request)}\n`));
   if (!response.ok)
-    throw new AustreamError(response.code, response.message, response.fix ? { fix: response.fix } : {});
+    throw new AustreamError(
+      response.code,
+      printable(response.message),
+      response.fix ? { fix: printable(String(response.fix)) } : {},
+    );
   return response;
 }
 

@@ -1,5 +1,6 @@
 import rdkafka from 'node-rdkafka';
 import { AustreamError } from '../errors.ts';
+import { printable } from '../printable.ts';
 import { rdkafkaConnection } from './connection.ts';
 import { clusterName, unreachableError } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
@@ -83,7 +84,8 @@ export class KafkaProducer<Tag> {
     const connection = { open: false, failure: '', rejected: (_: string) => {} };
     client.on('event.log', ({ fac, message }: { fac: string; message: string }) => {
       // Only the log says why a connection failed. It names the broker, never a credential.
-      if (fac === 'FAIL' || fac === 'ERROR') connection.failure = message.replace(/^\[thrd:[^\]]*\]: /, '');
+      if (fac === 'FAIL' || fac === 'ERROR')
+        connection.failure = printable(message.replace(/^\[thrd:[^\]]*\]: /, ''));
     });
     client.on('event.error', ({ message }) => {
       const detail = connection.failure || message;

@@ -54,3 +54,13 @@ test('a URL made of colons and slashes is judged in linear time', () => {
   expect(cameraUrlIssue(`rtsp://${'a:'.repeat(100_000)}${'/'.repeat(100_000)}`)).toBeNull();
   expect(cameraUrlIssue(`rtsp://${'a:'.repeat(100_000)}${'/'.repeat(100_000)}@`)).not.toBeNull();
 });
+
+test.each(['rtsp://10.0.0.1/\r\nCSeq: 1', 'rtsp://10.0.0.1/\u2028x', 'onvif://10.0.0.1/\0'])(
+  'a URL or user name cannot begin another header: %j',
+  (text) => {
+    for (const camera of [{ url: text }, { url: 'rtsp://10.0.0.1/', username: text }])
+      expect(cameraOptions.safeParse({ id: 'a', ...camera }).error?.issues[0]?.message).toBe(
+        'must not contain line breaks or control characters',
+      );
+  },
+);

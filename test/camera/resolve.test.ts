@@ -65,7 +65,6 @@ describe('a camera that is not in the config file', () => {
     [`${dir}/up/worker.key`],
     [dir],
     [`${dir}/`],
-    ['/nowhere\0/x'],
   ])('cannot read %j, outside of the folder', (path) => {
     for (const origin of GUESTS) {
       expectRefusal(() => resolve({ passwordFile: path }, origin), 'cluster.secrets.dir');
@@ -77,6 +76,11 @@ describe('a camera that is not in the config file', () => {
       () => resolve({ url: `rtsp://x:\${file:${path}}@10.0.0.7/` }, 'topic'),
       'cluster.secrets.dir',
     );
+  });
+
+  test('cannot name a file with a zero byte', () => {
+    expectRefusal(() => resolve({ passwordFile: `${outside}\0` }, 'topic'), 'cluster.secrets.dir');
+    expect(() => resolve({ passwordFile: `${dir}/lobby\0` }, 'topic')).toThrow('cannot be read');
   });
 
   test('cannot make the worker wait for a pipe or read a large file', () => {

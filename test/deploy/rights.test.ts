@@ -104,6 +104,14 @@ describe('the rights of kafka-strimzi’s users', () => {
     expect(await readCameras(administrator, expect.unreachable)).toEqual([camera]);
     await using published = new EventCollector(broker.address, 'au.');
     await expect.poll(() => published.frames.length, { timeout: 60_000 }).toBeGreaterThan(60);
+    // Even the administration of cameras gets no file of a worker that its config does not allow.
+    const thief = defineCamera({ id: 'thief', url: 'rtsp://192.0.2.7/', passwordFile: '/etc/passwd' });
+    await writeCameras(administrator, new Map([[thief.id, thief]]));
+    const [worker] = workers.running('ingest');
+    await worker!.untilLine(
+      ({ type, cameraId, cause }) =>
+        type === 'camera' && cameraId === 'thief' && cause === 'CAMERA_NOT_ALLOWED',
+    );
     const keda = new Kafka(kafkajsConnection(kafkaOptions.parse(connectAs('austream-keda', broker)))).admin();
     await keda.connect();
     const [offsets] = await keda.fetchOffsets({ groupId: 'austream-infer', topics: ['au.crops'] });
