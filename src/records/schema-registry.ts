@@ -23,6 +23,12 @@ const MAX_ID = 0xffff_ffff;
 /** Registries answer an id that cannot exist in different ways. A message names the id, so none may end its consumer. */
 const NO_SUCH_ID = new Set([400, 404, 422]);
 
+class ResponseTooLarge extends Error {
+  constructor() {
+    super(`the response is larger than ${MAX_RESPONSE_BYTES >> 10} KiB`);
+  }
+}
+
 /** The header of messages of a registered schema. */
 export function confluentHeader(id: number): Buffer {
   const header = Buffer.alloc(CONFLUENT_HEADER_BYTES, CONFLUENT_MAGIC);
@@ -74,7 +80,7 @@ export class SchemaRegistry {
     });
   }
 
-  /** The text of the schema with this id; null if the registry has none. */
+  /** The text of the schema with this id; null if the registry has none, or one that is too large to be austream's. */
   schema(id: number): Promise<string | null> {
     return this.#cached(this.#schemas, id, async () => {
       const response = await this.#call<{ schema?: unknown } | null>(
@@ -82,7 +88,11 @@ export class SchemaRegistry {
         `/schemas/ids/${id}`,
         undefined,
         null,
-      );
+      ).catch((error: Error) => {
+        // A message names the id: one of a foreign schema must not stop its consumer.
+        if (error.cause instanceof ResponseTooLarge) return null;
+        throw error;
+      });
       if (response === null) return null;
       if (typeof response.schema !== 'string') throw this.#malformed(`schema ${id} as no text`);
       return response.schema;
@@ -183,7 +193,7 @@ export class SchemaRegistry {
           let bytes = 0;
           response.on('data', (chunk: Buffer) => {
             bytes += chunk.length;
-            if (bytes > MAX_RESPONSE_BYTES) request.destroy(new Error('the response is larger than 256 KiB'));
+            if (bytes > MAX_RESPONSE_BYTES) request.destroy(new ResponseTooLarge());
             else chunks.push(chunk);
           });
           response.on('error', fail);
