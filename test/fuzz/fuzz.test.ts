@@ -13,10 +13,14 @@ import {
   registryAnswers,
 } from './targets/network.ts';
 import { busMessages, gdpPackets, rtsp, senderReports } from './targets/stream.ts';
+import { cameraRecord, ownerNote, stateRecord } from './targets/table-records.ts';
 import { manifest, safetensors, safetensorsHeader } from './targets/weights.ts';
 
 const TARGETS: readonly FuzzTarget[] = [
   { ...cropRecord, quick: 1_000 },
+  stateRecord,
+  ownerNote,
+  cameraRecord,
   frameBytes,
   frameJson,
   messageLines,
