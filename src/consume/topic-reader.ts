@@ -11,6 +11,8 @@ import { RecentIds } from './recent-ids.ts';
 import type { Rendezvous } from './rendezvous.ts';
 
 const DEDUPE_SIZE = 100_000;
+/** Characters; an id of austream has less than 150. Longer ones are not remembered: that bounds the memory. */
+const MAX_EVENT_ID = 512;
 const HEARTBEAT_MS = 3000;
 const REGISTRY_SECONDS = 10;
 /** Heartbeat errors that mean that the member must rejoin. */
@@ -130,7 +132,8 @@ export class TopicReader {
     partition: number,
     message: KafkaMessage,
   ): Promise<boolean> {
-    const id = 'eventId' in decoded.value ? decoded.value.eventId : null;
+    const eventId = 'eventId' in decoded.value ? decoded.value.eventId : null;
+    const id = eventId !== null && eventId.length <= MAX_EVENT_ID ? eventId : null;
     if (id !== null && this.#recentIds?.has(id)) return true;
     const key = message.key?.toString() ?? null;
     const outcome = await this.#events.send({ ...decoded, topic, partition, offset: message.offset, key });

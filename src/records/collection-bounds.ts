@@ -53,7 +53,12 @@ class Reader {
       case 'double':
         this.#advance(8);
         break;
-      case 'int':
+      case 'int': {
+        // avsc reads an int as a long.
+        const value = this.#long();
+        if (value < -(2 ** 31) || value >= 2 ** 31) throw new RangeError(`${value} is no int`);
+        break;
+      }
       case 'long':
       case 'enum':
         this.#long();

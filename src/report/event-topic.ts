@@ -24,6 +24,15 @@ export async function readEventTopic(
   if (remaining.size === 0) return;
   const abort = new AbortController();
   let idle = setTimeout(() => abort.abort(), IDLE_TIMEOUT_MS);
+  /** Whether the record existed at the time of the call. Records that others add meanwhile do not prolong the reading. */
+  const progress = (partition: number, offset: string): boolean => {
+    const end = remaining.get(partition);
+    if (end === undefined) return false;
+    clearTimeout(idle);
+    idle = setTimeout(() => abort.abort(), IDLE_TIMEOUT_MS);
+    if (BigInt(offset) + 1n >= end) remaining.delete(partition);
+    return BigInt(offset) < end;
+  };
   const events = consume({
     brokers: brokers as string[],
     ssl,
@@ -34,17 +43,18 @@ export async function readEventTopic(
     commit: false,
     fromBeginning: true,
     signal: abort.signal,
-    // Records that cannot be decoded are skipped.
-    onPoison: () => {},
+    // Records that cannot be decoded are skipped; the last one of a partition may be such a record.
+    onPoison: ({ partition, offset }) => {
+      progress(partition, offset);
+      if (remaining.size === 0) abort.abort();
+    },
   });
   try {
     for await (const event of events) {
-      clearTimeout(idle);
-      idle = setTimeout(() => abort.abort(), IDLE_TIMEOUT_MS);
-      if (event.record === 'AuFrame') recording.addFrame(event.value);
-      else if (event.record === 'CameraStatus') recording.addStatus(event.value);
-      if (BigInt(event.offset) + 1n >= (remaining.get(event.partition) ?? 0n))
-        remaining.delete(event.partition);
+      if (progress(event.partition, event.offset)) {
+        if (event.record === 'AuFrame') recording.addFrame(event.value);
+        else if (event.record === 'CameraStatus') recording.addStatus(event.value);
+      }
       if (remaining.size === 0) break;
     }
   } finally {

@@ -218,3 +218,19 @@ test('an array count of 2^40 in a message of a few bytes is rejected without a l
   const message = Buffer.concat([singleObjectHeader(type), batch.subarray(0, -3), huge]);
   expect(() => decode(message)).toThrow('more items than bytes');
 });
+
+test('an int beyond 32 bits, which avsc would return, is rejected', () => {
+  const type = recordType('FaceCropBatch');
+  const batch = {
+    ...{ cameraId: 'a', epoch: 1, trackId: 1, clockSource: 'rtcp', interval: 1, encoding: 'RGB8' },
+    ...{ crops: [], ended: false, epochEnded: false },
+  };
+  const bytes = type.toBuffer(batch);
+  // The camera id has two bytes, the epoch one; then comes trackId.
+  const huge = Buffer.concat([
+    bytes.subarray(0, 3),
+    Buffer.of(0x80, 0x80, 0x80, 0x80, 0x80, 0x40),
+    bytes.subarray(4),
+  ]);
+  expect(() => decode(Buffer.concat([singleObjectHeader(type), huge]))).toThrow('is no int');
+});
