@@ -1,5 +1,6 @@
 import { type EachBatchPayload, Kafka, type KafkaMessage, logLevel } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
+import { boundGzip } from '../kafka/bounded-gzip.ts';
 import { isKafkajsError } from '../kafka/kafkajs-errors.ts';
 import { type DecodedRecord, PoisonError, RecordDecoder } from '../records/decode.ts';
 import { SchemaRegistry } from '../records/schema-registry.ts';
@@ -37,6 +38,7 @@ export class TopicReader {
     this.#decoder = new RecordDecoder(
       registry && new SchemaRegistry({ timeoutSeconds: REGISTRY_SECONDS, ...registry }),
     );
+    boundGzip();
     const kafka = new Kafka({
       brokers: [...options.brokers],
       clientId: options.clientId ?? options.groupId,
