@@ -1,6 +1,7 @@
 import type { ProcessGauges } from '../diagnostics.ts';
 import { type Probes, type Routes, serveHealth } from '../http/health.ts';
 import type { HttpOptions } from '../http/options.ts';
+import { makeUndumpable } from '../sandbox/support.ts';
 import { openTelemetry } from '../telemetry/index.ts';
 import { ResourceStack } from './resource-stack.ts';
 import { type EndReason, waitForEnd } from './wait-for-end.ts';
@@ -42,6 +43,8 @@ export async function runProcess<W extends Worker, Summary>(
   steps: ProcessSteps<W, Summary>,
 ): Promise<ProcessResult<Summary>> {
   const { http, durationMs } = steps;
+  // Passwords of cameras and brokers are in this process.
+  makeUndumpable();
   const resources = new ResourceStack();
   let summary: Summary;
   const endReason = await resources.closeAfter(async () => {

@@ -6,6 +6,7 @@ import type { Config } from '../config/schema.ts';
 import type { AustreamError } from '../errors.ts';
 import { probeBackends } from '../infer/engine/backend-probe.ts';
 import { openModelSource } from '../infer/engine/model-source.ts';
+import { describeSandbox, missingSandbox, type SandboxMode, sandboxSupport } from '../sandbox/support.ts';
 import { GpuReader } from '../telemetry/gpu.ts';
 
 /** The result of one check. */
@@ -51,6 +52,7 @@ export function hostChecks(config: Config | undefined): Check[] {
           checkNativeModule(name, load),
     ),
     () => checkModel(config?.infer.model),
+    () => checkSandbox(config?.ingest.sandbox ?? 'auto'),
     checkGpu,
     checkSimulator,
     checkClock,
@@ -116,6 +118,23 @@ async function checkModel(folder: string | undefined): Promise<Finding> {
     const { message, fix } = error as AustreamError;
     return { name, state: 'missing', detail: message, ...(fix ? { fix } : {}) };
   }
+}
+
+/** What a camera process on this machine is kept from. */
+async function checkSandbox(mode: SandboxMode): Promise<Finding> {
+  const name = 'sandbox of camera processes';
+  if (mode === 'off')
+    return { name, state: 'note', detail: 'ingest.sandbox is off', fix: 'set ingest.sandbox: auto' };
+  const found = sandboxSupport();
+  const missing = missingSandbox(found);
+  const detail = [...(found === null ? [] : [describeSandbox(found)]), ...missing].join('; ');
+  if (missing.length === 0) return { name, state: 'ok', detail };
+  return {
+    name,
+    state: mode === 'required' ? 'missing' : 'note',
+    detail,
+    fix: 'run make setup, and use a kernel with Landlock (Linux 6.7) and seccomp',
+  };
 }
 
 async function checkGpu(): Promise<Finding> {

@@ -27,6 +27,11 @@ export const ingestOptions = z.strictObject({
   maxAgeSeconds: z.number().min(0.5).max(300).default(5),
   /** A camera process whose resident memory exceeds this is restarted. */
   childMemoryMb: z.number().int().min(128).max(1_048_576).default(2_048),
+  /**
+   * Sandbox of the camera processes. `auto`: what this system has; `required`: refuse to start without Landlock and
+   * seccomp; `off`: none.
+   */
+  sandbox: z.enum(['auto', 'required', 'off']).default('auto'),
   /** Maximum number of live cameras in this process; null measures how many this machine can run. */
   maxCameras: z.number().int().min(1).max(100_000).nullable().default(null),
   /**

@@ -1,8 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Finding } from '../../src/doctor/host-checks.ts';
@@ -40,6 +41,9 @@ function configFile(config: object): string {
   return path;
 }
 
+/** As `bin/setup` does. */
+beforeAll(() => void execFileSync(fileURLToPath(new URL('../../src/sandbox/build', import.meta.url))));
+
 test('finds nothing missing on a machine that was set up', async () => {
   const config = configFile({
     cameras: [{ id: 'lobby', url: `rtsp://127.0.0.1:${port}/stream` }],
@@ -49,6 +53,7 @@ test('finds nothing missing on a machine that was set up', async () => {
   expect(stdout).toContain('✓ GStreamer, RTSP: rtspsrc');
   expect(stdout).toContain(`✓ camera lobby: 127.0.0.1:${port} answers`);
   expect(stdout).toContain('✓ model: austream-edge');
+  expect(stdout).toMatch(/sandbox of camera processes: no_new_privs, no capabilities/);
   expect(stdout).toContain('everything is in place');
   expect(code).toBe(0);
 });

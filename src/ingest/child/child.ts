@@ -9,6 +9,7 @@ import { isLiveSource, isRtsp, isTls } from '../../camera/source-url.ts';
 import type { DetectOptions } from '../../detect/options.ts';
 import { AustreamError } from '../../errors.ts';
 import { describeResolved, resolveCamera } from '../../onvif/resolve.ts';
+import { makeUndumpable } from '../../sandbox/support.ts';
 import { FACES_FD, REPORT_MS, type ToChild, type ToHost } from '../protocol/messages.ts';
 import { encodeFaces } from '../protocol/wire.ts';
 import { Camera, type Finder } from './camera.ts';
@@ -64,7 +65,7 @@ async function runCamera(start: Start, openFinder: OpenFinder, host: HostChannel
   let proxyError: AustreamError | null = null;
   let warned = false;
   const proxy = isRtsp(source.url)
-    ? await openRtspProxy(source, {
+    ? await openRtspProxy(source, start.listenerFd, {
         failed: (error) => {
           proxyError ??= error;
         },
@@ -81,6 +82,8 @@ async function runCamera(start: Start, openFinder: OpenFinder, host: HostChannel
     faces: (faces) => (live ? sendQueue.offer(faces) : sendQueue.send(faces)),
   });
   camera = running;
+  // After GStreamer has read its registry, which it may open through /proc/self/fd.
+  makeUndumpable();
   const report = (): ToHost => ({
     type: 'report',
     rss: process.memoryUsage.rss(),

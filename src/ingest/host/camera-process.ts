@@ -9,6 +9,7 @@ import { FACES_FD, MESSAGES_FD, type ToChild, type ToHost } from '../protocol/me
 import { parseToHost } from '../protocol/to-host.ts';
 import { FacesDecoder } from '../protocol/wire.ts';
 import { ImpossibleEventError } from './camera-lifecycle.ts';
+import { cameraCommand } from './camera-sandbox.ts';
 import { decoderRanks } from './decoders.ts';
 import { FrameGuard } from './frame-guard.ts';
 import { Intake } from './intake.ts';
@@ -29,7 +30,7 @@ const FRAME_BURST_SECONDS = 3;
 /** Bytes that wait for a child that does not read. */
 const MAX_UNREAD_BYTES = 1 << 20;
 
-type Start = Extract<ToChild, { type: 'start' }>;
+type Start = Omit<Extract<ToChild, { type: 'start' }>, 'listenerFd'>;
 
 interface ChildExit {
   readonly signal: string | null;
@@ -62,9 +63,11 @@ export class CameraProcess {
   #killTimer: NodeJS.Timeout | undefined;
   #refused: string | undefined;
 
+  /** Throws PREREQUISITE_MISSING if the config requires a sandbox that this system does not have. */
   constructor(start: Start, entry: string, events: ChildEvents) {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => INHERITED_ENV.test(name)));
-    this.#child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry], {
+    const { program, args, listenerFd } = cameraCommand(start.ingest.sandbox, start.camera, entry);
+    this.#child = spawn(program, args, {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
       env: {
         ...env,
@@ -106,7 +109,7 @@ export class CameraProcess {
       clearTimeout(this.#killTimer);
       events.gone({ code, signal, stderrTail, refused: this.#refused });
     });
-    this.#send(start);
+    this.#send({ ...start, listenerFd });
   }
 
   get pid(): number | undefined {

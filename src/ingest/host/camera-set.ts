@@ -8,6 +8,7 @@ import { isLiveSource } from '../../camera/source-url.ts';
 import type { CameraStatus } from '../../domain/camera-status.ts';
 import type { CameraEvents } from './camera-events.ts';
 import type { StopCause } from './camera-lifecycle.ts';
+import { logSandbox } from './camera-sandbox.ts';
 import { Governor } from './governor.ts';
 import { Pauses } from './pauses.ts';
 import { CameraSupervisor, type SupervisorOptions } from './supervisor.ts';
@@ -60,12 +61,16 @@ export class CameraSet {
   readonly #scheduleTimer: NodeJS.Timeout;
   readonly #settled = Promise.withResolvers<void>();
 
-  /** `hasBackpressure`: the receiver of the faces cannot keep up; live cameras then shed frames. */
+  /**
+   * `hasBackpressure`: the receiver of the faces cannot keep up; live cameras then shed frames. Throws
+   * PREREQUISITE_MISSING if the config requires a sandbox that this system does not have.
+   */
   constructor(
     options: SupervisorOptions,
     events: CameraEvents,
     hasBackpressure: () => boolean = () => false,
   ) {
+    logSandbox(options.ingest.sandbox);
     this.#options = options;
     this.#events = events;
     this.#governor = new Governor(options.ingest, hasBackpressure, () => this.#admitRefused());

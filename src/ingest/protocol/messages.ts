@@ -22,6 +22,8 @@ export type ToChild =
       readonly addressRules: readonly AddressRule[];
       readonly ingest: IngestOptions;
       readonly detect: DetectOptions;
+      /** Descriptor of a listening TCP socket on the loopback that the child has; null: it opens one itself. */
+      readonly listenerFd: number | null;
       /** Epochs of this run are numbered above this one. */
       readonly lastEpoch: number;
     }

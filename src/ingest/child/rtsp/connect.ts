@@ -3,8 +3,8 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, getCACertificates, type TLSSocket } from 'node:tls';
 import { getSystemErrorMap } from 'node:util';
 import type { CameraOptions } from '../../../camera/options.ts';
+import type { RtspAddress } from '../../../camera/rtsp-address.ts';
 import { AustreamError } from '../../../errors.ts';
-import type { RtspAddress } from './address.ts';
 
 /** Longest wait for the TCP connection and the TLS handshake; rtspsrc gives up after 10 s. */
 const CONNECT_MS = 8_000;

@@ -1,4 +1,4 @@
-import type { RtspAddress } from './address.ts';
+import type { RtspAddress } from '../../../camera/rtsp-address.ts';
 import type { Authenticator } from './authenticator.ts';
 import { headerValues, type RtspMessage, statusOf, withHeader } from './message.ts';
 import { allowedResponse } from './response-policy.ts';

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type Socket } from 'node:net';
 import { splitCredentials } from '../../../camera/credentials.ts';
 import type { CameraOptions } from '../../../camera/options.ts';
+import { rtspAddress } from '../../../camera/rtsp-address.ts';
 import { AustreamError } from '../../../errors.ts';
-import { rtspAddress } from './address.ts';
 import { Authenticator } from './authenticator.ts';
 import { cameraConnector } from './connect.ts';
 import { RtspExchange } from './exchange.ts';
@@ -38,9 +38,13 @@ const MAX_REDIRECTS = 5;
  * Opens the proxy through which rtspsrc speaks with an rtsp:// or rtsps:// camera. Every connection goes to the host and
  * port of the camera's URL, whatever the camera answers, and only the proxy has the credentials: rtspsrc would follow a
  * redirect to another host with them, and would send the password itself to whoever asks for Basic authentication.
- * The proxy lives as long as the process. Throws CAMERA_UNTRUSTED if the `ca` file cannot be read.
+ * The proxy lives as long as the process; `listenerFd`: a listener that the process already has. Throws CAMERA_UNTRUSTED if the `ca` file cannot be read.
  */
-export async function openRtspProxy(camera: CameraOptions, events: ProxyEvents): Promise<RtspProxy> {
+export async function openRtspProxy(
+  camera: CameraOptions,
+  listenerFd: number | null,
+  events: ProxyEvents,
+): Promise<RtspProxy> {
   const { url, ...inUrl } = splitCredentials(camera.url);
   const address = rtspAddress(url);
   if (!address) throw new AustreamError('CAMERA_UNREACHABLE', 'the camera’s URL has no host');
@@ -97,7 +101,8 @@ export async function openRtspProxy(camera: CameraOptions, events: ProxyEvents):
   server.maxConnections = MAX_CONNECTIONS;
   const port = await new Promise<number>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
+    const where = listenerFd === null ? { port: 0, host: '127.0.0.1' } : { fd: listenerFd };
+    server.listen(where, () => resolve((server.address() as { port: number }).port));
   });
   server.unref();
   return {

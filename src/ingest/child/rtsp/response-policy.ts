@@ -1,6 +1,6 @@
 import { splitCredentials } from '../../../camera/credentials.ts';
+import { type RtspAddress, rtspAddress } from '../../../camera/rtsp-address.ts';
 import { AustreamError } from '../../../errors.ts';
-import { type RtspAddress, rtspAddress } from './address.ts';
 import { headerValues, type RtspMessage, statusOf, withBody, withHeader } from './message.ts';
 
 /**
