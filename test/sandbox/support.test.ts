@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +24,26 @@ test('what this system has is described, and what it lacks is named', () => {
 test('off uses nothing', () => {
   expect(sandboxFor('off')).toBeNull();
   expect(sandboxFor('auto')).toEqual(sandboxSupport());
+});
+
+test('required refuses to start where the launcher is not built; auto goes on and says so', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'austream-unbuilt-'));
+  try {
+    cpSync(fileURLToPath(new URL('../../src', import.meta.url)), join(folder, 'src'), { recursive: true });
+    const unbuilt = (await import(
+      join(folder, 'src/sandbox/support.ts')
+    )) as typeof import('../../src/sandbox/support.ts');
+    expect(() => unbuilt.sandboxFor('required')).toThrow(
+      expect.objectContaining({
+        code: 'PREREQUISITE_MISSING',
+        message: expect.stringContaining('not built'),
+      }),
+    );
+    expect(unbuilt.sandboxFor('auto')).toBeNull();
+    expect(unbuilt.makeUndumpable()).toBe(false);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('an undumpable process hides its environment from others of its user', async () => {
