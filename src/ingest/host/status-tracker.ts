@@ -9,7 +9,7 @@ type EpochVideo = Pick<Extract<ToHost, { type: 'epoch' }>, 'epoch' | 'width' | '
 /** The camera's warnings in words; suffixes of the LIVE detail. */
 export const WARNING_TEXTS: Readonly<Record<CameraWarning, string>> = {
   password_unencrypted:
-    'the camera gets the password unencrypted (Basic authentication without TLS): switch it to Digest authentication or use rtsps://',
+    'the camera gets the password unencrypted (Basic authentication, or in the URL, without TLS): use Digest authentication or rtsps://',
 };
 /** Suffix of the LIVE detail while frames are shed. */
 const SHEDDING_NOTE = '; fewer frames are analysed, as this machine is overloaded';

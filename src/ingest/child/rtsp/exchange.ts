@@ -9,6 +9,8 @@ interface Pending {
   readonly isRetry: boolean;
 }
 
+/** What cameras send to see whether the client is still there. Others, such as REDIRECT, are left out. */
+const KEEPALIVE = /^(OPTIONS|GET_PARAMETER|SET_PARAMETER|TEARDOWN) /;
 /** More unanswered requests than any client sends. */
 const MAX_PENDING = 64;
 
@@ -38,8 +40,7 @@ export class RtspExchange {
   /** What follows from a message of the camera. Throws CAMERA_UNTRUSTED. */
   fromCamera(message: RtspMessage): { toCamera: RtspMessage } | { toClient: RtspMessage } | null {
     const status = statusOf(message);
-    // Cameras send OPTIONS or GET_PARAMETER to see whether the client is still there.
-    if (status === null) return { toClient: message };
+    if (status === null) return KEEPALIVE.test(message.start) ? { toClient: message } : null;
     const pending = this.#answered(message);
     if (!pending) return null;
     const challenges = headerValues(message, 'WWW-Authenticate');

@@ -1,5 +1,5 @@
 import { AustreamError } from '../../../errors.ts';
-import type { RtspMessage } from './message.ts';
+import { type RtspMessage, withBody } from './message.ts';
 
 /** What a connection carries: messages, and binary frames with RTP or RTCP packets (RFC 2326, 10.12), as they are. */
 export type RtspPart = { readonly message: RtspMessage } | { readonly frames: Buffer };
@@ -76,8 +76,11 @@ export class RtspReader {
     const bodyAt = end.index + end[0].length;
     if (bytes.length < bodyAt + length) return null;
     this.#garbage = 0;
+    // Two readers may disagree about lengths that contradict each other.
+    const others = headers.filter(([name]) => name.toLowerCase() !== 'content-length');
     const body = Buffer.from(bytes.subarray(bodyAt, bodyAt + length));
-    return { message: { start: start!, headers, body }, bytes: bodyAt + length };
+    const message = { start: start!, headers: others, body };
+    return { message: length > 0 ? withBody(message, body) : message, bytes: bodyAt + length };
   }
 
   /** Skips to the next byte that may begin a frame or a response. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type Socket } from 'node:net';
-import { splitCredentials } from '../../../camera/credentials.ts';
+import { queryPasswords, splitCredentials } from '../../../camera/credentials.ts';
 import type { CameraOptions } from '../../../camera/options.ts';
 import { rtspAddress } from '../../../camera/rtsp-address.ts';
 import { AustreamError } from '../../../errors.ts';
@@ -51,6 +51,7 @@ export async function openRtspProxy(
   const username = camera.username ?? inUrl.username;
   const authenticator = new Authenticator(username, camera.password ?? inUrl.password, camera.auth);
   const connect = cameraConnector(address, camera.tls);
+  if (!address.tls && queryPasswords(url).length > 0) events.sendsPassword();
   const userAgent = `austream/${randomUUID()}`;
   let redirects = 0;
 

@@ -1,6 +1,9 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
+import { cameraOptions } from '../../../../src/camera/options.ts';
+import { openRtspProxy } from '../../../../src/ingest/child/rtsp/proxy.ts';
 import { Simulator } from '../../../../src/simulate/simulator.ts';
 import { movingClip } from '../../clips.ts';
 import { type Answer, HostileRtspServer, type RtspRequest } from '../../hostile-rtsp-server.ts';
@@ -116,6 +119,46 @@ describe('a redirect', () => {
     const { cause } = await failure(watch(hostile.url()));
     expect(cause).toBe('CAMERA_UNTRUSTED');
   });
+});
+
+test('a request to redirect, sent while the camera plays, is not followed (RFC 2326, 10.10)', async () => {
+  const other = await elsewhere();
+  const hostile = await camera((request) =>
+    request.method === 'PLAY'
+      ? [
+          '200 OK',
+          [
+            'Session: 1',
+            'Content-Length: 0',
+            '',
+            `REDIRECT * RTSP/1.0\r\nCSeq: 9\r\nLocation: ${other.url()}`,
+          ],
+        ]
+      : undefined,
+  );
+  await failure(watch(hostile.url()));
+  expect(hostile.requests.some(({ method }) => method === 'PLAY')).toBe(true);
+  expect(other.received).toBe('');
+});
+
+test('the proxy serves its own rtspsrc only: other users of the host can reach its port', async () => {
+  const hostile = await camera(() => undefined);
+  const options = cameraOptions.parse({ id: 'cam', url: hostile.url(), ...CREDENTIALS });
+  const proxy = await openRtspProxy(options, null, { failed: () => {}, sendsPassword: () => {} });
+  const ask = async (userAgent: string) => {
+    const [host, port] = proxy.endpoint.split(':');
+    const socket = connect(Number(port), host);
+    socket.write(`DESCRIBE ${hostile.url()} RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: ${userAgent}\r\n\r\n`);
+    let text = '';
+    for await (const chunk of socket) {
+      text += chunk;
+      break;
+    }
+    return text;
+  };
+  expect(await ask('GStreamer/1.22.0')).toBe('');
+  expect(hostile.received).toBe('');
+  expect(await ask(proxy.userAgent)).toContain('200 OK');
 });
 
 describe('a description that names another host', () => {
