@@ -85,6 +85,9 @@ int main(int count, char **arguments) {
   tried("read another camera's arguments", reads(buffer));
   tried("read /etc/shadow", reads("/etc/shadow"));
   tried("read /etc/passwd", reads("/etc/passwd"));
+  tried("list private keys", open("/etc/ssl/private", O_RDONLY | O_DIRECTORY));
+  tried("list /etc", open("/etc", O_RDONLY | O_DIRECTORY));
+  tried("list processes", open("/proc", O_RDONLY | O_DIRECTORY));
   tried("list the home", open("/root", O_RDONLY | O_DIRECTORY));
   tried("list /home", open("/home", O_RDONLY | O_DIRECTORY));
   tried("list /tmp", open("/tmp", O_RDONLY | O_DIRECTORY));

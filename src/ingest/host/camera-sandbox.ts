@@ -31,37 +31,14 @@ const CODE = ['src', 'node_modules', 'models', 'dist/sandbox', 'package.json'].m
 );
 const LOADERS = ['/lib64/ld-linux-x86-64.so.2', '/lib/ld-linux-aarch64.so.1'];
 const SYSTEM = [
-  ...['/usr', '/lib', '/lib64', '/opt/node_modules', '/sys', '/proc/self', '/proc/cpuinfo', '/proc/meminfo'],
-  ...[
-    '/proc/stat',
-    '/proc/driver',
-    '/proc/devices',
-    '/proc/sys/vm',
-    '/dev/urandom',
-    '/dev/random',
-    '/dev/zero',
-  ],
-  ...[
-    'ld.so.cache',
-    'ld.so.conf',
-    'ld.so.conf.d',
-    'ssl',
-    'ca-certificates',
-    'pki',
-    'localtime',
-    'resolv.conf',
-  ].map(etc),
-  ...[
-    'hosts',
-    'host.conf',
-    'nsswitch.conf',
-    'gai.conf',
-    'services',
-    'protocols',
-    'drirc',
-    'glvnd',
-    'vulkan',
-  ].map(etc),
+  ...['/usr', '/lib', '/lib64', '/opt/node_modules'],
+  ...['devices', 'class', 'bus', 'dev', 'fs/cgroup', 'module/nvidia'].map((name) => `/sys/${name}`),
+  ...['self', 'cpuinfo', 'meminfo', 'stat', 'driver', 'devices', 'sys/vm'].map((name) => `/proc/${name}`),
+  ...['urandom', 'random', 'zero'].map((name) => `/dev/${name}`),
+  // Of /etc nothing else: no keys, no users.
+  ...['ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime', 'drirc', 'glvnd', 'vulkan'].map(etc),
+  ...['ssl/certs', 'ssl/openssl.cnf', 'pki/tls/certs', 'pki/ca-trust/extracted', 'ca-certificates'].map(etc),
+  ...['resolv.conf', 'hosts', 'host.conf', 'nsswitch.conf', 'gai.conf', 'services', 'protocols'].map(etc),
 ];
 /** Variables that name folders or files which libraries read. */
 const PATH_VARIABLES =
