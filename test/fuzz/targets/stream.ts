@@ -1,9 +1,9 @@
+import { rtspAddress } from '../../../src/camera/rtsp-address.ts';
 import { AustreamError } from '../../../src/errors.ts';
 import { parsePacket, parseSessionStats, unixAtZero } from '../../../src/ingest/child/clock/rtcp.ts';
 import { FormatReader } from '../../../src/ingest/child/format-reader.ts';
 import { parseGdp } from '../../../src/ingest/child/gdp.ts';
 import { viewI420 } from '../../../src/ingest/child/i420.ts';
-import { rtspAddress } from '../../../src/ingest/child/rtsp/address.ts';
 import { Authenticator } from '../../../src/ingest/child/rtsp/authenticator.ts';
 import { RtspExchange } from '../../../src/ingest/child/rtsp/exchange.ts';
 import { encodeMessage } from '../../../src/ingest/child/rtsp/message.ts';
