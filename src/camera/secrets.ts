@@ -95,7 +95,8 @@ function realPath(path: string, setting: string): string {
   }
 }
 
-function isSameName(entry: string, name: string): boolean {
+/** Whether an entry of `cluster.secrets.env`, a name or a prefix that ends with `*`, covers a variable. */
+export function isSameName(entry: string, name: string): boolean {
   return entry.endsWith('*') ? name.startsWith(entry.slice(0, -1)) : entry === name;
 }
 

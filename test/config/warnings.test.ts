@@ -148,6 +148,23 @@ describe('a warning', () => {
     );
   });
 
+  test('is given where cameras of the topic may use the secrets of austream itself', () => {
+    const dir = join(folder, 'all');
+    const sasl = { kafka: { brokers: ['127.0.0.1:1'], sasl: PLAIN } };
+    const own = { cluster: { secrets: { dir: folder } } };
+    expect(warnings(own)[0]).toMatch(
+      /^cluster\.secrets\.dir allows cameras of the topic .*the config \(.*austream\.yaml\)/,
+    );
+    const key = {
+      kafka: { brokers: ['127.0.0.1:1'], tls: { certificate: '/c', key: join(dir, 'kafka.key') } },
+    };
+    expect(warnings({ ...key, cluster: { secrets: { dir } } })[0]).toContain('kafka.tls.key');
+    expect(warnings({ ...sasl, cluster: { secrets: { env: ['SEC*'] } } })[0]).toBe(
+      'cluster.secrets.env allows cameras of the topic to use a secret of austream itself: SECRET',
+    );
+    expect(warnings({ ...sasl, cluster: { secrets: { env: ['CAMERA_*'], dir } } })).toEqual([]);
+  });
+
   test('is given for an environment that switches TLS off', () => {
     expect(warnings({}, { env: { NODE_TLS_REJECT_UNAUTHORIZED: '0' } })[0]).toContain(
       'no certificate is checked',
