@@ -14,6 +14,7 @@ export function configWarnings(
     ...kafkaWarnings(config.kafka),
     ...registryWarnings(config.kafka.registry),
     ...httpWarnings(config),
+    ...openPageWarnings(config.dashboard),
     ...cameraWarnings(config.cameras),
     ...secretWarnings(config, file),
     ...environmentWarnings(env),
@@ -75,6 +76,18 @@ function httpWarnings({ http, dashboard }: Config): ConfigWarning[] {
         ? `is ${http.host}, without TLS: who listens on the network can use the tokens of the live page`
         : `is ${http.host}, without TLS: other machines can read camera ids and states in /metrics`,
       fix: 'listen on 127.0.0.1 behind a proxy with TLS; where TLS or a network policy is in front, set http.behindTls: true',
+    },
+  ];
+}
+
+function openPageWarnings({ open }: Config['dashboard']): ConfigWarning[] {
+  if (!open) return [];
+  return [
+    {
+      path: 'dashboard.open',
+      message:
+        'is true: every user and program of this machine can see and change the cameras on the live page',
+      fix: 'remove it; austream prints a link that opens the page, and dashboard.users names people',
     },
   ];
 }

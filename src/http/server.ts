@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
 import { Connections } from './connections.ts';
 import { refuseCrossSite } from './cross-site.ts';
@@ -48,6 +49,7 @@ export function createHttpServer(http: HttpOptions, limits = TIME_LIMITS): Fasti
     trustProxy: proxies.length > 0 ? [...proxies] : false,
     bodyLimit: MAX_BODY_BYTES,
     exposeHeadRoutes: false,
+    clientErrorHandler: (error, socket) => refuseRequest(error, socket as Socket),
     serverFactory: (handler) => {
       const node = createServer(
         {
@@ -72,4 +74,23 @@ export function createHttpServer(http: HttpOptions, limits = TIME_LIMITS): Fasti
   checkHostHeader(server, http);
   refuseCrossSite(server);
   return server;
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+};
+
+/**
+ * Answers what is no valid request, and closes the connection. One that sent nothing gets no answer: browsers open some in
+ * advance, and would take the answer for that of their next request.
+ */
+function refuseRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (socket.destroyed) return;
+  if (!socket.writable || error.code === 'ECONNRESET' || socket.bytesRead === 0) socket.destroy();
+  else
+    socket.end(
+      `HTTP/1.1 ${CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+      () => socket.destroy(),
+    );
 }

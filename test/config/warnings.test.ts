@@ -49,6 +49,7 @@ describe('a warning', () => {
       'kafka.sasl sends',
     ],
     ['TLS that is off', brokers('kafka:1', { sasl: PLAIN, tls: { enabled: false } }), 'kafka.sasl sends'],
+    ['a live page that is open to everyone', { dashboard: { open: true } }, 'dashboard.open is true'],
     ['SCRAM without TLS', brokers('192.0.2.1:9092', { sasl: SCRAM }), 'kafka.sasl is used without TLS'],
     [
       'a token without TLS',

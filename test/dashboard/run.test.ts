@@ -21,22 +21,28 @@ let page: Page;
 const logged: { time: number; msg: string }[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'austream-page-'));
 
-beforeAll(async () => {
-  simulator = await Simulator.start({ sources: [CLIP] });
-  const config = join(folder, 'config.yaml');
+const config = join(folder, 'config.yaml');
+
+function writeConfig(users: readonly object[] = []): void {
   writeFileSync(
     config,
     JSON.stringify({
       cameras: [{ id: 'lobby', url: simulator.urls[0] }],
       kafka: { embedded: true },
       http: { port: 0 },
-      // The test adds a camera on this machine through the page.
+      dashboard: { users },
+      // A test adds a camera on this machine through the page.
       cluster: { sources: { networks: ['127.0.0.0/8'] } },
       control: { socket: join(folder, 'control.sock') },
       // Generous limits: on a loaded machine a slow or refused camera would fail these tests.
       ingest: { stallSeconds: 60, maxAgeSeconds: 60, maxCameras: 4 },
     }),
   );
+}
+
+beforeAll(async () => {
+  simulator = await Simulator.start({ sources: [CLIP] });
+  writeConfig();
   austream = spawn('bin/austream', ['run', '-c', config, '--dashboard'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -159,4 +165,18 @@ test('a camera with a password is added on the page, turns live, and is removed 
   } finally {
     await other.stop();
   }
+}, 180_000);
+
+test('people of the config file come and go while it runs', async () => {
+  const authorization = 'Bearer alice-token-of-many-letters';
+  const status = async () =>
+    (await fetch(new URL('/pictures/x', page.url()), { headers: { authorization } })).status;
+  expect(await status()).toBe(401);
+  writeConfig([{ name: 'alice', role: 'view', token: authorization.split(' ')[1] }]);
+  // A picture that does not exist: she is let in. Few attempts: wrong tokens are slowed down.
+  const seldom = { timeout: 60_000, interval: 3_000 };
+  await expect.poll(status, seldom).toBe(404);
+  writeConfig();
+  await expect.poll(status, seldom).toBe(401);
+  expect(JSON.stringify(logged)).not.toContain('alice-token');
 }, 180_000);

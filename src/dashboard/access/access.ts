@@ -102,6 +102,7 @@ export class Access {
     const session = this.sessionOf(request);
     const key = request.headers['x-austream'];
     if (!session || typeof key !== 'string' || !this.sessions.hasKey(session, key)) return null;
+    this.sessions.touch(session);
     const person = this.#personOf(session)!;
     return {
       person,

@@ -48,19 +48,17 @@ export class Sessions {
     return { cookie, key };
   }
 
-  /** The session of a cookie. It counts as used. */
+  /** The session of a cookie. That it is used, `touch` says: the cookie alone does not prolong it. */
   find(cookie: string): Session | undefined {
     const session = this.#sessions.get(digest(cookie));
-    if (!session || !this.isOpen(session)) return undefined;
-    this.touch(session);
-    return session;
+    return session && this.isOpen(session) ? session : undefined;
   }
 
   hasKey(session: Session, key: string): boolean {
     return isEqualDigest(session.key, digest(key));
   }
 
-  /** Counts as used: a page is open. */
+  /** Counts as used: by a request, or while a page is open. */
   touch(session: Session): void {
     session.seenAt = this.#now();
     this.#sessions.delete(session.id);
