@@ -83,7 +83,7 @@ beforeAll(async () => {
     product.run('score', ['score', product.clip(), '--out', path('scores.csv')]),
     product.run('doctor', ['doctor', '-c', deviceConfig, '--json'], 1),
     product.run('check', ['check', '-c', deviceConfig]),
-    product.run('report', [...report, '--openface', path('table.csv')]),
+    product.run('report', [...report, '--camera', 'lobby', '--openface', path('table.csv')]),
     product.run('discover', ['cameras', 'discover', '--interface', 'lo', '--timeout', '1s']),
   ]);
   await Promise.all([
@@ -151,7 +151,7 @@ describe('the network', () => {
   const a = product.addresses;
   /** Where each command may connect: what its config or its arguments name, and its own sockets. */
   const ALLOWED: Record<string, () => string[]> = {
-    run: () => [a.camera, a.broker, a.otlp, product.path('run.sock')],
+    run: () => [a.camera, a.device, a.broker, a.otlp, product.path('run.sock')],
     ingest: () => [a.camera, a.broker, ...local(a.sasl)],
     infer: () => [a.broker, ...local(a.sasl)],
     tail: () => [a.broker],
@@ -184,7 +184,9 @@ describe('the network', () => {
     });
     expect(unexpected).toEqual([]);
     // The traces are complete: they have what must be there.
-    expect(traces.get('run')!.destinations).toEqual(expect.arrayContaining([a.camera, a.broker, a.otlp]));
+    expect(traces.get('run')!.destinations).toEqual(
+      expect.arrayContaining([a.camera, a.device, a.broker, a.otlp]),
+    );
     expect(traces.get('discover')!.destinations).toContain('239.255.255.250:3702');
   });
 

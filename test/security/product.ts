@@ -80,7 +80,7 @@ export class Product {
     return file;
   }
 
-  /** The config of `run`. The second camera's password is wrong. */
+  /** The config of `run`. The second camera's password is wrong; the third is asked for its stream by ONVIF. */
   runConfig(httpPort: number): string {
     writeFileSync(this.path('password'), CAMERA_PASSWORD);
     writeFileSync(this.path('bob'), SECRETS['token of a person, in a file']);
@@ -90,6 +90,13 @@ export class Product {
       cameras: [
         { id: 'lobby', url, username: 'viewer', passwordFile: this.path('password'), analysisFps: 5 },
         { id: 'door', url: url.replace('//', `//viewer:${wrong}@`) },
+        {
+          id: 'device',
+          url: `onvif://${this.addresses.device}`,
+          username: 'viewer',
+          password: CAMERA_PASSWORD,
+          analysisFps: 1,
+        },
       ],
       kafka: {
         brokers: [this.addresses.broker],
