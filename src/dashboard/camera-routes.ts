@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { NO_AREAS } from '../camera/areas.ts';
 import { cameraOptions } from '../camera/options.ts';
 import type { CameraControl } from '../ingest/host/camera-set.ts';
 import { audit, personOf } from './access/guard.ts';
@@ -20,7 +21,10 @@ const newCamera = cameraOptions.pick({ id: true, username: true, password: true,
 /** A missing field gets the same message as an empty one. */
 const EMPTY = { id: '', url: '' };
 
-/** `POST /cameras` adds a camera, `DELETE /cameras/ID` removes one. */
+/**
+ * `POST /cameras` adds a camera, `DELETE /cameras/ID` removes one, `POST /cameras/ID/pause` and `/resume` pause it.
+ * `GET /cameras/ID/areas`: its masks and zones.
+ */
 export function serveCameraRoutes(routes: FastifyInstance, cameras: CameraControl): void {
   const operate = { config: { role: 'operate' } } as const;
   routes.post('/cameras', operate, async (request, reply) => {
@@ -40,6 +44,21 @@ export function serveCameraRoutes(routes: FastifyInstance, cameras: CameraContro
     if (!(await cameras.remove(cameraId))) return reply.code(404).send({ error: 'no camera with this name' });
     audit(request, cameraId, 'removed');
     return reply.code(204).send();
+  });
+  for (const action of ['pause', 'resume'] as const)
+    routes.post(`/cameras/:cameraId/${action}`, operate, async (request, reply) => {
+      const { cameraId } = request.params as { cameraId: string };
+      const change =
+        action === 'pause' ? await cameras.pause(cameraId, 'the live page') : await cameras.resume(cameraId);
+      if (change === null) return reply.code(404).send({ error: 'no camera with this name' });
+      audit(request, cameraId, `${action}d`);
+      return reply.code(200).send({ change });
+    });
+  routes.get('/cameras/:cameraId/areas', { config: { role: 'view' } }, (request, reply) => {
+    const { cameraId } = request.params as { cameraId: string };
+    // The status of a camera that was just removed may still be on the page.
+    const camera = cameras.list().find(({ id }) => id === cameraId);
+    return reply.send(camera?.areas ?? NO_AREAS);
   });
 }
 

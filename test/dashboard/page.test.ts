@@ -1,6 +1,8 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { cameraOptions } from '../../src/camera/options.ts';
 import type { DashboardStore } from '../../src/dashboard/store.ts';
+import type { CameraSet } from '../../src/ingest/host/camera-set.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
 import { axeViolations } from './axe.ts';
 import { launchBrowser } from './browser.ts';
@@ -28,8 +30,8 @@ interface PageOptions {
 /** Opens a page on a server of its own. Page errors, console errors and requests to other hosts fail the test. */
 async function openPage(
   options: PageOptions = {},
-): Promise<{ store: DashboardStore; page: Page; url: string }> {
-  const { store, url, close } = await serveLivePage({
+): Promise<{ store: DashboardStore; cameras: CameraSet; page: Page; url: string }> {
+  const { store, cameras, url, close } = await serveLivePage({
     showVideo: options.showVideo ?? false,
     ...(options.token ? { http: { token: options.token } } : {}),
   });
@@ -50,7 +52,7 @@ async function openPage(
   });
   cleanups.push(() => expect(problems).toEqual([]));
   await page.goto(url);
-  return { store, page, url };
+  return { store, cameras, page, url };
 }
 
 const plotPixels = (page: Page) =>
@@ -246,6 +248,37 @@ test('an invalid camera is refused with a message at each field, and the form is
   await expect.poll(focused).toBe('add-camera');
   await expect.poll(() => page.locator('#add-password').inputValue()).toBe('');
   expect(await page.locator('dialog .error:not(:empty)').count()).toBe(0);
+});
+
+test('a camera is paused and resumed with a button; masks and zones are drawn over its picture', async () => {
+  const { cameras, page } = await openPage({ dark: true });
+  const right = [
+    [0.5, 0],
+    [1, 0],
+    [1, 1],
+    [0.5, 1],
+  ];
+  const options = {
+    detect: { masks: [right], zones: [{ id: 'door', polygon: right.map(([x, y]) => [1 - x!, y]) }] },
+  };
+  await cameras.add(cameraOptions.parse({ id: 'lobby', url: 'rtsp://127.0.0.1:9/', ...options }));
+  await page.getByRole('img', { name: 'Face boxes in the frame of lobby; masks: 1; zones: door' }).waitFor();
+  const opacity = (share: number) =>
+    page.evaluate(`(() => {
+      const canvas = document.querySelector('canvas.face-boxes');
+      const [x, y] = [Math.floor(canvas.width * ${share}), Math.floor(canvas.height / 2)];
+      return canvas.getContext('2d').getImageData(x, y, 1, 1).data[3];
+    })()`);
+  await expect.poll(() => opacity(0.75)).toBeGreaterThan(50);
+  expect(await opacity(0.25)).toBe(0);
+  const state = () => cameras.list()[0]!.status!;
+  await page.getByRole('button', { name: 'Pause lobby' }).press('Enter');
+  await expect.poll(() => state().state).toBe('PAUSED');
+  expect(state().detail).toContain('paused by an operator through the live page');
+  await page.getByText('‖ paused').waitFor();
+  await page.getByRole('button', { name: 'Resume lobby' }).press('Enter');
+  await expect.poll(() => state().state).not.toBe('PAUSED');
+  await page.getByRole('button', { name: 'Pause lobby' }).waitFor();
 });
 
 test('removing a camera needs a confirmation', async () => {

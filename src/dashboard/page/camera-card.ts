@@ -1,5 +1,6 @@
 import { losses } from '../../domain/camera-status.ts';
 import type { CameraView, Hello } from '../protocol.ts';
+import { change } from './camera-dialogs.ts';
 import { element, fitCanvas, setText } from './dom.ts';
 import { FaceBoxes } from './face-boxes.ts';
 import { FacePanel } from './face-panel.ts';
@@ -30,6 +31,7 @@ export class CameraCard {
   readonly #state = element('span', 'state');
   readonly #detail = element('p', 'detail');
   readonly #facts = new Map<string, HTMLElement>();
+  readonly #pause = element('button', 'pause operate');
   readonly #lag = element('canvas', 'sparkline');
   readonly #boxes: FaceBoxes;
   readonly #faces = element('div', 'faces');
@@ -51,10 +53,12 @@ export class CameraCard {
     button.type = 'button';
     button.setAttribute('aria-label', `Remove ${view.id}`);
     button.addEventListener('click', onRemove);
+    this.#pause.type = 'button';
+    this.#pause.addEventListener('click', () => void this.#togglePause());
     this.root = element(
       'section',
       'camera',
-      element('header', '', title, this.#state, this.#detail, button),
+      element('header', '', title, this.#state, this.#detail, this.#pause, button),
       element('div', 'camera-body', about, this.#faces),
     );
     this.root.setAttribute('aria-labelledby', title.id);
@@ -67,7 +71,12 @@ export class CameraCard {
   }
 
   update(view: CameraView): void {
+    // A change of the config comes with a change of state.
+    if (view !== this.view && view.state !== this.view.state) void this.#boxes.loadAreas();
     this.view = view;
+    const action = this.#isPausedByOperator ? 'Resume' : 'Pause';
+    setText(this.#pause, action);
+    this.#pause.setAttribute('aria-label', `${action} ${view.id}`);
     const { label, symbol, severity } = STATES[view.state];
     this.root.dataset.state = view.state;
     this.root.dataset.severity = severity;
@@ -110,6 +119,18 @@ export class CameraCard {
   /** Draws the boxes of the faces; null while a past moment is shown, since boxes have no history. */
   drawFaceBoxes(faces: readonly Face[] | null): void {
     this.#boxes.draw(this.view.width ?? 16, this.view.height ?? 9, faces);
+  }
+
+  get #isPausedByOperator(): boolean {
+    return this.view.state === 'PAUSED' && this.view.cause === 'operator';
+  }
+
+  async #togglePause(): Promise<void> {
+    this.#pause.disabled = true;
+    const action = this.#isPausedByOperator ? 'resume' : 'pause';
+    const error = await change('POST', `/cameras/${encodeURIComponent(this.view.id)}/${action}`);
+    this.#pause.disabled = false;
+    if (error) setText(this.#detail, error.error ?? '');
   }
 
   recolor(): void {

@@ -77,8 +77,8 @@ export class CameraDialogs {
   }
 }
 
-/** Returns null on success. */
-async function change(
+/** Sends a change; returns null on success. */
+export async function change(
   method: 'POST' | 'DELETE',
   path: string,
   body?: string,

@@ -1,3 +1,5 @@
+import type { CameraAreas } from '../../camera/areas.ts';
+import type { Polygon } from '../../domain/polygon.ts';
 import { element, fitCanvas } from './dom.ts';
 import type { Face } from './face-store.ts';
 import { request } from './session.ts';
@@ -12,11 +14,26 @@ export class FaceBoxes {
   readonly root = element('canvas', 'face-boxes');
   readonly #crops = new Map<string, { image: HTMLCanvasElement; fetchedAt: number; ready: boolean }>();
   readonly #showVideo: boolean;
+  readonly #cameraId: string;
+  #areas: CameraAreas | null = null;
 
   constructor(cameraId: string, showVideo: boolean) {
     this.#showVideo = showVideo;
+    this.#cameraId = cameraId;
     this.root.setAttribute('role', 'img');
     this.root.setAttribute('aria-label', `Face boxes in the frame of ${cameraId}`);
+    void this.loadAreas();
+  }
+
+  /** Fetches the camera's masks and zones. */
+  async loadAreas(): Promise<void> {
+    const response = await request(`/cameras/${encodeURIComponent(this.#cameraId)}/areas`).catch(() => null);
+    if (!response?.ok) return;
+    const areas = (await response.json()) as CameraAreas;
+    this.#areas = areas;
+    const masks = areas.masks.length > 0 ? `; masks: ${areas.masks.length}` : '';
+    const zones = areas.zones.length > 0 ? `; zones: ${areas.zones.map(({ id }) => id).join(', ')}` : '';
+    this.root.setAttribute('aria-label', `Face boxes in the frame of ${this.#cameraId}${masks}${zones}`);
   }
 
   /** `width`, `height`: of the camera's frame; `faces`: null while a past moment is shown. */
@@ -27,6 +44,7 @@ export class FaceBoxes {
     const scale = this.root.width / width;
     ctx.setTransform(scale, 0, 0, scale, 0, 0);
     ctx.clearRect(0, 0, width, height);
+    if (this.#areas) drawAreas(ctx, this.#areas, width, height, devicePixelRatio / scale);
     if (!faces) {
       ctx.font = `${12 / (this.root.clientWidth / width)}px system-ui, sans-serif`;
       ctx.fillStyle = palette.muted;
@@ -73,6 +91,40 @@ export class FaceBoxes {
     crop.image.getContext('2d')!.putImageData(rgba, 0, 0);
     crop.ready = true;
   }
+}
+
+/** Masks filled, zones outlined with their names. `px`: size of one pixel of the page in source pixels. */
+function drawAreas(
+  ctx: CanvasRenderingContext2D,
+  { masks, zones }: CameraAreas,
+  width: number,
+  height: number,
+  px: number,
+): void {
+  const trace = (polygon: Polygon) => {
+    ctx.beginPath();
+    for (const [x, y] of polygon) ctx.lineTo(x * width, y * height);
+    ctx.closePath();
+  };
+  ctx.save();
+  ctx.fillStyle = palette.muted;
+  ctx.strokeStyle = palette.eye;
+  ctx.lineWidth = 1.5 * px;
+  for (const mask of masks) {
+    trace(mask);
+    ctx.globalAlpha = 0.45;
+    ctx.fill('evenodd');
+  }
+  ctx.globalAlpha = 1;
+  ctx.font = `${12 * px}px system-ui, sans-serif`;
+  ctx.fillStyle = palette.eye;
+  for (const { id, polygon } of zones) {
+    trace(polygon);
+    ctx.stroke();
+    const [x, y] = polygon.reduce((top, corner) => (corner[1] < top[1] ? corner : top));
+    ctx.fillText(id, x * width + 4 * px, y * height + 14 * px);
+  }
+  ctx.restore();
 }
 
 /** `px`: size of one canvas pixel in source pixels. */

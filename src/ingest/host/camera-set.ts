@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Mutex } from 'async-mutex';
 import type { CameraOrigin } from '../../camera/allow-list.ts';
+import { type CameraAreas, NO_AREAS } from '../../camera/areas.ts';
 import { splitCredentials } from '../../camera/credentials.ts';
 import type { CameraOptions } from '../../camera/options.ts';
 import { cameraRedactor } from '../../camera/redaction.ts';
@@ -18,6 +19,8 @@ export interface ListedCamera {
   readonly id: string;
   readonly url: string;
   readonly analysisFps: number;
+  /** Masks and zones of its picture. */
+  readonly areas: CameraAreas;
   /** The newest status. */
   readonly status: CameraStatus | null;
 }
@@ -161,6 +164,7 @@ export class CameraSet {
       id: camera.id,
       url: cameraRedactor(camera)(splitCredentials(camera.url).url),
       analysisFps: camera.analysisFps,
+      areas: camera.detect ?? NO_AREAS,
       status,
     }));
   }
