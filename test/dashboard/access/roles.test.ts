@@ -279,3 +279,11 @@ describe('a config is refused', () => {
     }
   });
 });
+
+test('the open pages of one person are bounded; others still get theirs', async () => {
+  const { server, url } = await livePage();
+  const [alice, bob] = [await signedIn(server, ALICE.token), await signedIn(server, BOB.token)];
+  const streams = await Promise.all(Array.from({ length: 33 }, () => openStream(url, bob)));
+  expect(streams.map(({ status }) => status).filter((status) => status === 503)).toHaveLength(1);
+  expect((await openStream(url, alice)).status).toBe(200);
+});
