@@ -88,8 +88,10 @@ test('the role view sees the cameras and changes nothing', async () => {
       ['POST', '/cameras'],
       ['DELETE', '/cameras/lobby'],
       ['DELETE', '/cameras/none'],
+      ['POST', '/cameras/lobby/pause'],
+      ['POST', '/cameras/lobby/resume'],
     ] as const) {
-      const payload = method === 'POST' ? { id: 'x', url: 'rtsp://127.0.0.1:9/' } : undefined;
+      const payload = path === '/cameras' ? { id: 'x', url: 'rtsp://127.0.0.1:9/' } : undefined;
       const response = await server.inject({ method, url: path, headers, ...(payload ? { payload } : {}) });
       expect(response.statusCode).toBe(403);
     }
@@ -146,6 +148,14 @@ describe('a person with some cameras', () => {
       const [existing, unknown] = [await request('secret-room'), await request('unknown')];
       expect(existing.statusCode).toBe(request === remove ? 404 : 403);
       expect([existing.statusCode, existing.body]).toEqual([unknown.statusCode, unknown.body]);
+    }
+    for (const [method, action] of [
+      ['POST', 'pause'],
+      ['POST', 'resume'],
+      ['GET', 'areas'],
+    ] as const) {
+      const url = `/cameras/secret-room/${action}`;
+      expect((await server.inject({ method, url, headers })).statusCode).toBe(404);
     }
     expect((await remove('secret%2Droom')).statusCode).toBe(404);
     expect((await remove('new')).statusCode).toBe(404);

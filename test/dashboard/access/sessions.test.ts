@@ -36,6 +36,9 @@ describe('without a session', () => {
     ['GET', '/pictures/cam%2F1%2F1'],
     ['POST', '/cameras'],
     ['DELETE', '/cameras/door'],
+    ['POST', '/cameras/door/pause'],
+    ['POST', '/cameras/door/resume'],
+    ['GET', '/cameras/door/areas'],
     ['POST', '/logout'],
   ] as const)('%s %s is refused on the loopback', async (method, url) => {
     const { server } = await livePage();
