@@ -11,6 +11,7 @@ import { type DecodedRecord, RecordDecoder } from '../../../src/records/decode.t
 import { KafkaBroker } from '../../broker/kafka-broker.ts';
 import { readTopic } from '../../broker/read-topic.ts';
 import { faceCrop, frameOf } from '../../infer/faces.ts';
+import { rawCrops } from '../crop-records.ts';
 import { HOP, POISON } from './poison.ts';
 
 const PREFIX = 'poison.';
@@ -18,6 +19,15 @@ const FRAMES = 30 * HOP;
 const CAMERAS = ['a', 'b', 'c'];
 /** Its record kills every worker that decodes it. */
 const POISONED = { camera: 'b', frame: 12 * HOP };
+
+/** Records that stop no worker. The dead letter of the first would be larger than the brokers accept with its key. */
+const HOSTILE = [
+  { key: Buffer.alloc(600_000, 'k'), value: 'garbage' },
+  { key: null, value: null },
+  { key: 'b/1', value: Buffer.alloc(900_000) },
+  { key: 'b/1', value: 'garbage', headers: { h: Buffer.alloc(500_000) } },
+  { key: 'b/7', value: new RecordEncoder('FaceCropBatch').encode(rawCrops()) },
+];
 
 let broker: KafkaBroker;
 beforeAll(async () => {
@@ -100,6 +110,9 @@ it('a record that kills every worker is set aside after two deaths on it; every 
     for (const message of cropRecords(camera))
       await producer.send({ topic: `${PREFIX}crops`, messages: [message] });
 
+  for (const message of HOSTILE)
+    await producer.send({ topic: `${PREFIX}crops`, messages: [{ ...message, partition: 0 }] });
+
   const workers = new Workers();
   workers.start();
   workers.start();
@@ -115,7 +128,7 @@ it('a record that kills every worker is set aside after two deaths on it; every 
     });
     await expect
       .poll(async () => (await read('deadletter')).length, { timeout: 60_000, interval: 1_000 })
-      .toBeGreaterThan(1);
+      .toBeGreaterThan(1 + HOSTILE.length);
   } finally {
     await producer.disconnect();
     await workers.stop();
@@ -145,6 +158,7 @@ it('a record that kills every worker is set aside after two deaths on it; every 
       detail: expect.stringContaining('died'),
     }),
   ]);
+  expect(letters.filter(({ reason }) => reason !== 'worker_died').length).toBeGreaterThan(HOSTILE.length);
   const setAside = workers.lines.flatMap(({ lost }) => (lost?.cause === 'crop_set_aside' ? lost.count : []));
   expect(setAside).toEqual([1]);
 }, 400_000);
