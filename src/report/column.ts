@@ -1,3 +1,6 @@
+/** A recording may have thousands of short tracks, of 27 columns each. */
+const FIRST_LENGTH = 16;
+
 /** A growing typed array. NaN means no value. */
 export class Column {
   #values: Float32Array | Float64Array;
@@ -5,7 +8,7 @@ export class Column {
 
   /** `Float64Array` for values that need more than 24 bits of precision. */
   constructor(kind: typeof Float32Array | typeof Float64Array = Float32Array) {
-    this.#values = new kind(1024);
+    this.#values = new kind(FIRST_LENGTH);
   }
 
   push(value: number): void {

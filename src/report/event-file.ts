@@ -1,10 +1,13 @@
 import { createReadStream, existsSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import avro from 'avsc';
 import { AustreamError } from '../errors.ts';
+import { readAvroContainer } from './avro-file.ts';
+import { boundedLines } from './bounded-lines.ts';
 import { addEvent } from './event-schema.ts';
 import type { Recording } from './recording.ts';
+
+/** An event has some 2 kB. */
+const MAX_LINE_BYTES = 1 << 20;
 
 /**
  * Reads a file of events into `recording`: an Avro container file (.avro) or JSON lines, as written by `run --json`,
@@ -17,13 +20,21 @@ export async function readEventFile(path: string, recording: Recording): Promise
     throw new AustreamError('ARGUMENT_INVALID', `no such file: ${path}`, {
       fix: 'pass a file of events (.ndjson, .avro), or a topic with --brokers or -c',
     });
-  if (path.endsWith('.avro')) await readAvroFile(path, recording);
+  if (path.endsWith('.avro')) readAvroFile(path, recording);
   else await readJsonLines(path === '-' ? process.stdin : createReadStream(path), path, recording);
 }
 
 async function readJsonLines(stream: Readable, path: string, recording: Recording): Promise<void> {
   let number = 0;
-  for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+  const tooLong = () =>
+    new AustreamError(
+      'ARGUMENT_INVALID',
+      `${path}, line ${number + 1}: longer than ${MAX_LINE_BYTES} bytes`,
+      {
+        fix: 'pass the output of austream run --json, tail --json or score --out x.ndjson',
+      },
+    );
+  for await (const line of boundedLines(stream, MAX_LINE_BYTES, tooLong)) {
     number += 1;
     if (line.trim() === '') continue;
     let event: unknown;
@@ -40,11 +51,10 @@ async function readJsonLines(stream: Readable, path: string, recording: Recordin
 }
 
 /** Reads an Avro container file of AuFrame or CameraStatus records, as written by Kafka Connect sinks. */
-async function readAvroFile(path: string, recording: Recording): Promise<void> {
-  const decoder = avro.createFileDecoder(path);
+function readAvroFile(path: string, recording: Recording): void {
   let number = 0;
   try {
-    for await (const event of decoder) {
+    for (const event of readAvroContainer(path)) {
       number += 1;
       addEvent(event, `${path}, record ${number}`, recording);
     }

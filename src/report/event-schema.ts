@@ -12,14 +12,17 @@ const auState = z.object({
 const auStates = AU_NAMES.map((name) => [name, auState.nullable().default(null)] as const);
 
 const frameSchema: z.ZodType<RecordedFrame> = z.object({
-  cameraId: z.string(),
+  cameraId: z.string().max(4_096),
   epoch: z.int(),
   trackId: z.int(),
   frame: z.int(),
   captureTime: z.int(),
   clockSource: z.string(),
   warmup: z.boolean(),
-  quality: z.object({ score: z.number(), unreliable: z.string().nullable() }),
+  quality: z.object({
+    score: z.number(),
+    unreliable: z.string().max(64).nullable(),
+  }),
   model: z.object({ name: z.string(), version: z.string(), trained: z.boolean() }),
   aus: z.object(Object.fromEntries(auStates) as Record<AuName, (typeof auStates)[number][1]>),
 });

@@ -3,7 +3,11 @@ import type { AuFrame } from '../domain/event.ts';
 import { type Gap, gapThreshold } from '../domain/gap.ts';
 import { AU_COUNT, AU_NAMES, type AuName } from '../domain/scores.ts';
 import { trackKey } from '../domain/track-key.ts';
+import { AustreamError } from '../errors.ts';
 import { Column } from './column.ts';
+
+/** Faces of one report; a page with more could not be read. */
+const MAX_TRACKS = 20_000;
 
 /** Lower bound of the gap threshold for fast streams. */
 const MIN_GAP_SECONDS = 1;
@@ -47,7 +51,8 @@ export class RecordedTrack {
   /** Per frame a bit mask: bit `au` is set while that AU is active. */
   readonly activeBits = new Column();
   readonly auReliability: (number | null)[] = Array(AU_COUNT).fill(null);
-  readonly unreliableCounts: Record<string, number> = {};
+  /** Without a prototype: the causes are those of a file. */
+  readonly unreliableCounts: Record<string, number> = Object.create(null);
   warmupCount = 0;
   #gapSeconds: number | null = null;
 
@@ -117,6 +122,7 @@ interface RecordingFilter {
 export class Recording {
   readonly tracks = new Map<string, RecordedTrack>();
   readonly gaps: (Gap & { readonly cameraId: string })[] = [];
+  readonly #knownGaps = new Set<string>();
   readonly #filter: RecordingFilter;
 
   constructor(filter: RecordingFilter = {}) {
@@ -134,6 +140,10 @@ export class Recording {
     const key = trackKey(frame);
     let track = this.tracks.get(key);
     if (!track) {
+      if (this.tracks.size >= MAX_TRACKS)
+        throw new AustreamError('ARGUMENT_INVALID', `the recording has more than ${MAX_TRACKS} faces`, {
+          fix: 'report a part of it: --camera, --track, or a shorter file',
+        });
       track = new RecordedTrack(frame);
       this.tracks.set(key, track);
     }
@@ -145,7 +155,9 @@ export class Recording {
   addStatus({ cameraId, gap }: RecordedStatus): void {
     const { camera } = this.#filter;
     if (!gap || (camera !== undefined && camera !== cameraId)) return;
-    if (this.gaps.some((known) => known.cameraId === cameraId && known.from === gap.from)) return;
+    const key = `${cameraId}/${gap.from}`;
+    if (this.#knownGaps.has(key)) return;
+    this.#knownGaps.add(key);
     this.gaps.push({ cameraId, ...gap });
   }
 }
