@@ -32,6 +32,17 @@ function run(scores: readonly (number | null)[], minSeconds?: number) {
 }
 
 describe('ActivationTracker', () => {
+  it('names the zones of the onset frame, in both records', () => {
+    const activations = tracker();
+    const walked = [0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.1].flatMap((p, index) =>
+      activations.push({ ...frame(index, p), zones: index === 0 ? ['door', 'hall'] : ['hall'] }),
+    );
+    expect(walked.map(({ phase, zones }) => [phase, zones])).toEqual([
+      ['ONSET', ['door', 'hall']],
+      ['OFFSET', ['door', 'hall']],
+    ]);
+  });
+
   it('emits ONSET after the minimum duration and OFFSET with the same activationId at the end', () => {
     const [onset, offset, ...rest] = run([0.1, 0.5, 0.6, 0.7, 0.9, 0.8, 0.7, 0.6, 0.3, 0.1]);
     expect(rest).toEqual([]);

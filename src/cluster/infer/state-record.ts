@@ -28,8 +28,6 @@ export type StateRecord =
 
 /** Records of other versions are ignored: the track then starts with an empty window. */
 const VERSION = 1;
-/** Workers without zones wrote neither faces nor activations with them. */
-const NO_ZONES = { zones: [] };
 
 export function encodeState(record: StateRecord): Buffer {
   return Buffer.from(JSON.stringify({ v: VERSION, ...(record.kind === 'live' ? toJson(record) : record) }));
@@ -123,14 +121,10 @@ function fromJson({ scored, taps, waiting, activations, window, camera }: LiveJs
         ),
         pending: waiting.map((scores) => ({
           ...scores,
-          face: { ...NO_ZONES, ...scores.face },
           raw: floatsFromBase64(scores.raw),
         })),
       },
-      activations: activations.map(([au, activation]) => [
-        au,
-        { ...activation, first: { ...NO_ZONES, ...activation.first } },
-      ]),
+      activations,
     },
     window,
     isLiveSource: camera,

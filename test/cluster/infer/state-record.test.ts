@@ -14,6 +14,12 @@ describe('a state record', () => {
     expect(JSON.parse(encodeState(decodeState(KEY, state)!).toString())).toEqual(json());
   });
 
+  it('written by a worker without zones is read as one of faces in no zone', () => {
+    const before = bytes(JSON.parse(state.toString().replaceAll(',"zones":[]', '')));
+    expect(before.toString()).not.toContain('zones');
+    expect(JSON.parse(encodeState(decodeState(KEY, before)!).toString())).toEqual(json());
+  });
+
   it('of another version is ignored', () => {
     expect(decodeState(KEY, bytes({ v: 2, anything: true }))).toBeNull();
   });
