@@ -16,7 +16,7 @@ execFileSync(`${ROOT}node_modules/.bin/tsc`, ['-p', `${ROOT}src/consume/tsconfig
   stdio: 'inherit',
 });
 cpSync(`${ROOT}schemas`, `${TARGET}schemas`, { recursive: true, filter: (file) => !file.endsWith('.ts') });
-cpSync(`${ROOT}LICENSE`, `${TARGET}LICENSE`);
+for (const file of ['LICENSE', 'NOTICE']) cpSync(`${ROOT}${file}`, `${TARGET}${file}`);
 cpSync(`${ROOT}examples/README.md`, `${TARGET}README.md`);
 const { name, version, description, license, type, engines, dependencies } = project;
 writeFileSync(

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -63,6 +63,16 @@ test('five lines of typed code read events with the installed package', async ()
   expect(lines).toHaveLength(10);
   expect(lines[3]).toBe(`${frameNumber(3).eventId} ${frameNumber(3).aus.au12!.p}`);
 }, 120_000);
+
+test('the package has code, types, schemas and texts, and nothing else', () => {
+  const files = readdirSync(join(dir, 'node_modules/austream'), { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(join(dir, 'node_modules/austream'), join(entry.parentPath, entry.name)));
+  expect(files).toContain('NOTICE');
+  const KNOWN =
+    /^(LICENSE|NOTICE|README\.md|package\.json|dist\/[\w/-]+\.(js|d\.ts)|schemas\/.*\.(avsc|json|md))$/;
+  expect(files.filter((file) => !KNOWN.test(file))).toEqual([]);
+});
 
 test('the compiler rejects a field that the schema does not have', async () => {
   writeFileSync(join(dir, 'wrong.ts'), PROGRAM.replace('aus.au12', 'aus.au99'));
