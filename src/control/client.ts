@@ -42,7 +42,8 @@ function parseResponse<Op extends keyof ControlResults>(path: string, text: stri
   const isFailure =
     response?.ok === false &&
     typeof response.message === 'string' &&
-    Object.hasOwn(ERROR_CODES, String(response.code));
+    typeof response.code === 'string' &&
+    Object.hasOwn(ERROR_CODES, response.code);
   if (response?.ok === true || isFailure) return response as unknown as ControlResponse<Op>;
   throw new AustreamError('CONTROL_UNREACHABLE', `what answers at ${path} is no austream`, {
     fix: 'give the socket of austream with --socket or -c',

@@ -72,6 +72,7 @@ const status = {
 
 export const eventFile: FuzzTarget = {
   name: 'event file (JSON lines)',
+  quick: 1_000,
   grammar: 'json',
   seeds: [Buffer.from(`${JSON.stringify(frame)}\n${JSON.stringify(status)}\n`)],
   run(input) {

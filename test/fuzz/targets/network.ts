@@ -102,6 +102,8 @@ export const controlAnswers: FuzzTarget = {
     '{"ok":true,"cameras":[]}\n',
     '{"ok":false,"code":"ARGUMENT_INVALID","message":"no"}\n',
     'null\n',
+    // Finding: `String` of an object without a primitive value.
+    '{"ok":false,"code":{"toString":1},"message":"no"}\n',
   ].map((text) => Buffer.from(text)),
   quick: 1_000,
   async run(input) {
