@@ -186,6 +186,7 @@ describe('austream reports', () => {
 function inSinglePrecision(value: unknown): unknown {
   if (typeof value === 'number') return Number.isInteger(value) ? value : expect.closeTo(value, 4);
   if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map(inSinglePrecision);
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inSinglePrecision(item)]));
 }
 
