@@ -3,6 +3,7 @@ import { loadConfig } from '../config/schema.ts';
 import { configChecks } from '../doctor/config-checks.ts';
 import { type Check, type Finding, hostChecks } from '../doctor/host-checks.ts';
 import { outgoingLine } from '../redaction.ts';
+import { type SnapshotFlags, saveSnapshot } from './doctor-snapshot.ts';
 import { EXIT } from './exit-code.ts';
 import { printJson, printLine } from './output.ts';
 
@@ -14,7 +15,12 @@ export function doctorCommand(): Command {
     .description('Check GStreamer, native parts, model, GPU, clock and, with a config, Kafka and cameras')
     .option('-c, --config <file>', 'also check the Kafka brokers and cameras of this config')
     .option('--json', 'print the findings as JSON')
-    .action(async (flags: { config?: string; json?: boolean }) => {
+    .option('--snapshot <file>', 'only store one picture of a camera (.jpg, .png), with its masks and zones')
+    .option('--camera <id>', 'the camera of --snapshot; needed if the config has several')
+    .option('--force', 'let --snapshot replace a file')
+    .action(async (flags: { config?: string; json?: boolean } & Partial<SnapshotFlags>) => {
+      const { snapshot } = flags;
+      if (snapshot !== undefined) return saveSnapshot({ ...flags, snapshot });
       const config = flags.config ? loadConfig(flags.config) : undefined;
       const checks: readonly Check[] = [
         ...hostChecks(config),
