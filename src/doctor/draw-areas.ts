@@ -6,7 +6,7 @@ import type { Picture } from './snapshot.ts';
 const MASK = 'fill="#c62828" fill-opacity="0.5" stroke="#c62828" stroke-width="2"';
 const ZONE = 'fill="none" stroke="#00c853" stroke-width="3"';
 const LABEL =
-  'font-family="DejaVu Sans,Arial,sans-serif" font-size="16" fill="#fff" stroke="#000" stroke-width="3" paint-order="stroke"';
+  'text-anchor="middle" font-family="DejaVu Sans,Arial,sans-serif" font-size="16" fill="#fff" stroke="#000" stroke-width="3" paint-order="stroke"';
 
 /** The picture with masks filled red and zones outlined green with their ids, as JPEG or PNG. */
 export async function drawAreas(
@@ -22,8 +22,8 @@ export async function drawAreas(
     ...zones.map((zone) => polygon(zone.polygon, ZONE)),
     // Ids have only letters, digits, dots, dashes and underscores: nothing to escape.
     ...zones.map(({ id, polygon: corners }) => {
-      const [x, y] = corners.reduce((top, corner) => (corner[1] < top[1] ? corner : top));
-      return `<text x="${x * width + 6}" y="${y * height + 20}" ${LABEL}>${id}</text>`;
+      const mean = (axis: 0 | 1) => corners.reduce((sum, corner) => sum + corner[axis], 0) / corners.length;
+      return `<text x="${mean(0) * width}" y="${mean(1) * height}" ${LABEL}>${id}</text>`;
     }),
     '</svg>',
   ].join('');
