@@ -29,7 +29,7 @@ beforeAll(async () => {
   const kafka = { brokers: [broker.address], topicPrefix: 'alone.' };
   const config = scratch.file('run.yaml', { cameras: [{ id: 'alone', ...CLIP }], kafka });
   await using run = new Austream(['run', '-c', config, '--json']);
-  expect(await run.exited).toBe(0);
+  expect(await run.exited, run.stderr).toBe(0);
   await using published = new EventCollector(broker.address, 'alone.');
   expect(await published.waitForFrames(run.linesOfType('frame').length, 30_000)).toBe(true);
   reference = published;

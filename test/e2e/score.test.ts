@@ -40,7 +40,7 @@ describe('austream score', () => {
       kafka: { embedded: true },
     });
     await using run = new Austream(['run', '-c', config, '--json']);
-    expect(await run.exited).toBe(0);
+    expect(await run.exited, run.stderr).toBe(0);
     const frames = run.linesOfType('frame');
     expect(frames.length).toBe(100);
     frames.forEach((frame, index) => {

@@ -39,6 +39,16 @@ describe('a video file', () => {
     expect(camera.statuses.at(-1)!.drops).toEqual({});
   });
 
+  test('ends in order although the host is busy while its process exits', async () => {
+    const clip = movingClip('busy-host.mp4', { frames: 12 });
+    const block = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 250);
+    // Nothing is read from the process while this thread is blocked; it has long sent its last message then.
+    const camera = new Recorder({ url: clip }, {}, { onFaces: block });
+    await camera.supervisor.done;
+    expect(camera.faces).toHaveLength(12);
+    expect(camera.statuses.at(-1)).toMatchObject({ state: 'STOPPED', cause: 'CAMERA_ENDED' });
+  });
+
   test('above analysisFps is decimated evenly, and drops are counted', async () => {
     const clip = movingClip('fast.mp4', { frames: 60, fps: 50 });
     const camera = new Recorder({ url: clip, analysisFps: 25 });

@@ -19,6 +19,8 @@ import { SendQueue } from './send-queue.ts';
 
 /** A message of GStreamer may quote what the camera sent. */
 const MAX_MESSAGE_LENGTH = 4_000;
+/** Longest wait for the host to read the last message. */
+const LAST_MESSAGE_MS = 10_000;
 
 type Start = Extract<ToChild, { type: 'start' }>;
 type OpenFinder = (options: DetectOptions, areas: CameraAreas) => Promise<Finder>;
@@ -43,9 +45,15 @@ export function runCameraChild(openFinder: OpenFinder): void {
 async function runCamera(start: Start, openFinder: OpenFinder, host: HostChannel): Promise<void> {
   const redact = cameraRedactor(start.camera);
   const send = (message: ToHost) => host.send(message);
-  const fail = (error: unknown) => send(failedMessage(error, redact));
-  process.on('uncaughtException', (error) => void fail(error).then(die));
-  process.on('unhandledRejection', (error) => void fail(error).then(die));
+  // The host ends the channel when it has read the last message, and then this process dies. If it died first, a write
+  // of the host could fail, and Node would discard what the host has not read.
+  const finish = async (message: ToHost) => {
+    await send(message);
+    setTimeout(die, LAST_MESSAGE_MS);
+  };
+  const fail = (error: unknown) => finish(failedMessage(error, redact));
+  process.on('uncaughtException', (error) => void fail(error));
+  process.on('unhandledRejection', (error) => void fail(error));
 
   let camera: Camera | null = null;
   host.onMessage((message) => {
@@ -96,8 +104,7 @@ async function runCamera(start: Start, openFinder: OpenFinder, host: HostChannel
   clearInterval(reportTimer);
   await new Promise((resolve) => pipe.end(() => resolve(undefined)));
   await send(report());
-  await (error === null ? send({ type: 'ended' }) : fail(proxyError ?? error));
-  die();
+  await (error === null ? finish({ type: 'ended' }) : fail(proxyError ?? error));
 }
 
 function failedMessage(error: unknown, redact: (text: string) => string): ToHost {

@@ -147,8 +147,15 @@ export class CameraProcess {
         if (message.type === 'epoch') this.#guard.checkEpoch(message.epoch, message.clockSource);
         await this.#pause(intake.take(1, performance.now()));
         events.message(message);
+        if (message.type === 'ended' || message.type === 'failed') this.#confirmLastMessage();
       }
     }
+  }
+
+  /** The child exits when its channel ends. */
+  #confirmLastMessage(): void {
+    this.#messages?.end();
+    this.#killTimer ??= setTimeout(() => this.kill(), STOP_TIMEOUT_MS);
   }
 
   async #readFaces(pipe: Readable, { camera, detect }: Start, events: ChildEvents): Promise<void> {

@@ -100,7 +100,7 @@ export type ToHost =
     }
   /** Sent every `REPORT_MS`, and at the end of an epoch. */
   | ({ readonly type: 'report' /** Resident bytes. */; readonly rss: number } & FrameCounts & ClockReport)
-  /** The camera failed and the process exits. Without credentials. */
+  /** The camera failed. The host ends the channel, and the process exits. Without credentials. */
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string; readonly fix?: string }
-  /** A file ended, all its frames are on the pipe, and the process exits. */
+  /** A file ended and all its frames are on the pipe. The host ends the channel, and the process exits. */
   | { readonly type: 'ended' };
