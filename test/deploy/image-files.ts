@@ -25,7 +25,9 @@ export function buildOutput(): string {
       mkdirSync(dirname(to), { recursive: true });
       cpSync(join(ROOT, source), to, { recursive: true });
     }
-  execFileSync('cp', ['-alH', join(ROOT, 'node_modules'), join(work, 'node_modules')]);
+  // Without what tools keep in hidden folders, such as vitest's cache, which is written while this runs.
+  const copy = 'mkdir "$2" && cp -al "$1"/[!.]* "$2"';
+  execFileSync('sh', ['-c', copy, 'sh', join(ROOT, 'node_modules'), join(work, 'node_modules')]);
   if (existsSync(join(ROOT, 'dist/dashboard')))
     cpSync(join(ROOT, 'dist/dashboard'), join(work, 'dist/dashboard'), { recursive: true });
   execFileSync(process.execPath, ['deploy/docker/trim'], { cwd: work });
