@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Polygon, polygonIssue } from '../domain/polygon.ts';
+import { identifier } from './identifier.ts';
 
 const MAX_AREAS = 32;
 const MAX_POINTS = 64;
@@ -22,12 +23,7 @@ export const areaOptions = z.strictObject({
   zones: z
     .array(
       z.strictObject({
-        id: z
-          .string()
-          .regex(
-            /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
-            'letters, digits, dot, dash and underscore, at most 64 of them',
-          ),
+        id: identifier,
         polygon,
       }),
     )

@@ -1,17 +1,12 @@
 import { z } from 'zod';
 import { areaOptions } from './areas.ts';
 import { cameraUrlIssue } from './credentials.ts';
+import { identifier } from './identifier.ts';
 import { isOnvif, parseDeviceUrl } from './onvif-address.ts';
 import { scheduleOptions } from './schedule.ts';
 import { hasSourceScheme } from './source-url.ts';
 
-/** No slash: topic keys and event ids join the camera id with other parts by slashes. */
-export const cameraId = z
-  .string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
-    'letters, digits, dot, dash and underscore, at most 64 of them',
-  );
+export const cameraId = identifier;
 
 /** Characters of a URL, a path or a password. */
 const MAX_LENGTH = 4_096;

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { cameraId } from '../camera/options.ts';
-
-const token = z.string().min(16, 'must have 16 characters or more');
+import { accessToken } from '../http/options.ts';
 
 /** Names in the log of those who are no entry of `users`. */
 const RESERVED_NAMES = ['link', 'http.token', 'everyone'];
@@ -16,7 +15,7 @@ const userOptions = z
         'letters, digits, spaces and . _ @ -, at most 64 of them',
       )
       .refine((name) => !RESERVED_NAMES.includes(name), `must not be one of ${RESERVED_NAMES.join(', ')}`),
-    token: token.optional(),
+    token: accessToken.optional(),
     /** A file that holds the token; a change of the file ends the person's sessions. */
     tokenFile: z.string().min(1).optional(),
     /** `view`: see the cameras; `operate`: also change them. */

@@ -5,7 +5,8 @@ import type { Config } from '../config/schema.ts';
 import { CROP_SIZE, type FaceCrop } from '../domain/face.ts';
 import { AustreamError, ERROR_CODES, type ErrorCode } from '../errors.ts';
 import { CameraSupervisor } from '../ingest/host/supervisor.ts';
-import { MAX_TILES, tileGrid } from '../ingest/protocol/picture-tiles.ts';
+import { tileGrid } from '../ingest/protocol/picture-tiles.ts';
+import { MAX_CROPS } from '../ingest/protocol/wire.ts';
 
 /** One frame of a camera, (height, width, 3) RGB bytes. */
 export interface Picture {
@@ -34,7 +35,7 @@ export async function takePicture(
   };
   const supervisor = new CameraSupervisor(
     camera,
-    { ingest, detect: { ...detect, maxFaces: MAX_TILES }, entry: ENTRY },
+    { ingest, detect: { ...detect, maxFaces: MAX_CROPS }, entry: ENTRY },
     {
       faces: (faces) => {
         if (faces.crops.length > 0) crops = faces.crops;

@@ -3,12 +3,18 @@ import { z } from 'zod';
 
 const HOST_NAME = /^(?!-)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$/;
 
+export const MIN_TOKEN_LENGTH = 16;
+/** A token of the live page. */
+export const accessToken = z
+  .string()
+  .min(MIN_TOKEN_LENGTH, `must have ${MIN_TOKEN_LENGTH} characters or more`);
+
 export const httpOptions = z.strictObject({
   host: z.string().default('127.0.0.1'),
   /** 0: any free port; null: no server. */
   port: z.number().int().min(0).max(65_535).nullable().default(null),
   /** Access token of the live page with all rights. `dashboard.users` has one token per person. */
-  token: z.string().min(16, 'must have 16 characters or more').optional(),
+  token: accessToken.optional(),
   /**
    * Names that requests may use in their Host header, beside localhost and IP addresses. On a loopback address no other
    * name is accepted; elsewhere every name is, unless this list has entries.

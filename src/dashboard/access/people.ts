@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { AustreamError } from '../../errors.ts';
+import { MIN_TOKEN_LENGTH } from '../../http/options.ts';
 import { log } from '../../log.ts';
 import { registerSecrets } from '../../redaction.ts';
 import type { UserOptions } from '../options.ts';
@@ -8,7 +9,6 @@ import type { Person } from './person.ts';
 
 /** Token files are read again at most this often. */
 const READ_AGAIN_MS = 1_000;
-const MIN_TOKEN_LENGTH = 16;
 
 /** The people of `dashboard.users`, by their tokens. */
 export class People {

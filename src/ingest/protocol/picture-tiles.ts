@@ -1,7 +1,5 @@
 import { type Box, CROP_SIZE } from '../../domain/face.ts';
-
-/** Most crops of one frame on the pipe (`wire.ts`). */
-export const MAX_TILES = 64;
+import { MAX_CROPS } from './wire.ts';
 
 export interface TileGrid {
   /** Edge of a tile in pixels of the picture; `CROP_SIZE` or more. A tile has `CROP_SIZE`×`CROP_SIZE` samples. */
@@ -17,7 +15,7 @@ export interface TileGrid {
 export function tileGrid(width: number, height: number): TileGrid {
   for (let side = CROP_SIZE; ; side += 1) {
     const [columns, rows] = [Math.ceil(width / side), Math.ceil(height / side)];
-    if (columns * rows <= MAX_TILES) return { side, columns, rows };
+    if (columns * rows <= MAX_CROPS) return { side, columns, rows };
   }
 }
 

@@ -13,7 +13,7 @@ import { AustreamError } from '../../errors.ts';
 const MAGIC = 0x3146_5541;
 const HEADER_BYTES = 12;
 /** Largest `detect.maxFaces`. */
-const MAX_CROPS = 64;
+export const MAX_CROPS = 64;
 /** Bounds of the JSON: the frame with its ended tracks, and each crop. Real ones have a tenth of it. */
 const MAX_FRAME_JSON_BYTES = 1 << 16;
 const MAX_CROP_JSON_BYTES = 1 << 12;
