@@ -9,7 +9,7 @@ NPM = PATH="$(CURDIR)/.toolchain/node/bin:$$PATH" npm
 help:
 	@echo 'make demo   a simulated camera, the whole pipeline, live Action Units (DURATION=30s JSON=1)'
 	@echo 'make test   lint, type check, all tests'
-	@echo 'make test-long  100,000 mutations of each fuzz target: hours'
+	@echo 'make test-long  torture, foreign peers, 100,000 mutations of each fuzz target: hours'
 	@echo 'make setup  only install what austream needs'
 
 setup:
@@ -33,6 +33,7 @@ test:
 # Each finding names its mutation; FUZZ_SEED=n runs other ones.
 test-long:
 	@bin/setup test
+	@TEST_LONG=1 $(NPM) test --silent -- .long.test.ts
 	@FUZZ_MUTATIONS=$(or $(FUZZ_MUTATIONS),100000) $(NPM) test --silent -- test/fuzz
 
 # Builds @tensorflow/tfjs-node on libtensorflow: the tests of the TensorFlow.js engine then also run on native TensorFlow.
