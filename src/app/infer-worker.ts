@@ -12,8 +12,8 @@ import type { KafkaOptions } from '../kafka/options.ts';
 import { TableReader } from '../kafka/table-reader.ts';
 import { RecordEncoder } from '../records/avro.ts';
 import { RecordDecoder } from '../records/decode.ts';
+import { registerSchemas } from '../records/schema-ids.ts';
 import { SchemaRegistry } from '../records/schema-registry.ts';
-import { registerSchemas } from '../records/subjects.ts';
 import { ResourceStack } from './resource-stack.ts';
 
 export interface InferWorker {
@@ -71,9 +71,9 @@ async function ensureTopics(kafka: KafkaOptions): Promise<void> {
 /** Encoders and decoders of every record that an inference worker reads or writes. */
 async function openCodecs(kafka: KafkaOptions) {
   const records = ['AuFrame', 'AuActivation', 'DeadLetter'] as const;
-  const headers = kafka.registry && (await registerSchemas(kafka.registry, kafka.topicPrefix, records));
+  const headers = await registerSchemas(kafka, records);
   const encoders = Object.fromEntries(
-    records.map((record) => [record, new RecordEncoder(record, headers?.get(record))]),
+    records.map((record) => [record, new RecordEncoder(record, headers.get(record))]),
   ) as PartitionOwnerOptions['encoders'];
   return {
     encoders,

@@ -39,6 +39,17 @@ const saslOptions = z.discriminatedUnion(
   { error: 'mechanism must be PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER' },
 );
 
+/** Confluent's levels. */
+const COMPATIBILITY_LEVELS = [
+  'NONE',
+  'BACKWARD',
+  'BACKWARD_TRANSITIVE',
+  'FORWARD',
+  'FORWARD_TRANSITIVE',
+  'FULL',
+  'FULL_TRANSITIVE',
+] as const;
+
 export const registryOptions = z
   .strictObject({
     /** A registry with Confluent's API. Without a registry, events use Avro's single-object encoding. */
@@ -48,6 +59,8 @@ export const registryOptions = z
     ca: path.optional(),
     /** Register schemas that the registry does not have yet. False: only look them up. */
     register: z.boolean().default(true),
+    /** Compatibility level of subjects that austream creates; null: the registry's own. Other subjects keep theirs. */
+    compatibility: z.enum(COMPATIBILITY_LEVELS).nullable().default('FULL_TRANSITIVE'),
     timeoutSeconds: z.number().min(0.1).max(300).default(10),
   })
   .refine((registry) => !URL.parse(registry.url)?.password, {

@@ -5,7 +5,7 @@ import { faceKey } from '../domain/track-key.ts';
 import { AustreamError } from '../errors.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { RecordEncoder, type RecordName, recordType } from '../records/avro.ts';
-import { registerSchemas } from '../records/subjects.ts';
+import { registerSchemas } from '../records/schema-ids.ts';
 import { topicNames } from '../records/topics.ts';
 import { BrokerConnection } from './broker-connection.ts';
 import { Outbox, type OutboxEntry } from './outbox.ts';
@@ -65,9 +65,7 @@ type PublishedRecord = (typeof PUBLISHED_RECORDS)[number];
  * REGISTRY_UNREACHABLE, REGISTRY_REJECTED and SPOOL_UNUSABLE.
  */
 export async function openPublisher(options: KafkaOptions, events: PublisherEvents): Promise<Publisher> {
-  const headers = options.registry
-    ? await registerSchemas(options.registry, options.topicPrefix, PUBLISHED_RECORDS)
-    : undefined;
+  const headers = await registerSchemas(options, PUBLISHED_RECORDS);
   const losses = new LossCounter(events);
   const spool = options.spool
     ? await Spool.open(options.spool, (key, cause) => losses.add(key, cause))

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import avro from 'avsc';
 import { AustreamError } from '../errors.ts';
 import { avroFingerprint } from './fingerprint.ts';
@@ -26,6 +26,14 @@ const types = new Map<RecordName, avro.Type>();
 /** The text of the record's schema file. */
 export function schemaText(record: RecordName): string {
   return readFileSync(new URL(`${record}.avsc`, SCHEMA_FOLDER), 'utf8');
+}
+
+/** The texts of the record's released versions. */
+export function releasedSchemas(record: RecordName): string[] {
+  const folder = new URL(`${record}/`, RELEASED_SCHEMAS);
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.avsc'))
+    .map((name) => readFileSync(new URL(name, folder), 'utf8'));
 }
 
 /** The record's Avro type, parsed once per process. */

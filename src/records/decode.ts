@@ -1,11 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import avro from 'avsc';
 import { AustreamError } from '../errors.ts';
 import {
   RECORD_NAMES,
-  RELEASED_SCHEMAS,
   type RecordName,
   recordType,
+  releasedSchemas,
   SINGLE_OBJECT_HEADER_BYTES,
   SINGLE_OBJECT_MARKER,
 } from './avro.ts';
@@ -145,11 +144,4 @@ function read(writer: WriterSchema, message: Buffer, headerBytes: number): Decod
 
 function truncatedHeader(message: Buffer): PoisonError {
   return new PoisonError('corrupt', `the message ends within its header, after ${message.length} bytes`);
-}
-
-function releasedSchemas(record: RecordName): string[] {
-  const folder = new URL(`${record}/`, RELEASED_SCHEMAS);
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.avsc'))
-    .map((name) => readFileSync(new URL(name, folder), 'utf8'));
 }

@@ -1,33 +1,29 @@
-import { readFileSync } from 'node:fs';
-import { request as plainRequest } from 'node:http';
-import { request as tlsRequest } from 'node:https';
 import { AustreamError } from '../errors.ts';
 import { printable } from '../printable.ts';
 import { registerSecrets } from '../redaction.ts';
+import { judge, type RegistryAnswer } from './registry-answer.ts';
+import { exchange, type RegistryAccess, ResponseTooLarge } from './registry-http.ts';
 
-const CONTENT_TYPE = 'application/vnd.schemaregistry.v1+json';
+export type { RegistryAccess } from './registry-http.ts';
+
 /** Confluent wire format: a zero byte, then the schema's id (4 bytes, big-endian), then Avro binary. */
 export const CONFLUENT_MAGIC = 0;
 export const CONFLUENT_HEADER_BYTES = 5;
 
-/** Compatibility level that austream sets on its subjects. */
-const COMPATIBILITY = 'FULL_TRANSITIVE';
-
-/** Answers that are kept, by schema id and by subject. */
+/** Schemas that are kept, by id. */
 const MAX_CACHED = 500;
-/** The longest text of a registry that an error quotes. */
 const MAX_REASON = 300;
-/** A schema of ours has 10 kB. */
-const MAX_RESPONSE_BYTES = 256 << 10;
-const MAX_ID = 0xffff_ffff;
-/** Registries answer an id that cannot exist in different ways. A message names the id, so none may end its consumer. */
-const NO_SUCH_ID = new Set([400, 404, 422]);
-
-class ResponseTooLarge extends Error {
-  constructor() {
-    super(`the response is larger than ${MAX_RESPONSE_BYTES >> 10} KiB`);
-  }
-}
+/** Registries count ids in a signed integer of 32 bits: no schema has a larger id. */
+const MAX_ID = 0x7fff_ffff;
+/**
+ * A replica that lags, or a registry that still reads its own topic after a restart, does not know a schema either: an id
+ * counts as unknown only when the registry has said so for this long, without an outage in between.
+ */
+const UNKNOWN_SECONDS = 60;
+/** How long the answer "no such schema" is kept. */
+const UNKNOWN_CACHED_MS = 10_000;
+/** An id that was not asked for in this time is new again. */
+const UNKNOWN_FORGOTTEN_MS = 300_000;
 
 /** The header of messages of a registered schema. */
 export function confluentHeader(id: number): Buffer {
@@ -36,178 +32,206 @@ export function confluentHeader(id: number): Buffer {
   return header;
 }
 
-/** How to reach a registry. */
-export interface RegistryAccess {
-  readonly url: string;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-  /** PEM file of the CA that signed the registry's certificate. */
-  readonly ca?: string | undefined;
-  readonly timeoutSeconds: number;
+/** A schema under a subject: `id` is null if the registry does not have it there. */
+export interface SubjectLookup {
+  readonly id: number | null;
+  readonly subjectExists: boolean;
+}
+
+interface UnknownId {
+  readonly sinceMs: number;
+  readonly askedMs: number;
 }
 
 /**
- * A client for schema registries with Confluent's API. Responses are cached, because the meaning of an id never changes.
- * Each call makes one attempt: callers retry errors that `canRetry`. Throws REGISTRY_UNREACHABLE or REGISTRY_REJECTED.
+ * A client for schema registries with Confluent's API. Each call makes one attempt at most: callers retry. Throws
+ * REGISTRY_UNREACHABLE for every state that passes by itself, REGISTRY_REJECTED for one that a person must cure.
  */
 export class SchemaRegistry {
-  readonly #options: RegistryAccess;
-  readonly #ca: string | undefined;
-  readonly #schemas = new Map<number, Promise<string | null>>();
-  readonly #ids = new Map<string, Promise<number>>();
+  readonly #access: RegistryAccess;
+  readonly #signal: AbortSignal | undefined;
+  readonly #unknownMs: number;
+  readonly #schemas = new Map<number, string>();
+  readonly #requests = new Map<number, Promise<string | null>>();
+  readonly #unknown = new Map<number, UnknownId>();
+  #answered = false;
+  /** The registry asked for a pause (`Retry-After`) until then, on the monotonic clock. */
+  #pause: { readonly untilMs: number; readonly error: AustreamError } | null = null;
 
-  constructor(options: RegistryAccess) {
-    this.#options = options;
-    registerSecrets([options.password]);
-    this.#ca = options.ca === undefined ? undefined : readFileSync(options.ca, 'utf8');
+  /** `signal` ends requests that are under way. */
+  constructor(access: RegistryAccess, options: { unknownSeconds?: number; signal?: AbortSignal } = {}) {
+    const { unknownSeconds = UNKNOWN_SECONDS, signal } = options;
+    this.#access = access;
+    this.#signal = signal;
+    this.#unknownMs = unknownSeconds * 1000;
+    registerSecrets([access.password]);
   }
 
-  /** Registers a schema and sets the subject's compatibility to FULL_TRANSITIVE. Returns the schema id. */
-  register(subject: string, schema: string): Promise<number> {
-    return this.#cached(this.#ids, `register ${subject} ${schema}`, async () => {
-      const path = `/subjects/${encodeURIComponent(subject)}/versions`;
-      const id = this.#schemaId(await this.#call<{ id?: unknown }>('POST', path, { schema }));
-      await this.#call('PUT', `/config/${encodeURIComponent(subject)}`, { compatibility: COMPATIBILITY });
-      return id;
-    });
+  /** Whether the registry has ever accepted a request of this client: then a rejection may pass. */
+  get answered(): boolean {
+    return this.#answered;
   }
 
-  /** The id of a schema that is already registered under the subject. Throws REGISTRY_REJECTED if it is not. */
-  lookup(subject: string, schema: string): Promise<number> {
-    return this.#cached(this.#ids, `lookup ${subject} ${schema}`, async () => {
-      const path = `/subjects/${encodeURIComponent(subject)}`;
-      return this.#schemaId(await this.#call<{ id?: unknown }>('POST', path, { schema }));
-    });
+  /** Looks a schema up under a subject. */
+  async lookup(subject: string, schema: string): Promise<SubjectLookup> {
+    const answer = await this.#call('POST', subjectPath(subject), { schema });
+    if (answer.kind === 'absent') return { id: null, subjectExists: answer.what !== 'subject' };
+    return { id: this.#schemaId(answer.json), subjectExists: true };
   }
 
-  /** The text of the schema with this id; null if the registry has none, or one that is too large to be austream's. */
+  /** Registers a schema under a subject and returns its id; the id of an equal one if there is one. */
+  async register(subject: string, schema: string): Promise<number> {
+    const path = `${subjectPath(subject)}/versions`;
+    return this.#schemaId(await this.#present('POST', path, { schema }));
+  }
+
+  /** Numbers of the subject's versions. */
+  async versions(subject: string): Promise<number[]> {
+    const answer = await this.#call('GET', `${subjectPath(subject)}/versions`);
+    if (answer.kind === 'absent') return [];
+    if (Array.isArray(answer.json)) return answer.json;
+    throw this.#malformed('no list of versions');
+  }
+
+  /** The compatibility level of a subject, or of the registry for null; null if it has none. */
+  async compatibility(subject: string | null): Promise<string | null> {
+    const answer = await this.#call('GET', configPath(subject));
+    if (answer.kind === 'absent') return null;
+    const { compatibilityLevel } = answer.json as { compatibilityLevel?: unknown };
+    if (typeof compatibilityLevel === 'string') return compatibilityLevel;
+    throw this.#malformed('no compatibility level');
+  }
+
+  async setCompatibility(subject: string, compatibility: string): Promise<void> {
+    await this.#present('PUT', configPath(subject), { compatibility });
+  }
+
+  /**
+   * The text of the schema with this id. Null if the registry has none, or one that is too large to be austream's; a
+   * registry that does not know the id must say so for a minute first, until then it throws REGISTRY_UNREACHABLE.
+   */
   schema(id: number): Promise<string | null> {
-    return this.#cached(this.#schemas, id, async () => {
-      const response = await this.#call<{ schema?: unknown } | null>(
-        'GET',
-        `/schemas/ids/${id}`,
-        undefined,
-        null,
-      ).catch((error: Error) => {
-        // A message names the id: one of a foreign schema must not stop its consumer.
-        if (error.cause instanceof ResponseTooLarge) return null;
-        throw error;
-      });
-      if (response === null) return null;
-      if (typeof response.schema !== 'string') throw this.#malformed(`schema ${id} as no text`);
-      return response.schema;
-    });
+    const known = this.#schemas.get(id);
+    if (known !== undefined) return Promise.resolve(known);
+    if (id > MAX_ID) return Promise.resolve(null);
+    let request = this.#requests.get(id);
+    if (!request) {
+      request = this.#fetch(id).finally(() => this.#requests.delete(id));
+      this.#requests.set(id, request);
+    }
+    return request;
   }
 
-  #schemaId({ id }: { id?: unknown }): number {
+  async #fetch(id: number): Promise<string | null> {
+    const now = performance.now();
+    const before = this.#unknown.get(id);
+    if (before && this.#isUnknown(before) && now - before.askedMs < UNKNOWN_CACHED_MS) return null;
+    const answer = await this.#call('GET', `/schemas/ids/${id}`).catch((error: Error) => {
+      // A message names the id: one of a foreign schema must not stop its consumer.
+      if (error.cause instanceof ResponseTooLarge && error.cause.status === 200) return null;
+      throw error;
+    });
+    if (answer === null) return null;
+    if (answer.kind === 'absent') {
+      if (answer.what !== 'schema') throw this.#malformed(`the absence of a ${answer.what} for schema ${id}`);
+      const isNew = !before || now - before.askedMs > UNKNOWN_FORGOTTEN_MS;
+      const unknown = { sinceMs: isNew ? now : before.sinceMs, askedMs: now };
+      remember(this.#unknown, id, unknown);
+      if (this.#isUnknown(unknown)) return null;
+      throw this.#error(
+        'REGISTRY_UNREACHABLE',
+        `does not know schema ${id} yet: ${answer.why}`,
+        `after ${this.#unknownMs / 1000} s the message counts as one of an unknown schema`,
+      );
+    }
+    const { schema } = answer.json as { schema?: unknown };
+    if (typeof schema !== 'string') throw this.#malformed(`schema ${id} as no text`);
+    this.#unknown.delete(id);
+    remember(this.#schemas, id, schema);
+    return schema;
+  }
+
+  #isUnknown({ sinceMs, askedMs }: UnknownId): boolean {
+    return askedMs - sinceMs >= this.#unknownMs;
+  }
+
+  #schemaId(json: object): number {
+    const { id } = json as { id?: unknown };
     if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id <= MAX_ID) return id;
     throw this.#malformed('no schema id');
   }
 
+  /** A call whose thing must exist. */
+  async #present(method: string, path: string, body: object): Promise<object> {
+    const answer = await this.#call(method, path, body);
+    if (answer.kind === 'ok') return answer.json;
+    throw this.#error(
+      'REGISTRY_REJECTED',
+      `rejects ${method} ${decodeURIComponent(path)}: ${answer.why}`,
+      'check that kafka.registry.url is the URL of a registry with Confluent’s API',
+    );
+  }
+
+  async #call(
+    method: string,
+    path: string,
+    body?: object,
+  ): Promise<Extract<RegistryAnswer, { kind: 'ok' | 'absent' }>> {
+    if (this.#pause && performance.now() < this.#pause.untilMs) throw this.#pause.error;
+    const response = await exchange(this.#access, { method, path, body, signal: this.#signal }).catch(
+      (error: Error) => {
+        throw this.#outage(
+          `does not answer: ${printable(error.message, MAX_REASON)}`,
+          'check kafka.registry.url and kafka.registry.ca',
+          error,
+        );
+      },
+    );
+    const answer = judge(`${method} ${decodeURIComponent(path)}`, response, Date.now());
+    switch (answer.kind) {
+      case 'ok':
+      case 'absent':
+        this.#answered = true;
+        return answer;
+      case 'outage': {
+        const error = this.#outage(answer.why, answer.fix);
+        if (answer.retryAfterMs > 0)
+          this.#pause = { untilMs: performance.now() + answer.retryAfterMs, error };
+        throw error;
+      }
+      case 'rejected':
+        throw this.#error('REGISTRY_REJECTED', answer.why, answer.fix);
+    }
+  }
+
   #malformed(what: string): AustreamError {
-    return this.#error(
-      'REGISTRY_UNREACHABLE',
+    return this.#outage(
       `answers with ${what}`,
       'check that kafka.registry.url is the URL of a registry with Confluent’s API',
     );
   }
 
-  /** Caches successful responses only: after a failure the next call sends a new request. */
-  #cached<K, V>(cache: Map<K, Promise<V>>, key: K, request: () => Promise<V>): Promise<V> {
-    let response = cache.get(key);
-    if (!response) {
-      // Corrupt messages can name any id. This bounds the cache.
-      if (cache.size >= MAX_CACHED) cache.clear();
-      response = request();
-      cache.set(key, response);
-      response.catch(() => cache.delete(key));
-    }
-    return response;
-  }
-
-  /** `notFound` is returned if the registry has nothing of this name; without it that is an error. */
-  async #call<T>(method: string, path: string, body?: unknown, notFound?: T): Promise<T> {
-    const { status, text } = await this.#exchange(method, path, body);
-    let json: { message?: string } | null = null;
-    try {
-      json = JSON.parse(text);
-    } catch {
-      // Perhaps a proxy answered with HTML. For errors the HTTP status is enough.
-    }
-    if (status >= 200 && status < 300) {
-      if (method === 'PUT' || (json !== null && typeof json === 'object')) return json as T;
-      throw this.#error(
-        'REGISTRY_UNREACHABLE',
-        `answers ${method} ${decodeURIComponent(path)} without JSON`,
-        'check whether a proxy in front of the registry shows a maintenance page',
-      );
-    }
-    if (notFound !== undefined && NO_SUCH_ID.has(status)) return notFound;
-    const why = typeof json?.message === 'string' ? printable(json.message, MAX_REASON) : `HTTP ${status}`;
-    if (status === 401 || status === 403)
-      throw this.#error(
-        'REGISTRY_REJECTED',
-        `rejects this user: ${why}`,
-        'check kafka.registry.username and password',
-      );
-    if (status >= 500)
-      throw this.#error('REGISTRY_UNREACHABLE', `fails: ${why}`, 'look at the log of the registry');
-    throw this.#error(
-      'REGISTRY_REJECTED',
-      `rejects ${method} ${decodeURIComponent(path)}: ${why}`,
-      status === 409
-        ? 'the subject has an incompatible schema of another program or version: use another kafka.topicPrefix'
-        : 'check that kafka.registry.url is the URL of a registry with Confluent’s API',
-    );
-  }
-
-  #exchange(method: string, path: string, body: unknown): Promise<{ status: number; text: string }> {
-    const { url, username, password, timeoutSeconds } = this.#options;
-    const target = new URL(url.replace(/\/+$/, '') + path);
-    const send = target.protocol === 'https:' ? tlsRequest : plainRequest;
-    return new Promise((resolve, reject) => {
-      const signal = AbortSignal.timeout(timeoutSeconds * 1000);
-      const fail = (error: Error) => {
-        const cause = signal.aborted ? new Error(`no response within ${timeoutSeconds} s`) : error;
-        reject(
-          this.#error(
-            'REGISTRY_UNREACHABLE',
-            `does not answer: ${printable(cause.message, MAX_REASON)}`,
-            'check kafka.registry.url and kafka.registry.ca',
-            cause,
-          ),
-        );
-      };
-      const request = send(
-        target,
-        {
-          method,
-          headers: { accept: CONTENT_TYPE, 'content-type': CONTENT_TYPE },
-          // Of the whole exchange: a timeout of the socket would begin again with every byte.
-          signal,
-          ...(username === undefined ? {} : { auth: `${username}:${password ?? ''}` }),
-          ...(this.#ca === undefined ? {} : { ca: this.#ca }),
-        },
-        (response) => {
-          const chunks: Buffer[] = [];
-          let bytes = 0;
-          response.on('data', (chunk: Buffer) => {
-            bytes += chunk.length;
-            if (bytes > MAX_RESPONSE_BYTES) request.destroy(new ResponseTooLarge());
-            else chunks.push(chunk);
-          });
-          response.on('error', fail);
-          response.on('end', () =>
-            resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
-          );
-        },
-      );
-      request.on('error', fail);
-      request.end(body === undefined ? undefined : JSON.stringify(body));
-    });
+  /** After an outage the registry may still be starting: what it does not know then proves nothing. */
+  #outage(what: string, fix: string, cause?: unknown): AustreamError {
+    this.#unknown.clear();
+    return this.#error('REGISTRY_UNREACHABLE', what, fix, cause);
   }
 
   #error(code: 'REGISTRY_UNREACHABLE' | 'REGISTRY_REJECTED', what: string, fix: string, cause?: unknown) {
-    return new AustreamError(code, `the schema registry at ${this.#options.url} ${what}`, { fix, cause });
+    return new AustreamError(code, `the schema registry at ${this.#access.url} ${what}`, { fix, cause });
   }
+}
+
+/** Corrupt messages can name any id: the size is bounded. */
+function remember<V>(map: Map<number, V>, id: number, value: V): void {
+  if (map.size >= MAX_CACHED && !map.has(id)) map.clear();
+  map.set(id, value);
+}
+
+function subjectPath(subject: string): string {
+  return `/subjects/${encodeURIComponent(subject)}`;
+}
+
+function configPath(subject: string | null): string {
+  return subject === null ? '/config' : `/config/${encodeURIComponent(subject)}`;
 }

@@ -1,19 +1,20 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { SchemaRegistry } from '../../src/records/schema-registry.ts';
 
 async function withRegistry(
   listener: RequestListener,
   use: (registry: SchemaRegistry) => Promise<void>,
-  timeoutSeconds = 5,
+  { timeoutSeconds = 5, unknownSeconds = 60 } = {},
 ): Promise<void> {
   const server = createServer(listener).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   try {
-    await use(new SchemaRegistry({ url, timeoutSeconds }));
+    await use(new SchemaRegistry({ url, timeoutSeconds }, { unknownSeconds }));
   } finally {
     server.close();
     server.closeAllConnections();
@@ -95,7 +96,7 @@ describe('a registry that attacks', () => {
         response.on('close', () => clearInterval(timer));
       },
       (registry) => expect(registry.schema(7)).rejects.toEqual(unreachable('no response within 1 s')),
-      1,
+      { timeoutSeconds: 1 },
     ));
 
   test.each(['null', '[]', '{"schema": 5}', '{"schema": null}', '{"__proto__": {"schema": "x"}}'])(
@@ -123,17 +124,102 @@ describe('a registry that attacks', () => {
         if (request.url === '/elsewhere') followed = true;
         response.writeHead(307, { location: '/elsewhere' }).end();
       },
-      (registry) => expect(registry.schema(7)).rejects.toMatchObject({ code: 'REGISTRY_REJECTED' }),
+      (registry) => expect(registry.schema(7)).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' }),
     );
     expect(followed).toBe(false);
   });
 });
 
-test.each([400, 404, 422])(
-  'an id that a registry answers with %i has no schema: whoever writes a message chooses the id',
-  (status) =>
+describe('an id that a registry does not know', () => {
+  const absent = '{"error_code": 40403, "message": "Schema not found"}';
+  const unreachable = { code: 'REGISTRY_UNREACHABLE', canRetry: true };
+
+  test('counts as unknown only after the registry has said so for a while: a replica may lag', () => {
+    let statusOf = 404;
+    return withRegistry(
+      (_, response) =>
+        response.writeHead(statusOf).end(statusOf === 404 ? absent : '{"schema": "\\"string\\""}'),
+      async (registry) => {
+        await expect(registry.schema(7)).rejects.toMatchObject(unreachable);
+        statusOf = 200;
+        expect(await registry.schema(7)).toBe('"string"');
+        statusOf = 404;
+        expect(await registry.schema(7)).toBe('"string"');
+        await expect(registry.schema(8)).rejects.toMatchObject(unreachable);
+        await sleep(1_100);
+        expect(await registry.schema(8)).toBeNull();
+        statusOf = 503;
+        expect(await registry.schema(8), 'kept for seconds').toBeNull();
+      },
+      { unknownSeconds: 1 },
+    );
+  });
+
+  test('is not remembered across an outage: the registry may still be starting', () => {
+    const statuses = [404, 503, 404];
+    return withRegistry(
+      (_, response) => response.writeHead(statuses.shift()!).end(absent),
+      async (registry) => {
+        await expect(registry.schema(7)).rejects.toMatchObject(unreachable);
+        await sleep(250);
+        await expect(registry.schema(7)).rejects.toMatchObject(unreachable);
+        await expect(registry.schema(7)).rejects.toMatchObject(unreachable);
+      },
+      { unknownSeconds: 0.2 },
+    );
+  });
+
+  test.each([
+    [404, '<h1>Not Found</h1>'],
+    [404, ''],
+    [404, '{"error_code": 404, "message": "HTTP 404 Not Found"}'],
+    [404, '{"error_code": 40401, "message": "Subject not found"}'],
+    [404, '{"message": "no Route matched with those values"}'],
+    [408, ''],
+    [425, ''],
+    [429, '{"error_code": 42901, "message": "Too many requests"}'],
+    [500, '{"error_code": 50003, "message": "Error while forwarding the request to the master."}'],
+    [503, '{"error_code": 40403, "message": "Schema not found"}'],
+    [200, '{"error_code": 40403, "message": "Schema not found"}'],
+  ])('is not what HTTP %i %s means: that is an outage', (status, text) =>
     withRegistry(
-      (_, response) => response.writeHead(status).end('{"message": "no such id"}'),
-      async (registry) => expect(await registry.schema(0xffff_ffff)).toBeNull(),
+      (_, response) => response.writeHead(status).end(text),
+      async (registry) => {
+        for (let attempt = 0; attempt < 3; attempt += 1)
+          await expect(registry.schema(7)).rejects.toMatchObject(unreachable);
+      },
+      { unknownSeconds: 0 },
     ),
-);
+  );
+
+  test.each([400, 401, 403, 405, 422])('nor HTTP %i, which a person must cure', (status) =>
+    withRegistry(
+      (_, response) => response.writeHead(status).end('{"message": "no"}'),
+      (registry) => expect(registry.schema(7)).rejects.toMatchObject({ code: 'REGISTRY_REJECTED' }),
+      { unknownSeconds: 0 },
+    ),
+  );
+
+  test('that cannot exist is not asked for', () =>
+    withRegistry(
+      () => expect.unreachable(),
+      async (registry) => expect(await registry.schema(0xffff_ffff)).toBeNull(),
+    ));
+});
+
+test('Retry-After is obeyed: no request is sent before', async () => {
+  let requests = 0;
+  await withRegistry(
+    (_, response) => {
+      requests += 1;
+      if (requests === 1) response.writeHead(429, { 'retry-after': '1' }).end();
+      else response.end('{"schema": "x"}');
+    },
+    async (registry) => {
+      for (let attempt = 0; attempt < 3; attempt += 1)
+        await expect(registry.schema(7)).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' });
+      expect(requests).toBe(1);
+      await expect.poll(() => registry.schema(7).catch(() => null), { timeout: 10_000 }).toBe('x');
+    },
+  );
+});

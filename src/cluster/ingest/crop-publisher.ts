@@ -6,7 +6,7 @@ import { BrokerConnection } from '../../publish/broker-connection.ts';
 import { Outbox } from '../../publish/outbox.ts';
 import { RecordEncoder } from '../../records/avro.ts';
 import type { FaceCropBatch } from '../../records/events.ts';
-import { registerSchemas } from '../../records/subjects.ts';
+import { registerSchemas } from '../../records/schema-ids.ts';
 import { NO_TRACK } from '../crop-record.ts';
 import type { ClusterOptions } from '../options.ts';
 import { PixelEncoder } from '../pixel-codec.ts';
@@ -49,9 +49,7 @@ export class CropPublisher {
     cluster: ClusterOptions,
     events: CropPublisherEvents,
   ): Promise<CropPublisher> {
-    const headers =
-      kafka.registry &&
-      (await registerSchemas(kafka.registry, kafka.topicPrefix, ['FaceCropBatch'] as const));
+    const headers = await registerSchemas(kafka, ['FaceCropBatch']);
     const { crops: topic } = clusterTopics(kafka.topicPrefix);
     const outbox = new Outbox(
       { ...IN_FLIGHT, memoryBytes: kafka.memoryMegabytes * 1024 * 1024 },
@@ -70,7 +68,7 @@ export class CropPublisher {
     );
     await connection.open({ retryInBackground: false });
     const partitions = await withAdmin(kafka, (admin) => partitionCount(admin, topic));
-    const encoder = new RecordEncoder('FaceCropBatch', headers?.get('FaceCropBatch'));
+    const encoder = new RecordEncoder('FaceCropBatch', headers.get('FaceCropBatch'));
     return new CropPublisher(
       topic,
       partitions,

@@ -223,8 +223,8 @@ export const registryAnswers: FuzzTarget = {
       // Each call must fail alone, and as an AustreamError.
       if (error.name !== 'AustreamError' && error.name !== 'PoisonError') throw error;
     });
-    const id = await client.lookup(`subject ${rounds}`, '"string"');
-    confluentHeader(id);
+    const { id } = await client.lookup(`subject ${rounds}`, '"string"');
+    if (id !== null) confluentHeader(id);
   },
   close: async () => void (await registry()).server.close(),
 };
