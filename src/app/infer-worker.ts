@@ -77,7 +77,7 @@ async function openCodecs(kafka: KafkaOptions) {
   ) as PartitionOwnerOptions['encoders'];
   return {
     encoders,
-    decoder: new RecordDecoder(kafka.registry && new SchemaRegistry(kafka.registry)),
+    decoder: new RecordDecoder(kafka.registry && new SchemaRegistry(kafka.registry, { answered: true })),
     pixels: new PixelDecoder(),
     topics: inferTopics(kafka.topicPrefix),
   };

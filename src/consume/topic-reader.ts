@@ -1,5 +1,4 @@
 import { type EachBatchPayload, Kafka, type KafkaMessage, logLevel } from 'kafkajs';
-import { AustreamError } from '../errors.ts';
 import { boundGzip } from '../kafka/bounded-gzip.ts';
 import { isKafkajsError } from '../kafka/kafkajs-errors.ts';
 import { type DecodedRecord, PoisonError, RecordDecoder } from '../records/decode.ts';
@@ -81,8 +80,7 @@ export class TopicReader {
       });
     } catch (error) {
       // kafkajs would silently retry the batch for ever.
-      if (!isKafkajsError(error) && !(error instanceof AustreamError && error.canRetry))
-        this.#events.close(error);
+      if (!isKafkajsError(error) && !this.#decoder.mayRetry(error)) this.#events.close(error);
       throw error;
     } finally {
       clearInterval(heartbeats);

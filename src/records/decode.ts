@@ -93,6 +93,15 @@ export class RecordDecoder {
     return this.#fetch(registry, id).then((fetched) => read(fetched, message, CONFLUENT_HEADER_BYTES));
   }
 
+  /**
+   * Whether decoding a message again can succeed: the registry is away, or it rejects a user that it has accepted before,
+   * who may get the right back.
+   */
+  mayRetry(error: unknown): boolean {
+    if (!(error instanceof AustreamError)) return false;
+    return error.canRetry || (error.code === 'REGISTRY_REJECTED' && this.#registry?.answered === true);
+  }
+
   async #fetch(registry: SchemaRegistry, id: number): Promise<WriterSchema> {
     const text = await registry.schema(id);
     if (text === null) throw new PoisonError('unknown_schema', `the registry has no schema ${id}`);

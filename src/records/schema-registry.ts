@@ -38,6 +38,15 @@ export interface SubjectLookup {
   readonly subjectExists: boolean;
 }
 
+export interface RegistryClientOptions {
+  /** How long the registry must not know an id until it counts as unknown; replaced in tests. */
+  readonly unknownSeconds?: number;
+  /** Another client of this process was already accepted. */
+  readonly answered?: boolean;
+  /** Ends requests that are under way. */
+  readonly signal?: AbortSignal;
+}
+
 interface UnknownId {
   readonly sinceMs: number;
   readonly askedMs: number;
@@ -54,13 +63,13 @@ export class SchemaRegistry {
   readonly #schemas = new Map<number, string>();
   readonly #requests = new Map<number, Promise<string | null>>();
   readonly #unknown = new Map<number, UnknownId>();
-  #answered = false;
+  #answered: boolean;
   /** The registry asked for a pause (`Retry-After`) until then, on the monotonic clock. */
   #pause: { readonly untilMs: number; readonly error: AustreamError } | null = null;
 
-  /** `signal` ends requests that are under way. */
-  constructor(access: RegistryAccess, options: { unknownSeconds?: number; signal?: AbortSignal } = {}) {
-    const { unknownSeconds = UNKNOWN_SECONDS, signal } = options;
+  constructor(access: RegistryAccess, options: RegistryClientOptions = {}) {
+    const { unknownSeconds = UNKNOWN_SECONDS, answered = false, signal } = options;
+    this.#answered = answered;
     this.#access = access;
     this.#signal = signal;
     this.#unknownMs = unknownSeconds * 1000;

@@ -7,10 +7,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { type ConsumeOptions, consume } from '../../src/consume/index.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
 import { openPublisher } from '../../src/publish/publisher.ts';
-import { RecordEncoder } from '../../src/records/avro.ts';
+import { RecordEncoder, schemaText } from '../../src/records/avro.ts';
 import { confluentHeader } from '../../src/records/schema-registry.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { frameNumber } from '../records/samples.ts';
+import { absent, type ScriptedAnswer, ScriptedRegistry } from '../records/scripted-registry.ts';
 
 const require = createRequire(import.meta.url);
 // kafkajs gives up after 1 s instead of 10 s.
@@ -116,6 +117,36 @@ test('a slow consumer takes part in a rebalance after its current event', async 
   expect(first!.length).toBeLessThan(150);
   stop.abort();
   await Promise.all(following);
+});
+
+test('the state of the registry sends no message to the dead letters: the consumer waits for the schema', async () => {
+  const message = new RecordEncoder('AuFrame').encode(frameNumber(1)).subarray(10);
+  await produceOne('waiting', Buffer.concat([confluentHeader(6), message]));
+  await produceOne('waiting', Buffer.concat([confluentHeader(7), message]));
+  const registry = await ScriptedRegistry.start();
+  const answers: ScriptedAnswer[] = [
+    { status: 404, body: '<h1>Not Found</h1>' },
+    absent(40403, 'Schema not found'),
+    { status: 429, headers: { 'retry-after': '1' } },
+    { status: 200, body: { schema: schemaText('AuFrame') } },
+    // The registry has accepted this user: it may do so again.
+    { status: 403, body: { message: 'Forbidden' } },
+    { status: 503, body: { error_code: 50003, message: 'no leader' } },
+  ];
+  registry.script = () => answers.shift() ?? { status: 200, body: { schema: schemaText('AuFrame') } };
+  const onPoison = vi.fn();
+  const stop = new AbortController();
+  const events = consume({
+    ...{ brokers: [broker.address], topics: ['waiting'], groupId: 'waiting', fromBeginning: true },
+    ...{ registry: { url: registry.url }, onPoison, signal: stop.signal },
+  });
+  for (let count = 0; count < 2; count += 1)
+    expect((await events.next()).value).toMatchObject({ record: 'AuFrame' });
+  stop.abort();
+  await events.return();
+  expect(onPoison).not.toHaveBeenCalled();
+  expect(answers).toEqual([]);
+  await registry.stop();
 });
 
 describe('a consumer fails instead of retrying for ever', () => {

@@ -1,6 +1,7 @@
 import avro from 'avsc';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { AustreamError } from '../../src/errors.ts';
 import {
   RECORD_NAMES,
   RecordEncoder,
@@ -63,6 +64,16 @@ describe('a decoder', () => {
     expect(await decoder.decode(message)).toEqual({ record: 'AuFrame', value: delivered(frameNumber(7)) });
     expect(decoder.decode(message)).not.toBeInstanceOf(Promise);
     expect(requested).toEqual([4]);
+  });
+
+  test('a registry that has accepted this user before may accept it again', () => {
+    const rejected = new AustreamError('REGISTRY_REJECTED', 'no');
+    const decoder = (answered: boolean) => new RecordDecoder({ answered } as SchemaRegistry);
+    expect(decoder(false).mayRetry(rejected)).toBe(false);
+    expect(decoder(true).mayRetry(rejected)).toBe(true);
+    expect(decoder(false).mayRetry(new AustreamError('REGISTRY_UNREACHABLE', 'away'))).toBe(true);
+    for (const error of [new PoisonError('corrupt', 'no'), new Error('bug')])
+      expect(decoder(true).mayRetry(error)).toBe(false);
   });
 
   test('distinguishes unknown from incompatible schemas', async () => {

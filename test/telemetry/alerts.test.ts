@@ -83,6 +83,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
     ...Object.fromEntries(
       [
         'crop_encoding_overload',
+        'crop_encoding_failed',
         'crop_expired',
         'crop_undecodable',
         'crop_set_aside',

@@ -36,8 +36,8 @@ export class CropRecordDecoder {
 
   /**
    * Waits for a schema registry that does not answer: the crops may be good, a dead letter would lose them. Resolves
-   * with null when `isCurrent` turns false first. `rejected` receives errors that a retry does not cure, such as
-   * REGISTRY_REJECTED.
+   * with null when `isCurrent` turns false first. `rejected` receives REGISTRY_REJECTED of a
+   * registry that has never accepted this worker.
    */
   async decode(
     message: ConsumedMessage,
@@ -55,7 +55,7 @@ export class CropRecordDecoder {
           const reason = error instanceof PoisonError ? error.reason : 'corrupt';
           return { batch: null, deadLetter: this.deadLetter(message, reason, (error as Error).message) };
         }
-        if (!error.canRetry) rejected(error);
+        if (!this.#options.decoder.mayRetry(error)) rejected(error);
         warning.warn(`crops cannot be decoded yet: ${error.message}`);
         await backoff.wait();
       }

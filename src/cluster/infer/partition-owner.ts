@@ -176,11 +176,12 @@ export class PartitionOwner {
     const { hop } = this.#options.infer;
     this.#caughtUp = false;
     this.#undecodedCrops += hop;
-    void this.#decoding.runExclusive(() =>
-      this.#process(message, inference, this.#guard!).finally(() => {
+    this.#decoding
+      .runExclusive(() => this.#process(message, inference, this.#guard!))
+      .catch((error) => this.#events.failed(error))
+      .finally(() => {
         this.#undecodedCrops -= hop;
-      }),
-    );
+      });
   }
 
   /** The consumer has reached the end of the partition. */

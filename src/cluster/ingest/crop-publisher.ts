@@ -2,6 +2,7 @@ import { Mutex } from 'async-mutex';
 import { faceKey } from '../../domain/track-key.ts';
 import { partitionCount, withAdmin } from '../../kafka/admin.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
+import { RepeatedWarning } from '../../log.ts';
 import { BrokerConnection } from '../../publish/broker-connection.ts';
 import { Outbox } from '../../publish/outbox.ts';
 import { RecordEncoder } from '../../records/avro.ts';
@@ -40,6 +41,7 @@ export class CropPublisher {
   readonly #events: CropPublisherEvents;
   /** One record is encoded at a time, so that records are published in order. */
   readonly #encoding = new Mutex();
+  readonly #warning = new RepeatedWarning({});
   /** Records that wait for the pixel encoder or are in it. */
   #encodingQueue = 0;
 
@@ -139,9 +141,18 @@ export class CropPublisher {
     await this.#connection.close();
   }
 
+  /** Never rejects: a record that cannot be encoded concerns nobody else. Its track ends all the same. */
   async #encode(batch: FaceCropBatch): Promise<void> {
+    const { cameraId, crops, ended } = batch;
     try {
       this.#send(await this.#pixels.encode(batch));
+    } catch (error) {
+      this.#warning.warn(`crops of ${cameraId} cannot be encoded: ${(error as Error).message}`);
+      if (crops.length > 0) this.#events.dropped(cameraId, crops.length, 'crop_encoding_failed');
+      if (ended && crops.length > 0) {
+        this.#encodingQueue += 1;
+        await this.#encode({ ...batch, crops: [] });
+      }
     } finally {
       this.#encodingQueue -= 1;
     }

@@ -23,6 +23,8 @@ import { fakeModel } from '../../infer/fake-model.ts';
 
 const HOP = 4;
 const SCHEMA_ID = 7;
+/** Stands for HTTP 404 with Confluent's error code, which a replica that lags also returns. */
+const UNKNOWN_SCHEMA = 40403;
 const TIMEOUT = { timeout: 40_000 };
 const topics = inferTopics('au.');
 const { crops, state: inferState } = topics;
@@ -35,8 +37,11 @@ beforeAll(async () => {
   broker = await MockBroker.start([...Object.values(topicNames('au.')), inferState]);
   registry = createServer((_, response) => {
     const status = statuses.shift() ?? 200;
+    if (status === 404) return response.writeHead(404).end('<h1>Not Found</h1>');
+    if (status === UNKNOWN_SCHEMA)
+      return response.writeHead(404).end('{"error_code": 40403, "message": "no"}');
     const body = status === 200 ? { schema: schemaText('FaceCropBatch') } : { message: 'not now' };
-    response.writeHead(status).end(JSON.stringify(body));
+    return response.writeHead(status).end(JSON.stringify(body));
   }).listen(0, '127.0.0.1');
   const encoder = new RecordEncoder('FaceCropBatch', confluentHeader(SCHEMA_ID));
   const batcher = new CropBatcher({ hop: HOP, gapSeconds: 1 });
@@ -124,7 +129,7 @@ describe('PartitionOwner', () => {
   });
 
   it('keeps crops during an outage of the registry, until it returns their schema', async () => {
-    statuses = [503, 503, 503];
+    statuses = [503, 404, UNKNOWN_SCHEMA, 429, UNKNOWN_SCHEMA, 500];
     const { frames, skipped, failures } = await startWorker('waiting');
     await expect.poll(() => frames.length + skipped.length, TIMEOUT).toBe(HOP);
     expect({ skipped, failures }).toEqual({ skipped: [], failures: [] });

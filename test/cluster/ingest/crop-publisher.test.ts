@@ -16,7 +16,13 @@ import { faceCrop, frameOf } from '../../infer/faces.ts';
 const TRACKS = 100;
 /** Of each topic of the mock broker. */
 const PARTITIONS = 4;
-const PREFIXES = { raw: 'raw.', jpeg: 'jpeg.', pixels: 'pixels.', overload: 'overload.' } as const;
+const PREFIXES = {
+  raw: 'raw.',
+  jpeg: 'jpeg.',
+  pixels: 'pixels.',
+  overload: 'overload.',
+  failure: 'failure.',
+} as const;
 
 let broker: MockBroker;
 beforeAll(async () => {
@@ -100,6 +106,30 @@ describe('CropPublisher', () => {
     }
     expect([...shades].sort(([a], [b]) => a - b)).toEqual(
       Array.from({ length: TRACKS }, (_, i) => [i + 1, i]),
+    );
+  });
+
+  it('drops crops that cannot be encoded, and nothing behind them; their track still ends', async () => {
+    const { publisher, dropped, published } = await open('failure', 'jpeg');
+    const { start, crops, ends } = crowdRecords();
+    const [first, ...rest] = crops;
+    const damage = (batch: FaceCropBatch, change: object) => ({
+      ...batch,
+      crops: batch.crops.map((crop) => ({ ...crop, ...change })),
+    });
+    // libvips refuses the pixels; the schema refuses the box.
+    const damaged = [
+      damage(first!, { pixels: Buffer.alloc(5) }),
+      { ...damage(first!, { box: null }), ended: true },
+    ] as FaceCropBatch[];
+    for (const batches of [start, damaged, rest, ends]) await publisher.publish(batches);
+    expect(await publisher.flush(30_000)).toBe(true);
+    expect(publisher.pending).toBe(0);
+    await publisher.close();
+    expect(dropped).toEqual(damaged.map(() => ['cam', 1, 'crop_encoding_failed']));
+    const end = { ...first!, crops: [], ended: true };
+    expect(byKey((await published()).map(comparable))).toEqual(
+      byKey(await expectedMessages([...start, end, ...rest, ...ends], 'jpeg')),
     );
   });
 
