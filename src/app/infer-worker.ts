@@ -1,6 +1,5 @@
 import { BatchingModel } from '../cluster/infer/batching-model.ts';
 import { InferGroupMember, type InferObserver, type InferSummary } from '../cluster/infer/group-member.ts';
-import type { PartitionOwnerOptions } from '../cluster/infer/partition-owner.ts';
 import { requireExternalBrokers } from '../cluster/options.ts';
 import { PixelDecoder } from '../cluster/pixel-codec.ts';
 import { clusterTopicSpecs, clusterTopics, inferTopics } from '../cluster/topics.ts';
@@ -10,9 +9,8 @@ import { openModel } from '../infer/engine/index.ts';
 import { createMissingTopics, withAdmin } from '../kafka/admin.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { TableReader } from '../kafka/table-reader.ts';
-import { RecordEncoder } from '../records/avro.ts';
 import { RecordDecoder } from '../records/decode.ts';
-import { registerSchemas } from '../records/schema-ids.ts';
+import { openEncoders } from '../records/registered-encoders.ts';
 import { SchemaRegistry } from '../records/schema-registry.ts';
 import { ResourceStack } from './resource-stack.ts';
 
@@ -46,7 +44,8 @@ export async function openInferWorker(config: Config, observer: InferObserver = 
     const states = await TableReader.open(kafka, clusterTopics(kafka.topicPrefix).inferState);
     resources.add('state table', () => states.close());
 
-    const codecs = await openCodecs(kafka);
+    const { close, ...codecs } = await openCodecs(kafka);
+    resources.add('schema ids', close);
     const member = new InferGroupMember({ ...codecs, states, model, kafka, cluster, infer }, observer);
     await member.join();
     resources.add('group member', () => member.leave());
@@ -71,14 +70,12 @@ async function ensureTopics(kafka: KafkaOptions): Promise<void> {
 /** Encoders and decoders of every record that an inference worker reads or writes. */
 async function openCodecs(kafka: KafkaOptions) {
   const records = ['AuFrame', 'AuActivation', 'DeadLetter'] as const;
-  const headers = await registerSchemas(kafka, records);
-  const encoders = Object.fromEntries(
-    records.map((record) => [record, new RecordEncoder(record, headers.get(record))]),
-  ) as PartitionOwnerOptions['encoders'];
+  const { encoders, close } = await openEncoders(kafka, records);
   return {
     encoders,
     decoder: new RecordDecoder(kafka.registry && new SchemaRegistry(kafka.registry, { answered: true })),
     pixels: new PixelDecoder(),
     topics: inferTopics(kafka.topicPrefix),
+    close,
   };
 }

@@ -55,8 +55,10 @@ export function singleObjectHeader(type: avro.Type): Buffer {
 export class RecordEncoder {
   readonly #record: RecordName;
   readonly #type: avro.Type;
+  /** The schema's fingerprint (CRC-64-AVRO). */
+  readonly fingerprint: bigint;
   /** The first bytes of each message; they identify the schema. */
-  readonly header: Buffer;
+  header: Buffer;
   /** Messages are written one after another into a block, so that many messages share one allocation. */
   #block = Buffer.alloc(0);
   #offset = 0;
@@ -65,6 +67,7 @@ export class RecordEncoder {
   constructor(record: RecordName, header?: Buffer) {
     this.#record = record;
     this.#type = recordType(record);
+    this.fingerprint = avroFingerprint(this.#type).readBigUInt64LE();
     this.header = header ?? singleObjectHeader(this.#type);
   }
 

@@ -28,8 +28,10 @@ export interface SchemaIdsOptions {
   readonly folder: string | null;
   /** How long a start without a folder waits for the registry. */
   readonly connectSeconds: number;
+  /** Interval of the checks; default 30 s. */
+  readonly checkMs?: number;
   /** A header became known, or the reason why one is unknown has changed. */
-  readonly changed?: () => void;
+  readonly changed?: (ids: SchemaIds) => void;
 }
 
 /** Why a header is unknown. */
@@ -177,7 +179,10 @@ export class SchemaIds {
         `schema ids cannot be ${this.#missing.length > 0 ? 'found' : 'checked'}: ${error.message}`,
       );
     const { signal } = this.#wake;
-    void sleep(error ? backoff.next() : CHECK_MS, undefined, { signal, ref: false })
+    void sleep(error ? backoff.next() : (this.#options.checkMs ?? CHECK_MS), undefined, {
+      signal,
+      ref: false,
+    })
       .catch(() => {})
       .then(() => (this.#closing.signal.aborted ? undefined : this.#keep(backoff)));
   }
@@ -192,7 +197,7 @@ export class SchemaIds {
       first ??= error;
       if (error?.message !== schema.error?.message) {
         schema.error = error;
-        if (!schema.header) this.#options.changed?.();
+        if (!schema.header) this.#options.changed?.(this);
       }
       // The registry is away for the others too.
       if (error?.code === 'REGISTRY_UNREACHABLE') break;
@@ -223,7 +228,7 @@ export class SchemaIds {
     schema.header = confluentHeader(id);
     schema.error = null;
     this.#remember();
-    this.#options.changed?.();
+    this.#options.changed?.(this);
   }
 
   get #missing(): HeldSchema[] {

@@ -262,10 +262,10 @@ describe('a schema registry', () => {
 
   test('rejects an incompatible schema; the error quotes its reason', async () => {
     const client = new SchemaRegistry(options());
-    await client.register('gate-value', schemaText('AuFrame'));
+    await register(options(), 'gate.', 'AuFrame');
     const broken = JSON.parse(schemaText('AuFrame'));
     broken.fields[0].type = 'int';
-    await expect(client.register('gate-value', JSON.stringify(broken))).rejects.toMatchObject({
+    await expect(client.register('gate.frames-value', JSON.stringify(broken))).rejects.toMatchObject({
       code: 'REGISTRY_REJECTED',
       message: expect.stringMatching(/incompatible/i),
     });

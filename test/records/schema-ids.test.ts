@@ -6,8 +6,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { registryOptions } from '../../src/kafka/options.ts';
 import { type RecordName, recordType, releasedSchemas, schemaText } from '../../src/records/avro.ts';
 import { avroFingerprint } from '../../src/records/fingerprint.ts';
+import { openEncoders } from '../../src/records/registered-encoders.ts';
 import { registerSchemas, SchemaIds } from '../../src/records/schema-ids.ts';
 import { confluentHeader } from '../../src/records/schema-registry.ts';
+import { frameNumber } from './samples.ts';
 import { absent, ScriptedRegistry } from './scripted-registry.ts';
 
 const fingerprintOf = (type: avro.Type) => avroFingerprint(type).readBigUInt64LE();
@@ -256,6 +258,21 @@ describe('a start without a spool', () => {
     });
     expect(registry.writes).toEqual([]);
   });
+});
+
+test('encoders follow a registry that lost its contents: the schema is registered again', async () => {
+  const { encoders, close } = await openEncoders(
+    { registry: registryOptions.parse({ url: registry.url }), topicPrefix: 'au.', connectSeconds: 1 },
+    ['AuFrame'],
+    { checkMs: 50 },
+  );
+  const header = () => encoders.AuFrame.encode(frameNumber(1)).subarray(0, 5);
+  expect(header()).toEqual(confluentHeader(1));
+  registry.wipe();
+  registry.nextId = 9;
+  await expect.poll(header, PATIENT).toEqual(confluentHeader(9));
+  expect(registry.subjects.get(SUBJECT)).toEqual([schemaText('AuFrame')]);
+  close();
 });
 
 describe('the compatibility level', () => {

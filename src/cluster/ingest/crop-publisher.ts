@@ -5,9 +5,8 @@ import type { KafkaOptions } from '../../kafka/options.ts';
 import { RepeatedWarning } from '../../log.ts';
 import { BrokerConnection } from '../../publish/broker-connection.ts';
 import { Outbox } from '../../publish/outbox.ts';
-import { RecordEncoder } from '../../records/avro.ts';
 import type { FaceCropBatch } from '../../records/events.ts';
-import { registerSchemas } from '../../records/schema-ids.ts';
+import { openEncoders, type RegisteredEncoders } from '../../records/registered-encoders.ts';
 import { NO_TRACK } from '../crop-record.ts';
 import type { ClusterOptions } from '../options.ts';
 import { PixelEncoder } from '../pixel-codec.ts';
@@ -35,7 +34,7 @@ export class CropPublisher {
   readonly #topic: string;
   readonly #partitions: number;
   readonly #pixels: PixelEncoder;
-  readonly #encoder: RecordEncoder;
+  readonly #registered: RegisteredEncoders<'FaceCropBatch'>;
   readonly #outbox: Outbox;
   readonly #connection: BrokerConnection;
   readonly #events: CropPublisherEvents;
@@ -51,7 +50,7 @@ export class CropPublisher {
     cluster: ClusterOptions,
     events: CropPublisherEvents,
   ): Promise<CropPublisher> {
-    const headers = await registerSchemas(kafka, ['FaceCropBatch']);
+    const registered = await openEncoders(kafka, ['FaceCropBatch']);
     const { crops: topic } = clusterTopics(kafka.topicPrefix);
     const outbox = new Outbox(
       { ...IN_FLIGHT, memoryBytes: kafka.memoryMegabytes * 1024 * 1024 },
@@ -68,14 +67,18 @@ export class CropPublisher {
       events.connection,
       clusterTopicSpecs(kafka),
     );
-    await connection.open({ retryInBackground: false });
-    const partitions = await withAdmin(kafka, (admin) => partitionCount(admin, topic));
-    const encoder = new RecordEncoder('FaceCropBatch', headers.get('FaceCropBatch'));
+    const partitions = await connection
+      .open({ retryInBackground: false })
+      .then(() => withAdmin(kafka, (admin) => partitionCount(admin, topic)))
+      .catch((error) => {
+        registered.close();
+        throw error;
+      });
     return new CropPublisher(
       topic,
       partitions,
       new PixelEncoder(cluster.crops),
-      encoder,
+      registered,
       outbox,
       connection,
       events,
@@ -86,7 +89,7 @@ export class CropPublisher {
     topic: string,
     partitions: number,
     pixels: PixelEncoder,
-    encoder: RecordEncoder,
+    registered: RegisteredEncoders<'FaceCropBatch'>,
     outbox: Outbox,
     connection: BrokerConnection,
     events: CropPublisherEvents,
@@ -94,7 +97,7 @@ export class CropPublisher {
     this.#topic = topic;
     this.#partitions = partitions;
     this.#pixels = pixels;
-    this.#encoder = encoder;
+    this.#registered = registered;
     this.#outbox = outbox;
     this.#connection = connection;
     this.#events = events;
@@ -137,6 +140,7 @@ export class CropPublisher {
   }
 
   async close(): Promise<void> {
+    this.#registered.close();
     this.#outbox.close('closed_before_delivery');
     await this.#connection.close();
   }
@@ -162,7 +166,7 @@ export class CropPublisher {
     const entry = {
       topic: this.#topic,
       key: faceKey(batch),
-      value: this.#encoder.encode(batch),
+      value: this.#registered.encoders.FaceCropBatch.encode(batch),
       context: batch.crops.length,
     };
     if (batch.trackId !== NO_TRACK) this.#outbox.add([entry]);
