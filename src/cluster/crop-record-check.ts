@@ -1,4 +1,5 @@
 import { cameraId as cameraIdSchema } from '../camera/options.ts';
+import { MAX_EPOCH } from '../domain/epoch.ts';
 import { CROP_BYTES } from '../domain/face.ts';
 import { faceKey } from '../domain/track-key.ts';
 import { PoisonError } from '../records/decode.ts';
@@ -12,11 +13,6 @@ export const MAX_CROP_RECORD_BYTES = MAX_CROPS_PER_RECORD * MAX_JPEG_BYTES;
 /** Camera sources have one frame an hour or more. */
 const MAX_INTERVAL = 3_600_000_000;
 const MAX_TRACK_ID = 2 ** 31 - 1;
-/**
- * Live epochs are Unix milliseconds of the ingest worker's clock. A camera's newest epoch ends the earlier ones, so one
- * record with an epoch in the far future would silence its camera for good.
- */
-const MAX_EPOCH_AHEAD_MS = 24 * 3_600_000;
 /** A camera has at most 32. Their ids have the form of camera ids. */
 const MAX_ZONES = 64;
 /** Pixels; far beyond the largest frame. */
@@ -24,10 +20,10 @@ const MAX_COORDINATE = 1e6;
 
 /**
  * Throws PoisonError unless a record of the crops topic has what an ingest worker writes: Avro checks types only, and
- * every value is used in a key, a clock, a filter or an event. `key`: the record's key in Kafka. `now`: ms.
+ * every value is used in a key, a clock, a filter or an event. `key`: the record's key in Kafka.
  */
-export function checkCropRecord(batch: FaceCropBatch, key: string, now: number): void {
-  checkStream(batch, now);
+export function checkCropRecord(batch: FaceCropBatch, key: string): void {
+  checkStream(batch);
   // The key chooses the partition: a track in two partitions would be scored and published twice.
   require(key === faceKey(batch), 'the key is not cameraId/trackId of the record');
   const { crops, trackId, encoding } = batch;
@@ -45,12 +41,12 @@ export function checkCropRecord(batch: FaceCropBatch, key: string, now: number):
   }
 }
 
-function checkStream(batch: FaceCropBatch, now: number): void {
+function checkStream(batch: FaceCropBatch): void {
   const { cameraId, epoch, trackId, clockSource, interval, encoding } = batch;
   require(cameraIdSchema.safeParse(cameraId).success, 'cameraId is not valid');
   require(encoding !== 'UNKNOWN', 'the encoding of its pixels is unknown to this version');
   require(clockSource !== 'unknown', 'clockSource is unknown to this version');
-  require(isCount(epoch) && epoch <= now + MAX_EPOCH_AHEAD_MS, `epoch ${epoch} is in the future or negative`);
+  require(isCount(epoch) && epoch <= MAX_EPOCH, `epoch ${epoch} is out of range`);
   require(isCount(trackId) && trackId <= MAX_TRACK_ID, `trackId ${trackId} is out of range`);
   require(isCount(interval) &&
     interval > 0 &&

@@ -9,7 +9,6 @@ import type { FaceCropBatch } from '../../src/records/events.ts';
 import { cropMessage, jpegCrops, rawCrops, withPixels } from './crop-records.ts';
 
 const MEGABYTE = 1024 * 1024;
-const NOW = Date.parse('2026-06-01');
 
 /** Decodes a record in a process of its own. */
 function decodeInChild({ key, value }: { key: Buffer; value: Buffer }): {
@@ -81,7 +80,7 @@ function comments(count: number): Buffer[] {
 describe('a crop record with hostile pixels', () => {
   it.each(Object.keys(PIXELS))('is rejected before decoding: %s', (name) => {
     const batch = withPixels(good, PIXELS[name]!);
-    expect(() => checkCropRecord(batch, faceKey(batch), NOW)).toThrowError(
+    expect(() => checkCropRecord(batch, faceKey(batch))).toThrowError(
       expect.objectContaining({ code: 'MESSAGE_UNREADABLE', reason: 'corrupt' }),
     );
   });
@@ -113,7 +112,7 @@ const VALUES: Record<string, (batch: FaceCropBatch) => FaceCropBatch> = {
   'an empty camera id': (batch) => ({ ...batch, cameraId: '' }),
   'a camera id of 800 kB': (batch) => ({ ...batch, cameraId: 'a'.repeat(800_000) }),
   'a negative epoch': (batch) => ({ ...batch, epoch: -1 }),
-  'an epoch of the far future': (batch) => ({ ...batch, epoch: NOW + 2 * 86_400_000 }),
+  'an epoch of the far future': (batch) => ({ ...batch, epoch: 2 ** 44 + 1 }),
   'an epoch of 2^53 - 1': (batch) => ({ ...batch, epoch: Number.MAX_SAFE_INTEGER }),
   'a negative track': (batch) => ({ ...batch, trackId: -7 }),
   'a track beyond 32 bits, which avsc reads': (batch) => ({ ...batch, trackId: 2 ** 40 }),
@@ -160,22 +159,22 @@ function withCrop(change: Partial<FaceCropBatch['crops'][number]>) {
 describe('a crop record with hostile values', () => {
   it.each(Object.keys(VALUES))('is rejected: %s', (name) => {
     const batch = VALUES[name]!(rawCrops());
-    expect(() => checkCropRecord(batch, faceKey(batch), NOW)).toThrowError(
+    expect(() => checkCropRecord(batch, faceKey(batch))).toThrowError(
       expect.objectContaining({ code: 'MESSAGE_UNREADABLE', reason: 'corrupt' }),
     );
   });
 
   it('is rejected if the key is not that of its track', () => {
     const batch = rawCrops();
-    expect(() => checkCropRecord(batch, faceKey(batch), NOW)).not.toThrow();
+    expect(() => checkCropRecord(batch, faceKey(batch))).not.toThrow();
     for (const key of ['', 'cam', 'cam/2', 'cam/1/1', 'x'.repeat(1_000_000)])
-      expect(() => checkCropRecord(batch, key, NOW)).toThrow('key');
+      expect(() => checkCropRecord(batch, key)).toThrow('key');
   });
 
   it('names no value of the record that could fill a log', () => {
     const batch = { ...rawCrops(), cameraId: 'a'.repeat(800_000) };
     try {
-      checkCropRecord(batch, faceKey(batch), NOW);
+      checkCropRecord(batch, faceKey(batch));
     } catch (error) {
       expect((error as Error).message.length).toBeLessThan(200);
     }

@@ -70,7 +70,7 @@ export class CropRecordDecoder {
     const decoded = await this.#options.decoder.decode(value);
     if (decoded.record !== 'FaceCropBatch')
       throw new PoisonError('incompatible_schema', `is a ${decoded.record}, not a FaceCropBatch`);
-    checkCropRecord(decoded.value, key?.toString() ?? '', Date.now());
+    checkCropRecord(decoded.value, key?.toString() ?? '');
     return this.#options.pixels.decode(decoded.value);
   }
 

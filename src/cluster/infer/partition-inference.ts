@@ -10,13 +10,15 @@ import { InferStage } from '../../infer/stage.ts';
 import type { FaceCropBatch } from '../../records/events.ts';
 import { fromCropRecord, NO_TRACK } from '../crop-record.ts';
 import { CommitWatermark } from './commit-watermark.ts';
+import { EpochOrder } from './epoch-order.ts';
 import type { StateRecord } from './state-record.ts';
 import type { TransactionContent } from './transaction-content.ts';
 import { WindowOffsets } from './window-offsets.ts';
 
 /**
  * Why crops produce no event: the `cause` of metrics and summaries. `late`: not newer than a crop of the track that was
- * already processed; `old_epoch`: the camera has begun a newer epoch; `undecodable`: this version cannot read the record.
+ * already processed; `old_epoch`: of another worker than the newest one that runs the camera; `undecodable`: this version
+ * cannot read the record.
  */
 export type SkipCause = 'late' | 'old_epoch' | 'undecodable';
 
@@ -26,6 +28,10 @@ export interface PartitionInferenceOptions {
   readonly states: ReadonlyMap<string, StateRecord | null>;
   /** The group's committed offset; null: the partition never had an owner. */
   readonly committed: number | null;
+  /** An epoch that sends nothing for this long does not block an older one. */
+  readonly idleSeconds: number;
+  /** The newest epoch was silent: an older one, of another worker, counts again. */
+  epochRevived(cameraId: string, epoch: number): void;
   /** `cameraId` is `unknown` for records that cannot be decoded. */
   skipped(cause: SkipCause, crops: number, cameraId: string): void;
   /** `collect` has something to return. */
@@ -40,6 +46,11 @@ const MAX_ENDED_TRACKS = 2_048;
 const MAX_LIVE_TRACKS = 1_024;
 /** Cameras whose newest epoch is remembered. Those that began an epoch the longest ago are forgotten. */
 const MAX_CAMERAS = 10_000;
+/**
+ * A track that waits for more crops keeps the committed offset back. This many times the idle time closes it whatever it
+ * waits for: a file whose worker is gone, or later records of a partition that is never read to its end.
+ */
+const LONGEST_WAIT = 10;
 
 interface LiveTrack {
   readonly id: TrackKey;
@@ -75,8 +86,7 @@ export class PartitionInference {
   readonly #tracks = new Map<string, LiveTrack>();
   /** The newest scored frame of ended tracks, in the order in which they ended. */
   readonly #endedTracks = new Map<string, number>();
-  /** The newest epoch by camera. */
-  readonly #epochs = new Map<string, number>();
+  readonly #epochs: EpochOrder;
   readonly #watermark: CommitWatermark;
   #frames: AuFrame[] = [];
   #activations: AuActivation[] = [];
@@ -89,6 +99,7 @@ export class PartitionInference {
 
   constructor(model: AuModel, options: PartitionInferenceOptions) {
     this.#options = options;
+    this.#epochs = new EpochOrder(options.idleSeconds);
     this.#windowSize = model.windowSize;
     this.#stage = new InferStage(
       model,
@@ -145,11 +156,17 @@ export class PartitionInference {
     }
   }
 
-  /** Closes the tracks of live sources that have received nothing since `since` (ms), as if there were a gap. */
-  closeIdleTracks(since: number): void {
-    for (const track of this.#tracks.values())
-      if (track.isLiveSource && track.lastReceivedAt !== null && track.lastReceivedAt < since)
-        this.#closeTrack(track);
+  /**
+   * Closes the tracks of live sources that have received nothing for `idleSeconds`, as if there were a gap. Files, which
+   * another worker may play again, and tracks of a partition that is not read to its end get `LONGEST_WAIT` times as long.
+   * `now`: ms.
+   */
+  closeIdleTracks(now: number, caughtUp: boolean): void {
+    const idleMs = this.#options.idleSeconds * 1_000;
+    for (const track of this.#tracks.values()) {
+      const limit = track.isLiveSource && caughtUp ? idleMs : idleMs * LONGEST_WAIT;
+      if (track.lastReceivedAt !== null && track.lastReceivedAt < now - limit) this.#closeTrack(track);
+    }
   }
 
   /** The record is not processed, although later ones are. */
@@ -190,7 +207,7 @@ export class PartitionInference {
   /** Returns the offset from which the track's window is refilled; null if it has none. */
   #restore(key: string, record: StateRecord): number | null {
     if (record.kind === 'camera') {
-      this.#epochs.set(key, record.epoch);
+      this.#epochs.begin(key, record.epoch);
       return null;
     }
     if (record.kind === 'over') {
@@ -235,12 +252,13 @@ export class PartitionInference {
       return;
     }
     const { cameraId, epoch } = batch;
-    const newestEpoch = this.#epochs.get(cameraId);
-    if (newestEpoch !== undefined && epoch < newestEpoch) {
+    const verdict = this.#epochs.judge(cameraId, epoch, crops.at(-1)?.receivedAt ?? null);
+    if (verdict === 'old') {
       this.#options.skipped('old_epoch', crops.length, cameraId);
       return;
     }
-    if (newestEpoch === undefined || epoch > newestEpoch) this.#beginEpoch(batch, offset);
+    if (verdict === 'revives') this.#options.epochRevived(cameraId, epoch);
+    if (verdict !== 'current') this.#beginEpoch(batch, offset);
     if (batch.trackId !== NO_TRACK) this.#addCrops(batch, offset, crops, now);
     if (batch.ended)
       this.#endTrack(trackKey(batch), offset, batch.epochEnded ? 'epoch_ended' : 'track_ended');
@@ -307,14 +325,13 @@ export class PartitionInference {
     void this.#stage.push({ ...stamp, crops: [crop], endedTracks: [] });
   }
 
-  /** Ends every earlier epoch of the camera: the ingest worker that ran it may have died before it could. */
+  /** Ends every other epoch of the camera: the ingest worker that ran it may have died before it could. */
   #beginEpoch({ cameraId, epoch }: FaceCropBatch, offset: number): void {
-    this.#epochs.delete(cameraId);
-    this.#epochs.set(cameraId, epoch);
-    if (this.#epochs.size > MAX_CAMERAS) this.#forgetCamera(this.#epochs.keys().next().value!);
+    this.#epochs.begin(cameraId, epoch);
+    if (this.#epochs.size > MAX_CAMERAS) this.#forgetCamera(this.#epochs.oldestCamera);
     const isEarlier = (id: TrackKey) => id.cameraId === cameraId && id.epoch < epoch;
-    for (const [key, track] of this.#tracks)
-      if (isEarlier(track.id)) this.#endTrack(key, offset, 'epoch_ended');
+    for (const [key, { id }] of this.#tracks)
+      if (id.cameraId === cameraId && id.epoch !== epoch) this.#endTrack(key, offset, 'epoch_ended');
     this.#afterOffset.push({
       offset,
       act: () => {
@@ -361,7 +378,7 @@ export class PartitionInference {
   }
 
   #forgetCamera(cameraId: string): void {
-    this.#epochs.delete(cameraId);
+    this.#epochs.forget(cameraId);
     this.#states.set(cameraId, null);
   }
 

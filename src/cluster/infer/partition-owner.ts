@@ -282,7 +282,7 @@ export class PartitionOwner {
 
   /** The earlier owner is already fenced, so neither the committed offset nor the state records change any more. */
   async #restore() {
-    const { infer, model, reader, states, workerId } = this.#options;
+    const { infer, model, reader, states, workerId, cluster } = this.#options;
     const committed = await reader.committed(this.#partition);
     const table = await states.read(this.#partition);
     const note = decodeOwnerNote(table.get(OWNER_NOTE_KEY));
@@ -295,6 +295,8 @@ export class PartitionOwner {
       infer,
       states: decodeStateTable(table, (key, why) => this.#reportUnreadableState(key, why)),
       committed,
+      idleSeconds: cluster.idleSeconds,
+      epochRevived: (cameraId, epoch) => this.#reportRevived(cameraId, epoch),
       skipped: this.#events.skipped,
       commitPending,
     });
@@ -339,8 +341,7 @@ export class PartitionOwner {
       await promise;
       clearTimeout(timer);
     }
-    if (this.#caughtUp && this.#undecodedCrops === 0)
-      this.#inference?.closeIdleTracks(Date.now() - cluster.idleSeconds * 1000);
+    this.#inference?.closeIdleTracks(Date.now(), this.#caughtUp && this.#undecodedCrops === 0);
     if (this.#guard?.urgent && !signal.aborted) return { event: 'commitDue' } as const;
     const wait = this.#committedAt + cluster.commitMs - performance.now();
     if (wait > 0) await sleep(wait, undefined, { signal }).catch(() => {});
@@ -426,6 +427,14 @@ export class PartitionOwner {
     log.warn(
       { partition: this.#partition, diedOn, aloneUntil },
       `partition ${this.#partition}: its earlier owner died; records ${where} are processed one by one`,
+    );
+  }
+
+  #reportRevived(cameraId: string, epoch: number): void {
+    const { idleSeconds } = this.#options.cluster;
+    log.warn(
+      { partition: this.#partition, cameraId, epoch },
+      `camera ${cameraId}: its newest epoch was silent for ${idleSeconds} s; epoch ${epoch} of another worker counts again`,
     );
   }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { cameraId } from '../../camera/options.ts';
+import { MAX_EPOCH } from '../../domain/epoch.ts';
 import { AU_COUNT, AU_NAMES } from '../../domain/scores.ts';
 import { parseTrackKey } from '../../domain/track-key.ts';
 
@@ -7,12 +8,10 @@ import { parseTrackKey } from '../../domain/track-key.ts';
 export const MAX_STATE_BYTES = 2 * 1024 * 1024;
 /** Samples of the longest smoothing kernel (511 taps), as `ScoreSmoother` bounds them. */
 const MAX_SAMPLES = 4 * 511;
-/** Live epochs are Unix milliseconds: one in the far future would silence its camera for good. */
-const MAX_EPOCH_AHEAD_MS = 24 * 3_600_000;
 
 const count = z.number().int().nonnegative();
 const frame = z.number().int().min(-1);
-const epoch = count.refine((value) => value <= Date.now() + MAX_EPOCH_AHEAD_MS, 'is in the future');
+const epoch = count.max(MAX_EPOCH);
 const interval = z.number().int().positive();
 const clockSource = z.enum(['rtcp', 'arrival', 'file']);
 const score = z.number().min(0).max(1);

@@ -21,6 +21,8 @@ export function openInference(states: Map<string, ReturnType<typeof decodeState>
     states,
     committed: 0,
     skipped: () => {},
+    idleSeconds: 60,
+    epochRevived: () => {},
     commitPending: () => {},
   });
 }

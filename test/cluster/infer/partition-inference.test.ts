@@ -105,6 +105,8 @@ async function runWithCrashes(
       states: new Map([...states].map(([key, value]) => [key, decodeState(key, value)!])),
       committed,
       skipped: () => {},
+      idleSeconds: 60,
+      epochRevived: () => {},
       commitPending: () => {},
     });
     const commit = () => {
@@ -176,5 +178,88 @@ describe('PartitionInference', () => {
       ),
       { numRuns: 150 },
     );
+  });
+
+  /** A partition of one camera; `frames` sends crops of an epoch, four a second, on a clock that is `ahead` (s). */
+  function openPartition(hop = 1) {
+    const options = inferOptions.parse({
+      hop,
+      smoothing: { mode: 'off' },
+      batch: { max: 4, deadlineMs: 0 },
+    });
+    const revived: number[] = [];
+    let skipped = 0;
+    let offset = 0;
+    const partition = new PartitionInference(fakeModel(WINDOW, hop), {
+      infer: options,
+      states: new Map(),
+      committed: 0,
+      idleSeconds: 10,
+      epochRevived: (_, epoch) => revived.push(epoch),
+      skipped: (_, crops) => {
+        skipped += crops;
+      },
+      commitPending: () => {},
+    });
+    const send = (records: readonly FaceCropBatch[], now = 0) => {
+      for (const record of records) partition.process(offset++, record, now);
+    };
+    const owner = (epoch: number, ahead: number) => {
+      const batcher = new CropBatcher({ hop: 1, gapSeconds: 1 });
+      return (second: number) => {
+        for (let quarter = 0; quarter < 4; quarter += 1) {
+          const frame = second * 4 + quarter;
+          const at = (second + ahead) * 1e6 + quarter * 250_000;
+          send(batcher.push(frameOf([faceCrop({ frame, epoch, at, live: true })]), 0));
+        }
+      };
+    };
+    const collect = async () => {
+      await partition.settled();
+      return partition.collect();
+    };
+    return { partition, send, owner, collect, revived, skipped: () => skipped, end: () => offset };
+  }
+
+  it('scores the older of two workers on one camera again when the newer one dies, and only then', async () => {
+    const { owner, collect, revived, skipped } = openPartition();
+    const older = owner(1_000, 3_600);
+    const newer = owner(2_000, 0);
+    older(0);
+    for (let second = 1; second < 30; second += 1) {
+      older(second);
+      newer(second);
+    }
+    const { frames: before } = await collect();
+    expect(before.filter(({ epoch }) => epoch === 1_000).map(({ frame }) => frame)).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7,
+    ]);
+    expect(before.filter(({ epoch }) => epoch === 2_000)).toHaveLength(29 * 4);
+    expect(skipped()).toBe(28 * 4);
+    expect(revived).toEqual([]);
+    for (let second = 30; second < 60; second += 1) older(second);
+    const { frames: after, states } = await collect();
+    expect(revived).toEqual([1_000]);
+    expect(after.map(({ epoch }) => epoch)).toEqual(new Array(after.length).fill(1_000));
+    // Ten seconds of silence, then everything.
+    expect(after.length).toBeGreaterThanOrEqual(19 * 4);
+    expect(states.get('cam')).toEqual({ kind: 'camera', epoch: 1_000 });
+    expect(new Set([...before, ...after].map(({ eventId }) => eventId)).size).toBe(
+      before.length + after.length,
+    );
+  });
+
+  it('does not let the track of a file that is never played on keep the committed offset back for ever', async () => {
+    const { partition, send, collect, end } = openPartition(4);
+    const batcher = new CropBatcher({ hop: 4, gapSeconds: 1 });
+    const now = Date.now();
+    send(batcher.push(frameOf([faceCrop({ frame: 0 })]), 0), now);
+    // One crop of a hop of four: the worker that plays the file is gone.
+    send(batcher.flushOlderThan(1), now);
+    expect(await collect()).toMatchObject({ offset: end() - 1 });
+    partition.closeIdleTracks(now + 99_000, true);
+    expect(await collect()).toMatchObject({ offset: end() - 1 });
+    partition.closeIdleTracks(now + 101_000, true);
+    expect(await collect()).toMatchObject({ offset: end(), frames: [{ frame: 0 }] });
   });
 });
