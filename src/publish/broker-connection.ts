@@ -71,11 +71,11 @@ export class BrokerConnection {
     }
   }
 
-  /** False if there is no producer, or its queue is full. */
-  send(message: InFlightMessage): boolean {
+  /** Sends the message with this value. False if there is no producer, or its queue is full. */
+  send(message: InFlightMessage, value = message.entry.value): boolean {
     if (!this.#producer) return false;
     if (this.#outbox.inFlight === 0) this.#lastAckAt = Date.now();
-    const { topic, key, value, partition } = message.entry;
+    const { topic, key, partition } = message.entry;
     return this.#producer.produce(topic, key, value, message, partition);
   }
 

@@ -5,10 +5,10 @@ import { faceKey } from '../domain/track-key.ts';
 import { AustreamError } from '../errors.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { RecordEncoder, type RecordName, recordType } from '../records/avro.ts';
-import { registerSchemas } from '../records/schema-ids.ts';
+import { SchemaIds } from '../records/schema-ids.ts';
 import { topicNames } from '../records/topics.ts';
 import { BrokerConnection } from './broker-connection.ts';
-import { Outbox, type OutboxEntry } from './outbox.ts';
+import { type InFlightMessage, Outbox, type OutboxEntry } from './outbox.ts';
 import { Spool } from './spool.ts';
 
 /** An AuFrame as decoded from the topic: the schema has no field `interval`. */
@@ -60,18 +60,17 @@ const PUBLISHED_RECORDS = [
 type PublishedRecord = (typeof PUBLISHED_RECORDS)[number];
 
 /**
- * Registers the schemas, connects, creates missing topics and starts delivery. Throws KAFKA_UNREACHABLE if no broker
+ * Finds the schemas' ids, connects, creates missing topics and starts delivery. Throws KAFKA_UNREACHABLE if no broker
  * answers in time, unless there is a spool: then events wait in it until a broker answers. Also throws KAFKA_REJECTED,
  * REGISTRY_UNREACHABLE, REGISTRY_REJECTED and SPOOL_UNUSABLE.
  */
 export async function openPublisher(options: KafkaOptions, events: PublisherEvents): Promise<Publisher> {
-  const headers = await registerSchemas(options, PUBLISHED_RECORDS);
   const losses = new LossCounter(events);
   const spool = options.spool
     ? await Spool.open(options.spool, (key, cause) => losses.add(key, cause))
     : null;
   try {
-    return await KafkaPublisher.open(options, events, headers, losses, spool);
+    return await KafkaPublisher.open(options, events, losses, spool);
   } catch (error) {
     await spool?.close();
     throw error;
@@ -102,24 +101,31 @@ class KafkaPublisher implements Publisher {
   readonly #spool: Spool | null;
   readonly #outbox: Outbox;
   readonly #connection: BrokerConnection;
+  /** Null without a schema registry. */
+  #ids: SchemaIds | null = null;
   #acknowledged = 0;
 
   static async open(
     options: KafkaOptions,
     events: PublisherEvents,
-    headers: ReadonlyMap<RecordName, Buffer> | undefined,
     losses: LossCounter,
     spool: Spool | null,
   ): Promise<Publisher> {
-    const publisher = new KafkaPublisher(options, events, headers, losses, spool);
-    await publisher.#connection.open({ retryInBackground: spool !== null });
+    const publisher = new KafkaPublisher(options, events, losses, spool);
+    try {
+      await publisher.#openSchemaIds(options);
+      await publisher.#connection.open({ retryInBackground: spool !== null });
+    } catch (error) {
+      publisher.#ids?.close();
+      await publisher.#connection.close();
+      throw error;
+    }
     return publisher;
   }
 
   private constructor(
     options: KafkaOptions,
     events: PublisherEvents,
-    headers: ReadonlyMap<RecordName, Buffer> | undefined,
     losses: LossCounter,
     spool: Spool | null,
   ) {
@@ -128,12 +134,12 @@ class KafkaPublisher implements Publisher {
     this.#spool = spool;
     this.#topics = topicNames(options.topicPrefix);
     this.#encoders = Object.fromEntries(
-      PUBLISHED_RECORDS.map((record) => [record, new RecordEncoder(record, headers?.get(record))]),
+      PUBLISHED_RECORDS.map((record) => [record, new RecordEncoder(record)]),
     ) as Record<PublishedRecord, RecordEncoder>;
     this.#outbox = new Outbox(
       { ...WINDOW, memoryBytes: options.memoryMegabytes * 1024 * 1024 },
       {
-        send: (message) => this.#connection.send(message),
+        send: (message) => this.#send(message),
         delivered: (entry) => this.#delivered(entry),
         dropped: (entry, cause) => losses.add(entry.key, cause),
       },
@@ -179,7 +185,7 @@ class KafkaPublisher implements Publisher {
 
   stats(): PublisherStats {
     return {
-      connected: this.#connection.connected,
+      connected: this.#connection.connected && !this.#isHeld,
       pending: this.#outbox.pending,
       waiting: this.#outbox.waiting,
       spooling: this.#outbox.spooling,
@@ -200,9 +206,35 @@ class KafkaPublisher implements Publisher {
   }
 
   async close(): Promise<void> {
+    this.#ids?.close();
     this.#outbox.close('closed_before_delivery');
     await this.#connection.close();
     await this.#spool?.close();
+  }
+
+  /** Without the registry a spooling process starts: events wait until their schemas' ids are known. */
+  async #openSchemaIds({ registry, topicPrefix, connectSeconds, spool }: KafkaOptions): Promise<void> {
+    if (!registry) return;
+    this.#ids = await SchemaIds.open({
+      ...{ registry, topicPrefix, connectSeconds },
+      records: PUBLISHED_RECORDS,
+      folder: spool?.dir ?? null,
+      changed: () => this.#outbox.fillWindow(),
+    });
+  }
+
+  get #isHeld(): boolean {
+    return Object.values(this.#encoders).some((encoder) => this.#ids?.header(encoder.fingerprint) === null);
+  }
+
+  /** Records are encoded without the registry: the header of their schema is put on when they are sent. */
+  #send(message: InFlightMessage): boolean {
+    const { value } = message.entry;
+    const sent = this.#ids ? this.#ids.toConfluent(value) : value;
+    if (sent !== null) return this.#connection.send(message, sent);
+    // Nobody knows for how long: the spool outlives this process.
+    setImmediate(() => this.#outbox.spooling || this.#outbox.brokersUnreachable());
+    return false;
   }
 
   #delivered(entry: OutboxEntry): void {

@@ -46,6 +46,15 @@ export function recordType(record: RecordName): avro.Type {
   return type;
 }
 
+/** Whether a message has the header of the single-object encoding. */
+export function isSingleObject(message: Buffer): boolean {
+  return (
+    message.length >= SINGLE_OBJECT_HEADER_BYTES &&
+    message[0] === SINGLE_OBJECT_MARKER[0] &&
+    message[1] === SINGLE_OBJECT_MARKER[1]
+  );
+}
+
 /** The header of messages in single-object encoding: marker and fingerprint, 10 bytes. */
 export function singleObjectHeader(type: avro.Type): Buffer {
   return Buffer.concat([SINGLE_OBJECT_MARKER, avroFingerprint(type)], SINGLE_OBJECT_HEADER_BYTES);

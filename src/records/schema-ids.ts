@@ -4,7 +4,15 @@ import { Backoff } from '../backoff.ts';
 import { AustreamError } from '../errors.ts';
 import type { KafkaOptions, RegistryOptions } from '../kafka/options.ts';
 import { log, RepeatedWarning } from '../log.ts';
-import { type RecordName, recordType, releasedSchemas, schemaText } from './avro.ts';
+import {
+  isSingleObject,
+  type RecordName,
+  recordType,
+  releasedSchemas,
+  SINGLE_OBJECT_HEADER_BYTES,
+  SINGLE_OBJECT_MARKER,
+  schemaText,
+} from './avro.ts';
 import { avroFingerprint } from './fingerprint.ts';
 import { type RememberedSchema, readRemembered, writeRemembered } from './remembered-ids.ts';
 import { confluentHeader, SchemaRegistry } from './schema-registry.ts';
@@ -119,6 +127,16 @@ export class SchemaIds {
     this.#remember();
     this.#wake.abort();
     return added.header;
+  }
+
+  /** A message in single-object encoding as it is sent: with its schema's header; null while that is unknown. */
+  toConfluent(message: Buffer): Buffer | null {
+    // An earlier process may have spooled messages that already have their header.
+    if (!isSingleObject(message)) return message;
+    const header = this.header(message.readBigUInt64LE(SINGLE_OBJECT_MARKER.length));
+    if (header === null) return null;
+    const body = message.subarray(SINGLE_OBJECT_HEADER_BYTES);
+    return Buffer.concat([header, body], header.length + body.length);
   }
 
   /** Why the header of this schema is unknown; null if it is known. */

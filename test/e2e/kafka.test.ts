@@ -18,12 +18,16 @@ import {
 } from '../../src/consume/index.ts';
 import type { AuFrame } from '../../src/domain/event.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
-import { openPublisher } from '../../src/publish/publisher.ts';
+import { openPublisher, type Publisher } from '../../src/publish/publisher.ts';
 import { RecordEncoder } from '../../src/records/avro.ts';
+import { RecordDecoder } from '../../src/records/decode.ts';
+import { confluentHeader, SchemaRegistry } from '../../src/records/schema-registry.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { python } from '../broker/python.ts';
+import { readTopic } from '../broker/read-topic.ts';
 import { TestRegistry } from '../broker/test-registry.ts';
 import { anyActivation, anyFrame, anyStatus, delivered, frameNumber } from '../records/samples.ts';
+import { ScriptedRegistry } from '../records/scripted-registry.ts';
 import { Austream } from './austream.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -212,6 +216,70 @@ describe('a publisher at a real broker', () => {
     expect(publisher.stats()).toMatchObject({ acknowledged: 1, dropped: 1, pending: 0 });
     await publisher.close();
   }, 60_000);
+
+  describe('with a spool, while the schema registry is away', () => {
+    const COUNT = 200;
+    const HEADER = confluentHeader(1).toString('hex');
+    let url: string;
+    let away: ScriptedRegistry | null;
+    const start = async () => (away = await ScriptedRegistry.start(Number(new URL(url).port)));
+    beforeAll(async () => {
+      const first = await ScriptedRegistry.start();
+      url = first.url;
+      await first.stop();
+    });
+    afterAll(() => away?.stop());
+
+    const open = (topicPrefix: string) =>
+      openPublisher(
+        options(topicPrefix, {
+          registry: { url, timeoutSeconds: 1 },
+          spool: { dir: join(dir, topicPrefix) },
+        }),
+        observer,
+      );
+    const publishFrames = (publisher: Publisher, from: number) =>
+      publisher.frames(Array.from({ length: COUNT }, (_, index) => frameNumber(from + index)));
+
+    test('starts; events wait in the spool across a restart, then arrive in order in the wire format', async () => {
+      const killed = await open('late.');
+      publishFrames(killed, 0);
+      await expect.poll(() => killed.stats().spooling).toBe(true);
+      expect(killed.stats()).toMatchObject({ connected: false, pending: COUNT, dropped: 0 });
+      await killed.close();
+      const publisher = await open('late.');
+      publishFrames(publisher, COUNT);
+      expect(publisher.stats()).toMatchObject({ pending: 2 * COUNT, dropped: 0 });
+      await start();
+      await publisher.flush(30_000);
+      expect(publisher.stats()).toMatchObject({ connected: true, acknowledged: 2 * COUNT, dropped: 0 });
+      await publisher.close();
+      const messages = await readTopic([broker.address], 'late.frames');
+      expect(new Set(messages.map(({ value }) => value.toString('hex', 0, 5)))).toEqual(new Set([HEADER]));
+      const decoder = new RecordDecoder(new SchemaRegistry({ url, timeoutSeconds: 5 }));
+      const decoded = await Promise.all(messages.map(({ value }) => decoder.decode(value)));
+      expect(decoded.map(({ value }) => value)).toEqual(
+        Array.from({ length: 2 * COUNT }, (_, index) => delivered(frameNumber(index))),
+      );
+    }, 60_000);
+
+    test.each([
+      ['no rights', { status: 403, body: { message: 'Forbidden' } }],
+      ['an overload', { status: 429, headers: { 'retry-after': '60' } }],
+      ['a registry that is read-only', { status: 422, body: { error_code: 42205, message: 'read-only' } }],
+    ])(
+      'starts with remembered ids and delivers despite %s',
+      async (_, answer) => {
+        away!.script = () => answer;
+        const publisher = await open('late.');
+        publishFrames(publisher, 1_000);
+        await publisher.flush(30_000);
+        expect(publisher.stats()).toMatchObject({ connected: true, acknowledged: COUNT, dropped: 0 });
+        await publisher.close();
+      },
+      60_000,
+    );
+  });
 
   test('fails with KAFKA_UNREACHABLE if no broker answers', async () => {
     const kafka = kafkaOptions.parse({ brokers: ['127.0.0.1:1'], connectSeconds: 1 });
