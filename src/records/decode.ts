@@ -8,10 +8,11 @@ import {
   SINGLE_OBJECT_HEADER_BYTES,
   SINGLE_OBJECT_MARKER,
 } from './avro.ts';
-import { checkCollectionBounds, hasCollections } from './collection-bounds.ts';
+import { checkBounds } from './bounds.ts';
 import type { DeadLetterReason, Records } from './events.ts';
 import { avroFingerprint } from './fingerprint.ts';
 import { CONFLUENT_HEADER_BYTES, CONFLUENT_MAGIC, type SchemaRegistry } from './schema-registry.ts';
+import { checkActivationScores, checkFrameScores } from './score-check.ts';
 
 /** Schemas of a registry that are kept; each record has a few versions. */
 const MAX_SCHEMAS = 500;
@@ -39,8 +40,6 @@ interface WriterSchema {
   readonly type: avro.Type;
   /** Undefined if the writer schema is this version's. */
   readonly resolver: avro.Resolver | undefined;
-  /** The type contains arrays or maps, whose counts must be checked first. */
-  readonly hasCollections: boolean;
 }
 
 /**
@@ -134,7 +133,7 @@ function writerSchema(type: avro.Type): WriterSchema {
   const reader = recordType(record);
   try {
     const resolver = type === reader ? undefined : reader.createResolver(type);
-    return { record, type, resolver, hasCollections: hasCollections(type) };
+    return { record, type, resolver };
   } catch (cause) {
     throw new PoisonError('incompatible_schema', (cause as Error).message, cause);
   }
@@ -143,9 +142,12 @@ function writerSchema(type: avro.Type): WriterSchema {
 function read(writer: WriterSchema, message: Buffer, headerBytes: number): DecodedRecord {
   const bytes = message.subarray(headerBytes);
   try {
-    if (writer.hasCollections) checkCollectionBounds(writer.type, bytes);
+    checkBounds(writer.type, bytes);
     const value = recordType(writer.record).fromBuffer(bytes, writer.resolver);
-    return { record: writer.record, value } as DecodedRecord;
+    const decoded = { record: writer.record, value } as DecodedRecord;
+    if (decoded.record === 'AuFrame') checkFrameScores(decoded.value);
+    else if (decoded.record === 'AuActivation') checkActivationScores(decoded.value);
+    return decoded;
   } catch (cause) {
     throw new PoisonError('corrupt', `not a valid ${writer.record}: ${(cause as Error).message}`, cause);
   }

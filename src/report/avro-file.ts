@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { inflateRawSync } from 'node:zlib';
 import avro from 'avsc';
-import { checkCollectionBounds } from '../records/collection-bounds.ts';
+import { checkBounds } from '../records/bounds.ts';
 
 const MAGIC = Buffer.from('Obj\x01');
 const SYNC_BYTES = 16;
@@ -25,7 +25,7 @@ export function* readAvroContainer(path: string): Generator<unknown> {
   try {
     const header = readAt(file, 0, MAX_HEADER_BYTES);
     if (!header.subarray(0, MAGIC.length).equals(MAGIC)) throw new Error('it does not begin with Obj1');
-    checkCollectionBounds(metadata, header.subarray(MAGIC.length));
+    checkBounds(metadata, header.subarray(MAGIC.length));
     const { value, offset } = metadata.decode(header, MAGIC.length) as {
       value: Record<string, Buffer>;
       offset: number;
@@ -53,7 +53,7 @@ export function* readAvroContainer(path: string): Generator<unknown> {
 function* decodeBlock(type: avro.Type, data: Buffer, count: number): Generator<unknown> {
   if (count > data.length) throw new Error(`${count} records in a block of ${data.length} bytes`);
   for (let index = 0, at = 0; index < count; index++) {
-    checkCollectionBounds(type, data.subarray(at));
+    checkBounds(type, data.subarray(at));
     const { value, offset } = type.decode(data, at);
     if (offset < 0) throw new Error('a record ends too early');
     at = offset;

@@ -175,7 +175,8 @@ describe('messages of all record types', () => {
       .sample(anyActivation, 20)
       .map((value) => ({ record: 'AuActivation' as const, value, written: value })),
     ...fc.sample(anyStatus, 40).map((value) => ({ record: 'CameraStatus' as const, value, written: value })),
-    ...RECORD_NAMES.flatMap((record) =>
+    // Scores of random frames and activations would be out of their range.
+    ...(['CameraStatus', 'DeadLetter', 'FaceCropBatch'] as const).flatMap((record) =>
       Array.from({ length: 10 }, () => {
         // A random double is no float: read once, it is the value that the bytes can hold.
         const type = recordType(record);
@@ -244,4 +245,24 @@ test('an int beyond 32 bits, which avsc would return, is rejected', () => {
     bytes.subarray(4),
   ]);
   expect(() => decode(Buffer.concat([singleObjectHeader(type), huge]))).toThrow('is no int');
+});
+
+describe('a number out of its range, which Avro accepts, is rejected', () => {
+  const frame = frameNumber(7);
+  const au12 = { raw: 0.5, p: 0.5, active: false, reliability: null };
+  const frames: [string, object][] = [
+    ['a score that is NaN', { aus: { ...frame.aus, au12: { ...au12, p: Number.NaN } } }],
+    ['a score above 1', { aus: { ...frame.aus, au12: { ...au12, raw: 1.5 } } }],
+    ['a negative score', { quality: { ...frame.quality, score: -0.1 } }],
+    ['an infinite box', { box: { ...frame.box, x: Number.POSITIVE_INFINITY } }],
+    ['a clock error that is NaN', { clockErrorMs: Number.NaN }],
+  ];
+  test.each(frames)('%s', (_, change) => {
+    expect(reasonOf(new RecordEncoder('AuFrame').encode({ ...frame, ...change }))).toBe('corrupt');
+  });
+
+  test('an activation whose peak is no score', () => {
+    const [activation] = fc.sample(anyActivation, 1);
+    expect(reasonOf(new RecordEncoder('AuActivation').encode({ ...activation, peak: 7 }))).toBe('corrupt');
+  });
 });

@@ -1,25 +1,12 @@
 import type avro from 'avsc';
 
-/** Whether records of this type contain arrays or maps. */
-export function hasCollections(type: avro.Type): boolean {
-  switch (type.typeName) {
-    case 'array':
-    case 'map':
-      return true;
-    case 'record':
-      return (type as avro.types.RecordType).fields.some((field) => hasCollections(field.type));
-    default:
-      return isUnion(type) && type.types.some(hasCollections);
-  }
-}
-
 /**
  * Walks the Avro binary of a record without building it. avsc trusts the counts of arrays and maps, so a corrupt message
  * of a few bytes could make it loop for hours. Here a count may not exceed the number of remaining bytes, and all counts
- * together not the number of bytes.
+ * together not the number of bytes. Numbers must be finite, and within the range of their type.
  * Throws RangeError if the bytes do not follow the schema.
  */
-export function checkCollectionBounds(type: avro.Type, bytes: Buffer): void {
+export function checkBounds(type: avro.Type, bytes: Buffer): void {
   new Reader(bytes).skip(type);
 }
 
@@ -49,9 +36,11 @@ class Reader {
         break;
       case 'float':
         this.#advance(4);
+        checkFinite(this.#bytes.readFloatLE(this.#offset - 4));
         break;
       case 'double':
         this.#advance(8);
+        checkFinite(this.#bytes.readDoubleLE(this.#offset - 8));
         break;
       case 'int': {
         // avsc reads an int as a long.
@@ -117,6 +106,11 @@ class Reader {
       if (byte < 128) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
     }
   }
+}
+
+/** No field of austream's records may be NaN: what is unknown is null. */
+function checkFinite(value: number): void {
+  if (!Number.isFinite(value)) throw new RangeError(`${value} is no finite number`);
 }
 
 function isUnion(type: avro.Type): type is avro.Type & { types: readonly avro.Type[] } {
