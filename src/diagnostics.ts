@@ -82,6 +82,14 @@ export const diagnostics = {
   acknowledged: new DiagnosticsChannel<{ readonly frame: Omit<AuFrame, 'interval'>; readonly at: Micros }>(
     'austream:publish:acknowledged',
   ),
+  /** The certificates of the config, and when they expire (seconds since 1970). */
+  certificates: new DiagnosticsChannel<{
+    readonly certificates: readonly {
+      readonly setting: string;
+      readonly file: string;
+      readonly expiresAt: number;
+    }[];
+  }>('austream:kafka:certificates'),
   /** Crops or events were lost for good after detection. */
   lost: new DiagnosticsChannel<{ readonly cameraId: string; readonly count: number; readonly cause: string }>(
     'austream:lost',

@@ -7,6 +7,7 @@ import type { Config } from '../config/schema.ts';
 import type { ProcessGauges } from '../diagnostics.ts';
 import { openModel } from '../infer/engine/index.ts';
 import { createMissingTopics, withAdmin } from '../kafka/admin.ts';
+import { CertificateMonitor } from '../kafka/certificate-monitor.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { TableReader } from '../kafka/table-reader.ts';
 import { RecordDecoder } from '../records/decode.ts';
@@ -36,6 +37,8 @@ export async function openInferWorker(config: Config, observer: InferObserver = 
   requireExternalBrokers(kafka);
   const resources = new ResourceStack();
   return resources.closeOnFailure(async () => {
+    const certificates = new CertificateMonitor(kafka);
+    resources.add('certificate monitor', () => certificates.close());
     const model = new BatchingModel(await openModel(infer), infer.batch.max);
     resources.add('model', () => model.close());
     await model.warmUp();

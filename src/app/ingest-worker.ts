@@ -6,6 +6,7 @@ import type { Config } from '../config/schema.ts';
 import { diagnostics, nowMicros, type ProcessGauges } from '../diagnostics.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
 import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
+import { CertificateMonitor } from '../kafka/certificate-monitor.ts';
 import { log } from '../log.ts';
 import { openPublisher, type Publisher } from '../publish/publisher.ts';
 import { publisherEvents } from './publisher-events.ts';
@@ -41,6 +42,8 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
   requireExternalBrokers(kafka);
   const resources = new ResourceStack();
   return resources.closeOnFailure(async () => {
+    const certificates = new CertificateMonitor(kafka);
+    resources.add('certificate monitor', () => certificates.close());
     const statistics = new RunStatistics();
     const events = publisherEvents(statistics);
     const publisher = await openPublisher(kafka, { acknowledged: () => {}, ...events });

@@ -7,6 +7,7 @@ import { openModel } from '../infer/engine/index.ts';
 import { InferStage } from '../infer/stage.ts';
 import { effectiveThresholds } from '../infer/track.ts';
 import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
+import { CertificateMonitor } from '../kafka/certificate-monitor.ts';
 import { openPublisher, type PublisherStats } from '../publish/publisher.ts';
 import { publisherEvents } from './publisher-events.ts';
 import { ResourceStack } from './resource-stack.ts';
@@ -60,6 +61,8 @@ export interface ShutdownTimeouts {
 export async function openPipeline(config: Config, observer: PipelineObserver = {}): Promise<Pipeline> {
   const resources = new ResourceStack();
   return resources.closeOnFailure(async () => {
+    const certificates = new CertificateMonitor(config.kafka);
+    resources.add('certificate monitor', () => certificates.close());
     const statistics = new RunStatistics();
     const { dropped, connection } = publisherEvents(statistics);
     const model = await openModel(config.infer);

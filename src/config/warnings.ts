@@ -1,15 +1,20 @@
 import { splitCredentials } from '../camera/credentials.ts';
 import { isLoopback } from '../http/host-header.ts';
+import { certificatesOf, EXPIRY_FIX, expiryWarning } from '../kafka/certificates.ts';
 import { log } from '../log.ts';
 import type { Config } from './schema.ts';
 import { type ConfigWarning, fewOf, secretWarnings } from './secret-warnings.ts';
 
-/** What in a config is unsafe. Loopback addresses are safe: nobody else can listen there. */
+/** What in a config is unsafe, or ends soon. Loopback addresses are safe: nobody else can listen there. */
 export function configWarnings(
   config: Config,
   file: string,
   env: NodeJS.ProcessEnv = process.env,
 ): ConfigWarning[] {
+  return [...unsafeSettings(config, file, env), ...certificateWarnings(config.kafka)];
+}
+
+function unsafeSettings(config: Config, file: string, env: NodeJS.ProcessEnv): ConfigWarning[] {
   return [
     ...kafkaWarnings(config.kafka),
     ...registryWarnings(config.kafka.registry),
@@ -21,9 +26,9 @@ export function configWarnings(
   ];
 }
 
-/** Logs each warning once, at the start of a process. */
+/** Logs each unsafe setting once, at the start of a process. `CertificateMonitor` logs certificates that expire. */
 export function logConfigWarnings(config: Config, file: string): void {
-  for (const { path, message, fix } of configWarnings(config, file))
+  for (const { path, message, fix } of unsafeSettings(config, file, process.env))
     log.warn({ setting: path }, `${path} ${message} (${fix})`);
 }
 
@@ -64,6 +69,13 @@ function registryWarnings(registry: Config['kafka']['registry']): ConfigWarning[
       fix: 'write https://',
     },
   ];
+}
+
+function certificateWarnings(kafka: Config['kafka']): ConfigWarning[] {
+  return certificatesOf(kafka).flatMap((certificate) => {
+    const message = expiryWarning(certificate, Date.now() / 1_000);
+    return message === null ? [] : [{ path: certificate.setting, message, fix: EXPIRY_FIX }];
+  });
 }
 
 function httpWarnings({ http, dashboard }: Config): ConfigWarning[] {

@@ -1,18 +1,14 @@
-import { readFileSync } from 'node:fs';
 import { type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
-import { AustreamError } from '../errors.ts';
-import { registerSecrets } from '../redaction.ts';
+import { type Credentials, readCredentials } from './credentials.ts';
 import { fetchToken, formEncoded } from './oauth.ts';
 import type { KafkaOptions, SaslOptions, TlsOptions } from './options.ts';
 
-/** What no error of a client may contain. */
-function connectionSecrets({ sasl, tls }: KafkaOptions): (string | undefined)[] {
-  return [sasl && ('password' in sasl ? sasl.password : sasl.clientSecret), tls?.keyPassword];
-}
-
-/** librdkafka's connection settings for a config. Throws CONFIG_INVALID when a TLS file cannot be read. */
+/**
+ * librdkafka's connection settings for a config, with the credentials as they are now: it never reads them again.
+ * `CredentialWatch` tells when the client must be replaced. Throws CONFIG_INVALID when a file cannot be used.
+ */
 export function rdkafkaConnection(options: KafkaOptions): Record<string, string | number | boolean> {
-  registerSecrets(connectionSecrets(options));
+  const credentials = readCredentials(options);
   const base = {
     'client.id': options.clientId,
     'socket.keepalive.enable': true,
@@ -26,31 +22,34 @@ export function rdkafkaConnection(options: KafkaOptions): Record<string, string 
     ...base,
     'bootstrap.servers': options.brokers!.join(','),
     'security.protocol': protocol,
-    ...(options.tls?.enabled ? rdkafkaTls(options.tls) : {}),
-    ...(options.sasl ? rdkafkaSasl(options.sasl) : {}),
+    ...(options.tls?.enabled ? rdkafkaTls(options.tls, credentials) : {}),
+    ...(options.sasl ? rdkafkaSasl(options.sasl, credentials) : {}),
   };
 }
 
-function rdkafkaTls(tls: TlsOptions): Record<string, string | boolean> {
+function rdkafkaTls(
+  tls: TlsOptions,
+  { ca, certificate, key }: Credentials,
+): Record<string, string | boolean> {
   return {
-    ...(tls.ca === undefined ? {} : { 'ssl.ca.pem': pem(tls.ca, 'ca') }),
-    ...(tls.certificate === undefined ? {} : { 'ssl.certificate.pem': pem(tls.certificate, 'certificate') }),
-    ...(tls.key === undefined ? {} : { 'ssl.key.pem': pem(tls.key, 'key') }),
+    ...(ca === undefined ? {} : { 'ssl.ca.pem': ca }),
+    ...(certificate === undefined ? {} : { 'ssl.certificate.pem': certificate }),
+    ...(key === undefined ? {} : { 'ssl.key.pem': key }),
     ...(tls.keyPassword === undefined ? {} : { 'ssl.key.password': tls.keyPassword }),
     'enable.ssl.certificate.verification': tls.verify,
     'ssl.endpoint.identification.algorithm': tls.verify ? 'https' : 'none',
   };
 }
 
-function rdkafkaSasl(sasl: SaslOptions): Record<string, string> {
+function rdkafkaSasl(sasl: SaslOptions, { secret = '' }: Credentials): Record<string, string> {
   if (sasl.mechanism !== 'OAUTHBEARER')
     return {
       'sasl.mechanism': sasl.mechanism,
       'sasl.username': sasl.username,
-      'sasl.password': sasl.password,
+      'sasl.password': secret,
     };
   // librdkafka does not encode them.
-  const { clientId, clientSecret } = formEncoded(sasl);
+  const { clientId, clientSecret } = formEncoded({ clientId: sasl.clientId, clientSecret: secret });
   return {
     'sasl.mechanism': 'OAUTHBEARER',
     'sasl.oauthbearer.method': 'oidc',
@@ -62,54 +61,57 @@ function rdkafkaSasl(sasl: SaslOptions): Record<string, string> {
 }
 
 /**
- * kafkajs's connection settings for a config. Throws CONFIG_INVALID when a TLS file cannot be read. `brokers` overrides
- * those of the config: the embedded broker's address is known only at run time.
+ * kafkajs's connection settings for a config. kafkajs reads `ssl` and `sasl` at each connection: their properties are
+ * getters that return the credentials as they are then, so that a client outlives its certificate. Throws CONFIG_INVALID
+ * when a file cannot be used. `brokers` overrides those of the config: the embedded broker's address is known only at
+ * run time.
  */
 export function kafkajsConnection(options: KafkaOptions, brokers = options.brokers ?? []): KafkaConfig {
-  const { tls } = options;
-  registerSecrets(connectionSecrets(options));
+  const { tls, sasl } = options;
+  const first = readCredentials(options);
+  const current = (name: keyof Credentials) => () => readCredentials(options)[name];
   return {
     clientId: options.clientId,
     brokers: [...brokers],
     logLevel: logLevel.NOTHING,
     ...(tls?.enabled
       ? {
-          ssl: {
-            rejectUnauthorized: tls.verify,
-            ...(tls.ca === undefined ? {} : { ca: pem(tls.ca, 'ca') }),
-            ...(tls.certificate === undefined ? {} : { cert: pem(tls.certificate, 'certificate') }),
-            ...(tls.key === undefined ? {} : { key: pem(tls.key, 'key') }),
-            ...(tls.keyPassword === undefined ? {} : { passphrase: tls.keyPassword }),
-          },
+          ssl: withGetters(
+            {
+              rejectUnauthorized: tls.verify,
+              ...(tls.keyPassword === undefined ? {} : { passphrase: tls.keyPassword }),
+            },
+            {
+              ...(first.ca === undefined ? {} : { ca: current('ca') }),
+              ...(first.certificate === undefined
+                ? {}
+                : { cert: current('certificate'), key: current('key') }),
+            },
+          ),
         }
       : {}),
-    ...(options.sasl ? { sasl: kafkajsSasl(options.sasl) } : {}),
+    ...(sasl ? { sasl: kafkajsSasl(sasl, () => readCredentials(options).secret!) } : {}),
   };
 }
 
-function kafkajsSasl(sasl: SaslOptions): SASLOptions {
+function kafkajsSasl(sasl: SaslOptions, secret: () => string): SASLOptions {
   if (sasl.mechanism === 'OAUTHBEARER')
-    return { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: await fetchToken(sasl) }) };
-  const { username, password } = sasl;
-  switch (sasl.mechanism) {
-    case 'PLAIN':
-      return { mechanism: 'plain', username, password };
-    case 'SCRAM-SHA-256':
-      return { mechanism: 'scram-sha-256', username, password };
-    case 'SCRAM-SHA-512':
-      return { mechanism: 'scram-sha-512', username, password };
-  }
+    return {
+      mechanism: 'oauthbearer',
+      oauthBearerProvider: async () => ({ value: await fetchToken({ ...sasl, clientSecret: secret() }) }),
+    };
+  const { username } = sasl;
+  const mechanism = { PLAIN: 'plain', 'SCRAM-SHA-256': 'scram-sha-256', 'SCRAM-SHA-512': 'scram-sha-512' }[
+    sasl.mechanism
+  ];
+  return withGetters({ mechanism, username }, { password: secret }) as SASLOptions;
 }
 
-/** The text of a PEM file. `key` is its key under `kafka.tls`, for the error message. */
-function pem(file: string, key: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new AustreamError(
-      'CONFIG_INVALID',
-      `kafka.tls.${key}: ${file} cannot be read: ${(cause as NodeJS.ErrnoException).code}`,
-      { cause },
-    );
-  }
+/** `values`, with properties that are read anew at each access. */
+function withGetters(values: object, getters: Readonly<Record<string, () => unknown>>): object {
+  const descriptors = Object.entries(getters).map(([name, get]): [string, PropertyDescriptor] => [
+    name,
+    { get, enumerable: true },
+  ]);
+  return Object.defineProperties({ ...values }, Object.fromEntries(descriptors));
 }

@@ -1,7 +1,11 @@
 import { AustreamError } from '../errors.ts';
 import type { SaslOptions } from './options.ts';
 
-type OauthOptions = Extract<SaslOptions, { mechanism: 'OAUTHBEARER' }>;
+/** With the secret itself, wherever it was read. */
+type OauthOptions = Pick<
+  Extract<SaslOptions, { mechanism: 'OAUTHBEARER' }>,
+  'tokenEndpoint' | 'clientId' | 'scope'
+> & { readonly clientSecret: string };
 
 const REQUEST_TIMEOUT_MS = 10_000;
 /** A token is at most a few kB. */

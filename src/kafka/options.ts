@@ -19,22 +19,36 @@ const tlsOptions = z
     message: 'certificate and key must be set together',
   });
 
+/** Exactly one of a secret and the file that holds it. The file is read again when it changes. */
+function oneSecret<K extends string>(key: K): [(sasl: object) => boolean, { message: string; path: K[] }] {
+  return [
+    (sasl) => Reflect.has(sasl, key) !== Reflect.has(sasl, `${key}File`),
+    { message: `needs either ${key} or ${key}File`, path: [key] },
+  ];
+}
+
 const saslOptions = z.discriminatedUnion(
   'mechanism',
   [
-    z.strictObject({
-      mechanism: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']),
-      username: z.string().min(1),
-      password: z.string().min(1),
-    }),
-    z.strictObject({
-      /** OAuth 2 client credentials. Tokens are fetched from the endpoint and renewed before they expire. */
-      mechanism: z.literal('OAUTHBEARER'),
-      tokenEndpoint: z.url({ protocol: /^https?$/ }),
-      clientId: z.string().min(1),
-      clientSecret: z.string().min(1),
-      scope: z.string().optional(),
-    }),
+    z
+      .strictObject({
+        mechanism: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']),
+        username: z.string().min(1),
+        password: z.string().min(1).optional(),
+        passwordFile: path.optional(),
+      })
+      .refine(...oneSecret('password')),
+    z
+      .strictObject({
+        /** OAuth 2 client credentials. Tokens are fetched from the endpoint and renewed before they expire. */
+        mechanism: z.literal('OAUTHBEARER'),
+        tokenEndpoint: z.url({ protocol: /^https?$/ }),
+        clientId: z.string().min(1),
+        clientSecret: z.string().min(1).optional(),
+        clientSecretFile: path.optional(),
+        scope: z.string().optional(),
+      })
+      .refine(...oneSecret('clientSecret')),
   ],
   { error: 'mechanism must be PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER' },
 );

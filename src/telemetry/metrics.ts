@@ -27,7 +27,12 @@ const BATCH_SIZE = {
  */
 export function recordMetrics(meter: Meter): { watch(gauges: () => ProcessGauges): void; end(): void } {
   const cameras = new CameraMetrics(meter);
-  const unsubscribes = [...cameras.subscribe(), ...recordInference(meter), ...recordPublishing(meter)];
+  const unsubscribes = [
+    ...cameras.subscribe(),
+    ...recordInference(meter),
+    ...recordPublishing(meter),
+    recordCertificates(meter),
+  ];
   recordProcess(meter);
   new GpuReader().record(meter);
   return {
@@ -180,6 +185,20 @@ function recordPublishing(meter: Meter): (() => void)[] {
       latency.record(Math.max(0, at - since) / 1e6, { ...attributes, clock: frame.clockSource });
     }),
   ];
+}
+
+function recordCertificates(meter: Meter): () => void {
+  let newest: readonly { readonly setting: string; readonly file: string; readonly expiresAt: number }[] = [];
+  meter
+    .createObservableGauge('austream.certificate.expiry.timestamp.seconds', {
+      description: 'When the certificate of this setting expires, in seconds since 1970',
+    })
+    .addCallback((result) => {
+      for (const { setting, file, expiresAt } of newest) result.observe(expiresAt, { setting, file });
+    });
+  return diagnostics.certificates.subscribe(({ certificates }) => {
+    newest = certificates;
+  });
 }
 
 function watchQueues(meter: Meter, gauges: () => ProcessGauges): void {

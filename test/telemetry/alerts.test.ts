@@ -151,6 +151,22 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
       firing: [],
     },
   },
+  AustreamCertificateExpires: {
+    // Time begins at 0 in these tests.
+    'in 13 days': {
+      series: {
+        'austream_certificate_expiry_timestamp_seconds{setting="kafka.tls.certificate"}': '1123200x5',
+        'austream_certificate_expiry_timestamp_seconds{setting="kafka.tls.ca"}': '86400000x5',
+      },
+      minute: 1,
+      firing: [{ setting: 'kafka.tls.certificate' }],
+    },
+    'in 15 days': {
+      series: { 'austream_certificate_expiry_timestamp_seconds{setting="kafka.tls.ca"}': '1296000x5' },
+      minute: 1,
+      firing: [],
+    },
+  },
 };
 
 // Downloads promtool the first time.
