@@ -17,6 +17,8 @@ export class CredentialWatch {
   readonly #onChange: () => void;
   readonly #timer: NodeJS.Timeout | undefined;
   #digest: string;
+  /** How often they have changed: a client created before a change lacks it. */
+  changes = 0;
   #inconsistentPolls = 0;
 
   /** Create it before the client, so that no change is missed between the two. Throws CONFIG_INVALID. */
@@ -42,6 +44,7 @@ export class CredentialWatch {
     const digest = credentialsDigest(credentials);
     if (digest === this.#digest) return;
     this.#digest = digest;
+    this.changes += 1;
     this.#onChange();
   }
 

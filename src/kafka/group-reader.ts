@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import rdkafka from 'node-rdkafka';
+import { Backoff } from '../backoff.ts';
 import { AustreamError } from '../errors.ts';
 import { log } from '../log.ts';
 import { printable } from '../printable.ts';
 import { rdkafkaConnection } from './connection.ts';
+import { CredentialWatch } from './credential-watch.ts';
 import { unreachableError } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
 import { promisified } from './promisified.ts';
@@ -17,6 +19,8 @@ const MAX_MESSAGES_PER_POLL = 16;
 const CALL_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 8_000;
 const SEEK_TIMEOUT_MS = 10_000;
+/** Between attempts to connect with new credentials. */
+const RECONNECT = { firstMs: 250, maxMs: 5_000, jitter: 'equal' } as const;
 /**
  * Pause after a failed poll. It is fixed: librdkafka backs off from the brokers by itself, and polls must go on for
  * rebalances and `max.poll.interval.ms`.
@@ -60,15 +64,20 @@ export interface GroupReaderEvents {
  * revokes partitions as members join and leave.
  */
 export class GroupReader {
-  /** Transactions need its group metadata: offsets of a stale generation are rejected. */
-  readonly consumer: rdkafka.KafkaConsumer;
   /** Rejects with KAFKA_REJECTED when the brokers reject this consumer for good. */
   readonly failed: Promise<never>;
   readonly #fail: (error: AustreamError) => void;
+  readonly #kafka: KafkaOptions;
   readonly #options: GroupReaderOptions;
   /** OAuth tokens are renewed while connections stay open. */
   readonly #usesTokens: boolean;
   readonly #events: GroupReaderEvents;
+  readonly #credentials: CredentialWatch;
+  #consumer: rdkafka.KafkaConsumer;
+  /** The credentials have changed: the poll loop replaces the consumer. */
+  #renewalDue = false;
+  #renewing = false;
+  readonly #closing = new AbortController();
   readonly #owned = new Set<number>();
   readonly #paused = new Set<number>();
   /** Tasks that must not run during a poll, such as a seek. */
@@ -79,6 +88,7 @@ export class GroupReader {
   #loop: Promise<void> = Promise.resolve();
 
   private constructor(kafka: KafkaOptions, options: GroupReaderOptions, events: GroupReaderEvents) {
+    this.#kafka = kafka;
     this.#options = options;
     this.#usesTokens = kafka.sasl?.mechanism === 'OAUTHBEARER';
     this.#events = events;
@@ -86,10 +96,18 @@ export class GroupReader {
     this.failed = promise;
     this.#fail = reject;
     promise.catch(() => {});
+    this.#credentials = new CredentialWatch(kafka, () => {
+      this.#renewalDue = true;
+    });
+    this.#consumer = this.#createConsumer();
+  }
+
+  #createConsumer(): rdkafka.KafkaConsumer {
+    const options = this.#options;
     const sessionMs = Math.round(options.sessionSeconds * 1000);
-    this.consumer = new rdkafka.KafkaConsumer(
+    const consumer: rdkafka.KafkaConsumer = new rdkafka.KafkaConsumer(
       {
-        ...rdkafkaConnection(kafka),
+        ...rdkafkaConnection(this.#kafka),
         'group.id': options.group,
         'session.timeout.ms': sessionMs,
         'heartbeat.interval.ms': Math.max(500, Math.round(sessionMs / 5)),
@@ -103,15 +121,17 @@ export class GroupReader {
         'statistics.interval.ms': STATISTICS_INTERVAL_MS,
         'queued.max.messages.kbytes': PREFETCH_KBYTES,
         rebalance_cb: (error: rdkafka.LibrdKafkaError, partitions: rdkafka.TopicPartition[]) =>
-          void this.#onRebalance(error.code, partitions),
+          void this.#onRebalance(consumer, error.code, partitions),
       } as rdkafka.ConsumerGlobalConfig,
       { 'auto.offset.reset': 'earliest' },
     );
-    this.consumer.on('partition.eof', ({ partition }) => this.#partitionsAtEnd.push(partition));
-    this.consumer.on('event.stats', ({ message }: { message: string }) => {
-      this.#connected = anyBrokerResponds(message, Math.max(MAX_SILENCE_MS, sessionMs));
+    const isCurrent = () => consumer === this.#consumer;
+    consumer.on('partition.eof', ({ partition }) => isCurrent() && this.#partitionsAtEnd.push(partition));
+    consumer.on('event.stats', ({ message }: { message: string }) => {
+      if (isCurrent()) this.#connected = anyBrokerResponds(message, Math.max(MAX_SILENCE_MS, sessionMs));
     });
-    this.consumer.on('event.error', (error) => this.#onError(error));
+    consumer.on('event.error', (error) => isCurrent() && this.#onError(error));
+    return consumer;
   }
 
   /** Connects and joins the group. Throws KAFKA_UNREACHABLE if no broker answers within `kafka.connectSeconds`. */
@@ -121,16 +141,17 @@ export class GroupReader {
     events: GroupReaderEvents,
   ): Promise<GroupReader> {
     const reader = new GroupReader(kafka, options, events);
-    await promisified<unknown>((done) =>
-      reader.consumer.connect({ timeout: kafka.connectSeconds * 1000 }, done),
-    ).catch((error: Error) => {
+    await reader.#connect().catch((error: Error) => {
+      reader.#credentials.close();
       throw unreachableError(kafka.brokers, error.message, error);
     });
-    reader.#connected = true;
-    reader.consumer.setDefaultConsumeTimeout(CONSUME_TIMEOUT_MS);
-    reader.consumer.subscribe([options.topic]);
     reader.#loop = reader.#poll();
     return reader;
+  }
+
+  /** Transactions need its group metadata: offsets of a stale generation are rejected. */
+  get consumer(): rdkafka.KafkaConsumer {
+    return this.#consumer;
   }
 
   get owned(): ReadonlySet<number> {
@@ -196,12 +217,65 @@ export class GroupReader {
   /** Leaves the group: its partitions are reassigned at once. */
   async close(): Promise<void> {
     this.#open = false;
+    this.#closing.abort();
+    this.#credentials.close();
     await this.#loop;
+    await this.#disconnect();
+  }
+
+  async #connect(): Promise<void> {
+    const consumer = this.#consumer;
+    await promisified<unknown>((done) =>
+      consumer.connect({ timeout: this.#kafka.connectSeconds * 1000 }, done),
+    );
+    this.#connected = true;
+    consumer.setDefaultConsumeTimeout(CONSUME_TIMEOUT_MS);
+    consumer.subscribe([this.#options.topic]);
+  }
+
+  async #disconnect(): Promise<void> {
+    const consumer = this.#consumer;
+    if (!consumer.isConnected()) return;
     const disconnected = new Promise<void>((resolve) => {
-      this.consumer.disconnect(() => resolve());
+      consumer.disconnect(() => resolve());
     });
     // Without an answer from the brokers the process still ends; the group notices after the session timeout.
     await Promise.race([disconnected, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
+  }
+
+  /**
+   * Replaces the consumer by one with the present credentials. It leaves the group and joins it again: its partitions
+   * are revoked and assigned as in any rebalance.
+   */
+  async #renew(): Promise<void> {
+    const { topic, group } = this.#options;
+    log.info({ topic, group }, `the credentials for Kafka have changed: ${group} connects again`);
+    this.#renewing = true;
+    await this.#disconnect();
+    // Brokers that do not answer revoke nothing.
+    const left = [...this.#owned];
+    this.#owned.clear();
+    this.#paused.clear();
+    await Promise.race([
+      Promise.allSettled(left.map((partition) => this.#events.revoked(partition))),
+      sleep(REVOKE_TIMEOUT_MS),
+    ]);
+    this.#partitionsAtEnd = [];
+    this.#connected = false;
+    this.#renewing = false;
+    const backoff = new Backoff(RECONNECT);
+    while (this.#open) {
+      // Further changes are in this consumer, too.
+      this.#renewalDue = false;
+      try {
+        this.#consumer = this.#createConsumer();
+        return await this.#connect();
+      } catch (error) {
+        log.warn({ topic, group }, `${group} cannot connect: ${printable((error as Error).message)}`);
+        await this.#disconnect();
+        await backoff.wait(this.#closing.signal);
+      }
+    }
   }
 
   #topicPartitions(partitions: readonly number[]): { topic: string; partition: number }[] {
@@ -210,6 +284,8 @@ export class GroupReader {
 
   async #poll(): Promise<void> {
     while (this.#open) {
+      if (this.#renewalDue) await this.#renew();
+      if (!this.#open) return;
       for (const task of this.#betweenPolls.splice(0)) await task();
       try {
         const messages = await promisified<rdkafka.Message[]>((done) =>
@@ -225,15 +301,21 @@ export class GroupReader {
     }
   }
 
-  async #onRebalance(code: number, partitions: readonly rdkafka.TopicPartition[]): Promise<void> {
+  async #onRebalance(
+    consumer: rdkafka.KafkaConsumer,
+    code: number,
+    partitions: readonly rdkafka.TopicPartition[],
+  ): Promise<void> {
     const numbers = partitions.map(({ partition }) => partition);
     log.debug({ topic: this.#options.topic, partitions: numbers, lost: code === REVOKE }, 'rebalance');
     try {
       // A closing reader accepts no partitions, but librdkafka still waits for the answer to the rebalance.
-      if (!this.#open && code === ASSIGN) this.consumer.unassign();
+      if (code === ASSIGN && (!this.#open || this.#renewing)) consumer.unassign();
+      // Answers a rebalance of a consumer that was given up: its partitions were revoked then.
+      else if (consumer !== this.#consumer) consumer.incrementalUnassign(partitions as never);
       else if (code === ASSIGN) {
         const offset = this.#options.from === 'end' ? -1 : -2;
-        this.consumer.incrementalAssign(partitions.map((assigned) => ({ ...assigned, offset })) as never);
+        consumer.incrementalAssign(partitions.map((assigned) => ({ ...assigned, offset })) as never);
         for (const partition of numbers) {
           this.#owned.add(partition);
           this.#events.assigned(partition);
@@ -242,12 +324,12 @@ export class GroupReader {
         for (const partition of numbers) this.#owned.delete(partition);
         // librdkafka remembers the pause of a revoked partition: it would deliver nothing when assigned again.
         const paused = numbers.filter((partition) => this.#paused.delete(partition));
-        if (paused.length > 0) this.consumer.resume(this.#topicPartitions(paused));
+        if (paused.length > 0) consumer.resume(this.#topicPartitions(paused));
         await Promise.race([
           Promise.allSettled(numbers.map((partition) => this.#events.revoked(partition))),
           sleep(REVOKE_TIMEOUT_MS),
         ]);
-        this.consumer.incrementalUnassign(partitions as never);
+        consumer.incrementalUnassign(partitions as never);
       }
     } catch (error) {
       // The consumer was closed or lost its membership meanwhile. It joins again by itself.

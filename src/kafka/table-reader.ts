@@ -3,6 +3,7 @@ import rdkafka from 'node-rdkafka';
 import { AustreamError } from '../errors.ts';
 import { log } from '../log.ts';
 import { rdkafkaConnection } from './connection.ts';
+import { CredentialWatch } from './credential-watch.ts';
 import { unreachableError } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
 import { promisified } from './promisified.ts';
@@ -20,17 +21,29 @@ const MAX_TABLE_BYTES = 256 * 1024 * 1024;
 
 /** Reads partitions of a compacted topic as tables: the newest committed value of each key. */
 export class TableReader {
-  readonly #consumer: rdkafka.KafkaConsumer;
+  readonly #kafka: KafkaOptions;
+  readonly #credentials: CredentialWatch;
+  #credentialsChanged = false;
+  #consumer: rdkafka.KafkaConsumer;
   readonly #topic: string;
   /** The one consumer has one assignment: partitions are read one after another. */
   readonly #mutex = new Mutex();
   #partitionsAtEnd: number[] = [];
 
   private constructor(kafka: KafkaOptions, topic: string) {
+    this.#kafka = kafka;
     this.#topic = topic;
-    this.#consumer = new rdkafka.KafkaConsumer(
+    this.#credentials = new CredentialWatch(kafka, () => {
+      this.#credentialsChanged = true;
+    });
+    this.#consumer = this.#createConsumer();
+  }
+
+  #createConsumer(): rdkafka.KafkaConsumer {
+    const topic = this.#topic;
+    const consumer = new rdkafka.KafkaConsumer(
       {
-        ...rdkafkaConnection(kafka),
+        ...rdkafkaConnection(this.#kafka),
         // librdkafka requires a group id. This consumer assigns partitions itself and never joins the group.
         'group.id': `${topic}-table`,
         'isolation.level': 'read_committed',
@@ -40,35 +53,67 @@ export class TableReader {
       },
       { 'auto.offset.reset': 'earliest' },
     );
-    this.#consumer.on('partition.eof', ({ partition }) => this.#partitionsAtEnd.push(partition));
-    this.#consumer.on('event.error', () => {});
+    consumer.on('partition.eof', ({ partition }) => {
+      if (consumer === this.#consumer) this.#partitionsAtEnd.push(partition);
+    });
+    consumer.on('event.error', () => {});
+    return consumer;
   }
 
   /** Connects. Throws KAFKA_UNREACHABLE if no broker answers within `kafka.connectSeconds`. */
   static async open(kafka: KafkaOptions, topic: string): Promise<TableReader> {
     const reader = new TableReader(kafka, topic);
-    await promisified<unknown>((done) =>
-      reader.#consumer.connect({ timeout: kafka.connectSeconds * 1_000 }, done),
-    ).catch((error: Error) => {
-      throw unreachableError(kafka.brokers, error.message, error);
+    await reader.#connect().catch((error: Error) => {
+      reader.#credentials.close();
+      throw error;
     });
-    reader.#consumer.setDefaultConsumeTimeout(CONSUME_TIMEOUT_MS);
     return reader;
+  }
+
+  async #connect(): Promise<void> {
+    const { brokers, connectSeconds } = this.#kafka;
+    await promisified<unknown>((done) =>
+      this.#consumer.connect({ timeout: connectSeconds * 1_000 }, done),
+    ).catch((error: Error) => {
+      throw unreachableError(brokers, error.message, error);
+    });
+    this.#consumer.setDefaultConsumeTimeout(CONSUME_TIMEOUT_MS);
   }
 
   /** Every key of a partition with its newest committed value; keys with a tombstone are absent. */
   read(partition: number): Promise<Map<string, Buffer>> {
-    return this.#mutex.runExclusive(() => this.#read(partition));
+    return this.#mutex.runExclusive(async () => {
+      if (this.#credentialsChanged) await this.#renew();
+      return this.#read(partition);
+    });
   }
 
   /** Waits for the read in progress. */
   async close(): Promise<void> {
-    await this.#mutex.runExclusive(
-      () =>
-        new Promise<void>((resolve) => {
-          this.#consumer.disconnect(() => resolve());
-        }),
-    );
+    this.#credentials.close();
+    await this.#mutex.runExclusive(() => this.#disconnect());
+  }
+
+  /** A consumer with the present credentials. If it cannot connect, the next read tries again. */
+  async #renew(): Promise<void> {
+    await this.#disconnect();
+    // A change while it connects is for the next read.
+    this.#credentialsChanged = false;
+    try {
+      this.#consumer = this.#createConsumer();
+      await this.#connect();
+    } catch (error) {
+      this.#credentialsChanged = true;
+      throw error;
+    }
+  }
+
+  async #disconnect(): Promise<void> {
+    const consumer = this.#consumer;
+    if (!consumer.isConnected()) return;
+    await new Promise<void>((resolve) => {
+      consumer.disconnect(() => resolve());
+    });
   }
 
   async #read(partition: number): Promise<Map<string, Buffer>> {

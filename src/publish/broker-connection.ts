@@ -1,8 +1,10 @@
 import { Backoff } from '../backoff.ts';
 import { AustreamError } from '../errors.ts';
 import { createMissingTopics, type TopicSpec, withAdmin } from '../kafka/admin.ts';
+import { CredentialWatch } from '../kafka/credential-watch.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { KafkaProducer } from '../kafka/producer.ts';
+import { log } from '../log.ts';
 import { topicSpecs } from '../records/topics.ts';
 import type { InFlightMessage, Outbox } from './outbox.ts';
 
@@ -11,6 +13,8 @@ const ACK_TIMEOUT_MS = 2000;
 const ACK_CHECK_MS = 500;
 /** Timeout of one attempt to reconnect. */
 const RECONNECT_TIMEOUT_MS = 5000;
+/** How long messages in flight may take to be acknowledged before the producer is replaced; then they are sent again. */
+const RENEW_FLUSH_MS = 5000;
 const RECONNECT = { firstMs: 250, maxMs: 5000, jitter: 'equal' } as const;
 
 /**
@@ -27,6 +31,9 @@ export class BrokerConnection {
   readonly #closing = new AbortController();
   readonly #ackTimer: NodeJS.Timeout;
   #producer: KafkaProducer<InFlightMessage> | null = null;
+  #credentials: CredentialWatch | null = null;
+  /** The producer is flushed to be replaced: nothing new is sent by it. */
+  #renewing = false;
   #brokers: string;
   #connected = false;
   #lastAckAt = Date.now();
@@ -60,10 +67,12 @@ export class BrokerConnection {
    */
   async open({ retryInBackground }: { retryInBackground: boolean }): Promise<void> {
     try {
+      this.#credentials = new CredentialWatch(this.#options, () => void this.#renewProducer());
       await this.#connect(this.#options.connectSeconds * 1000);
     } catch (error) {
       if (!retryInBackground || !(error instanceof AustreamError) || !error.canRetry) {
         clearInterval(this.#ackTimer);
+        this.#credentials?.close();
         throw error;
       }
       this.#markUnreachable(error.message);
@@ -73,7 +82,7 @@ export class BrokerConnection {
 
   /** Sends the message with this value. False if there is no producer, or its queue is full. */
   send(message: InFlightMessage, value = message.entry.value): boolean {
-    if (!this.#producer) return false;
+    if (!this.#producer || this.#renewing) return false;
     if (this.#outbox.inFlight === 0) this.#lastAckAt = Date.now();
     const { topic, key, partition } = message.entry;
     return this.#producer.produce(topic, key, value, message, partition);
@@ -82,6 +91,7 @@ export class BrokerConnection {
   /** Disconnects without waiting for acknowledgements. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#credentials?.close();
     clearInterval(this.#ackTimer);
     const producer = this.#producer;
     await producer?.close(0);
@@ -92,6 +102,7 @@ export class BrokerConnection {
     let producer: KafkaProducer<InFlightMessage> | null = null;
     /** Events of a producer that has been replaced are ignored. */
     const isCurrent = () => producer !== null && producer === this.#producer;
+    const changesBefore = this.#credentials?.changes;
     const connecting = await KafkaProducer.connect<InFlightMessage>(
       this.#options,
       {
@@ -112,6 +123,7 @@ export class BrokerConnection {
     if (this.#options.embedded) this.#brokers = connecting.brokers;
     this.#markConnected();
     this.#outbox.resume();
+    if (this.#credentials?.changes !== changesBefore) void this.#renewProducer();
   }
 
   async #ensureTopics(producer: KafkaProducer<InFlightMessage>, timeoutMs: number): Promise<void> {
@@ -135,6 +147,21 @@ export class BrokerConnection {
         this.#markUnreachable((error as Error).message);
       }
     }
+  }
+
+  /** The credentials have changed: a new producer uses them. Without a producer, the next attempt does so anyway. */
+  async #renewProducer(): Promise<void> {
+    const producer = this.#producer;
+    if (!producer || this.#renewing) return;
+    log.info('the credentials for Kafka have changed: connecting again');
+    this.#renewing = true;
+    await producer.close(RENEW_FLUSH_MS);
+    this.#renewing = false;
+    // It may have failed meanwhile, and been replaced.
+    if (this.#closing.signal.aborted || this.#producer !== producer) return;
+    this.#producer = null;
+    this.#outbox.pause();
+    await this.#reconnect();
   }
 
   #replaceProducer(detail: string): void {
