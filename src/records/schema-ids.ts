@@ -22,7 +22,7 @@ import { topicNames } from './topics.ts';
 const RETRY = { firstMs: 250, maxMs: 10_000, jitter: 'equal' } as const;
 /** A registry that lost its contents gets the schemas again after this time. */
 const CHECK_MS = 30_000;
-/** How long a start with a folder waits for the first answer: a rejection then fails the start. */
+/** How long a start with a folder waits for the first answers. */
 const FIRST_ANSWER_MS = 2_000;
 /** Schemas of other versions in the folder's file. */
 const MAX_REMEMBERED = 40;
@@ -169,8 +169,8 @@ export class SchemaIds {
       return;
     }
     const firstRound = this.#keep();
-    if (this.#missing.length > 0)
-      await Promise.race([firstRound, sleep(FIRST_ANSWER_MS, undefined, { ref: false })]);
+    // Remembered ids wait too: a registry that lost its contents gives an id to another schema.
+    await Promise.race([firstRound, sleep(FIRST_ANSWER_MS, undefined, { ref: false })]);
     const rejected = this.#missing.find(({ error }) => error?.code === 'REGISTRY_REJECTED');
     if (rejected) throw rejected.error;
   }

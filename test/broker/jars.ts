@@ -10,9 +10,12 @@ const HERE = fileURLToPath(new URL('.', import.meta.url));
 const PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1';
 const run = promisify(execFile);
 
-const REGISTRY = 'io.apicurio:apicurio-registry-app:2.6.13.Final:tar.gz:all';
-const REGISTRY_FILE = 'apicurio-registry-app-2.6.13.Final-all.tar.gz';
-const REGISTRY_SHA256 = '3cda1b34aa020fb4ac4dd6a66018d757e81e437f97e20a1f92d366b70091c6ba';
+/** Releases of Apicurio Registry, by major version. */
+const REGISTRIES = {
+  2: { version: '2.6.13.Final', sha256: '3cda1b34aa020fb4ac4dd6a66018d757e81e437f97e20a1f92d366b70091c6ba' },
+  3: { version: '3.3.3', sha256: '8bc6751c76d963734224b01d5e7f84ccb3cb61c87d3bd77c36c35f10a5cbed63' },
+} as const;
+export type ApicurioMajor = keyof typeof REGISTRIES;
 
 /** The folder with Apache Kafka's jars, from Maven Central (43 MB). Each is verified against jars.sha256. */
 export function kafkaJars(): Promise<string> {
@@ -37,9 +40,10 @@ export function kafkaJars(): Promise<string> {
   });
 }
 
-/** The folder with Apicurio Registry, from Maven Central (142 MB): a schema registry with Confluent's API. */
-export function registryJars(): Promise<string> {
-  return cached('apicurio', REGISTRY_SHA256, async (dir) => {
+/** The folder with Apicurio Registry, from Maven Central (142 and 166 MB): a schema registry with Confluent's API. */
+export function registryJars(major: ApicurioMajor): Promise<string> {
+  const { version, sha256 } = REGISTRIES[major];
+  return cached('apicurio', sha256, async (dir) => {
     // The plugin's `copy` needs a Maven project; `get` with a local repository does not.
     await run('mvn', [
       '-q',
@@ -47,11 +51,14 @@ export function registryJars(): Promise<string> {
       '--strict-checksums',
       `-Dmaven.repo.local=${dir}/m2`,
       `${PLUGIN}:get`,
-      `-Dartifact=${REGISTRY}`,
+      `-Dartifact=io.apicurio:apicurio-registry-app:${version}:tar.gz:all`,
       '-Dtransitive=false',
     ]);
-    const file = join(dir, 'm2/io/apicurio/apicurio-registry-app/2.6.13.Final', REGISTRY_FILE);
-    verify(file, REGISTRY_SHA256);
+    const file = join(
+      ...[dir, 'm2/io/apicurio/apicurio-registry-app', version],
+      `apicurio-registry-app-${version}-all.tar.gz`,
+    );
+    verify(file, sha256);
     await run('tar', ['-xzf', file, '-C', dir]);
     await run('rm', ['-rf', join(dir, 'm2')]);
   });

@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { openSync, readFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { globSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const START_TIMEOUT_MS = 90_000;
@@ -10,10 +11,11 @@ export async function startJava(
   args: readonly string[],
   logFile: string,
   isReady: () => Promise<boolean>,
+  java = 'java',
 ): Promise<ChildProcess> {
   const log = openSync(logFile, 'a');
   const jvmOptions = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
-  const server = spawn('setpriv', ['--pdeathsig', 'KILL', 'java', ...jvmOptions, ...args], {
+  const server = spawn('setpriv', ['--pdeathsig', 'KILL', java, ...jvmOptions, ...args], {
     stdio: ['ignore', log, log],
   });
   const deadline = Date.now() + START_TIMEOUT_MS;
@@ -45,4 +47,16 @@ export async function freePorts(count: number): Promise<number[]> {
   const ports = servers.map((server) => (server.address() as { port: number }).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
+}
+
+/** The `java` of at least this version; null if this host has none. */
+export function findJava(version: number): string | null {
+  const folders = globSync('/usr/lib/jvm/*/release').map((release) => dirname(release));
+  const candidates = ['java', ...folders.map((folder) => join(folder, 'bin/java'))];
+  return candidates.find((java) => javaVersion(java) >= version) ?? null;
+}
+
+function javaVersion(java: string): number {
+  const { stderr } = spawnSync(java, ['-version'], { encoding: 'utf8' });
+  return Number(/version "(\d+)/.exec(stderr ?? '')?.[1] ?? 0);
 }
