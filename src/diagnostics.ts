@@ -4,10 +4,7 @@ import type { AuFrame } from './domain/event.ts';
 import type { FaceStamp, FrameFaces } from './domain/face.ts';
 import type { Micros } from './domain/frame.ts';
 
-/** The time on the host clock, finer than Date.now(). */
-export function nowMicros(): Micros {
-  return Math.round((performance.timeOrigin + performance.now()) * 1_000);
-}
+export { wallMicros as nowMicros } from './clock.ts';
 
 /** A typed channel of `node:diagnostics_channel`. Without subscribers, publishing costs one check. */
 export class DiagnosticsChannel<T extends object> {

@@ -1,4 +1,5 @@
 import pino, { type Logger } from 'pino';
+import { monotonicMs } from './clock.ts';
 import { printableJson } from './printable.ts';
 import { outgoingMessage } from './redaction.ts';
 
@@ -59,7 +60,7 @@ export class RepeatedWarning {
   }
 
   warn(text: string): void {
-    const at = performance.now();
+    const at = monotonicMs();
     if (text === this.#last.text && at - this.#last.at < REPEAT_MS) return;
     this.#last = { text, at };
     log.warn(this.#fields, text);

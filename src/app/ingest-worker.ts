@@ -1,3 +1,4 @@
+import { monotonicMs } from '../clock.ts';
 import { CameraAssignments } from '../cluster/ingest/camera-assignments.ts';
 import { CropBatcher } from '../cluster/ingest/crop-batcher.ts';
 import { CropPublisher } from '../cluster/ingest/crop-publisher.ts';
@@ -53,7 +54,7 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
 
     const batcher = new CropBatcher(config.infer);
     const flushTimer = setInterval(
-      () => void crops.publish(batcher.flushOlderThan(performance.now() - cluster.crops.maxWaitMs)),
+      () => void crops.publish(batcher.flushOlderThan(monotonicMs() - cluster.crops.maxWaitMs)),
       FLUSH_INTERVAL_MS,
     );
     resources.add('flush timer', () => clearInterval(flushTimer));
@@ -66,7 +67,7 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
           statistics.frame(faces);
           if (diagnostics.frame.hasSubscribers)
             diagnostics.frame.publish({ faces, at: nowMicros(), scoredElsewhere: true });
-          return crops.publish(batcher.push(faces, performance.now()));
+          return crops.publish(batcher.push(faces, monotonicMs()));
         },
         epochEnded: (cameraId) => {
           const lastCrops = batcher.endEpoch(cameraId);

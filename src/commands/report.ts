@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { OutputFile, outputError, writeOutput } from '../app/output-file.ts';
 import { ResourceStack } from '../app/resource-stack.ts';
+import { wallMs } from '../clock.ts';
 import { loadConfig } from '../config/schema.ts';
 import { AustreamError } from '../errors.ts';
 import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
@@ -52,7 +53,7 @@ export function reportCommand(): Command {
         await writeOutput(
           '--out',
           flags.out,
-          reportHtml(recording, { source: flags.from, made: new Date() }),
+          reportHtml(recording, { source: flags.from, made: new Date(wallMs()) }),
         );
       if (flags.plots) await writePlots([...recording.tracks.values()], flags.plots);
       const frameCount = [...recording.tracks.values()].reduce((sum, track) => sum + track.frameCount, 0);

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { type FileScores, scoreFiles } from '../app/score.ts';
 import type { ScoreFormat } from '../app/score-rows.ts';
+import { monotonicMs } from '../clock.ts';
 import { configSchema, loadConfig } from '../config/schema.ts';
 import { AustreamError } from '../errors.ts';
 import { log } from '../log.ts';
@@ -37,14 +38,14 @@ export function scoreCommand(): Command {
       const config = configFile ? loadConfig(configFile) : configSchema.parse({ kafka: { embedded: true } });
       if (model) config.infer.model = model;
       log.level = configFile ? config.log.level : 'warn';
-      let startedAt = performance.now();
+      let startedAt = monotonicMs();
       await scoreFiles(
         files,
         config,
         { path: out, format },
         {
           started: () => {
-            startedAt = performance.now();
+            startedAt = monotonicMs();
           },
           progress: (file, analysed) => printProgress(file, analysed, startedAt),
           scored: (file, scores) => printResult(file, scores, startedAt),
@@ -55,13 +56,13 @@ export function scoreCommand(): Command {
 
 function printProgress(file: string, analysed: number, startedAt: number): void {
   if (!process.stderr.isTTY || analysed % 25 !== 0) return;
-  const rate = (analysed / (performance.now() - startedAt)) * 1_000;
+  const rate = (analysed / (monotonicMs() - startedAt)) * 1_000;
   process.stderr.write(`\r\x1b[K${printable(file)}: ${analysed} frames, ${rate.toFixed(0)} a second`);
 }
 
 /** Prints one line for the file. A file that could not be read to its end sets exit code 1. */
 function printResult(file: string, { frames, analysed, failure }: FileScores, startedAt: number): void {
-  const seconds = (performance.now() - startedAt) / 1_000;
+  const seconds = (monotonicMs() - startedAt) / 1_000;
   const tracks = new Set(frames.map(({ epoch, trackId }) => `${epoch}/${trackId}`)).size;
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   if (failure) process.exitCode = EXIT.failed;

@@ -1,4 +1,5 @@
 import { splitCredentials } from '../camera/credentials.ts';
+import { wallMs } from '../clock.ts';
 import { isLoopback } from '../http/host-header.ts';
 import { certificatesOf, EXPIRY_FIX, expiryWarning } from '../kafka/certificates.ts';
 import { log } from '../log.ts';
@@ -73,7 +74,7 @@ function registryWarnings(registry: Config['kafka']['registry']): ConfigWarning[
 
 function certificateWarnings(kafka: Config['kafka']): ConfigWarning[] {
   return certificatesOf(kafka).flatMap((certificate) => {
-    const message = expiryWarning(certificate, Date.now() / 1_000);
+    const message = expiryWarning(certificate, wallMs() / 1_000);
     return message === null ? [] : [{ path: certificate.setting, message, fix: EXPIRY_FIX }];
   });
 }

@@ -1,3 +1,4 @@
+import { wallMs } from '../clock.ts';
 import type { CameraState, CameraStatus } from '../domain/camera-status.ts';
 import type { AuFrame } from '../domain/event.ts';
 import type { ClockSource } from '../domain/frame.ts';
@@ -87,7 +88,7 @@ export class CameraRecord {
 
   /** Without faces no score arrives, so the seconds since the last score are added here as null. */
   #currentLag(): (number | null)[] {
-    const skipped = Math.min(LAG_SECONDS, Math.floor(Date.now() / 1_000) - this.#lagSecond - 1);
+    const skipped = Math.min(LAG_SECONDS, Math.floor(wallMs() / 1_000) - this.#lagSecond - 1);
     if (skipped <= MAX_HOP_SECONDS) return this.#lag;
     return [...this.#lag, ...Array<null>(skipped).fill(null)].slice(-LAG_SECONDS);
   }

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { monotonicMs } from '../clock.ts';
 import { maySee } from './access/person.ts';
 import type { Hello, Message } from './protocol.ts';
 import type { DashboardStore } from './store.ts';
@@ -40,10 +41,10 @@ export class EventStreams {
       'content-type': 'text/event-stream',
     });
     const cursor = this.#store.openCursor((cameraId) => maySee(person, cameraId));
-    let lastWrite = performance.now();
+    let lastWrite = monotonicMs();
     const write = (message: Message) => {
       raw.write(`data: ${JSON.stringify(message)}\n\n`);
-      lastWrite = performance.now();
+      lastWrite = monotonicMs();
     };
     const writeUpdate = () => {
       if (!isCurrent()) return end();
@@ -51,9 +52,9 @@ export class EventStreams {
       if (raw.writableNeedDrain) return;
       const update = cursor.next();
       if (update) write(update);
-      else if (performance.now() - lastWrite > HEARTBEAT_MS) {
+      else if (monotonicMs() - lastWrite > HEARTBEAT_MS) {
         raw.write(':\n\n');
-        lastWrite = performance.now();
+        lastWrite = monotonicMs();
       }
     };
     const timer = setInterval(writeUpdate, TICK_MS);

@@ -1,3 +1,4 @@
+import { wallMs } from '../clock.ts';
 import type { CameraRecord } from './camera-record.ts';
 import type { FaceRecord } from './face-record.ts';
 import type { Update } from './protocol.ts';
@@ -52,6 +53,6 @@ export class UpdateCursor {
     for (const key of this.#samplesSent.keys()) if (!this.#faces.has(key)) this.#samplesSent.delete(key);
     this.#first = false;
     if (cameras.length === 0 && removed.length === 0 && faces.length === 0) return null;
-    return { type: 'update', now: Date.now(), cameras, removed, faces };
+    return { type: 'update', now: wallMs(), cameras, removed, faces };
   }
 }

@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { monotonicMs } from '../clock.ts';
 import { AustreamError } from '../errors.ts';
 import type { HttpOptions } from './options.ts';
 import { createHttpServer } from './server.ts';
@@ -62,10 +63,10 @@ function cached(ms: number, probe: () => Promise<void>): () => Promise<void> {
   let result: Promise<void> | null = null;
   let expiresAt = 0;
   return () => {
-    if (result === null || performance.now() > expiresAt) {
+    if (result === null || monotonicMs() > expiresAt) {
       expiresAt = Number.POSITIVE_INFINITY;
       result = probe().finally(() => {
-        expiresAt = performance.now() + ms;
+        expiresAt = monotonicMs() + ms;
       });
     }
     return result;

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../clock.ts';
 import type { FaceCrop } from '../domain/face.ts';
 import type { InferOptions } from './options.ts';
 import { InferenceQueue, type QueueItem } from './queue.ts';
@@ -53,7 +54,7 @@ export class BatchScheduler {
   /** Queues a crop. Returns the live crop that was dropped to make room, or null. */
   addCrop(crop: FaceCrop): FaceCrop | null {
     const dropped = crop.clockSource !== 'file' && this.#queue.full ? this.#queue.dropOldest() : null;
-    this.#queue.add({ kind: 'crop', crop, queuedAt: performance.now() });
+    this.#queue.add({ kind: 'crop', crop, queuedAt: monotonicMs() });
     return dropped;
   }
 
@@ -104,7 +105,7 @@ export class BatchScheduler {
     if (this.#running) return;
     clearTimeout(this.#deadline);
     const { max, deadlineMs } = this.#batch;
-    const due = this.#queue.nearlyFull ? 0 : this.#queue.msUntilDue(max, deadlineMs, performance.now());
+    const due = this.#queue.nearlyFull ? 0 : this.#queue.msUntilDue(max, deadlineMs, monotonicMs());
     if (due === null) return;
     if (due > 0) {
       // An infinite deadline makes batches by count alone, so that the same file always gives the same batches.

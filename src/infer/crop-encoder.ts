@@ -1,3 +1,4 @@
+import { monotonicMs } from '../clock.ts';
 import { diagnostics, nowMicros } from '../diagnostics.ts';
 import { CROP_BYTES, type FaceCrop } from '../domain/face.ts';
 import type { AuModel } from './engine/index.ts';
@@ -25,11 +26,11 @@ export class CropEncoder {
       pixels.set(crop.pixels, index * CROP_BYTES);
     });
     const d = this.#model.embeddingSize;
+    const startedAt = monotonicMs();
     const from = nowMicros();
     const rows = await this.#model.encode(pixels, crops.length); // n D
     this.#onResult();
     if (diagnostics.encoded.hasSubscribers) {
-      const startedAt = from / 1_000 - performance.timeOrigin; // ms, as performance.now()
       const waits = items.map((item) => (item.kind === 'crop' ? startedAt - item.queuedAt : 0));
       diagnostics.encoded.publish({ from, to: nowMicros(), faces: crops, longestWaitMs: Math.max(...waits) });
     }

@@ -1,3 +1,4 @@
+import { wallMicros } from '../clock.ts';
 import { diagnostics, nowMicros } from '../diagnostics.ts';
 import type { ActivationEnd, AuActivation, AuFrame } from '../domain/event.ts';
 import { AU_COUNT } from '../domain/scores.ts';
@@ -56,7 +57,7 @@ export class HopScorer {
         const faces = batch.flatMap((hop) => hop.faces);
         diagnostics.scored.publish({ from, to: nowMicros(), faces, windows: windows.length });
       }
-      const inferredAt = Date.now() * 1_000;
+      const inferredAt = wallMicros();
       for (const hop of batch) await this.#emit(hop, hop.embeddings && scores.shift()!, inferredAt);
     }
   }

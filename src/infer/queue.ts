@@ -6,7 +6,7 @@ export type QueueItem = QueuedCrop | QueuedBarrier;
 export interface QueuedCrop {
   readonly kind: 'crop';
   readonly crop: FaceCrop;
-  /** `performance.now()` when the crop was queued. */
+  /** `monotonicMs()` when the crop was queued. */
   readonly queuedAt: number;
 }
 

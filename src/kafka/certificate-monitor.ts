@@ -1,3 +1,4 @@
+import { wallMs } from '../clock.ts';
 import { diagnostics } from '../diagnostics.ts';
 import { log } from '../log.ts';
 import { certificatesOf, EXPIRY_FIX, expiryWarning } from './certificates.ts';
@@ -21,7 +22,7 @@ export class CertificateMonitor {
     }
   }
 
-  check(now = Date.now()): void {
+  check(now = wallMs()): void {
     const certificates = certificatesOf(this.#options);
     diagnostics.certificates.publish({ certificates });
     for (const certificate of certificates) {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import rdkafka from 'node-rdkafka';
 import { Backoff } from '../backoff.ts';
+import { monotonicMs } from '../clock.ts';
 import { AustreamError } from '../errors.ts';
 import { log } from '../log.ts';
 import { printable } from '../printable.ts';
@@ -181,7 +182,7 @@ export class GroupReader {
   async seek(partition: number, offset: number | null): Promise<void> {
     const BEGINNING = -2;
     const target = { topic: this.#options.topic, partition, offset: offset ?? BEGINNING };
-    const deadline = Date.now() + SEEK_TIMEOUT_MS;
+    const deadline = monotonicMs() + SEEK_TIMEOUT_MS;
     for (;;) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       // Between two polls, so that no message from before the seek is delivered after it.
@@ -194,7 +195,7 @@ export class GroupReader {
       } catch (error) {
         // Right after the assignment librdkafka has not started to fetch the partition yet.
         const notStarted = (error as rdkafka.LibrdKafkaError).code === CODES.ERRORS.ERR__STATE;
-        if (!notStarted || Date.now() > deadline || !this.#owned.has(partition)) throw error;
+        if (!notStarted || monotonicMs() > deadline || !this.#owned.has(partition)) throw error;
       }
     }
   }

@@ -1,5 +1,6 @@
 import { Mutex } from 'async-mutex';
 import rdkafka from 'node-rdkafka';
+import { monotonicMs } from '../clock.ts';
 import { AustreamError } from '../errors.ts';
 import { log } from '../log.ts';
 import { rdkafkaConnection } from './connection.ts';
@@ -118,12 +119,12 @@ export class TableReader {
 
   async #read(partition: number): Promise<Map<string, Buffer>> {
     const table = new Table();
-    const deadline = Date.now() + READ_TIMEOUT_MS;
+    const deadline = monotonicMs() + READ_TIMEOUT_MS;
     this.#partitionsAtEnd = [];
     this.#consumer.assign([{ topic: this.#topic, partition, offset: 0 }]);
     try {
       while (!this.#partitionsAtEnd.includes(partition)) {
-        if (Date.now() > deadline)
+        if (monotonicMs() > deadline)
           throw new AustreamError(
             'KAFKA_UNREACHABLE',
             `${this.#topic}/${partition} could not be read to its end within ${READ_TIMEOUT_MS / 1000} s`,

@@ -1,5 +1,6 @@
 import { Cam, type RequestCallback } from 'onvif';
 import type { DeviceAddress } from '../camera/onvif-address.ts';
+import { wallMs } from '../clock.ts';
 import { AustreamError } from '../errors.ts';
 import { BoundedAgent } from './bounded-agent.ts';
 import { type DeviceClock, measureClock } from './clock.ts';
@@ -50,9 +51,9 @@ export class OnvifClient {
    * device's time.
    */
   async clock(): Promise<DeviceClock | null> {
-    const before = Date.now();
+    const before = wallMs();
     const date = await this.#request<Date>((done) => this.#cam.getSystemDateAndTime(done));
-    this.#clock = measureClock(date, this.#response.xml, before, Date.now());
+    this.#clock = measureClock(date, this.#response.xml, before, wallMs());
     return this.#clock;
   }
 

@@ -1,4 +1,5 @@
 import { Backoff } from '../backoff.ts';
+import { monotonicMs } from '../clock.ts';
 import { AustreamError } from '../errors.ts';
 import { createMissingTopics, type TopicSpec, withAdmin } from '../kafka/admin.ts';
 import { CredentialWatch } from '../kafka/credential-watch.ts';
@@ -36,7 +37,7 @@ export class BrokerConnection {
   #renewing = false;
   #brokers: string;
   #connected = false;
-  #lastAckAt = Date.now();
+  #lastAckAt = monotonicMs();
 
   constructor(
     options: KafkaOptions,
@@ -83,7 +84,7 @@ export class BrokerConnection {
   /** Sends the message with this value. False if there is no producer, or its queue is full. */
   send(message: InFlightMessage, value = message.entry.value): boolean {
     if (!this.#producer || this.#renewing) return false;
-    if (this.#outbox.inFlight === 0) this.#lastAckAt = Date.now();
+    if (this.#outbox.inFlight === 0) this.#lastAckAt = monotonicMs();
     const { topic, key, partition } = message.entry;
     return this.#producer.produce(topic, key, value, message, partition);
   }
@@ -173,13 +174,13 @@ export class BrokerConnection {
   }
 
   #delivered(message: InFlightMessage): void {
-    this.#lastAckAt = Date.now();
+    this.#lastAckAt = monotonicMs();
     this.#outbox.delivered(message);
     this.#markConnected();
   }
 
   #checkAcknowledgements(): void {
-    if (this.#outbox.inFlight > 0 && Date.now() - this.#lastAckAt > ACK_TIMEOUT_MS)
+    if (this.#outbox.inFlight > 0 && monotonicMs() - this.#lastAckAt > ACK_TIMEOUT_MS)
       this.#markUnreachable(`no acknowledgement for ${ACK_TIMEOUT_MS / 1000} s`);
   }
 

@@ -1,3 +1,4 @@
+import { wallMicros } from '../clock.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
 import type { AuActivation, AuFrame } from '../domain/event.ts';
 import type { Micros } from '../domain/frame.ts';
@@ -241,7 +242,7 @@ class KafkaPublisher implements Publisher {
     this.#acknowledged += 1;
     if (entry.topic !== this.#topics.AuFrame) return;
     const frame = (entry.context as AuFrame | undefined) ?? this.#decodeFrame(entry.value);
-    if (frame) this.#events.acknowledged(frame, Date.now() * 1000);
+    if (frame) this.#events.acknowledged(frame, wallMicros());
   }
 
   /** Null for a spooled frame of an earlier process with another schema; such a frame is delivered unchanged. */

@@ -1,3 +1,4 @@
+import { wallMicros } from '../clock.ts';
 import type { DeadLetter } from './events.ts';
 
 /** The brokers' default limit of a message is 1 MiB; a dead letter is slightly larger than the message in it. */
@@ -21,7 +22,7 @@ export function deadLetter(letter: Omit<DeadLetter, 'at'>): DeadLetter {
   ];
   return {
     ...letter,
-    at: Date.now() * 1000,
+    at: wallMicros(),
     key: keyFits ? key : null,
     value: valueFits ? value : null,
     detail: notes.join(' '),

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import avro from 'avsc';
 import { Backoff } from '../backoff.ts';
+import { monotonicMs } from '../clock.ts';
 import { AustreamError } from '../errors.ts';
 import type { KafkaOptions, RegistryOptions } from '../kafka/options.ts';
 import { log, RepeatedWarning } from '../log.ts';
@@ -176,12 +177,12 @@ export class SchemaIds {
   }
 
   async #resolveWithin(timeoutMs: number): Promise<void> {
-    const deadline = performance.now() + timeoutMs;
+    const deadline = monotonicMs() + timeoutMs;
     const backoff = new Backoff(RETRY);
     for (;;) {
       const error = await this.#round();
       if (!error) return;
-      if (error.code === 'REGISTRY_REJECTED' || performance.now() > deadline) throw error;
+      if (error.code === 'REGISTRY_REJECTED' || monotonicMs() > deadline) throw error;
       await backoff.wait(this.#closing.signal);
     }
   }

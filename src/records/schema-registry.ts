@@ -1,3 +1,4 @@
+import { monotonicMs, wallMs } from '../clock.ts';
 import { AustreamError } from '../errors.ts';
 import { printable } from '../printable.ts';
 import { registerSecrets } from '../redaction.ts';
@@ -132,7 +133,7 @@ export class SchemaRegistry {
   }
 
   async #fetch(id: number): Promise<string | null> {
-    const now = performance.now();
+    const now = monotonicMs();
     const before = this.#unknown.get(id);
     if (before && this.#isUnknown(before) && now - before.askedMs < UNKNOWN_CACHED_MS) return null;
     const answer = await this.#call('GET', `/schemas/ids/${id}`).catch((error: Error) => {
@@ -186,7 +187,7 @@ export class SchemaRegistry {
     path: string,
     body?: object,
   ): Promise<Extract<RegistryAnswer, { kind: 'ok' | 'absent' }>> {
-    if (this.#pause && performance.now() < this.#pause.untilMs) throw this.#pause.error;
+    if (this.#pause && monotonicMs() < this.#pause.untilMs) throw this.#pause.error;
     const response = await exchange(this.#access, { method, path, body, signal: this.#signal }).catch(
       (error: Error) => {
         throw this.#outage(
@@ -196,7 +197,7 @@ export class SchemaRegistry {
         );
       },
     );
-    const answer = judge(`${method} ${decodeURIComponent(path)}`, response, Date.now());
+    const answer = judge(`${method} ${decodeURIComponent(path)}`, response, wallMs());
     switch (answer.kind) {
       case 'ok':
       case 'absent':
@@ -204,8 +205,7 @@ export class SchemaRegistry {
         return answer;
       case 'outage': {
         const error = this.#outage(answer.why, answer.fix);
-        if (answer.retryAfterMs > 0)
-          this.#pause = { untilMs: performance.now() + answer.retryAfterMs, error };
+        if (answer.retryAfterMs > 0) this.#pause = { untilMs: monotonicMs() + answer.retryAfterMs, error };
         throw error;
       }
       case 'rejected':

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Meter } from '@opentelemetry/api';
+import { monotonicMs } from '../clock.ts';
 
 const QUERY = ['--query-gpu=index,utilization.gpu,memory.used,memory.total', '--format=csv,noheader,nounits'];
 /** A reading is reused for this long. */
@@ -53,13 +54,13 @@ export class GpuReader {
   }
 
   async gpus(): Promise<readonly Gpu[]> {
-    if (this.#notInstalled || performance.now() - this.#reading.at < MAX_AGE_MS) return this.#reading.gpus;
+    if (this.#notInstalled || monotonicMs() - this.#reading.at < MAX_AGE_MS) return this.#reading.gpus;
     try {
       const { stdout } = await run(this.#command, QUERY, { timeout: 2_000 });
-      this.#reading = { at: performance.now(), gpus: parseGpus(stdout) };
+      this.#reading = { at: monotonicMs(), gpus: parseGpus(stdout) };
     } catch (error) {
       this.#notInstalled = (error as NodeJS.ErrnoException).code === 'ENOENT';
-      this.#reading = { at: performance.now(), gpus: [] };
+      this.#reading = { at: monotonicMs(), gpus: [] };
     }
     return this.#reading.gpus;
   }

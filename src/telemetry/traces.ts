@@ -8,6 +8,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
+import { monotonicMs } from '../clock.ts';
 import { diagnostics, type TimeSpan } from '../diagnostics.ts';
 import type { AuFrame } from '../domain/event.ts';
 import type { FaceStamp, FrameFaces } from '../domain/face.ts';
@@ -86,7 +87,7 @@ class FrameTraces {
       'austream.clock_source': faces.clockSource,
     });
     if (!root.isRecording()) return;
-    this.#newest.set(faces.cameraId, { ids: frameIds(key), at: performance.now() });
+    this.#newest.set(faces.cameraId, { ids: frameIds(key), at: monotonicMs() });
     const frame: OpenFrame = {
       root,
       context: trace.setSpan(ROOT_CONTEXT, root),
@@ -104,7 +105,7 @@ class FrameTraces {
   /** The ids of a camera's newest sampled frame, unless it is too old. */
   newestOf(cameraId: string): FrameIds | undefined {
     const newest = this.#newest.get(cameraId);
-    return newest && performance.now() - newest.at < CORRELATION_MAX_AGE_MS ? newest.ids : undefined;
+    return newest && monotonicMs() - newest.at < CORRELATION_MAX_AGE_MS ? newest.ids : undefined;
   }
 
   encoded(faces: readonly FaceStamp[], span: TimeSpan): void {

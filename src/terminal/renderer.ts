@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { monotonicMs } from '../clock.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
 import type { AuActivation, AuFrame } from '../domain/event.ts';
 import { AU_NAMES } from '../domain/scores.ts';
@@ -57,10 +58,10 @@ export class Renderer {
   readonly #screen: Screen;
   readonly #color: boolean;
   readonly #live: boolean;
-  /** By track key; times in Unix milliseconds. */
+  /** By track key; times in monotonic milliseconds. */
   readonly #faces = new Map<string, { frame: RenderedFrame; lastSeen: number; lastPrinted: number }>();
   #drawnLines = 0;
-  #lastDraw = 0;
+  #lastDraw = Number.NEGATIVE_INFINITY;
   #redrawTimer: NodeJS.Timeout | undefined;
   #warnedUntrained = false;
 
@@ -80,9 +81,9 @@ export class Renderer {
         this.#paint('yellow', `model ${frame.model.name} is untrained: its scores mean nothing`),
       );
     }
-    const now = Date.now();
+    const now = monotonicMs();
     const key = trackKey(frame);
-    const lastPrinted = this.#faces.get(key)?.lastPrinted ?? 0;
+    const lastPrinted = this.#faces.get(key)?.lastPrinted ?? Number.NEGATIVE_INFINITY;
     this.#faces.set(key, { frame, lastSeen: now, lastPrinted });
     if (this.#live) this.#scheduleDraw();
     else if (now - lastPrinted >= PRINT_INTERVAL_MS) {
@@ -165,12 +166,12 @@ export class Renderer {
         this.#redrawTimer = undefined;
         this.#draw();
       },
-      Math.max(0, REDRAW_MS - (Date.now() - this.#lastDraw)),
+      Math.max(0, REDRAW_MS - (monotonicMs() - this.#lastDraw)),
     );
   }
 
   #draw(): void {
-    const now = Date.now();
+    const now = monotonicMs();
     this.#lastDraw = now;
     this.#removeStale(now);
     const lines = [...this.#faces.entries()]

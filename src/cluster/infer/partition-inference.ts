@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../clock.ts';
 import { diagnostics, nowMicros } from '../../diagnostics.ts';
 import type { ActivationEnd, AuActivation, AuFrame } from '../../domain/event.ts';
 import type { FaceCrop } from '../../domain/face.ts';
@@ -236,7 +237,7 @@ export class PartitionInference {
       unscored: [],
       pendingEnds: [],
       isLiveSource,
-      lastReceivedAt: Date.now(),
+      lastReceivedAt: monotonicMs(),
     };
   }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Mutex, type Semaphore } from 'async-mutex';
 import { Backoff } from '../../backoff.ts';
+import { monotonicMs } from '../../clock.ts';
 import type { AuActivation, AuFrame } from '../../domain/event.ts';
 import { AustreamError } from '../../errors.ts';
 import type { AuModel } from '../../infer/engine/index.ts';
@@ -231,7 +232,7 @@ export class PartitionOwner {
     if (!decoded || !isCurrent()) return;
     if (decoded.deadLetter) this.#addDeadLetter(offset, decoded.deadLetter);
     try {
-      inference.process(offset, decoded.batch, Date.now());
+      inference.process(offset, decoded.batch, monotonicMs());
     } catch (error) {
       // A bug of this version, which a retry would meet again.
       const detail = `cannot be processed: ${(error as Error).message}`;
@@ -341,9 +342,9 @@ export class PartitionOwner {
       await promise;
       clearTimeout(timer);
     }
-    this.#inference?.closeIdleTracks(Date.now(), this.#caughtUp && this.#undecodedCrops === 0);
+    this.#inference?.closeIdleTracks(monotonicMs(), this.#caughtUp && this.#undecodedCrops === 0);
     if (this.#guard?.urgent && !signal.aborted) return { event: 'commitDue' } as const;
-    const wait = this.#committedAt + cluster.commitMs - performance.now();
+    const wait = this.#committedAt + cluster.commitMs - monotonicMs();
     if (wait > 0) await sleep(wait, undefined, { signal }).catch(() => {});
     return signal.aborted ? null : ({ event: 'commitDue' } as const);
   }
@@ -372,7 +373,7 @@ export class PartitionOwner {
     const setAside = letters.filter(({ isSetAside }) => isSetAside).length;
     this.#transaction = { content, records, note, setAside };
     this.#eventsInTransaction = content.frames.length + content.activations.length;
-    this.#committedAt = performance.now();
+    this.#committedAt = monotonicMs();
     return this.#publish();
   }
 

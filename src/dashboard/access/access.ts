@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { monotonicMs } from '../../clock.ts';
 import { AustreamError } from '../../errors.ts';
 import { isLoopback } from '../../http/host-header.ts';
 import type { HttpOptions } from '../../http/options.ts';
@@ -43,7 +44,7 @@ export class Access {
   constructor(
     http: Pick<HttpOptions, 'host' | 'token'>,
     options: DashboardOptions,
-    now: () => number = () => Date.now(),
+    now: () => number = monotonicMs,
   ) {
     this.sessions = new Sessions(options.sessions, now);
     this.#links = new OneTimeLinks(now);

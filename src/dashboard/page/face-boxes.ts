@@ -1,4 +1,5 @@
 import type { CameraAreas } from '../../camera/areas.ts';
+import { monotonicMs } from '../../clock.ts';
 import type { Polygon } from '../../domain/polygon.ts';
 import { element, fitCanvas } from './dom.ts';
 import type { Face } from './face-store.ts';
@@ -71,7 +72,7 @@ export class FaceBoxes {
       crop = { image, fetchedAt: 0, ready: false };
       this.#crops.set(key, crop);
     }
-    const now = performance.now();
+    const now = monotonicMs();
     if (now - crop.fetchedAt > CROP_INTERVAL_MS) {
       crop.fetchedAt = now;
       void this.#fetch(key, crop);

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../clock.ts';
 import { ACTION_UNIT_FACTS } from '../../domain/facs.ts';
 import { NO_SCORE } from '../history.ts';
 import type { Hello } from '../protocol.ts';
@@ -61,7 +62,7 @@ export class FacePanel {
   draw(shown: number, span: number): void {
     this.#curves ??= new Curves(this.#plotArea, this.#hello.actionUnits, this.#hello.thresholds);
     this.#curves.draw(this.face, shown - span, shown);
-    const now = performance.now();
+    const now = monotonicMs();
     if (now - this.#textUpdatedAt < TEXT_INTERVAL_MS) return;
     this.#textUpdatedAt = now;
     this.#updateText(shown);

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../clock.ts';
 import 'uplot/dist/uPlot.min.css';
 import type { Hello, Update } from '../protocol.ts';
 import { CameraCard } from './camera-card.ts';
@@ -105,8 +106,8 @@ function animate(): void {
   if (!faces || !timeline) return;
   playhead.tick();
   const { shown } = playhead;
-  if (performance.now() - layoutAt > LAYOUT_MS) {
-    layoutAt = performance.now();
+  if (monotonicMs() - layoutAt > LAYOUT_MS) {
+    layoutAt = monotonicMs();
     for (const card of cards.values()) {
       const inSight = faces.inSight(card.view.id, shown);
       card.showFaces(

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../clock.ts';
 import type { FacePanel } from './face-panel.ts';
 
 /** An animation frame that takes longer than this had too many curves to draw. */
@@ -43,7 +44,7 @@ export class PanelScheduler {
   }
 
   draw(shown: number, span: number): void {
-    const now = performance.now();
+    const now = monotonicMs();
     const late = now - this.#lastFrame > LONG_FRAME_MS;
     this.#lastFrame = now;
     this.#budget = late

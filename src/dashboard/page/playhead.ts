@@ -1,3 +1,5 @@
+import { monotonicMs, wallMs } from '../../clock.ts';
+
 const MIN_DELAY_MS = 300;
 const MAX_DELAY_MS = 120_000;
 /** How fast the playhead may speed up or slow down to follow a changed delay, ms per ms. */
@@ -12,29 +14,29 @@ const LATENESS_WINDOW_MS = 10_000;
  * playhead delays them so that they play at the pace at which they were filmed.
  */
 export class Playhead {
-  /** Server clock minus `performance.now()`, ms. */
+  /** Server clock minus `monotonicMs()`, ms. */
   #offset = Number.NEGATIVE_INFINITY;
   #delay = 1_000;
   #lateness: { at: number; late: number }[] = [];
-  #lastTick = performance.now();
+  #lastTick = monotonicMs();
   /** The moment at which the user stopped the playhead; null: live. */
   #held: number | null = null;
 
   /** Call per message: `now` is its server time, `late` the age that the page's newest sample had reached, ms. */
   observe(now: number, late: number): void {
-    const localNow = performance.now();
+    const localNow = monotonicMs();
     this.#offset = Math.max(this.#offset - 0.01, now - localNow);
     this.#lateness.push({ at: localNow, late: Math.min(late, MAX_DELAY_MS) });
     this.#lateness = this.#lateness.filter(({ at }) => at > localNow - LATENESS_WINDOW_MS);
   }
 
   get serverNow(): number {
-    return Number.isFinite(this.#offset) ? performance.now() + this.#offset : Date.now();
+    return Number.isFinite(this.#offset) ? monotonicMs() + this.#offset : wallMs();
   }
 
   /** Advances by one animation frame. */
   tick(): void {
-    const localNow = performance.now();
+    const localNow = monotonicMs();
     const target = Math.max(MIN_DELAY_MS, ...this.#lateness.map(({ late }) => late + 50));
     const change = target - this.#delay;
     const limit = Math.abs(change) > JUMP_MS ? MAX_DELAY_MS : (localNow - this.#lastTick) * SLEW;

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../clock.ts';
 import { CROP_BYTES } from '../../domain/face.ts';
 import { type Architecture, embeddingSize, WINDOW_SIZE } from '../model/architecture.ts';
 import { uniform } from '../weights/random-weights.ts';
@@ -96,12 +97,12 @@ async function medianCost(
   await work();
   const wall: number[] = [];
   const cpu: number[] = [];
-  const end = performance.now() + seconds * 1_000;
-  while (wall.length < 3 || performance.now() < end) {
+  const end = monotonicMs() + seconds * 1_000;
+  while (wall.length < 3 || monotonicMs() < end) {
     const before = process.cpuUsage();
-    const start = performance.now();
+    const start = monotonicMs();
     await work();
-    wall.push(performance.now() - start);
+    wall.push(monotonicMs() - start);
     const { user, system } = process.cpuUsage(before);
     cpu.push((user + system) / 1_000);
   }

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../clock.ts';
 import { DECODED_PROBE, type PipelineElements } from './pipeline-elements.ts';
 
 /** Capacity of a live camera's queue between decoder and reader, in buffers; a full queue drops its oldest. */
@@ -21,7 +22,7 @@ export class DecoderQueue {
    * it is when it drops some.
    */
   newDrops(read: number): number {
-    const now = performance.now();
+    const now = monotonicMs();
     if (now - this.#polledAt < POLL_MS) return 0;
     this.#polledAt = now;
     const stats = String(this.#pipeline.property(DECODED_PROBE, 'stats'));

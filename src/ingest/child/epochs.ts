@@ -1,3 +1,4 @@
+import { wallMs } from '../../clock.ts';
 import type { Micros } from '../../domain/frame.ts';
 import type { EpochCause } from '../protocol/messages.ts';
 import type { ClockReading } from './clock/frame-clock.ts';
@@ -55,7 +56,7 @@ export class Epochs {
   begin(): void {
     this.#pendingCause = null;
     this.#lastCaptureTime = null;
-    this.#number = this.#live ? Math.max(Date.now(), this.#number + 1) : this.#number + 1;
+    this.#number = this.#live ? Math.max(wallMs(), this.#number + 1) : this.#number + 1;
   }
 
   /** The capture time of the epoch's next frame, at least 1 µs after the one before. */

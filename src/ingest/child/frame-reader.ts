@@ -1,4 +1,5 @@
 import type { CameraOptions } from '../../camera/options.ts';
+import { wallMicros } from '../../clock.ts';
 import type { Frame, Micros } from '../../domain/frame.ts';
 import type { IngestOptions } from '../options.ts';
 import type { ClockReport, EpochCause, ToHost } from '../protocol/messages.ts';
@@ -92,7 +93,7 @@ export class FrameReader {
     const packet = parseGdp(bytes);
     if (packet?.type !== 'buffer') return null;
     this.#buffersRead += 1;
-    const receivedAt = Date.now() * 1000;
+    const receivedAt = wallMicros();
     if (this.#formats.read(streamheader)) this.#epochs.formatChanged();
     const { format } = this.#formats;
     const image = format && viewI420(packet.payload, format);

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { wallMicros } from '../../clock.ts';
 
 /** The part of gstreamer-superficial's untyped interface that is used. */
 interface NativePipeline {
@@ -64,9 +65,9 @@ export class Pipeline {
    */
   play(): number {
     this.#native.pause();
-    const before = Date.now();
+    const before = wallMicros();
     this.#native.play();
-    return Math.round(((before + Date.now()) / 2) * 1000);
+    return Math.round((before + wallMicros()) / 2);
   }
 
   /** The next buffer; null at the end of the stream, after an error, and after `stop`. */

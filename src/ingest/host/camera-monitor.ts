@@ -1,5 +1,6 @@
 import type { CameraOptions } from '../../camera/options.ts';
 import { isLiveSource } from '../../camera/source-url.ts';
+import { ageMs } from '../../clock.ts';
 import type { CameraStatus } from '../../domain/camera-status.ts';
 import type { FrameFaces } from '../../domain/face.ts';
 import type { Micros } from '../../domain/frame.ts';
@@ -91,15 +92,15 @@ export class CameraMonitor {
 
   /** Records a frame. False if it is older than `maxAgeSeconds`: its crops are to be dropped. */
   recordFrame(faces: FrameFaces): boolean {
-    this.#status.recordFrame(faces);
+    const age = ageMs(faces.receivedAt);
+    this.#status.recordFrame(faces, age);
     this.#interval = faces.interval;
     this.#status.setShare(this.#effectiveShare);
     if (!this.#live) return true;
-    const ageMs = Date.now() - faces.receivedAt / 1000;
-    this.#loadMeter.frame(ageMs);
+    this.#loadMeter.frame(age);
     const gap = this.#gaps.next(faces);
     if (gap) this.#publish(this.#status.status(gap));
-    if (ageMs <= this.#options.maxAgeSeconds * 1000) return true;
+    if (age <= this.#options.maxAgeSeconds * 1000) return true;
     this.#tooOld += 1;
     return false;
   }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { monotonicMs } from '../../clock.ts';
 import type { FrameFaces } from '../../domain/face.ts';
 import { AustreamError } from '../../errors.ts';
 import { LineDecoder, sendLine } from '../protocol/channel.ts';
@@ -145,7 +146,7 @@ export class CameraProcess {
       for (const line of lines.push(chunk)) {
         const message = parseToHost(line);
         if (message.type === 'epoch') this.#guard.checkEpoch(message.epoch, message.clockSource);
-        await this.#pause(intake.take(1, performance.now()));
+        await this.#pause(intake.take(1, monotonicMs()));
         events.message(message);
         if (message.type === 'ended' || message.type === 'failed') this.#confirmLastMessage();
       }
@@ -168,7 +169,7 @@ export class CameraProcess {
         // The end of a track costs the model a window: as many per second as there can be tracks.
         const cost = 1 + (faces.endedTracks.length * camera.analysisFps) / detect.maxFaces;
         // A file's receiver paces it by its promise.
-        if (faces.clockSource !== 'file') await this.#pause(intake.take(cost, performance.now()));
+        if (faces.clockSource !== 'file') await this.#pause(intake.take(cost, monotonicMs()));
         await events.faces(faces);
         this.#send({ type: 'acknowledged' });
       }

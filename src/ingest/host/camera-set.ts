@@ -6,6 +6,7 @@ import { splitCredentials } from '../../camera/credentials.ts';
 import type { CameraOptions } from '../../camera/options.ts';
 import { cameraRedactor } from '../../camera/redaction.ts';
 import { isLiveSource } from '../../camera/source-url.ts';
+import { wallMs } from '../../clock.ts';
 import type { CameraStatus } from '../../domain/camera-status.ts';
 import type { CameraEvents } from './camera-events.ts';
 import type { StopCause } from './camera-lifecycle.ts';
@@ -77,7 +78,7 @@ export class CameraSet {
     this.#options = options;
     this.#events = events;
     this.#governor = new Governor(options.ingest, hasBackpressure, () => this.#admitRefused());
-    this.#pauses = new Pauses(options.now ?? Date.now);
+    this.#pauses = new Pauses(options.now ?? wallMs);
     this.#scheduleTimer = setInterval(() => this.followSchedules(), SCHEDULE_CHECK_MS);
     this.#scheduleTimer.unref();
     this.played = this.#settled.promise;

@@ -1,5 +1,6 @@
 import type { CameraOptions } from '../../camera/options.ts';
 import { isLiveSource } from '../../camera/source-url.ts';
+import { wallMs } from '../../clock.ts';
 import type { FrameFaces } from '../../domain/face.ts';
 import type { ClockSource } from '../../domain/frame.ts';
 import { AustreamError } from '../../errors.ts';
@@ -26,7 +27,7 @@ export class FrameGuard {
   readonly #openTracks = new Set<number>();
 
   /** `lastEpoch`: of the process before. `now`: Unix milliseconds. */
-  constructor(camera: CameraOptions, maxFaces: number, lastEpoch: number, now: () => number = Date.now) {
+  constructor(camera: CameraOptions, maxFaces: number, lastEpoch: number, now: () => number = wallMs) {
     this.#cameraId = camera.id;
     this.#isLive = isLiveSource(camera.url);
     this.#maxFaces = maxFaces;

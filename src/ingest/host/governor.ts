@@ -1,4 +1,5 @@
 import { availableParallelism, cpus } from 'node:os';
+import { monotonicMs } from '../../clock.ts';
 import type { IngestOptions } from '../options.ts';
 import { Admission } from './admission.ts';
 import { type Load, SheddingPolicy } from './shedding-policy.ts';
@@ -56,7 +57,7 @@ export class Governor {
   }
 
   #update(): void {
-    const now = performance.now();
+    const now = monotonicMs();
     const loads = new Map<string, Load>();
     for (const [id, camera] of this.#running) {
       const load = camera.sampleLoad(now);

@@ -1,8 +1,15 @@
+import { monotonicMs, wallMs } from '../../clock.ts';
 import type { CameraState, CameraStatus } from '../../domain/camera-status.ts';
 import type { FrameStamp, Micros } from '../../domain/frame.ts';
 import type { Gap } from '../../domain/gap.ts';
 import { outgoingLine } from '../../redaction.ts';
 import type { CameraWarning, ClockReport, ToHost } from '../protocol/messages.ts';
+
+/** Unix and monotonic milliseconds. */
+export interface Clocks {
+  wallMs(): number;
+  monotonicMs(): number;
+}
 
 type EpochVideo = Pick<Extract<ToHost, { type: 'epoch' }>, 'epoch' | 'width' | 'height' | 'codec'>;
 
@@ -15,20 +22,22 @@ export const WARNING_TEXTS: Readonly<Record<CameraWarning, string>> = {
 const SHEDDING_NOTE = '; fewer frames are analysed, as this machine is overloaded';
 const UNKNOWN_CLOCK: ClockReport = { clockErrorMs: null, driftPpm: null };
 
-/** Accumulates one camera's state and builds its CameraStatus. Pure: the clock is passed in. */
+/** Accumulates one camera's state and builds its CameraStatus. Pure: the clocks are passed in. */
 export class StatusTracker {
   readonly #cameraId: string;
-  readonly #now: () => number;
+  readonly #clocks: Clocks;
   #state: CameraState = 'CONNECTING';
   #previous: CameraState | null = null;
   #cause = 'started';
   #detail = '';
-  /** Unix milliseconds. */
+  /** When the state was entered, Unix milliseconds. */
   #since: number;
+  /** The same on the monotonic clock. */
+  #enteredAt: number;
   #restarts = 0;
   #video: EpochVideo | null = null;
   #drops: Readonly<Record<string, number>> = {};
-  /** Frames since `#rateSince` (Unix milliseconds), over which the rate is measured. */
+  /** Frames since `#rateSince` (monotonic milliseconds), over which the rate is measured. */
   #frames = 0;
   #rateSince: number;
   #fps: number | null = null;
@@ -38,12 +47,13 @@ export class StatusTracker {
   #share = 1;
   #clock: ClockReport = UNKNOWN_CLOCK;
 
-  /** `analysisFps`: as configured. `now`: Unix milliseconds. */
-  constructor(cameraId: string, analysisFps: number, now: () => number = Date.now) {
+  /** `analysisFps`: as configured. */
+  constructor(cameraId: string, analysisFps: number, clocks: Clocks = { wallMs, monotonicMs }) {
     this.#cameraId = cameraId;
     this.#configuredFps = analysisFps;
-    this.#now = now;
-    this.#rateSince = this.#since = now();
+    this.#clocks = clocks;
+    this.#since = clocks.wallMs();
+    this.#rateSince = this.#enteredAt = clocks.monotonicMs();
   }
 
   get state(): CameraState {
@@ -52,7 +62,7 @@ export class StatusTracker {
 
   /** Milliseconds since the state was entered. */
   get stateAgeMs(): number {
-    return this.#now() - this.#since;
+    return this.#clocks.monotonicMs() - this.#enteredAt;
   }
 
   get epoch(): number | null {
@@ -63,11 +73,12 @@ export class StatusTracker {
   setState(state: CameraState, cause: string, detail: string): boolean {
     const changed = state !== this.#state || cause !== this.#cause || this.#detail === '';
     const first = this.#detail === '';
-    const seconds = ((this.#now() - this.#since) / 1000).toFixed(1);
+    const seconds = (this.stateAgeMs / 1000).toFixed(1);
     const previousDuration = first || state === this.#state ? '' : `, after ${seconds} s ${this.#state}`;
     if (state !== this.#state) {
       this.#previous = first ? null : this.#state;
-      this.#since = this.#now();
+      this.#since = this.#clocks.wallMs();
+      this.#enteredAt = this.#clocks.monotonicMs();
     }
     [this.#state, this.#cause, this.#detail] = [state, cause, outgoingLine(`${detail}${previousDuration}`)];
     if (state !== 'LIVE') {
@@ -102,18 +113,20 @@ export class StatusTracker {
     return changed;
   }
 
-  recordFrame(stamp: FrameStamp): void {
+  /** `ageMs`: time since the frame was received. */
+  recordFrame(stamp: FrameStamp, ageMs: number): void {
     this.#frames += 1;
     this.#interval = stamp.interval;
-    this.#lagMs = Math.max(0, this.#now() - stamp.receivedAt / 1000);
+    this.#lagMs = ageMs;
   }
 
   /** Computes the rate since the last call. */
   measureRate(): void {
-    const seconds = (this.#now() - this.#rateSince) / 1000;
+    const now = this.#clocks.monotonicMs();
+    const seconds = (now - this.#rateSince) / 1000;
     this.#fps = this.#state === 'LIVE' && seconds > 0 ? Math.round((this.#frames / seconds) * 10) / 10 : null;
     this.#frames = 0;
-    this.#rateSince = this.#now();
+    this.#rateSince = now;
   }
 
   /** Frames per second that are analysed; a stream slower than configured is shed from its own rate. */
@@ -127,7 +140,7 @@ export class StatusTracker {
   status(gap: Gap | null = null): CameraStatus {
     return {
       cameraId: this.#cameraId,
-      at: this.#now() * 1000,
+      at: this.#clocks.wallMs() * 1000,
       state: this.#state,
       since: this.#since * 1000,
       previous: this.#previous,

@@ -5,6 +5,7 @@ import type { CameraOptions } from '../../camera/options.ts';
 import { cameraRedactor } from '../../camera/redaction.ts';
 import { resolveCamera } from '../../camera/resolve.ts';
 import { isLiveSource } from '../../camera/source-url.ts';
+import { monotonicMs } from '../../clock.ts';
 import type { DetectOptions } from '../../detect/options.ts';
 import type { FrameFaces } from '../../domain/face.ts';
 import { AustreamError } from '../../errors.ts';
@@ -45,7 +46,7 @@ export interface SupervisorOptions {
   readonly allowed?: AllowList;
   /** Last epoch of an earlier camera with this id; new epochs are numbered above it. */
   readonly lastEpoch?: number;
-  /** Unix milliseconds, for schedules; `Date.now` by default. */
+  /** Unix milliseconds, for schedules; `wallMs` by default. */
   readonly now?: () => number;
   /** For tests: throws on an impossible event, which otherwise is logged and ignored. */
   readonly strict?: boolean;
@@ -198,7 +199,7 @@ export class CameraSupervisor implements GovernedCamera {
       clearInterval(this.#checkTimer);
       this.#monitor.childGone();
     },
-    noteProgress: () => this.#watchdog.progress(performance.now()),
+    noteProgress: () => this.#watchdog.progress(monotonicMs()),
     sendThrottle: () => {
       if (this.#share < 1) this.#child?.throttle(this.#share);
     },
@@ -210,13 +211,13 @@ export class CameraSupervisor implements GovernedCamera {
     },
     recordReport: (event) => {
       const report = payload(event, 'report');
-      this.#watchdog.report(performance.now(), report.decoded, report.rss);
+      this.#watchdog.report(monotonicMs(), report.decoded, report.rss);
       this.#monitor.recordReport(report);
     },
     resetBackoff: () => this.#restartPolicy.succeeded(),
     scheduleRetry: () => {
       const delayMs = this.#restartPolicy.nextDelay(
-        performance.now(),
+        monotonicMs(),
         this.#failure.code === 'CAMERA_UNAUTHORIZED' || this.#failure.code === 'CAMERA_NOT_ALLOWED',
       );
       this.#retryTimer = setTimeout(() => this.#dispatch({ type: 'retryDue' }), delayMs);
@@ -305,7 +306,7 @@ export class CameraSupervisor implements GovernedCamera {
   }
 
   #newWatchdog(): Watchdog {
-    return new Watchdog(this.#options.ingest, this.#lifecycle.source === 'live', performance.now());
+    return new Watchdog(this.#options.ingest, this.#lifecycle.source === 'live', monotonicMs());
   }
 
   #onMessage(message: ToHost): void {
@@ -329,7 +330,7 @@ export class CameraSupervisor implements GovernedCamera {
 
   #check(): void {
     if (!isWatched(this.phase)) return;
-    const verdict = this.#watchdog.check(performance.now(), this.phase);
+    const verdict = this.#watchdog.check(monotonicMs(), this.phase);
     if (verdict === null) return;
     const failure = new AustreamError(verdict.code, verdict.message);
     this.#dispatch({ type: verdict.code === 'CAMERA_STALLED' ? 'stalled' : 'unhealthy', failure });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { wallMs } from '../../clock.ts';
 import { AustreamError } from '../../errors.ts';
 import { TokenCheck } from './security.ts';
 import { type DeviceState, PRE_AUTH, respond, SERVICES, type SimulatedProfile } from './services.ts';
@@ -101,7 +102,7 @@ export class OnvifDevice {
   }
 
   get #now(): number {
-    return Date.now() + this.clockOffset * 1000;
+    return wallMs() + this.clockOffset * 1000;
   }
 
   async #handle(http: IncomingMessage): Promise<{ status: number; body: string }> {

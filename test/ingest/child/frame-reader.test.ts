@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { cameraOptions } from '../../../src/camera/options.ts';
+import { wallMicros } from '../../../src/clock.ts';
 import type { Frame } from '../../../src/domain/frame.ts';
 import { type EpochStart, FrameReader } from '../../../src/ingest/child/frame-reader.ts';
 import type { Pulled } from '../../../src/ingest/child/gstreamer.ts';
@@ -12,6 +13,7 @@ const LATER = 60_000;
 
 beforeEach(() => {
   vi.useFakeTimers({ now: START, toFake: ['Date', 'performance'] });
+  wallMicros();
 });
 afterEach(() => {
   vi.useRealTimers();

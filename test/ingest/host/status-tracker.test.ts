@@ -7,7 +7,7 @@ const stamp = { receivedAt: 0, interval: 40_000 } as FrameStamp;
 
 test('a status holds the state, its cause, the previous state and its duration', () => {
   let now = 1_000_000;
-  const tracker = new StatusTracker('hall', 30, () => now);
+  const tracker = new StatusTracker('hall', 30, { wallMs: () => now, monotonicMs: () => now });
   expect(tracker.setState('CONNECTING', 'started', 'connecting')).toBe(true);
   now += 1_500;
   tracker.beginEpoch(video);
@@ -36,11 +36,11 @@ test('a status holds the state, its cause, the previous state and its duration',
 
 test('the rate is that of the last interval; a camera that is not LIVE has none', () => {
   let now = 0;
-  const tracker = new StatusTracker('hall', 30, () => now);
+  const tracker = new StatusTracker('hall', 30, { wallMs: () => now, monotonicMs: () => now });
   tracker.setState('LIVE', 'first_frame', '');
   for (let frame = 0; frame < 50; frame++) {
     now += 40;
-    tracker.recordFrame({ ...stamp, receivedAt: (now - 12) * 1000 });
+    tracker.recordFrame(stamp, 12);
   }
   tracker.measureRate();
   tracker.setClock({ clockErrorMs: -7, driftPpm: 12.5 });
@@ -64,7 +64,7 @@ test('the rate is that of the last interval; a camera that is not LIVE has none'
 });
 
 test('drops belong to an epoch', () => {
-  const tracker = new StatusTracker('hall', 30, () => 0);
+  const tracker = new StatusTracker('hall', 30, { wallMs: () => 0, monotonicMs: () => 0 });
   tracker.beginEpoch(video);
   tracker.setDrops({ analysis_slow: 3 });
   expect(tracker.status().drops).toEqual({ analysis_slow: 3 });

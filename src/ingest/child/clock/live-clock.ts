@@ -1,3 +1,4 @@
+import { CLOCK_STEP_MS, monotonicMs, wallOffsetMs } from '../../../clock.ts';
 import type { Micros } from '../../../domain/frame.ts';
 import type { IngestOptions } from '../../options.ts';
 import type { ClockReport } from '../../protocol/messages.ts';
@@ -11,10 +12,6 @@ import { readUnixAtZero } from './rtcp-reader.ts';
 const POLL_MS = 200;
 /** Frames must be late for this long to count as lagging: a single delay does not. */
 const LAGGING_MS = 3_000;
-/** The system clock was set if it moves by more than this against the monotonic clock. */
-const HOST_STEP_MS = 500;
-/** Both clocks can be compared only if they were read within this time. */
-const READ_TOGETHER_MS = 10;
 
 /** Capture times of a live camera: by arrival, or by its RTCP sender reports. Follows steps of this host's clock. */
 export class LiveClock implements FrameClock {
@@ -26,7 +23,7 @@ export class LiveClock implements FrameClock {
   #drift = new Drift();
   #polledAt = 0;
   #lateSince: number | null = null;
-  /** System clock minus monotonic clock, in milliseconds. */
+  /** Wall clock minus monotonic clock, in milliseconds, when the newest frame was received. */
   #hostOffset = 0;
 
   constructor(
@@ -40,7 +37,7 @@ export class LiveClock implements FrameClock {
 
   start(zero: Micros): void {
     this.#capture = new CaptureClock(zero, this.#maxError);
-    this.#hostOffset = Date.now() - performance.now();
+    this.#hostOffset = wallOffsetMs();
   }
 
   get report(): ClockReport {
@@ -53,14 +50,14 @@ export class LiveClock implements FrameClock {
   }
 
   get lagging(): boolean {
-    return this.#lateSince !== null && performance.now() - this.#lateSince > LAGGING_MS;
+    return this.#lateSince !== null && monotonicMs() - this.#lateSince > LAGGING_MS;
   }
 
   read(pts: Micros, receivedAt: Micros): ClockReading {
     const hostClockStepped = this.#followHostClock();
     this.#capture.observeArrival(pts, receivedAt);
     const late = this.#capture.lag(pts, receivedAt) > this.#maxAge;
-    this.#lateSince = late ? (this.#lateSince ?? performance.now()) : null;
+    this.#lateSince = late ? (this.#lateSince ?? monotonicMs()) : null;
     this.#poll();
     const { source, generation } = this.#capture;
     return {
@@ -76,19 +73,17 @@ export class LiveClock implements FrameClock {
 
   /** Shifts arrival times if this host's clock was set; true if it was. */
   #followHostClock(): boolean {
-    const monotonic = performance.now();
-    const offset = Date.now() - monotonic;
-    if (performance.now() - monotonic > READ_TOGETHER_MS) return false;
+    const offset = wallOffsetMs();
     const step = offset - this.#hostOffset;
     this.#hostOffset = offset;
-    if (Math.abs(step) < HOST_STEP_MS) return false;
+    if (Math.abs(step) < CLOCK_STEP_MS) return false;
     this.#capture.hostClockStepped(step * 1000);
     this.#drift = new Drift();
     return true;
   }
 
   #poll(): void {
-    const now = performance.now();
+    const now = monotonicMs();
     if (now - this.#polledAt < POLL_MS) return;
     this.#polledAt = now;
     this.#drift.add(now * 1000, this.#capture.aheadOfHost);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { wallMicros } from '../../../../src/clock.ts';
 import { LiveClock } from '../../../../src/ingest/child/clock/live-clock.ts';
 import { rtpPipeline } from './rtp-pipeline.ts';
 
@@ -16,16 +17,16 @@ afterEach(() => {
 /** A clock whose pipeline starts now. */
 function started(pipeline = rtpPipeline(), maxClockErrorSeconds = 5): LiveClock {
   const clock = new LiveClock(pipeline, { maxClockErrorSeconds, maxAgeSeconds: 1 });
-  clock.start(Date.now() * 1000);
+  clock.start(wallMicros());
   return clock;
 }
 
 /** Reads 25 frames per second, one every `msPerFrame`; returns the last reading. */
 function play(clock: LiveClock, frames: number, { from = 0, msPerFrame = 40 } = {}) {
-  let last = clock.read(from * 40_000, Date.now() * 1000);
+  let last = clock.read(from * 40_000, wallMicros());
   for (let frame = from + 1; frame < from + frames; frame++) {
     vi.advanceTimersByTime(msPerFrame);
-    last = clock.read(frame * 40_000, Date.now() * 1000);
+    last = clock.read(frame * 40_000, wallMicros());
   }
   return last;
 }
@@ -76,7 +77,7 @@ describe('a live clock', () => {
     const clock = started();
     play(clock, 25);
     vi.setSystemTime(Date.now() + step);
-    const stepped = clock.read(25 * 40_000, Date.now() * 1000 + 40_000);
+    const stepped = clock.read(25 * 40_000, wallMicros() + 40_000);
     expect(stepped.hostClockStepped).toBe(true);
     expect(Math.abs(stepped.captureTime - Date.now() * 1000)).toBeLessThan(SECOND);
     expect(play(clock, 25, { from: 26 }).hostClockStepped).toBe(false);
