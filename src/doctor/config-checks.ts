@@ -14,15 +14,18 @@ import { withAdmin } from '../kafka/admin.ts';
 import { describeResolved, resolveCamera as resolveStream } from '../onvif/resolve.ts';
 import { topicNames } from '../records/topics.ts';
 import type { Check, Finding } from './host-checks.ts';
+import { checkRegistry } from './registry-check.ts';
 
 const TIMEOUT_MS = 3_000;
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'rtsp:': 554, 'rtsps:': 322 };
 
-/** Checks of what a config refers to: Kafka brokers, the spool folder, cameras. */
+/** Checks of what a config refers to: Kafka brokers, the schema registry, the spool folder, cameras. */
 export function configChecks(config: Config, file: string): Check[] {
+  const { registry } = config.kafka;
   return [
     ...securityChecks(config, file),
     () => checkKafka(config),
+    ...(registry ? [() => checkRegistry(registry, config.kafka)] : []),
     ...(config.kafka.spool ? [() => checkSpool(config.kafka.spool!.dir)] : []),
     ...config.cameras.map(
       (camera) => () => (isOnvif(camera.url) ? checkOnvifCamera(camera) : checkReachable(camera)),

@@ -17,8 +17,7 @@ import {
 import { avroFingerprint } from './fingerprint.ts';
 import { type RememberedSchema, readRemembered, writeRemembered } from './remembered-ids.ts';
 import { confluentHeader, SchemaRegistry } from './schema-registry.ts';
-import { subjectSchemaId } from './subjects.ts';
-import { topicNames } from './topics.ts';
+import { subjectOf, subjectSchemaId } from './subjects.ts';
 
 const RETRY = { firstMs: 250, maxMs: 10_000, jitter: 'equal' } as const;
 /** A registry that lost its contents gets the schemas again after this time. */
@@ -105,9 +104,8 @@ export class SchemaIds {
     const { folder, records, topicPrefix, registry } = options;
     this.#options = options;
     this.#registry = new SchemaRegistry(registry, { signal: this.#closing.signal });
-    const topics = topicNames(topicPrefix);
     for (const record of records) {
-      const subject = `${topics[record]}-value`;
+      const subject = subjectOf(topicPrefix, record);
       for (const schema of releasedSchemas(record))
         this.#released.set(fingerprintOf(avro.Type.forSchema(JSON.parse(schema))), { subject, schema });
       this.#add(fingerprintOf(recordType(record)), { subject, schema: schemaText(record) }, true);

@@ -1,7 +1,14 @@
 import { AustreamError } from '../errors.ts';
 import type { RegistryOptions } from '../kafka/options.ts';
 import { log } from '../log.ts';
+import type { RecordName } from './avro.ts';
 import type { SchemaRegistry } from './schema-registry.ts';
+import { topicNames } from './topics.ts';
+
+/** The subject of a record's topic (Confluent's TopicNameStrategy). */
+export function subjectOf(topicPrefix: string, record: RecordName): string {
+  return `${topicNames(topicPrefix)[record]}-value`;
+}
 
 /**
  * The id of a schema under a subject: looked up, or registered if `options.register` is true. A subject that this call

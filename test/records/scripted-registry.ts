@@ -36,6 +36,13 @@ export class ScriptedRegistry {
     await once(this.#server, 'close');
   }
 
+  /** Somebody else registers a schema. */
+  add(subject: string, schema: string): number {
+    this.subjects.set(subject, [...new Set([...(this.subjects.get(subject) ?? []), schema])]);
+    if (!this.#ids.has(schema)) this.#ids.set(schema, this.nextId++);
+    return this.#ids.get(schema)!;
+  }
+
   /** The registry loses everything. */
   wipe(): void {
     this.subjects.clear();
@@ -76,10 +83,7 @@ export class ScriptedRegistry {
     }
     const schemas = this.subjects.get(subject);
     if (method === 'POST' && versions) {
-      const schema = body.schema!;
-      this.subjects.set(subject, [...new Set([...(schemas ?? []), schema])]);
-      if (!this.#ids.has(schema)) this.#ids.set(schema, this.nextId++);
-      return { status: 200, body: { id: this.#ids.get(schema) } };
+      return { status: 200, body: { id: this.add(subject, body.schema!) } };
     }
     if (!schemas) return absent(40401, `Subject '${subject}' not found.`);
     if (versions) return { status: 200, body: schemas.map((_, index) => index + 1) };
