@@ -23,9 +23,7 @@ interface Stretch {
 }
 
 /** Oldest first. */
-const stretches: Stretch[] = [
-  { offset: performance.timeOrigin, from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY },
-];
+const stretches: Stretch[] = [{ offset: performance.timeOrigin, from: 0, until: Number.POSITIVE_INFINITY }];
 const stepListeners = new Set<(stepMs: number) => void>();
 let lookedAt = performance.now();
 
@@ -44,6 +42,13 @@ export function wallMicros(): number {
   return Math.round((look() + performance.now()) * 1_000);
 }
 
+/** Starts to measure a piece of work; the returned function ends it. Its stamps are as far apart as the work was long. */
+export function measureSpan(): () => { from: number; to: number } {
+  const from = wallMicros();
+  const start = performance.now();
+  return () => ({ from, to: from + Math.round((performance.now() - start) * 1_000) });
+}
+
 /** Wall clock minus monotonic clock in ms, as of the last `wallMicros`: the two belong together. */
 export function wallOffsetMs(): number {
   return stretches.at(-1)!.offset;
@@ -51,17 +56,18 @@ export function wallOffsetMs(): number {
 
 /**
  * The moment in `monotonicMs` at which the wall clock of this host showed `stamp` (Unix microseconds), in whichever process
- * that was, and however it was set since. A time that the clock showed twice counts as the later one.
+ * that was, and however it was set since this process began. A time that the clock showed twice counts as the later one; one
+ * that it never showed, by the clock as it is now.
  */
 export function monotonicAt(stamp: number): number {
-  look();
-  const now = performance.now();
-  for (const { offset, from, until } of stretches.toReversed()) {
-    const moment = stamp / 1_000 - offset;
-    if (moment >= from && moment <= Math.min(now + JITTER_MS, until)) return Math.min(now, moment);
-  }
-  const { offset, from } = stretches.at(-1)!;
-  return Math.min(now, Math.max(from, stamp / 1_000 - offset));
+  const { offset } = stretchOf(stamp) ?? stretches.at(-1)!;
+  return Math.min(performance.now(), stamp / 1_000 - offset);
+}
+
+/** A stamp of this host's wall clock (Unix microseconds) from before steps, as the clock that is set now would show it. */
+export function restamp(stamp: number): number {
+  const stretch = stretchOf(stamp);
+  return stretch ? stamp + (wallOffsetMs() - stretch.offset) * 1_000 : stamp;
 }
 
 /** Milliseconds since the wall clock of this host showed `stamp` (Unix microseconds); never negative. */
@@ -78,6 +84,16 @@ export function onClockStep(listener: (stepMs: number) => void): () => void {
     stepListeners.delete(listener);
     clearInterval(timer);
   };
+}
+
+/** The newest stretch in which the wall clock showed `stamp`. */
+function stretchOf(stamp: number): Stretch | undefined {
+  look();
+  const now = performance.now() + JITTER_MS;
+  return stretches.findLast(({ offset, from, until }) => {
+    const moment = stamp / 1_000 - offset;
+    return moment >= from && moment <= Math.min(now, until);
+  });
 }
 
 /** Compares the clocks. Returns the wall clock minus the monotonic clock, ms. */

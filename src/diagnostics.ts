@@ -4,8 +4,6 @@ import type { AuFrame } from './domain/event.ts';
 import type { FaceStamp, FrameFaces } from './domain/face.ts';
 import type { Micros } from './domain/frame.ts';
 
-export { wallMicros as nowMicros } from './clock.ts';
-
 /** A typed channel of `node:diagnostics_channel`. Without subscribers, publishing costs one check. */
 export class DiagnosticsChannel<T extends object> {
   readonly #channel: Channel;
@@ -87,6 +85,8 @@ export const diagnostics = {
       readonly expiresAt: number;
     }[];
   }>('austream:kafka:certificates'),
+  /** The host's wall clock was set; a negative step set it back. */
+  clockStepped: new DiagnosticsChannel<{ readonly stepMs: number }>('austream:clock:stepped'),
   /** Crops or events were lost for good after detection. */
   lost: new DiagnosticsChannel<{ readonly cameraId: string; readonly count: number; readonly cause: string }>(
     'austream:lost',

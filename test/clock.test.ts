@@ -54,15 +54,46 @@ test('stamps of another process count although this one has not looked at its cl
   expect(clock.ageMs(byOther)).toBeCloseTo(700, 0);
 });
 
-test('a stamp that the clock never showed is as old as its last step at most, and never in the future', () => {
+test('stamps from before this process, and of other hosts, count by the clock as it is now; none is in the future', () => {
   pass(10_000);
   clock.wallMicros();
   wall += HOUR;
   clock.wallMicros();
   pass(1_000);
-  expect(clock.ageMs((wall - HOUR / 2) * 1_000)).toBeLessThan(1_500);
+  expect(clock.ageMs((wall - 30 * HOUR) * 1_000)).toBeCloseTo(30 * HOUR, 0);
+  expect(clock.ageMs((wall - HOUR / 2) * 1_000)).toBeCloseTo(HOUR / 2, 0);
   expect(clock.ageMs((wall + 5_000) * 1_000)).toBe(0);
 });
+
+test('a stamp is restamped by the clock as it is now; a measured span has the length of the work', () => {
+  const end = clock.measureSpan();
+  const before = clock.wallMicros();
+  pass(400);
+  wall -= HOUR;
+  expect(clock.restamp(before) / 1_000).toBeCloseTo(wall - 400, -1);
+  const now = clock.wallMicros();
+  expect(clock.restamp(now)).toBe(now);
+  const { from, to } = end();
+  expect(to - from).toBe(400_000);
+});
+
+test.each([-HOUR, HOUR])(
+  'the latency of an event survives a step of %i ms before its acknowledgement',
+  async (step) => {
+    const { latency } = await import('../src/domain/latency.ts');
+    const receivedAt = clock.wallMicros();
+    const stamp = { captureTime: receivedAt - 80_000, receivedAt };
+    pass(300);
+    wall += step;
+    expect(latency({ ...stamp, clockSource: 'rtcp' }) / 1_000).toBeCloseTo(380, 0);
+    expect(latency({ ...stamp, clockSource: 'file', captureTime: 40_000 }) / 1_000).toBeCloseTo(300, 0);
+    // The camera's clock is an hour ahead.
+    expect(latency({ ...stamp, clockSource: 'rtcp', captureTime: receivedAt + HOUR }) / 1_000).toBeCloseTo(
+      300,
+      0,
+    );
+  },
+);
 
 test('a step is told, with its size; the corrections of a clock that is disciplined are not', () => {
   const steps: number[] = [];

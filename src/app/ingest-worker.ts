@@ -1,10 +1,10 @@
-import { monotonicMs } from '../clock.ts';
+import { monotonicMs, wallMicros } from '../clock.ts';
 import { CameraAssignments } from '../cluster/ingest/camera-assignments.ts';
 import { CropBatcher } from '../cluster/ingest/crop-batcher.ts';
 import { CropPublisher } from '../cluster/ingest/crop-publisher.ts';
 import { requireExternalBrokers } from '../cluster/options.ts';
 import type { Config } from '../config/schema.ts';
-import { diagnostics, nowMicros, type ProcessGauges } from '../diagnostics.ts';
+import { diagnostics, type ProcessGauges } from '../diagnostics.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
 import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
 import { CertificateMonitor } from '../kafka/certificate-monitor.ts';
@@ -66,7 +66,7 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
         faces: (faces) => {
           statistics.frame(faces);
           if (diagnostics.frame.hasSubscribers)
-            diagnostics.frame.publish({ faces, at: nowMicros(), scoredElsewhere: true });
+            diagnostics.frame.publish({ faces, at: wallMicros(), scoredElsewhere: true });
           return crops.publish(batcher.push(faces, monotonicMs()));
         },
         epochEnded: (cameraId) => {

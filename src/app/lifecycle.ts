@@ -3,6 +3,7 @@ import { type Probes, type Routes, serveHealth } from '../http/health.ts';
 import type { HttpOptions } from '../http/options.ts';
 import { makeUndumpable } from '../sandbox/support.ts';
 import { openTelemetry } from '../telemetry/index.ts';
+import { watchClock } from './clock-watch.ts';
 import { ResourceStack } from './resource-stack.ts';
 import { type EndReason, waitForEnd } from './wait-for-end.ts';
 
@@ -48,6 +49,7 @@ export async function runProcess<W extends Worker, Summary>(
   const resources = new ResourceStack();
   let summary: Summary;
   const endReason = await resources.closeAfter(async () => {
+    resources.add('clock watch', watchClock());
     const telemetry = await openTelemetry(http);
     if (telemetry) resources.add('telemetry', () => telemetry.close());
 

@@ -1,5 +1,6 @@
+import { wallMicros } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
-import { diagnostics, nowMicros } from '../diagnostics.ts';
+import { diagnostics } from '../diagnostics.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
 import type { AuActivation, AuFrame } from '../domain/event.ts';
 import type { FrameFaces } from '../domain/face.ts';
@@ -70,7 +71,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
 
     const publisher = await openPublisher(config.kafka, {
       acknowledged: (frame, at) => {
-        statistics.acknowledged(frame, at);
+        statistics.acknowledged(frame);
         if (diagnostics.acknowledged.hasSubscribers) diagnostics.acknowledged.publish({ frame, at });
       },
       dropped,
@@ -81,7 +82,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
     const stage = new InferStage(model, config.infer, {
       frames: (frames) => {
         statistics.events(frames.length);
-        if (diagnostics.published.hasSubscribers) diagnostics.published.publish({ frames, at: nowMicros() });
+        if (diagnostics.published.hasSubscribers) diagnostics.published.publish({ frames, at: wallMicros() });
         publisher.frames(frames);
         observer.frames?.(frames);
       },
@@ -97,7 +98,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
       {
         faces: (faces) => {
           statistics.frame(faces);
-          if (diagnostics.frame.hasSubscribers) diagnostics.frame.publish({ faces, at: nowMicros() });
+          if (diagnostics.frame.hasSubscribers) diagnostics.frame.publish({ faces, at: wallMicros() });
           observer.faces?.(faces);
           return stage.push(faces);
         },

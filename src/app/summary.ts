@@ -2,7 +2,7 @@ import { createHistogram } from 'node:perf_hooks';
 import { type CameraStatus, losses } from '../domain/camera-status.ts';
 import type { AuFrame } from '../domain/event.ts';
 import type { FrameFaces } from '../domain/face.ts';
-import type { Micros } from '../domain/frame.ts';
+import { latency } from '../domain/latency.ts';
 
 /** Totals of a run, printed when it ends. */
 export interface Summary {
@@ -63,9 +63,8 @@ export class RunStatistics {
   }
 
   /** Records the lag until the acknowledgement: since capture, or since decoding for files. */
-  acknowledged(frame: Pick<AuFrame, 'captureTime' | 'receivedAt' | 'clockSource'>, at: Micros): void {
-    const since = frame.clockSource === 'file' ? frame.receivedAt : frame.captureTime;
-    this.#lag.record(Math.max(1, at - since));
+  acknowledged(frame: Pick<AuFrame, 'captureTime' | 'receivedAt' | 'clockSource'>): void {
+    this.#lag.record(Math.max(1, Math.round(latency(frame))));
   }
 
   /** Counts drops of a stage after the camera, such as crops under inference overload or events past the spool's size. */

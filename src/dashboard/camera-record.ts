@@ -1,4 +1,4 @@
-import { wallMs } from '../clock.ts';
+import { restamp, wallMs } from '../clock.ts';
 import type { CameraState, CameraStatus } from '../domain/camera-status.ts';
 import type { AuFrame } from '../domain/event.ts';
 import type { ClockSource } from '../domain/frame.ts';
@@ -55,8 +55,9 @@ export class CameraRecord {
 
   /** Adds the lag (inference minus receive time) of this camera's newest scored frame; one value per second is kept. */
   addLag(frame: AuFrame): void {
-    const second = Math.floor(frame.inferredAt / 1e6);
-    const lag = Math.round((frame.inferredAt - frame.receivedAt) / 1_000);
+    const inferredAt = restamp(frame.inferredAt);
+    const second = Math.floor(inferredAt / 1e6);
+    const lag = Math.max(0, Math.round((inferredAt - restamp(frame.receivedAt)) / 1_000));
     this.#clockSource = frame.clockSource;
     if (second === this.#lagSecond) {
       this.#lag[this.#lag.length - 1] = lag;
@@ -69,6 +70,14 @@ export class CameraRecord {
     this.#lag.push(lag);
     this.#lag = this.#lag.slice(-LAG_SECONDS);
     this.#lagSecond = second;
+    this.version = ++lastVersion;
+  }
+
+  /** This host's clock was set by `ms`. */
+  shift(ms: number): void {
+    this.#states = this.#states.map(({ from, state }) => ({ from: from + ms, state }));
+    this.#gaps = this.#gaps.map(({ from, to, cause }) => ({ from: from + ms, to: to + ms, cause }));
+    if (this.#lagSecond > 0) this.#lagSecond += Math.round(ms / 1_000);
     this.version = ++lastVersion;
   }
 

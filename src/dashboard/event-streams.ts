@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { monotonicMs } from '../clock.ts';
+import { monotonicMs, onClockStep } from '../clock.ts';
 import { maySee } from './access/person.ts';
 import type { Hello, Message } from './protocol.ts';
 import type { DashboardStore } from './store.ts';
@@ -14,14 +14,25 @@ const MAX_PER_PERSON = 32;
 /** The event streams of the open pages. */
 export class EventStreams {
   readonly #store: DashboardStore;
+  readonly #endClockWatch: () => void;
   /** Ends a stream; by it, the name of its person. */
   readonly #open = new Map<() => void, string>();
 
   constructor(store: DashboardStore) {
     this.#store = store;
+    // Pages connect again and get everything by the clock as it is now.
+    this.#endClockWatch = onClockStep((stepMs) => {
+      store.clockStepped(stepMs);
+      this.#endAll();
+    });
   }
 
   close(): void {
+    this.#endClockWatch();
+    this.#endAll();
+  }
+
+  #endAll(): void {
     for (const end of this.#open.keys()) end();
   }
 

@@ -1,3 +1,4 @@
+import { restamp } from '../clock.ts';
 import type { AuFrame } from '../domain/event.ts';
 import { AU_COUNT, AU_NAMES } from '../domain/scores.ts';
 import { trackKey } from '../domain/track-key.ts';
@@ -29,7 +30,7 @@ export class FaceRecord {
       smoothed[au] = Math.round(state.p * 1_000);
       if (state.active) active |= 1 << au;
     });
-    this.history.push(frame.receivedAt / 1_000, raw, smoothed, active);
+    this.history.push(restamp(frame.receivedAt) / 1_000, raw, smoothed, active);
     this.newest = frame;
   }
 

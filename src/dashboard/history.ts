@@ -41,6 +41,11 @@ export class FaceHistory {
     this.pushed += 1;
   }
 
+  /** The clock of the times was set by `ms`. */
+  shift(ms: number): void {
+    this.#times = this.#times.map((time) => time + ms);
+  }
+
   time(sample: number): number {
     return this.#times[sample % this.#size]!;
   }

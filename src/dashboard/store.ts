@@ -1,3 +1,4 @@
+import { monotonicAt } from '../clock.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
 import type { AuFrame } from '../domain/event.ts';
 import type { FrameFaces } from '../domain/face.ts';
@@ -42,9 +43,9 @@ export class DashboardStore {
     const newest = frames.at(-1);
     if (!newest) return;
     this.#cameras.get(newest.cameraId)?.addLag(newest);
-    const since = newest.receivedAt - HISTORY_SECONDS * 1e6;
+    const since = monotonicAt(newest.receivedAt) - HISTORY_SECONDS * 1e3;
     for (const face of this.#faces.values()) {
-      if (this.#faces.size <= MAX_FACES && face.newest.receivedAt >= since) break;
+      if (this.#faces.size <= MAX_FACES && monotonicAt(face.newest.receivedAt) >= since) break;
       this.#faces.delete(face.key);
     }
   }
@@ -61,6 +62,12 @@ export class DashboardStore {
   onCameraState(listener: () => void): () => void {
     this.#stateListeners.add(listener);
     return () => this.#stateListeners.delete(listener);
+  }
+
+  /** This host's clock was set by `ms`: what is kept keeps its age. */
+  clockStepped(ms: number): void {
+    for (const { history } of this.#faces.values()) history.shift(ms);
+    for (const camera of this.#cameras.values()) camera.shift(ms);
   }
 
   /** Keeps the newest crops of a live camera if pictures may be shown. */

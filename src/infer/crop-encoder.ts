@@ -1,5 +1,5 @@
-import { monotonicMs } from '../clock.ts';
-import { diagnostics, nowMicros } from '../diagnostics.ts';
+import { measureSpan, monotonicMs } from '../clock.ts';
+import { diagnostics } from '../diagnostics.ts';
 import { CROP_BYTES, type FaceCrop } from '../domain/face.ts';
 import type { AuModel } from './engine/index.ts';
 import type { QueueItem } from './queue.ts';
@@ -27,12 +27,12 @@ export class CropEncoder {
     });
     const d = this.#model.embeddingSize;
     const startedAt = monotonicMs();
-    const from = nowMicros();
+    const span = measureSpan();
     const rows = await this.#model.encode(pixels, crops.length); // n D
     this.#onResult();
     if (diagnostics.encoded.hasSubscribers) {
       const waits = items.map((item) => (item.kind === 'crop' ? startedAt - item.queuedAt : 0));
-      diagnostics.encoded.publish({ from, to: nowMicros(), faces: crops, longestWaitMs: Math.max(...waits) });
+      diagnostics.encoded.publish({ ...span(), faces: crops, longestWaitMs: Math.max(...waits) });
     }
     return new Map(crops.map((crop, index) => [crop, rows.subarray(index * d, (index + 1) * d)]));
   }

@@ -1,5 +1,5 @@
-import { wallMicros } from '../clock.ts';
-import { diagnostics, nowMicros } from '../diagnostics.ts';
+import { measureSpan, wallMicros } from '../clock.ts';
+import { diagnostics } from '../diagnostics.ts';
 import type { ActivationEnd, AuActivation, AuFrame } from '../domain/event.ts';
 import { AU_COUNT } from '../domain/scores.ts';
 import type { TrackKey } from '../domain/track-key.ts';
@@ -50,12 +50,12 @@ export class HopScorer {
   async score(hops: readonly Hop[]): Promise<void> {
     for (let start = 0; start < hops.length; start += MAX_WINDOW_BATCH) {
       const batch = hops.slice(start, start + MAX_WINDOW_BATCH);
-      const from = nowMicros();
+      const span = measureSpan();
       const windows = batch.flatMap((hop) => hop.embeddings ?? []);
       const scores = await this.#scoreWindows(windows);
       if (diagnostics.scored.hasSubscribers && windows.length > 0) {
         const faces = batch.flatMap((hop) => hop.faces);
-        diagnostics.scored.publish({ from, to: nowMicros(), faces, windows: windows.length });
+        diagnostics.scored.publish({ ...span(), faces, windows: windows.length });
       }
       const inferredAt = wallMicros();
       for (const hop of batch) await this.#emit(hop, hop.embeddings && scores.shift()!, inferredAt);

@@ -1,6 +1,7 @@
 import type { Attributes, Meter } from '@opentelemetry/api';
 import { diagnostics, type ProcessGauges } from '../diagnostics.ts';
 import { type CameraState, type CameraStatus, losses } from '../domain/camera-status.ts';
+import { latency } from '../domain/latency.ts';
 import { GpuReader } from './gpu.ts';
 
 const STATES: readonly CameraState[] = [
@@ -32,6 +33,7 @@ export function recordMetrics(meter: Meter): { watch(gauges: () => ProcessGauges
     ...recordInference(meter),
     ...recordPublishing(meter),
     recordCertificates(meter),
+    countClockSteps(meter),
   ];
   recordProcess(meter);
   new GpuReader().record(meter);
@@ -170,7 +172,7 @@ function recordPublishing(meter: Meter): (() => void)[] {
     unit: '{event}',
     description: 'Scored faces acknowledged by the broker',
   });
-  const latency = meter.createHistogram('austream.latency', {
+  const histogram = meter.createHistogram('austream.latency', {
     ...DURATION,
     description: 'From capture (files: from reading) to the broker’s acknowledgement',
   });
@@ -178,13 +180,21 @@ function recordPublishing(meter: Meter): (() => void)[] {
     diagnostics.published.subscribe(({ frames }) => {
       for (const { cameraId } of frames) produced.add(1, { camera: cameraId });
     }),
-    diagnostics.acknowledged.subscribe(({ frame, at }) => {
+    diagnostics.acknowledged.subscribe(({ frame }) => {
       const attributes: Attributes = { camera: frame.cameraId };
       acknowledged.add(1, attributes);
-      const since = frame.clockSource === 'file' ? frame.receivedAt : frame.captureTime;
-      latency.record(Math.max(0, at - since) / 1e6, { ...attributes, clock: frame.clockSource });
+      histogram.record(latency(frame) / 1e6, { ...attributes, clock: frame.clockSource });
     }),
   ];
+}
+
+function countClockSteps(meter: Meter): () => void {
+  const steps = meter.createCounter('austream.clock.steps', {
+    unit: '{step}',
+    description: 'Times that the host’s wall clock was set',
+  });
+  steps.add(0);
+  return diagnostics.clockStepped.subscribe(() => steps.add(1));
 }
 
 function recordCertificates(meter: Meter): () => void {

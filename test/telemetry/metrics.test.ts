@@ -54,6 +54,7 @@ function publishAllDiagnostics(): void {
   diagnostics.scored.publish({ from: at, to: at + 20_000, faces: [frame], windows: 1 });
   diagnostics.published.publish({ frames: [frame, frame], at });
   diagnostics.acknowledged.publish({ frame, at });
+  diagnostics.clockStepped.publish({ stepMs: -3_600_000 });
   diagnostics.skipped.publish({ cameraId: 'cam', count: 16, cause: 'late' });
   diagnostics.lost.publish({ cameraId: 'cam', count: 5, cause: 'spool_full' });
 }
@@ -74,7 +75,7 @@ test('metrics count what the stages publish', async () => {
     'austream_infer_passed_over_total{camera="cam",cause="late"} 16',
     'austream_events_produced_total{camera="cam"} 2',
     'austream_events_acknowledged_total{camera="cam"} 1',
-    'austream_latency_sum{camera="cam",clock="arrival"} 0.3',
+    'austream_clock_steps_total 1',
     'austream_publish_pending 11',
     'austream_publish_spool_size 4096',
     'austream_publish_connected 1',
@@ -82,6 +83,8 @@ test('metrics count what the stages publish', async () => {
     'hw_gpu_memory_usage{hw_id="0"} 1073741824',
   ])
     expect(lines).toContain(line);
+  const latency = /^austream_latency_sum\{camera="cam",clock="arrival"\} (\S+)$/m.exec(lines.join('\n'));
+  expect(Number(latency![1])).toBeGreaterThanOrEqual(0.3);
 });
 
 test('a camera’s drops are counted once, across repeated statuses and new epochs', async () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Mutex, Semaphore } from 'async-mutex';
-import { diagnostics, nowMicros, type ProcessGauges } from '../../diagnostics.ts';
+import { wallMicros } from '../../clock.ts';
+import { diagnostics, type ProcessGauges } from '../../diagnostics.ts';
 import type { AuActivation, AuFrame } from '../../domain/event.ts';
 import { GroupReader } from '../../kafka/group-reader.ts';
 import { log } from '../../log.ts';
@@ -148,7 +149,7 @@ export class InferGroupMember {
     this.#events += frames.length;
     this.#activations += activations.length;
     if (diagnostics.acknowledged.hasSubscribers) {
-      const at = nowMicros();
+      const at = wallMicros();
       for (const frame of frames) diagnostics.acknowledged.publish({ frame, at });
     }
     if (frames.length > 0) this.#observer.frames?.(frames);

@@ -1,5 +1,5 @@
-import { monotonicMs } from '../../clock.ts';
-import { diagnostics, nowMicros } from '../../diagnostics.ts';
+import { monotonicMs, wallMicros } from '../../clock.ts';
+import { diagnostics } from '../../diagnostics.ts';
 import type { ActivationEnd, AuActivation, AuFrame } from '../../domain/event.ts';
 import type { FaceCrop } from '../../domain/face.ts';
 import type { Micros } from '../../domain/frame.ts';
@@ -109,7 +109,7 @@ export class PartitionInference {
       {
         frames: (frames) => {
           if (!this.#abandoned && diagnostics.published.hasSubscribers)
-            diagnostics.published.publish({ frames, at: nowMicros() });
+            diagnostics.published.publish({ frames, at: wallMicros() });
         },
         activations: () => {},
         dropped: () => {},

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CameraOptions } from '../../camera/options.ts';
-import { nowMicros } from '../../diagnostics.ts';
+import { measureSpan } from '../../clock.ts';
 import type { FrameFaces } from '../../domain/face.ts';
 import type { Frame } from '../../domain/frame.ts';
 import { AustreamError } from '../../errors.ts';
@@ -149,12 +149,12 @@ export class Camera {
   async #analyse(frame: Frame): Promise<void> {
     if (this.#analysedEpoch !== null && this.#analysedEpoch !== frame.epoch) this.#finder.end();
     this.#analysedEpoch = frame.epoch;
-    const startedAt = nowMicros();
+    const span = measureSpan();
     const faces = await this.#finder.analyse(frame);
     freeBuffer(frame.image.y);
     this.#reader.counter.analysed();
     if (faces.masked) this.#reader.counter.drop('masked', faces.masked);
-    const sent = this.#output.faces({ ...faces, analysed: { from: startedAt, to: nowMicros() } });
+    const sent = this.#output.faces({ ...faces, analysed: span() });
     if (!this.#live) await sent;
   }
 
