@@ -7,6 +7,7 @@ import type { KafkaOptions, RegistryOptions } from '../kafka/options.ts';
 import { log, RepeatedWarning } from '../log.ts';
 import {
   isSingleObject,
+  RECORD_NAMES,
   type RecordName,
   recordType,
   releasedSchemas,
@@ -30,7 +31,7 @@ const MAX_REMEMBERED = 40;
 export interface SchemaIdsOptions {
   readonly registry: RegistryOptions;
   readonly topicPrefix: string;
-  /** The records that are sent; the subject of each is `<topic>-value`. */
+  /** The start needs the schemas of these records; the subject of each is `<topic>-value`. */
   readonly records: readonly RecordName[];
   /** Where ids are remembered: the folder of the spool. Null: the start waits for the registry. */
   readonly folder: string | null;
@@ -77,8 +78,8 @@ export class SchemaIds {
   readonly #options: SchemaIdsOptions;
   readonly #registry: SchemaRegistry;
   readonly #schemas = new Map<bigint, HeldSchema>();
-  /** Schemas that an older version may have left in the spool. */
-  readonly #released = new Map<bigint, SubjectSchema>();
+  /** Schemas that are looked up when a record of theirs is sent: of rare records, and of older versions in the spool. */
+  readonly #later = new Map<bigint, SubjectSchema>();
   readonly #closing = new AbortController();
   readonly #warning = new RepeatedWarning({});
   /** Ends the wait for the next round. */
@@ -104,11 +105,15 @@ export class SchemaIds {
     const { folder, records, topicPrefix, registry } = options;
     this.#options = options;
     this.#registry = new SchemaRegistry(registry, { signal: this.#closing.signal });
-    for (const record of records) {
+    for (const record of RECORD_NAMES) {
       const subject = subjectOf(topicPrefix, record);
       for (const schema of releasedSchemas(record))
-        this.#released.set(fingerprintOf(avro.Type.forSchema(JSON.parse(schema))), { subject, schema });
-      this.#add(fingerprintOf(recordType(record)), { subject, schema: schemaText(record) }, true);
+        this.#later.set(fingerprintOf(avro.Type.forSchema(JSON.parse(schema))), { subject, schema });
+      this.#later.set(fingerprintOf(recordType(record)), { subject, schema: schemaText(record) });
+    }
+    for (const record of records) {
+      const fingerprint = fingerprintOf(recordType(record));
+      this.#add(fingerprint, this.#later.get(fingerprint)!, true);
     }
     for (const remembered of folder === null ? [] : readRemembered(folder, registry.url))
       this.#restore(remembered);
@@ -119,9 +124,8 @@ export class SchemaIds {
   header(fingerprint: bigint): Buffer | null {
     const known = this.#schemas.get(fingerprint);
     if (known?.wanted) return known.header;
-    const schema = known ?? this.#released.get(fingerprint);
+    const schema = known ?? this.#later.get(fingerprint);
     if (!schema) return null;
-    // The spool holds records of another version.
     const added = this.#add(fingerprint, schema, true);
     this.#remember();
     this.#wake.abort();
@@ -147,7 +151,7 @@ export class SchemaIds {
         cause: known.error.code === 'REGISTRY_REJECTED' ? 'registry_rejected' : 'registry_unreachable',
         detail: known.error.message,
       };
-    if (known || this.#released.has(fingerprint)) return WAITING;
+    if (known || this.#later.has(fingerprint)) return WAITING;
     return {
       cause: 'schema_unknown',
       detail: `no schema has the fingerprint ${hexOf(fingerprint)}: start the version that wrote the spool`,

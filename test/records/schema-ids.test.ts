@@ -180,6 +180,16 @@ describe('records of other versions in the spool', () => {
     await expect.poll(() => ids.header(fingerprint), PATIENT).toEqual(confluentHeader(2));
   });
 
+  test('a record that the start does not need, such as a dead letter, is registered when one is sent', async () => {
+    const ids = await open();
+    expect([...registry.subjects.keys()]).toEqual([SUBJECT]);
+    const fingerprint = fingerprintOf(recordType('DeadLetter'));
+    expect(ids.header(fingerprint)).toBeNull();
+    expect(ids.hold(fingerprint)).toMatchObject({ cause: 'registry_unreachable' });
+    await expect.poll(() => ids.header(fingerprint), PATIENT).toEqual(confluentHeader(2));
+    expect([...registry.subjects.keys()]).toEqual([SUBJECT, 'au.deadletter-value']);
+  });
+
   test('a schema of a later version is known from the folder, which that version wrote', async () => {
     const later = JSON.parse(schemaText('AuFrame'));
     later.fields.push({ name: 'site', type: 'string', default: '' });
