@@ -91,6 +91,11 @@ export const diagnostics = {
   lost: new DiagnosticsChannel<{ readonly cameraId: string; readonly count: number; readonly cause: string }>(
     'austream:lost',
   ),
+  /** Two processes run one camera: the part of this one. Null: no longer. */
+  ownership: new DiagnosticsChannel<{
+    readonly cameraId: string;
+    readonly role: 'owner' | 'superseded' | null;
+  }>('austream:ingest:ownership'),
   /** An inference worker skipped crops: `late` (already scored) or `old_epoch` (the epoch has ended). */
   skipped: new DiagnosticsChannel<{
     readonly cameraId: string;

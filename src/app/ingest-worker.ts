@@ -10,6 +10,7 @@ import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
 import { CertificateMonitor } from '../kafka/certificate-monitor.ts';
 import { log } from '../log.ts';
 import { openPublisher, type Publisher } from '../publish/publisher.ts';
+import { openOwners } from './camera-owners.ts';
 import { publisherEvents } from './publisher-events.ts';
 import { ResourceStack } from './resource-stack.ts';
 import { RunStatistics, type Summary } from './summary.ts';
@@ -60,7 +61,14 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
     resources.add('flush timer', () => clearInterval(flushTimer));
 
     const reassigning = new Set<string>();
-    const cameras = new CameraSet(
+    const owners = openOwners(
+      config,
+      publisher,
+      () => cameras,
+      (cameraId) => void crops.publish(batcher.announce(cameraId)),
+    );
+    resources.add('camera owners', () => owners?.close());
+    const cameras: CameraSet = new CameraSet(
       { ingest: config.ingest, detect: config.detect, allowed: cluster },
       {
         faces: (faces) => {
@@ -82,12 +90,14 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
           return crops.publish(records);
         },
         status: (status) => {
-          const withAllDrops = statistics.status(status);
+          const withAllDrops = statistics.status(owners?.describe(status) ?? status);
           diagnostics.status.publish(status);
-          publisher.status(withAllDrops);
+          owners?.publish(withAllDrops);
           observer.status?.(withAllDrops);
         },
       },
+      () => false,
+      owners,
     );
     const assignments =
       cluster.cameras === 'topic'

@@ -10,6 +10,7 @@ import { effectiveThresholds } from '../infer/track.ts';
 import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
 import { CertificateMonitor } from '../kafka/certificate-monitor.ts';
 import { openPublisher, type PublisherStats } from '../publish/publisher.ts';
+import { openOwners } from './camera-owners.ts';
 import { publisherEvents } from './publisher-events.ts';
 import { ResourceStack } from './resource-stack.ts';
 import { RunStatistics, type Summary } from './summary.ts';
@@ -93,7 +94,9 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
       dropped: (cameraId, crops) => dropped(cameraId, crops, 'inference_overload'),
     });
 
-    const cameras = new CameraSet(
+    const owners = openOwners(config, publisher, () => cameras);
+    resources.add('camera owners', () => owners?.close());
+    const cameras: CameraSet = new CameraSet(
       { ingest: config.ingest, detect: config.detect, allowed: config.cluster },
       {
         faces: (faces) => {
@@ -106,14 +109,16 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
         epochDiscarded: async (cameraId, epoch) =>
           statistics.dropped(cameraId, await stage.discardEpoch(cameraId, epoch), 'paused'),
         status: (status) => {
-          const withAllDrops = statistics.status(status);
+          const withAllDrops = statistics.status(owners?.describe(status) ?? status);
           diagnostics.status.publish(status);
-          publisher.status(withAllDrops);
+          if (owners) owners.publish(withAllDrops);
+          else publisher.status(withAllDrops);
           observer.status?.(withAllDrops);
         },
       },
       // Only live crops count as backpressure; files use the time that is left.
       () => stage.queuedLiveCrops > config.infer.maxWaiting / 2,
+      owners,
     );
     for (const camera of config.cameras) void cameras.add(camera);
 

@@ -4,7 +4,8 @@ import type { Gap } from './gap.ts';
 /**
  * CONNECTING: no frame yet. LIVE: frames arrive. STALLED: frames stopped arriving. RECONNECTING: waits for the next
  * attempt, after any failure, a rejected password included. REFUSED: admission control found no capacity for one more
- * camera. PAUSED: not connected until an operator or the camera's schedule (`cause`) resumes it. STOPPED: on purpose, or a
+ * camera. PAUSED: not connected until an operator or the camera's schedule (`cause`) resumes it, or while another worker
+ * runs it (`superseded`). STOPPED: on purpose, or a
  * file has ended.
  */
 export type CameraState =
@@ -37,6 +38,8 @@ export interface CameraStatus {
   /** One sentence for people; credentials are redacted. */
   readonly detail: string;
   readonly epoch: number | null;
+  /** The process that runs the camera; null: unknown, or one without Kafka. */
+  readonly worker: string | null;
   readonly restarts: number;
   readonly width: number | null;
   readonly height: number | null;

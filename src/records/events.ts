@@ -285,9 +285,9 @@ export interface AuActivation {
  * CONNECTING: no frame yet. LIVE: frames arrive. STALLED: frames have stopped. RECONNECTING:
  * waiting for the next attempt; after rejected credentials attempts are rare. REFUSED: the machine
  * has no capacity for this camera; it is admitted as soon as there is capacity. PAUSED: not
- * connected until an operator or the camera's schedule resumes it; cause is operator or schedule.
- * STOPPED: stopped on purpose, or the file has been played. UNKNOWN: a value that the reader's
- * schema does not have.
+ * connected until an operator or the camera's schedule resumes it; cause is operator, schedule, or
+ * superseded where another worker runs the camera. STOPPED: stopped on purpose, or the file has
+ * been played. UNKNOWN: a value that the reader's schema does not have.
  */
 export type CameraState =
   | 'CONNECTING'
@@ -330,8 +330,13 @@ export interface CameraStatus {
   readonly cause: string;
   /** Description for people, one sentence. Contains no credentials. */
   readonly detail: string;
-  /** Newest epoch of the camera. Null before the first. */
+  /**
+   * Newest epoch of the camera; before it begins, the first one of the worker's claim. Null if
+   * unknown.
+   */
   readonly epoch: null | number;
+  /** Name of the process that runs the camera: host/process id-random. Null if unknown. */
+  readonly worker: null | string;
   /** Restarts since the camera was started. */
   readonly restarts: number;
   /** Width of the decoded frames in pixels. Null before the first frame. */

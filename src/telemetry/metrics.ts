@@ -49,6 +49,8 @@ export function recordMetrics(meter: Meter): { watch(gauges: () => ProcessGauges
 class CameraMetrics {
   readonly #statuses = new Map<string, CameraStatus>();
   readonly #faces = new Map<string, number>();
+  /** Cameras that two processes run, and the part of this one. */
+  readonly #contested = new Map<string, 'owner' | 'superseded'>();
   readonly #frames;
   readonly #detect;
   readonly #dropped;
@@ -87,6 +89,13 @@ class CameraMetrics {
           for (const candidate of STATES)
             result.observe(candidate === state ? 1 : 0, { camera, state: candidate });
       });
+    meter
+      .createObservableGauge('austream.camera.contested', {
+        description: '1 while another process runs the camera too; role: what this one does',
+      })
+      .addCallback((result) => {
+        for (const [camera, role] of this.#contested) result.observe(1, { camera, role });
+      });
     gauge('austream.camera.fps', '{frame}/s', 'Analysed frames per second', ({ fps }) => fps);
     gauge(
       'austream.camera.restarts',
@@ -111,6 +120,10 @@ class CameraMetrics {
         if (faces.analysed) this.#detect.record((faces.analysed.to - faces.analysed.from) / 1e6, attributes);
       }),
       diagnostics.status.subscribe((status) => this.#update(status)),
+      diagnostics.ownership.subscribe(({ cameraId, role }) => {
+        if (role === null) this.#contested.delete(cameraId);
+        else this.#contested.set(cameraId, role);
+      }),
       diagnostics.lost.subscribe(({ cameraId, count, cause }) =>
         this.#dropped.add(count, { camera: cameraId, cause }),
       ),

@@ -71,6 +71,7 @@ export function generatedStatus(
     cause: 'generated',
     detail: state === 'LIVE' ? 'frames arrive' : 'the camera does not answer',
     epoch: 1,
+    worker: null,
     restarts: 0,
     width: 1280,
     height: 720,

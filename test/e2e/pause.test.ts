@@ -58,7 +58,7 @@ it('the command pauses a camera of austream run: it disconnects, gives no furthe
 
   writeFileSync(join(scratch.path, 'next'), stringify(config({ analysisFps: 10 })));
   renameSync(join(scratch.path, 'next'), file);
-  await run.untilLine((line) => isPaused(line) && line.at > counted.at && line.epoch === null);
+  await run.untilLine((line) => isPaused(line) && line.at > counted.at && line.previous === null);
   expect(framesOf(run.lines).length).toBe(published);
   await using tail = new Austream([
     'tail',

@@ -20,12 +20,13 @@ describe('a camera process that an attacker took over', () => {
     ['proto-frame', /malformed frame/],
   ])('%s: the host ends the process, names why, and goes on', async (attack, why) => {
     camera = new Recorder({ url: 'rtsp://127.0.0.1:9/', id: attack }, {}, { child: 'hostile' });
+    const { lastEpoch } = camera.supervisor;
     await camera.until('the host ends it', () => (camera!.statuses.at(-1)?.restarts ?? 0) >= 1);
     const reconnecting = camera.statuses.filter(({ state }) => state === 'RECONNECTING');
     expect(reconnecting[0]).toMatchObject({ cause: 'CAMERA_PROCESS_DIED', cameraId: attack });
     expect(reconnecting[0]!.detail).toMatch(why);
     expect(camera.faces).toEqual([]);
-    expect(camera.supervisor.lastEpoch).toBe(0);
+    expect(camera.supervisor.lastEpoch).toBe(lastEpoch);
     expect(Object.prototype).not.toHaveProperty('polluted');
   });
 });

@@ -112,6 +112,7 @@ export const anyStatus: fc.Arbitrary<CameraStatus> = fc.record({
   cause: fc.string(),
   detail: fc.string({ unit: 'grapheme' }),
   epoch: orNull(fc.integer({ min: 0, max: 4e12 })),
+  worker: orNull(fc.string()),
   restarts: fc.nat(),
   width: orNull(fc.nat()),
   height: orNull(fc.nat()),

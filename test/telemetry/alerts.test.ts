@@ -25,6 +25,21 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
       firing: [],
     },
   },
+  AustreamCameraOwnedTwice: {
+    'two workers know of each other': {
+      series: {
+        'austream_camera_contested{pod="a", camera="lobby", role="owner"}': '_ 1 1',
+        'austream_camera_contested{pod="b", camera="lobby", role="superseded"}': '_ 1 1',
+      },
+      minute: 2,
+      firing: [LOBBY],
+    },
+    'one of them has left': {
+      series: { 'austream_camera_contested{pod="a", camera="lobby", role="owner"}': '1 1 _x10' },
+      minute: 9,
+      firing: [],
+    },
+  },
   AustreamCameraFlapping: {
     'a restart every two minutes': {
       series: { 'austream_camera_restarts{camera="lobby"}': '0 0 1 1 2 2 3 3 4 4 5 5 6 6 7 7' },

@@ -11,6 +11,7 @@ const LIVE: CameraStatus = {
   cause: 'first_frame',
   detail: '640×360 h264, timed by the camera’s clock',
   epoch: 1,
+  worker: null,
   restarts: 2,
   width: 640,
   height: 360,

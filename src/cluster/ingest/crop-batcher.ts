@@ -62,6 +62,12 @@ export class CropBatcher {
     return records;
   }
 
+  /** The record that marks the start of the camera's epoch, once more: it is not over. */
+  announce(cameraId: string): FaceCropBatch[] {
+    const open = this.#epochs.get(cameraId);
+    return open ? [toCropRecord(open.stream, NO_TRACK, [])] : [];
+  }
+
   /** Ends the camera's epoch; returns the last record of each of its tracks. */
   endEpoch(cameraId: string): FaceCropBatch[] {
     const open = this.#epochs.get(cameraId);

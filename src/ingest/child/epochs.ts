@@ -1,4 +1,3 @@
-import { wallMs } from '../../clock.ts';
 import type { Micros } from '../../domain/frame.ts';
 import type { EpochCause } from '../protocol/messages.ts';
 import type { ClockReading } from './clock/frame-clock.ts';
@@ -7,8 +6,8 @@ import type { ClockReading } from './clock/frame-clock.ts';
 const BACKWARDS: Micros = 500_000;
 
 /**
- * Decides when an epoch begins and why, numbers it, and keeps its capture times strictly increasing. Epoch numbers are
- * Unix milliseconds for live sources and 0, 1, 2 … for files; they always increase.
+ * Decides when an epoch begins and why, numbers it, and keeps its capture times strictly increasing. Epochs are numbered
+ * upwards from the one that the host has chosen (`domain/epoch.ts`), those of files 0, 1, 2 …
  */
 export class Epochs {
   readonly #live: boolean;
@@ -56,7 +55,7 @@ export class Epochs {
   begin(): void {
     this.#pendingCause = null;
     this.#lastCaptureTime = null;
-    this.#number = this.#live ? Math.max(wallMs(), this.#number + 1) : this.#number + 1;
+    this.#number += 1;
   }
 
   /** The capture time of the epoch's next frame, at least 1 µs after the one before. */

@@ -44,7 +44,7 @@ export type SourceKind = 'live' | 'file';
 
 /** Why a camera is paused. */
 export interface Pause {
-  readonly cause: 'operator' | 'schedule';
+  readonly cause: 'operator' | 'schedule' | 'superseded';
   /** One sentence for people. */
   readonly detail: string;
 }

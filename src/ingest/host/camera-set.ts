@@ -35,6 +35,14 @@ export interface CameraControl extends Pick<CameraSet, 'remove' | 'list' | 'paus
   add(camera: CameraOptions, origin: CameraOrigin): Promise<CameraChange>;
 }
 
+/** Epochs of live cameras over all processes. */
+export interface CameraClaims {
+  /** The first epoch of a new claim of the camera, above those of every other process. */
+  claim(cameraId: string): Promise<number>;
+  /** This process no longer runs the camera. */
+  release(cameraId: string): void;
+}
+
 /** Interval at which schedules are read: a clock that is set takes effect at once. */
 const SCHEDULE_CHECK_MS = 1_000;
 
@@ -42,6 +50,8 @@ interface Entry {
   camera: CameraOptions;
   readonly origin: CameraOrigin;
   readonly supervisor: CameraSupervisor;
+  /** Its epochs are being claimed. */
+  claiming: boolean;
   /** The newest status. */
   status: CameraStatus | null;
 }
@@ -60,6 +70,7 @@ export class CameraSet {
   readonly #mutexes = new Map<string, Mutex>();
   /** Newest epoch of removed cameras: a camera that is added again numbers its epochs above. */
   readonly #lastEpochs = new Map<string, number>();
+  readonly #claims: CameraClaims | null;
   readonly #governor: Governor;
   readonly #pauses: Pauses;
   readonly #scheduleTimer: NodeJS.Timeout;
@@ -73,7 +84,9 @@ export class CameraSet {
     options: SupervisorOptions,
     events: CameraEvents,
     hasBackpressure: () => boolean = () => false,
+    claims: CameraClaims | null = null,
   ) {
+    this.#claims = claims;
     logSandbox(options.ingest.sandbox);
     this.#options = options;
     this.#events = events;
@@ -117,6 +130,8 @@ export class CameraSet {
       await this.#stop(entry, cause);
       this.#entries.delete(id);
       this.#pauses.resume(id);
+      this.#pauses.reclaim(id);
+      this.#claims?.release(id);
       this.#governor.remove(id);
       this.#settleIfPlayed();
       return true;
@@ -145,6 +160,28 @@ export class CameraSet {
       const change = this.#pauses.resume(id) ? 'resumed' : 'unchanged';
       await this.#follow(entry);
       return this.#pauses.of(entry.camera) === null ? change : 'scheduled';
+    });
+  }
+
+  /** Another worker runs the camera: it is paused until `takeOver`. `detail`: one sentence for people. */
+  async yield(id: string, detail: string): Promise<void> {
+    await this.#exclusively(id, async () => {
+      const entry = this.#entries.get(id);
+      if (!entry) return;
+      this.#pauses.yield(id, detail);
+      await this.#follow(entry);
+    });
+  }
+
+  /** Claims the camera and starts it again, with new epochs. */
+  async takeOver(id: string): Promise<void> {
+    await this.#exclusively(id, async () => {
+      const entry = this.#entries.get(id);
+      if (!entry || entry.supervisor.phase === 'Stopped') return;
+      this.#pauses.reclaim(id);
+      const { phase } = entry.supervisor;
+      await this.#stop(entry, 'changed');
+      this.#start(entry.camera, entry.origin, phase !== 'Refused' && phase !== 'Paused');
     });
   }
 
@@ -198,7 +235,7 @@ export class CameraSet {
         },
       },
     );
-    const entry: Entry = { camera, origin, supervisor, status: null };
+    const entry: Entry = { camera, origin, supervisor, claiming: false, status: null };
     this.#entries.set(camera.id, entry);
     // A changed camera may have been live before.
     if (!isLiveSource(camera.url)) this.#governor.remove(camera.id);
@@ -227,10 +264,25 @@ export class CameraSet {
     else entry.supervisor.refuse(refusal);
   }
 
-  #run({ camera, supervisor }: Entry): void {
+  #run(entry: Entry): void {
+    const { camera, supervisor } = entry;
+    const live = isLiveSource(camera.url);
     // Files have backpressure and need no load shedding.
-    if (isLiveSource(camera.url)) this.#governor.add(camera.id, supervisor);
-    supervisor.start();
+    if (live) this.#governor.add(camera.id, supervisor);
+    // Whoever plays a file gives the same events, with the same epochs.
+    if (!live || this.#claims === null) supervisor.start();
+    else void this.#startClaimed(entry, this.#claims);
+  }
+
+  async #startClaimed(entry: Entry, claims: CameraClaims): Promise<void> {
+    if (entry.claiming) return;
+    entry.claiming = true;
+    const firstEpoch = await claims.claim(entry.camera.id);
+    entry.claiming = false;
+    // It may have been paused, changed or removed meanwhile.
+    const { camera, supervisor } = entry;
+    if (this.#entries.get(camera.id) !== entry || this.#pauses.of(camera) !== null) return;
+    if (['Idle', 'Refused', 'Paused'].includes(supervisor.phase)) supervisor.start(firstEpoch);
   }
 
   /** Admits refused cameras while there is capacity, first come, first served. */

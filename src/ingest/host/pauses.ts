@@ -6,6 +6,8 @@ import type { Pause } from './camera-lifecycle.ts';
 export class Pauses {
   /** By camera id: through what the operator paused it. */
   readonly #byOperator = new Map<string, string>();
+  /** By camera id: which other worker runs it. */
+  readonly #superseded = new Map<string, string>();
   readonly #now: () => number;
 
   /** `now`: Unix milliseconds. */
@@ -34,11 +36,22 @@ export class Pauses {
     return this.#byOperator.delete(id);
   }
 
+  /** Another worker runs the camera, until `reclaim`. `detail`: one sentence for people. */
+  yield(id: string, detail: string): void {
+    this.#superseded.set(id, detail);
+  }
+
+  reclaim(id: string): void {
+    this.#superseded.delete(id);
+  }
+
   /** Why the camera is to be paused now; null: it is to be watched. */
   of({ id, schedule }: CameraOptions): Pause | null {
     const through = this.#byOperator.get(id);
     if (through !== undefined)
       return { cause: 'operator', detail: `paused by an operator through ${through}` };
+    const superseded = this.#superseded.get(id);
+    if (superseded !== undefined) return { cause: 'superseded', detail: superseded };
     if (schedule === undefined || isWatchedAt(schedule, this.#now())) return null;
     const until = nextChange(schedule, this.#now());
     const text = until === null ? '' : ` until ${formatScheduleTime(schedule, until)}`;

@@ -147,6 +147,7 @@ export class StatusTracker {
       cause: this.#cause,
       detail: this.#share < 1 && this.#state === 'LIVE' ? `${this.#detail}${SHEDDING_NOTE}` : this.#detail,
       epoch: this.epoch,
+      worker: null,
       restarts: this.#restarts,
       width: this.#video?.width ?? null,
       height: this.#video?.height ?? null,

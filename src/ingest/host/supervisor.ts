@@ -5,8 +5,9 @@ import type { CameraOptions } from '../../camera/options.ts';
 import { cameraRedactor } from '../../camera/redaction.ts';
 import { resolveCamera } from '../../camera/resolve.ts';
 import { isLiveSource } from '../../camera/source-url.ts';
-import { monotonicMs } from '../../clock.ts';
+import { monotonicMs, wallMs } from '../../clock.ts';
 import type { DetectOptions } from '../../detect/options.ts';
+import { newClaim } from '../../domain/epoch.ts';
 import type { FrameFaces } from '../../domain/face.ts';
 import { AustreamError } from '../../errors.ts';
 import { log } from '../../log.ts';
@@ -92,7 +93,7 @@ export class CameraSupervisor implements GovernedCamera {
     this.#camera = camera;
     this.#options = options;
     this.#lifecycle = newLifecycle(live ? 'live' : 'file');
-    this.#lastEpoch = options.lastEpoch ?? (live ? 0 : -1);
+    this.#lastEpoch = options.lastEpoch ?? (live ? newClaim(null, wallMs(), Math.random()) - 1 : -1);
     this.#redact = cameraRedactor(camera);
     this.#restartPolicy = new RestartPolicy(options.ingest.backoff);
     this.#monitor = new CameraMonitor(camera, options.ingest, (status) => events.status(status));
@@ -126,7 +127,9 @@ export class CameraSupervisor implements GovernedCamera {
     this.#dispatch({ type: 'refused', detail });
   }
 
-  start(): void {
+  /** `firstEpoch`: its epochs are numbered from this one, or from above the last one. */
+  start(firstEpoch = 0): void {
+    this.#lastEpoch = Math.max(this.#lastEpoch, firstEpoch - 1);
     this.#dispatch({ type: 'start' });
   }
 

@@ -17,7 +17,7 @@ function sendEpoch(cameraId: string, epoch: number, cause: EpochCause): void {
 host.onMessage((message) => {
   if (message.type === 'stop') process.exit();
   if (message.type !== 'start') return;
-  const epoch = Math.max(Date.now(), message.lastEpoch + 1);
+  const epoch = message.lastEpoch + 1;
   send({ type: 'opening' });
   sendEpoch(message.camera.id, epoch, 'first_frame');
   sendEpoch(message.camera.id, epoch + 1, 'format_changed');
