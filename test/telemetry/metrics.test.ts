@@ -55,6 +55,7 @@ function publishAllDiagnostics(): void {
   diagnostics.published.publish({ frames: [frame, frame], at });
   diagnostics.acknowledged.publish({ frame, at });
   diagnostics.clockStepped.publish({ stepMs: -3_600_000 });
+  diagnostics.ownership.publish({ cameraId: 'cam', role: 'owner' });
   diagnostics.skipped.publish({ cameraId: 'cam', count: 16, cause: 'late' });
   diagnostics.lost.publish({ cameraId: 'cam', count: 5, cause: 'spool_full' });
 }
