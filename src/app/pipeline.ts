@@ -22,6 +22,8 @@ export interface PipelineObserver {
   status?(status: CameraStatus): void;
   /** Crops of one frame before the model scores them. */
   faces?(faces: FrameFaces): void;
+  /** Resolves when it can take more, or `signal` is aborted; null: now. Files wait for it, live cameras do not. */
+  room?(signal: AbortSignal): Promise<void> | null;
 }
 
 export interface Pipeline {
@@ -80,6 +82,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
     });
     resources.add('publisher', () => publisher.close());
 
+    const stopping = new AbortController();
     const stage = new InferStage(model, config.infer, {
       frames: (frames) => {
         statistics.events(frames.length);
@@ -103,7 +106,8 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
           statistics.frame(faces);
           if (diagnostics.frame.hasSubscribers) diagnostics.frame.publish({ faces, at: wallMicros() });
           observer.faces?.(faces);
-          return stage.push(faces);
+          const room = faces.clockSource === 'file' ? observer.room?.(stopping.signal) : null;
+          return room ? room.then(() => stage.push(faces)) : stage.push(faces);
         },
         epochEnded: (cameraId, epoch) => stage.endEpoch(cameraId, epoch),
         epochDiscarded: async (cameraId, epoch) =>
@@ -135,6 +139,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
       missing: () => (publisher.stats().connected ? [] : ['Kafka is not reachable']),
       stop: ({ modelMs, kafkaMs }, delivered) =>
         resources.closeAfter(async () => {
+          stopping.abort();
           const stopStallWatch = stage.watchForStall(modelMs);
           try {
             // Each camera's last epoch ends here: its crops are scored, or their scoring has failed.

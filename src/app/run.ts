@@ -90,6 +90,10 @@ function combineObservers(...observers: readonly PipelineObserver[]): PipelineOb
     activations: (activations) => observers.forEach((observer) => void observer.activations?.(activations)),
     status: (status) => observers.forEach((observer) => void observer.status?.(status)),
     faces: (faces) => observers.forEach((observer) => void observer.faces?.(faces)),
+    room(signal) {
+      const rooms = observers.flatMap((observer) => observer.room?.(signal) ?? []);
+      return rooms.length > 0 ? Promise.all(rooms).then(() => {}) : null;
+    },
   };
 }
 

@@ -14,7 +14,8 @@ import { Simulator } from '../simulate/simulator.ts';
 import { type RenderedFrame, Renderer } from '../terminal/renderer.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
-import { jsonLinesObserver, printJsonSummary } from './output.ts';
+import { JsonLines } from './json-lines.ts';
+import { PacedOutput } from './paced-output.ts';
 import { dashboardFor } from './run.ts';
 import { renderEvent } from './tail.ts';
 
@@ -59,8 +60,9 @@ function demoConfig(simulator: Simulator): Config {
 }
 
 async function runAsJson(config: Config, { duration }: DemoFlags): Promise<void> {
-  const { endReason, summary } = await run(config, { durationMs: duration, observer: jsonLinesObserver });
-  printJsonSummary(summary);
+  const lines = new JsonLines();
+  const { endReason, summary } = await run(config, { durationMs: duration, observer: lines });
+  lines.summary(summary);
   setExitCode(endReason);
 }
 
@@ -70,7 +72,8 @@ async function runInTerminal(
   script: ClipScript | null,
   flags: DemoFlags,
 ): Promise<void> {
-  const renderer = new Renderer(process.stdout);
+  const output = new PacedOutput();
+  const renderer = new Renderer(output);
   const view = new DemoView(renderer, script, simulator);
   const stopConsuming = new AbortController();
   let consuming: Promise<void> | undefined;
@@ -95,6 +98,7 @@ async function runInTerminal(
     },
   });
   renderer.close();
+  output.close();
   process.stdout.write(`\n${summaryText(summary)}${view.agreementText()}`);
   setExitCode(endReason);
 }

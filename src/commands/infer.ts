@@ -6,7 +6,7 @@ import { logConfigWarnings } from '../config/warnings.ts';
 import { log } from '../log.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
-import { jsonLinesObserver, printJsonSummary } from './output.ts';
+import { JsonLines } from './json-lines.ts';
 
 /** `austream infer`: scores the crops that ingest workers publish. */
 export function inferCommand(): Command {
@@ -19,15 +19,16 @@ export function inferCommand(): Command {
       const config = loadConfig(flags.config);
       log.level = config.log.level;
       logConfigWarnings(config, flags.config);
+      const lines = flags.json ? new JsonLines() : null;
       const { endReason, summary } = await runProcess({
         http: config.http,
         durationMs: flags.duration,
-        open: () => openInferWorker(config, flags.json ? jsonLinesObserver : {}),
+        open: () => openInferWorker(config, lines ?? {}),
         ready: (_worker, port) =>
           log.info({ group: config.cluster.group, http: port ?? undefined }, 'running'),
         stop: (worker) => worker.stop(),
       });
-      if (flags.json) printJsonSummary(summary);
+      if (lines) lines.summary(summary);
       else log.info(summary, 'summary');
       setExitCode(endReason);
     });

@@ -7,7 +7,7 @@ import { logConfigWarnings } from '../config/warnings.ts';
 import { log } from '../log.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
-import { jsonLinesObserver, printJsonSummary } from './output.ts';
+import { JsonLines } from './json-lines.ts';
 
 /** Crops that no broker has acknowledged by then are dropped: crops are never spooled to disk. */
 const FLUSH_MS = 3_000;
@@ -25,10 +25,11 @@ export function ingestCommand(): Command {
       checkCameras(flags.config, config);
       logConfigWarnings(config, flags.config);
       const { cluster } = config;
+      const lines = flags.json ? new JsonLines() : null;
       const { endReason, summary } = await runProcess({
         http: config.http,
         durationMs: flags.duration,
-        open: () => openIngestWorker(config, flags.json ? { status: jsonLinesObserver.status } : {}),
+        open: () => openIngestWorker(config, lines ? { status: lines.status } : {}),
         async ready(worker, port, resources) {
           // Cameras of the topic are shared among workers: only the topic changes them.
           if (cluster.cameras === 'config') {
@@ -39,7 +40,7 @@ export function ingestCommand(): Command {
         },
         stop: (worker) => worker.stop(FLUSH_MS),
       });
-      if (flags.json) printJsonSummary(summary);
+      if (lines) lines.summary(summary);
       else log.info(summary, 'summary');
       setExitCode(endReason);
     });

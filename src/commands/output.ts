@@ -1,4 +1,3 @@
-import type { PipelineObserver } from '../app/pipeline.ts';
 import { printableJson, printableLines } from '../printable.ts';
 
 /** Prints text, whose parts from outside are each in one line (`printable`). */
@@ -7,23 +6,11 @@ export function printLine(text: string): void {
 }
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${printableJson(JSON.stringify(value))}\n`);
+  process.stdout.write(jsonLine(value));
 }
 
-/** Prints events and camera states as JSON lines. */
-export const jsonLinesObserver = {
-  frames: (frames) => {
-    for (const frame of frames) printJson({ type: 'frame', ...frame });
-  },
-  activations: (activations) => {
-    for (const activation of activations) printJson({ type: 'activation', ...activation });
-  },
-  status: (status) => printJson({ type: 'camera', ...status }),
-} satisfies PipelineObserver;
-
-/** The last line of `--json` output. */
-export function printJsonSummary(summary: object): void {
-  printJson({ type: 'summary', ...summary });
+export function jsonLine(value: unknown): string {
+  return `${printableJson(JSON.stringify(value))}\n`;
 }
 
 /** Prints a line for people to standard error. */

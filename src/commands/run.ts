@@ -9,7 +9,7 @@ import { log, redirectLog } from '../log.ts';
 import { CameraLines } from '../terminal/camera-lines.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
-import { jsonLinesObserver, printJsonSummary } from './output.ts';
+import { JsonLines } from './json-lines.ts';
 
 interface RunFlags extends DashboardFlags {
   config: string;
@@ -35,17 +35,18 @@ export function runCommand(): Command {
       const config = loadConfig(flags.config);
       log.level = config.log.level;
       const cameraLines = !flags.json && process.stdout.isTTY ? new CameraLines(process.stdout) : null;
+      const jsonLines = flags.json ? new JsonLines() : null;
       if (cameraLines) redirectLog((message) => cameraLines.note(message));
       logConfigWarnings(config, flags.config);
       const { endReason, summary } = await run(config, {
         durationMs: flags.duration,
-        observer: flags.json ? jsonLinesObserver : (cameraLines ?? {}),
+        observer: jsonLines ?? cameraLines ?? {},
         dashboard: dashboardFor(config, flags),
         showLink: terminalPrinter(cameraLines),
         file: flags.config,
       });
       cameraLines?.close();
-      if (flags.json) printJsonSummary(summary);
+      if (jsonLines) jsonLines.summary(summary);
       else if (cameraLines) process.stdout.write(`\n${summaryText(summary)}`);
       else log.info(summary, 'summary');
       setExitCode(endReason);

@@ -12,7 +12,8 @@ import { topicNames } from '../records/topics.ts';
 import { Renderer } from '../terminal/renderer.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
-import { printJson, printNote } from './output.ts';
+import { jsonLine, printNote } from './output.ts';
+import { PacedOutput } from './paced-output.ts';
 
 interface TailFlags {
   config?: string;
@@ -38,7 +39,7 @@ export function tailCommand(): Command {
     .action(async (flags: TailFlags) => {
       const kafka = kafkaFromFlags(flags);
       const stopConsuming = new AbortController();
-      const done = printEvents(consumeOptions(kafka, flags, stopConsuming.signal), flags.json === true);
+      const done = printEvents(consumeOptions(kafka, flags, stopConsuming.signal), flags);
       const endReason = await waitForEnd(done, flags.duration);
       stopConsuming.abort();
       await done;
@@ -46,8 +47,13 @@ export function tailCommand(): Command {
     });
 }
 
-async function printEvents(options: Omit<ConsumeOptions, 'onPoison'>, json: boolean): Promise<void> {
-  const renderer = new Renderer(process.stdout);
+/** Old events wait for the reader of the output; of new ones a slow reader misses some, which are counted. */
+async function printEvents(
+  options: Omit<ConsumeOptions, 'onPoison'>,
+  { json = false, fromBeginning = false }: TailFlags,
+): Promise<void> {
+  const output = new PacedOutput();
+  const renderer = new Renderer(output);
   const warn = (line: string) => (json ? printNote(`austream: ${printable(line)}`) : renderer.note(line));
   const events = consume({
     ...options,
@@ -57,11 +63,13 @@ async function printEvents(options: Omit<ConsumeOptions, 'onPoison'>, json: bool
   });
   try {
     for await (const event of events) {
-      if (json) printJson({ type: LINE_TYPES[event.record], ...event.value });
+      if (json) output.write(jsonLine({ type: LINE_TYPES[event.record], ...event.value }));
       else renderEvent(renderer, event);
+      if (fromBeginning) await output.room(options.signal);
     }
   } finally {
     renderer.close();
+    output.close();
   }
 }
 

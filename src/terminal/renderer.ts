@@ -9,7 +9,7 @@ import { printable, printableFields } from '../printable.ts';
 /** Where the renderer draws: process.stdout, or a test's terminal. */
 export interface Screen {
   write(text: string): unknown;
-  readonly columns?: number;
+  readonly columns?: number | undefined;
   readonly isTTY?: boolean;
 }
 
