@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin, Kafka } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
 import { kafkajsConnection } from './connection.ts';
-import { toAustreamError } from './kafkajs-errors.ts';
+import { rootCause, toAustreamError } from './kafkajs-errors.ts';
 import type { KafkaOptions } from './options.ts';
 
 /** A topic as the config wants it. */
@@ -85,6 +85,17 @@ export async function createMissingTopics(admin: Admin, specs: readonly TopicSpe
     specs.map(({ name }) => name),
   );
   return missing.map(({ name }) => name);
+}
+
+/** Whether the brokers have the topic. An authorization error is thrown. */
+export async function topicExists(admin: Admin, topic: string): Promise<boolean> {
+  try {
+    await admin.fetchTopicMetadata({ topics: [topic] });
+    return true;
+  } catch (error) {
+    if ((rootCause(error) as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') return false;
+    throw error;
+  }
 }
 
 /** Polls until the brokers know the topics and their leaders. */

@@ -2,6 +2,7 @@ import rdkafka from 'node-rdkafka';
 import { AustreamError } from '../errors.ts';
 import { printable } from '../printable.ts';
 import { rdkafkaConnection } from './connection.ts';
+import { type DeliveryFailure, deliveryFailure } from './delivery-policy.ts';
 import { clusterName, unreachableError } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
 import { promisified } from './promisified.ts';
@@ -13,22 +14,16 @@ const { CODES } = rdkafka;
 const ALL_BROKERS_DOWN = 'all broker connections are down';
 /** Messages of error events with which the brokers or TLS reject the connection. */
 const CONNECTION_REJECTED = new Set(['authentication failure', 'ssl error']);
-/**
- * Local errors that mean that no broker would accept the message. After any other local error the message is sent again
- * by a new producer.
- */
-const REJECTED_LOCALLY = new Set(['unknown topic', 'unknown partition', 'message size too large']);
-
 const POLL_MS = 10;
 
 export interface ProducerEvents<Tag> {
   delivered(tag: Tag): void;
-  /** The broker will never accept this message; `cause` is short and machine-readable. */
-  rejected(tag: Tag, cause: string): void;
+  /** This message was not delivered. Messages of the same topic that come later may fail too, but none overtakes it. */
+  failed(tag: Tag, failure: DeliveryFailure): void;
   /** No broker can be reached at present. librdkafka keeps retrying the messages it has. */
   unreachable(detail: string): void;
   /** This producer has failed for good: undelivered messages must be sent by a new one. */
-  broken(detail: string): void;
+  broken(failure: DeliveryFailure): void;
 }
 
 /** Settings common to all producers: idempotent, in order per partition, with delivery reports. */
@@ -47,14 +42,26 @@ export function idempotentProducerConfig(options: KafkaOptions): Record<string, 
   };
 }
 
+/** Of one message: the topic's `max.message.bytes` decides, not the client. */
+const MAX_MESSAGE_BYTES = 100 * 1024 * 1024;
+/** librdkafka's default of `batch.num.messages`. */
+export const MAX_BATCH_MESSAGES = 10_000;
+
 /** librdkafka's global and per-topic settings of the publisher. */
 export function producerConfig(
   options: KafkaOptions,
+  batchMessages = MAX_BATCH_MESSAGES,
 ): [rdkafka.ProducerGlobalConfig, rdkafka.ProducerTopicConfig] {
   const global = {
     ...idempotentProducerConfig(options),
+    // Without it, messages that follow a failed batch are delivered, and overtake it when it is sent again.
+    'enable.gapless.guarantee': true,
+    'message.max.bytes': MAX_MESSAGE_BYTES,
+    'batch.num.messages': batchMessages,
     'linger.ms': options.lingerMs,
     'queue.buffering.max.messages': 100_000,
+    // A topic that is unknown for this long fails its messages; a new topic is known to all brokers within a second or so.
+    'topic.metadata.propagation.max.ms': 5000,
   };
   // Messages never time out: only the outbox drops messages.
   const topic = { acks: -1, 'message.timeout.ms': 0 };
@@ -79,27 +86,31 @@ export class KafkaProducer<Tag> {
     options: KafkaOptions,
     events: ProducerEvents<Tag>,
     timeoutMs: number,
+    batchMessages = MAX_BATCH_MESSAGES,
   ): Promise<KafkaProducer<Tag>> {
-    const client = new rdkafka.Producer(...producerConfig(options));
-    const connection = { open: false, failure: '', rejected: (_: string) => {} };
+    const client = new rdkafka.Producer(...producerConfig(options, batchMessages));
+    const connection = { open: false, failure: '', fatal: '', rejected: (_: string) => {} };
     client.on('event.log', ({ fac, message }: { fac: string; message: string }) => {
       // Only the log says why a connection failed. It names the broker, never a credential.
-      if (fac === 'FAIL' || fac === 'ERROR')
-        connection.failure = printable(message.replace(/^\[thrd:[^\]]*\]: /, ''));
+      const text = printable(message.replace(/^\[thrd:[^\]]*\]: /, ''));
+      if (fac === 'FAIL' || fac === 'ERROR') connection.failure = text;
+      if (fac === 'FATAL') connection.fatal = text;
     });
     client.on('event.error', ({ message }) => {
       const detail = connection.failure || message;
       if (CONNECTION_REJECTED.has(message)) connection.rejected(detail);
+      if (isFatalError({ message })) {
+        const failure = fatalFailure(connection.fatal || detail);
+        if (connection.open) events.broken(failure);
+        else connection.rejected(failure.detail);
+      }
       if (!connection.open) return;
-      if (isFatalError({ message })) events.broken(detail);
-      else if (message === ALL_BROKERS_DOWN) events.unreachable(detail);
+      if (message === ALL_BROKERS_DOWN) events.unreachable(detail);
     });
     client.on('delivery-report', (error, report) => {
       const tag = report.opaque as Tag;
       if (!error) events.delivered(tag);
-      else if (error.origin === 'broker' || REJECTED_LOCALLY.has(error.message))
-        events.rejected(tag, causeOf(error));
-      else if (connection.open) events.broken(error.message);
+      else events.failed(tag, deliveryFailure(error.message, error.origin));
     });
     // librdkafka emits error events only while the client is polled.
     const polling = setInterval(() => client.isConnected() && client.poll(), POLL_MS);
@@ -123,8 +134,8 @@ export class KafkaProducer<Tag> {
   }
 
   /**
-   * Adds a message to librdkafka's queue; false if the queue is full. `tag` comes back in `delivered` or `rejected`,
-   * also if librdkafka rejects the message at once.
+   * Adds a message to librdkafka's queue; false if the queue is full. `tag` comes back in `delivered` or `failed`, also if
+   * librdkafka rejects the message at once.
    */
   produce(topic: string, key: string, value: Buffer, tag: Tag, partition?: number): boolean {
     try {
@@ -132,7 +143,7 @@ export class KafkaProducer<Tag> {
     } catch (error) {
       const failure = error as rdkafka.LibrdKafkaError;
       if (failure.code === CODES.ERRORS.ERR__QUEUE_FULL) return false;
-      queueMicrotask(() => this.#events.rejected(tag, causeOf(failure)));
+      queueMicrotask(() => this.#events.failed(tag, deliveryFailure(failure.message, 'local')));
     }
     return true;
   }
@@ -148,12 +159,11 @@ export class KafkaProducer<Tag> {
   }
 }
 
-/** `kafka_` and the error's message in snake case, for metrics and events. */
-function causeOf(error: rdkafka.LibrdKafkaError): string {
-  return `kafka_${error.message
-    .toLowerCase()
-    .replace(/^(local|broker): /, '')
-    .replace(/[^a-z0-9]+/g, '_')}`.slice(0, 64);
+/** The first `Broker: …` in the text of a fatal error is its cause. */
+function fatalFailure(text: string): DeliveryFailure {
+  const broker = /Broker: [^(]+/.exec(text)?.[0].trim();
+  const { verdict, cause } = broker ? deliveryFailure(broker, 'broker') : deliveryFailure('fatal error', 'local');
+  return { verdict, cause, detail: text };
 }
 
 function rejectedError({ brokers }: KafkaOptions, why: string): AustreamError {

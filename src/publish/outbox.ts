@@ -1,4 +1,6 @@
+import { AgeMarks } from './age-marks.ts';
 import { Fifo } from './fifo.ts';
+import type { MemoryBudget, MemoryUser } from './memory-budget.ts';
 
 /** A message to publish. `seq` numbers the messages of an outbox; with a spool it goes on across restarts. */
 export interface OutboxEntry {
@@ -18,8 +20,13 @@ export interface DiskQueue {
   readonly waiting: number;
   /** The newest seq ever appended, also by an earlier process. */
   readonly lastSeq: number;
-  /** Messages up to `sentSeq` were already handed to the producer. */
-  append(entries: readonly OutboxEntry[], sentSeq: number): void;
+  /**
+   * Messages up to `sentSeq` were already handed to the producer. Returns how many of `entries` are stored, from the first
+   * on: fewer if the disk is full.
+   */
+  append(entries: readonly OutboxEntry[], sentSeq: number): number;
+  /** Drops the oldest messages to make room; false if there is nothing to drop. */
+  dropOldest(cause: 'disk_full'): boolean;
   /** The next message after `sentSeq`; null if there is none. */
   next(sentSeq: number): OutboxEntry | null;
   /** The brokers have acknowledged all messages up to `throughSeq`. */
@@ -36,8 +43,8 @@ export interface OutboxLimits {
   /** Limits of messages and bytes in flight. */
   readonly windowMessages: number;
   readonly windowBytes: number;
-  /** Limit of bytes that wait in memory, on top of those in flight. */
-  readonly memoryBytes: number;
+  /** Of bytes that wait in memory, on top of those in flight. */
+  readonly memory: MemoryBudget;
   /** Messages acknowledged between two calls of `release`, which costs a system call or more. */
   readonly releaseEvery: number;
 }
@@ -53,20 +60,29 @@ export interface OutboxEvents {
 const OVERHEAD_BYTES = 512;
 /** Messages in flight while the brokers are unreachable: enough to detect that they are back. */
 const PROBE_MESSAGES = 64;
+/** Messages that are offered to a full disk at once. */
+const TAIL_CHUNK = 256;
 
 /**
  * Holds messages in order until the brokers have acknowledged them: up to a window in flight (in librdkafka's queue),
  * then in bounded memory, then on disk. While the brokers are unreachable, all unacknowledged messages are on disk, if
- * there is a disk queue. Without one, the oldest messages that wait in memory are dropped when memory is full.
+ * there is a disk queue. Without one, the oldest messages that wait in memory are dropped when memory is full. While the
+ * disk is full, newer messages wait in memory behind those on disk (the tail).
  *
  *   add ─▶ memory ─▶ in flight ─▶ delivered
  *     └──▶ disk ────▲                          (while the disk queue is in use, new messages go to disk only)
+ *           tail
  */
-export class Outbox {
+export class Outbox implements MemoryUser {
   readonly #limits: OutboxLimits;
   readonly #events: OutboxEvents;
   readonly #disk: DiskQueue | null;
   readonly #memory = new Fifo<OutboxEntry>();
+  /** Newer than all messages on disk. Empty unless the disk queue is in use. */
+  #tail = new Fifo<OutboxEntry>();
+  readonly #ages = new AgeMarks();
+  /** Messages that were handed to the producer, and that the disk had no room for. */
+  readonly #unsaved = new Set<number>();
   /** In order of sending. Settled messages are removed when they reach the front. */
   #inFlight = new Fifo<InFlightMessage>();
   #inFlightMessages = 0;
@@ -94,6 +110,8 @@ export class Outbox {
     this.#disk = disk;
     this.#spooling = disk !== null && disk.waiting > 0;
     this.#lastSeq = this.#diskSeq = disk?.lastSeq ?? 0;
+    if (this.#spooling) this.#ages.added(this.#lastSeq, performance.now());
+    limits.memory.join(this);
   }
 
   /** Messages that are not acknowledged yet. */
@@ -103,7 +121,20 @@ export class Outbox {
 
   /** Messages that are not in flight: in memory or on disk. */
   get waiting(): number {
-    return this.#memory.length + (this.#spooling ? this.#disk!.waiting : 0) + (this.#readAhead ? 1 : 0);
+    const spooled = this.#spooling ? this.#disk!.waiting + this.#tail.length : 0;
+    return this.#memory.length + spooled + (this.#readAhead ? 1 : 0);
+  }
+
+  /** Bytes that wait in memory. */
+  get memoryBytes(): number {
+    return this.#memoryBytes;
+  }
+
+  /** Age of the oldest message that is not acknowledged; null without one. */
+  get oldestSeconds(): number | null {
+    if (this.pending === 0) return null;
+    const oldest = this.#inFlight.peek()?.entry.seq ?? this.#memory.peek()?.seq ?? this.#sentSeq + 1;
+    return this.#ages.oldestSeconds(oldest, performance.now());
   }
 
   /** New messages go to disk. */
@@ -118,14 +149,11 @@ export class Outbox {
   /** Never blocks, and never throws when full: the oldest messages are dropped. */
   add(messages: readonly Omit<OutboxEntry, 'seq'>[]): void {
     const entries = messages.map((message) => ({ ...message, seq: ++this.#lastSeq }));
-    if (this.#spooling) {
-      this.#disk!.append(entries, this.#sentSeq);
-      this.#diskSeq = this.#lastSeq;
-    } else {
-      for (const entry of entries) this.#pushToMemory(entry);
-    }
+    this.#ages.added(this.#lastSeq, performance.now());
+    if (this.#spooling) this.#append(this.#disk!, entries);
+    else for (const entry of entries) this.#pushToMemory(entry);
     this.fillWindow();
-    if (this.#memoryBytes > this.#limits.memoryBytes) this.#handleOverflow();
+    this.#limits.memory.enforce();
   }
 
   /** A producer is connected: sending starts. */
@@ -182,12 +210,26 @@ export class Outbox {
 
   /** Writes unacknowledged messages to disk, or drops them with `cause`. Nothing may be added afterwards. */
   close(cause: string): void {
+    this.pause();
     if (this.#disk) this.#moveToDisk(this.#disk);
-    else {
-      this.pause();
-      for (let entry = this.#shiftFromMemory(); entry; entry = this.#shiftFromMemory())
-        this.#events.dropped(entry, cause);
+    for (const entry of this.#memory)
+      if (!this.#disk) this.#events.dropped(entry, cause);
+      else if (this.#unsaved.has(entry.seq)) this.#events.dropped(entry, 'disk_full');
+    for (const entry of this.#tail) this.#events.dropped(entry, 'disk_full');
+  }
+
+  /** Called when memory is full. */
+  relieve(bytes: number): void {
+    const limit = this.#memoryBytes - bytes;
+    if (!this.#disk) {
+      while (this.#memoryBytes > limit && this.#memory.length > 0)
+        this.#events.dropped(this.#shiftFromMemory()!, 'kafka_away');
+      return;
     }
+    this.#moveToDisk(this.#disk);
+    while (this.#memoryBytes > limit && this.#tail.length > 0)
+      if (this.#disk.dropOldest('disk_full')) this.#flushTail(this.#disk);
+      else this.#events.dropped(this.#shiftFromTail()!, 'disk_full');
   }
 
   /** Sends messages until the window is full. Memory comes first: its messages are older than those on disk. */
@@ -205,9 +247,11 @@ export class Outbox {
   #readDisk(): OutboxEntry | null {
     if (!this.#spooling) return null;
     this.#readAhead ??= this.#disk!.next(this.#sentSeq);
-    // All messages on disk are in flight: new messages may follow directly.
-    if (!this.#readAhead && !this.#unreachable) this.#spooling = false;
-    return this.#readAhead;
+    if (this.#readAhead) return this.#readAhead;
+    // All messages on disk are in flight: newer ones follow directly.
+    for (let entry = this.#tail.shift(); entry; entry = this.#tail.shift()) this.#memory.push(entry);
+    if (!this.#unreachable || this.#memory.length > 0) this.#spooling = false;
+    return this.#memory.peek() ?? null;
   }
 
   #send(entry: OutboxEntry): boolean {
@@ -239,6 +283,7 @@ export class Outbox {
     message.settled = true;
     this.#inFlightMessages -= 1;
     this.#inFlightBytes -= cost(message.entry);
+    this.#unsaved.delete(message.entry.seq);
     while (this.#inFlight.peek()?.settled) this.#inFlight.shift();
     return true;
   }
@@ -250,21 +295,48 @@ export class Outbox {
   /** Writes all messages to disk that are neither acknowledged nor there yet, and empties the memory queue. */
   #moveToDisk(disk: DiskQueue): void {
     const isUnsaved = (entry: OutboxEntry) => entry.seq > this.#diskSeq;
-    disk.append([...this.#unsettled(), ...this.#memory].filter(isUnsaved), this.#sentSeq);
-    this.#diskSeq = this.#lastSeq;
-    this.#spooling = true;
+    if (this.#spooling) this.#flushTail(disk);
+    else {
+      const unsaved = [...this.#unsettled(), ...this.#memory].filter(isUnsaved);
+      const stored = disk.append(unsaved, this.#sentSeq);
+      this.#diskSeq = unsaved[stored - 1]?.seq ?? this.#diskSeq;
+      for (const { seq } of unsaved.slice(stored)) if (seq <= this.#sentSeq) this.#unsaved.add(seq);
+      this.#spooling = true;
+    }
     // Messages returned by a lost producer (seq ≤ sentSeq) stay in memory: the reader of the disk queue is past them.
-    const returned: OutboxEntry[] = [];
-    for (let entry = this.#shiftFromMemory(); entry; entry = this.#shiftFromMemory())
-      if (entry.seq <= this.#sentSeq) returned.push(entry);
-    for (const entry of returned) this.#pushToMemory(entry);
+    // Behind them the messages that the disk had no room for become the tail.
+    const kept: OutboxEntry[] = [];
+    for (let entry = this.#shiftFromMemory(); entry; entry = this.#shiftFromMemory()) kept.push(entry);
+    for (const entry of kept)
+      if (entry.seq <= this.#sentSeq) this.#pushToMemory(entry);
+      else if (isUnsaved(entry)) this.#pushToTail(entry);
   }
 
-  #handleOverflow(): void {
-    if (this.#disk) this.#moveToDisk(this.#disk);
-    else
-      while (this.#memoryBytes > this.#limits.memoryBytes)
-        this.#events.dropped(this.#shiftFromMemory()!, 'kafka_away');
+  /** Behind the messages on disk: there, or in memory while the disk is full. */
+  #append(disk: DiskQueue, entries: readonly OutboxEntry[]): void {
+    for (const entry of entries) this.#pushToTail(entry);
+    this.#flushTail(disk);
+  }
+
+  #flushTail(disk: DiskQueue): void {
+    while (this.#tail.length > 0) {
+      const chunk = this.#tail.first(TAIL_CHUNK);
+      const stored = disk.append(chunk, this.#sentSeq);
+      for (let index = 0; index < stored; index += 1) this.#shiftFromTail();
+      this.#diskSeq = chunk[stored - 1]?.seq ?? this.#diskSeq;
+      if (stored < chunk.length) return;
+    }
+  }
+
+  #pushToTail(entry: OutboxEntry): void {
+    this.#tail.push(entry);
+    this.#memoryBytes += cost(entry);
+  }
+
+  #shiftFromTail(): OutboxEntry | undefined {
+    const entry = this.#tail.shift();
+    if (entry) this.#memoryBytes -= cost(entry);
+    return entry;
   }
 
   #afterSettled(): void {

@@ -2,17 +2,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  realpathSync,
   renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { AustreamError } from '../errors.ts';
 import type { SpoolOptions } from '../kafka/options.ts';
-import { lockFolder } from './folder-lock.ts';
 import type { DiskQueue, OutboxEntry } from './outbox.ts';
 import { encodeRecord, type Segment, SegmentReader, SegmentWriter, scanSegment } from './spool-segment.ts';
 
@@ -26,8 +23,14 @@ const MIN_SEGMENTS = 16;
 /** Called for each lost message with its key; after corruption the key is `unknown`. */
 export type SpoolLossListener = (key: string, cause: 'spool_full' | 'spool_corrupt' | 'disk_full') => void;
 
+/** What a spool asks of the folder that it is in. */
+export interface SpoolOwner {
+  /** Called after messages were written: the folder drops the oldest ones of its largest spool past its limit. */
+  enforceLimit(): void;
+}
+
 /**
- * A bounded queue of messages on disk: segment files in one folder, oldest first.
+ * A queue of messages on disk: segment files in one folder, oldest first.
  *
  * Durability: when `append` returns, the messages are written to the operating system and survive a crash of this
  * process. They are synced to the disk every `syncSeconds`; a power cut can lose the messages of that time. The
@@ -36,7 +39,7 @@ export type SpoolLossListener = (key: string, cause: 'spool_full' | 'spool_corru
 export class Spool implements DiskQueue {
   readonly #options: SpoolOptions;
   readonly #onLoss: SpoolLossListener;
-  readonly #lock: Server;
+  readonly #owner: SpoolOwner;
   readonly #segmentBytes: number;
   readonly #segments: Segment[] = [];
   readonly #timer: NodeJS.Timeout;
@@ -48,6 +51,8 @@ export class Spool implements DiskQueue {
   #bytes = 0;
   #waiting = 0;
   #lastSeq = 0;
+  /** Messages up to here were handed to the producer. */
+  #sentSeq = 0;
   /** All messages up to here are acknowledged. */
   #releasedSeq = 0;
   /** The value of `#releasedSeq` in the checkpoint file. */
@@ -55,34 +60,12 @@ export class Spool implements DiskQueue {
   /** The value in the checkpoint file when this process started. */
   #recoveredSeq = 0;
 
-  /** Locks the folder and reads its segments; a torn last record is cut off. Throws SPOOL_UNUSABLE. */
-  static async open(options: SpoolOptions, onLoss: SpoolLossListener): Promise<Spool> {
-    try {
-      mkdirSync(options.dir, { recursive: true });
-      const lock = await lockFolder(options.dir);
-      try {
-        return new Spool({ ...options, dir: realpathSync(options.dir) }, onLoss, lock);
-      } catch (error) {
-        lock.close();
-        throw error;
-      }
-    } catch (cause) {
-      if (cause instanceof AustreamError) throw cause;
-      throw new AustreamError(
-        'SPOOL_UNUSABLE',
-        `the spool ${options.dir} cannot be used: ${(cause as Error).message}`,
-        {
-          fix: 'set kafka.spool.dir to a folder that this user may write to and no other process uses',
-          cause,
-        },
-      );
-    }
-  }
-
-  private constructor(options: SpoolOptions, onLoss: SpoolLossListener, lock: Server) {
+  /** Reads the folder's segments; a torn last record is cut off. Throws SPOOL_UNUSABLE and the file system's errors. */
+  constructor(options: SpoolOptions, onLoss: SpoolLossListener, owner: SpoolOwner) {
     this.#options = options;
     this.#onLoss = onLoss;
-    this.#lock = lock;
+    this.#owner = owner;
+    mkdirSync(options.dir, { recursive: true });
     this.#segmentBytes = Math.min(
       MAX_SEGMENT_BYTES,
       Math.floor((options.maxMegabytes * 1024 * 1024) / MIN_SEGMENTS),
@@ -104,8 +87,10 @@ export class Spool implements DiskQueue {
     return this.#bytes;
   }
 
-  append(entries: readonly OutboxEntry[], sentSeq: number): void {
-    for (let start = 0; start < entries.length; ) {
+  append(entries: readonly OutboxEntry[], sentSeq: number): number {
+    this.#sentSeq = Math.max(this.#sentSeq, sentSeq);
+    let start = 0;
+    while (start < entries.length) {
       const records: Buffer[] = [];
       let room = this.#segmentBytes - (this.#writer?.bytes ?? 0);
       let end = start;
@@ -115,18 +100,29 @@ export class Spool implements DiskQueue {
         room -= record.length;
       }
       const part = entries.slice(start, end);
-      if (!this.#store(part, Buffer.concat(records), sentSeq))
-        for (const { key } of part) this.#onLoss(key, 'disk_full');
+      if (!this.#store(part, Buffer.concat(records))) break;
       this.#lastSeq = part.at(-1)!.seq;
       if (room <= 0) this.#seal();
       start = end;
     }
     if (this.#options.syncSeconds === 0) this.#writer?.syncNow();
-    while (this.#bytes > this.#options.maxMegabytes * 1024 * 1024 && this.#segments.length > 1)
-      this.#dropOldest(sentSeq, 'spool_full');
+    this.#owner.enforceLimit();
+    return start;
+  }
+
+  /** False if only the segment is left that is being written. */
+  dropOldest(cause: 'spool_full' | 'disk_full'): boolean {
+    if (this.#segments.length < 2) return false;
+    this.#readToEnd(this.#segments[0]!, ({ seq, key }) => {
+      // Messages in flight are not lost: the outbox still has them.
+      if (seq > this.#sentSeq) this.#onLoss(key, cause);
+    });
+    this.#removeOldest();
+    return true;
   }
 
   next(sentSeq: number): OutboxEntry | null {
+    this.#sentSeq = Math.max(this.#sentSeq, sentSeq);
     for (let entry = this.#read(); entry; entry = this.#read()) if (entry.seq > sentSeq) return entry;
     return null;
   }
@@ -146,7 +142,6 @@ export class Spool implements DiskQueue {
     this.#seal();
     await Promise.all(this.#sealing);
     this.#writeCheckpoint();
-    await new Promise((resolve) => this.#lock.close(resolve));
   }
 
   #recover(): void {
@@ -210,43 +205,30 @@ export class Spool implements DiskQueue {
     this.#reader = null;
   }
 
-  /** Writes messages to the newest segment. On a full disk the oldest segments are dropped. False: not written. */
-  #store(entries: readonly OutboxEntry[], records: Buffer, sentSeq: number): boolean {
-    for (;;) {
-      try {
-        if (!this.#writer) {
-          const name = `${String(entries[0]!.seq).padStart(16, '0')}.seg`;
-          this.#writer = SegmentWriter.create(join(this.#options.dir, name));
-          this.#segments.push({
-            path: this.#writer.path,
-            lastSeq: entries[0]!.seq - 1,
-            records: 0,
-            bytes: 0,
-          });
-        }
-        this.#writer.append(records);
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        if ((code !== 'ENOSPC' && code !== 'EDQUOT') || this.#segments.length < 2) return false;
-        this.#dropOldest(sentSeq, 'disk_full');
-        continue;
+  /** Writes messages to the newest segment. False: not written, as the disk is full or fails. */
+  #store(entries: readonly OutboxEntry[], records: Buffer): boolean {
+    try {
+      if (!this.#writer) {
+        const name = `${String(entries[0]!.seq).padStart(16, '0')}.seg`;
+        this.#writer = SegmentWriter.create(join(this.#options.dir, name));
+        this.#segments.push({
+          path: this.#writer.path,
+          lastSeq: entries[0]!.seq - 1,
+          records: 0,
+          bytes: 0,
+        });
       }
-      const segment = this.#segments.at(-1)!;
-      segment.lastSeq = entries.at(-1)!.seq;
-      segment.records += entries.length;
-      this.#bytes += this.#writer.bytes - segment.bytes;
-      segment.bytes = this.#writer.bytes;
-      this.#waiting += entries.length;
-      return true;
+      this.#writer.append(records);
+    } catch {
+      return false;
     }
-  }
-
-  #dropOldest(sentSeq: number, cause: 'spool_full' | 'disk_full'): void {
-    this.#readToEnd(this.#segments[0]!, ({ seq, key }) => {
-      // Messages in flight are not lost: the outbox still has them.
-      if (seq > sentSeq) this.#onLoss(key, cause);
-    });
-    this.#removeOldest();
+    const segment = this.#segments.at(-1)!;
+    segment.lastSeq = entries.at(-1)!.seq;
+    segment.records += entries.length;
+    this.#bytes += this.#writer.bytes - segment.bytes;
+    segment.bytes = this.#writer.bytes;
+    this.#waiting += entries.length;
+    return true;
   }
 
   #removeOldest(): void {

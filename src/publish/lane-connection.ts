@@ -1,0 +1,291 @@
+import { Backoff } from '../backoff.ts';
+import { AustreamError } from '../errors.ts';
+import { createMissingTopics, type TopicSpec, topicExists, withAdmin } from '../kafka/admin.ts';
+import type { DeliveryFailure } from '../kafka/delivery-policy.ts';
+import { rootCause } from '../kafka/kafkajs-errors.ts';
+import type { KafkaOptions } from '../kafka/options.ts';
+import { KafkaProducer, MAX_BATCH_MESSAGES } from '../kafka/producer.ts';
+import { BatchLimit } from './batch-limit.ts';
+import type { InFlightMessage, Outbox } from './outbox.ts';
+
+/** The brokers count as unreachable if no message in flight is acknowledged for this long. */
+const ACK_TIMEOUT_MS = 2000;
+const ACK_CHECK_MS = 500;
+/** After a failed producer the reports of its other messages come within this time; one of them names the cause. */
+const GATHER_MS = 50;
+/** Timeout of one attempt to reconnect. */
+const RECONNECT_TIMEOUT_MS = 5000;
+const RECONNECT = { firstMs: 250, maxMs: 5000, jitter: 'equal' } as const;
+/** Between two attempts to send what only a person or time cures. */
+const HOLD = { firstMs: 1000, maxMs: 30_000, jitter: 'equal' } as const;
+/** After this time without a refusal, attempts begin with a short wait again. */
+const CALM_MS = 60_000;
+/** While nothing is acknowledged: intervals of asking the brokers for the topic. */
+const DIAGNOSE = { firstMs: 3000, maxMs: 30_000, jitter: 'equal' } as const;
+
+/** Why nothing is delivered. */
+export interface HoldReason {
+  /** Machine-readable, e.g. `kafka_unreachable`. */
+  readonly cause: string;
+  readonly detail: string;
+}
+
+/** Null: messages are delivered. */
+type HoldListener = (reason: HoldReason | null) => void;
+
+/** The bytes to send, or why they cannot be sent at present. */
+export type WireFormat = (value: Buffer) => Buffer | HoldReason;
+
+/**
+ * Connects one topic's outbox to the brokers. It makes sure that the topic exists, detects outages, applies the delivery
+ * policy (docs/delivery.md) and replaces a producer that has failed. It retries without end, also errors that a retry does
+ * not usually cure: somebody may correct the brokers' configuration meanwhile.
+ */
+export class LaneConnection {
+  readonly #options: KafkaOptions;
+  readonly #topic: string;
+  /** How the topic is created if it does not exist; null: it never is. */
+  readonly #spec: TopicSpec | null;
+  readonly #outbox: Outbox;
+  readonly #wire: WireFormat;
+  readonly #changed: HoldListener;
+  readonly #closing = new AbortController();
+  readonly #ackTimer: NodeJS.Timeout;
+  readonly #batch = new BatchLimit(MAX_BATCH_MESSAGES);
+  readonly #holdBackoff = new Backoff(HOLD);
+  readonly #diagnoseBackoff = new Backoff(DIAGNOSE);
+  #producer: KafkaProducer<InFlightMessage> | null = null;
+  /** The producer has failed; its replacement is under way. */
+  #failure: DeliveryFailure | null = null;
+  /** Ends the present attempt to connect, when it is done or when the connection is closed. */
+  #attempt: Promise<void> = Promise.resolve();
+  #reason: HoldReason | null = { cause: 'kafka_connecting', detail: 'not connected yet' };
+  #lastAckAt = performance.now();
+  #nextDiagnosisAt = 0;
+  #heldAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    options: KafkaOptions,
+    topic: string,
+    spec: TopicSpec | null,
+    outbox: Outbox,
+    wire: WireFormat,
+    changed: HoldListener,
+  ) {
+    this.#options = options;
+    this.#topic = topic;
+    this.#spec = spec;
+    this.#outbox = outbox;
+    this.#wire = wire;
+    this.#changed = changed;
+    this.#ackTimer = setInterval(() => this.#checkAcknowledgements(), ACK_CHECK_MS).unref();
+  }
+
+  /**
+   * Throws KAFKA_UNREACHABLE or KAFKA_REJECTED if the first attempt fails. With `retryInBackground`, an error that
+   * `canRetry` does not throw: the connection keeps trying.
+   */
+  async open({ retryInBackground }: { retryInBackground: boolean }): Promise<void> {
+    try {
+      await this.#connect(this.#options.connectSeconds * 1000);
+    } catch (error) {
+      if (!retryInBackground || !(error instanceof AustreamError) || !error.canRetry) {
+        clearInterval(this.#ackTimer);
+        throw error;
+      }
+      this.#hold({ cause: 'kafka_unreachable', detail: error.message });
+      this.#attempt = this.#reconnect(new Backoff(RECONNECT));
+    }
+  }
+
+  /** False if there is no producer, its queue is full, or the message cannot be written yet. */
+  send(message: InFlightMessage): boolean {
+    if (!this.#producer || this.#failure) return false;
+    const { key, value, partition } = message.entry;
+    const wire = this.#wire(value);
+    if (!Buffer.isBuffer(wire)) {
+      this.#hold(wire);
+      return false;
+    }
+    if (this.#outbox.inFlight === 0) this.#lastAckAt = performance.now();
+    return this.#producer.produce(this.#topic, key, wire, message, partition);
+  }
+
+  /** Headers that were unknown are known. */
+  wireFormatKnown(): void {
+    if (this.#reason?.cause.startsWith('registry') || this.#reason?.cause === 'schema_unknown') this.#release();
+    this.#outbox.fillWindow();
+  }
+
+  /** Why nothing is delivered at present; null while messages are delivered. */
+  get reason(): HoldReason | null {
+    return this.#reason;
+  }
+
+  /** Disconnects without waiting for acknowledgements. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    clearInterval(this.#ackTimer);
+    await this.#attempt;
+    await this.#producer?.close(0);
+    this.#producer = null;
+  }
+
+  async #connect(timeoutMs: number): Promise<void> {
+    await this.#ensureTopic(timeoutMs);
+    let producer: KafkaProducer<InFlightMessage> | null = null;
+    /** Events of a producer that has been replaced are ignored. */
+    const isCurrent = () => producer !== null && producer === this.#producer;
+    producer = await KafkaProducer.connect<InFlightMessage>(
+      this.#options,
+      {
+        delivered: (message) => isCurrent() && this.#delivered(message),
+        failed: (message, failure) => isCurrent() && this.#failed(message, failure),
+        unreachable: (detail) => isCurrent() && this.#hold({ cause: 'kafka_unreachable', detail }),
+        broken: (failure) => isCurrent() && this.#replaceAfter(failure),
+      },
+      timeoutMs,
+      this.#batch.messages,
+    );
+    if (this.#closing.signal.aborted) return producer.close(0);
+    this.#producer = producer;
+    this.#lastAckAt = performance.now();
+    // After a hold only an acknowledgement shows that the cause is cured.
+    if (this.#reason && isAway(this.#reason)) this.#release();
+    this.#outbox.resume();
+  }
+
+  async #ensureTopic(connectMs: number): Promise<void> {
+    await withAdmin(
+      this.#options,
+      async (admin) => {
+        if (this.#options.topics.create && this.#spec) await createMissingTopics(admin, [this.#spec]);
+        else await topicExists(admin, this.#topic);
+      },
+      { topics: [this.#topic], connectMs: Math.min(10_000, connectMs) },
+    );
+  }
+
+  /** Retries until it is connected or closed. */
+  async #reconnect(backoff: Backoff): Promise<void> {
+    const { signal } = this.#closing;
+    for (;;) {
+      await backoff.wait(signal);
+      if (signal.aborted) return;
+      try {
+        return await this.#connect(RECONNECT_TIMEOUT_MS);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#hold(reasonOf(error as Error));
+      }
+    }
+  }
+
+  #delivered(message: InFlightMessage): void {
+    this.#lastAckAt = performance.now();
+    if (!this.#failure) this.#release();
+    this.#outbox.delivered(message);
+  }
+
+  #failed(message: InFlightMessage, failure: DeliveryFailure): void {
+    if (failure.verdict === 'split' && !this.#batch.canSplit) {
+      this.#outbox.rejected(message, 'record_too_large');
+      this.#batch.grow();
+      this.#replaceAfter({ ...failure, verdict: 'retry' });
+    } else this.#replaceAfter(failure);
+  }
+
+  /** The first failure of a producer ends it. Its unacknowledged messages go to a new one, in order. */
+  #replaceAfter(failure: DeliveryFailure): void {
+    if (this.#failure) {
+      if (this.#failure.verdict === 'retry') this.#failure = failure;
+      return;
+    }
+    this.#failure = failure;
+    this.#attempt = this.#replace();
+  }
+
+  async #replace(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
+    const { verdict, cause, detail } = this.#failure!;
+    const failed = this.#producer;
+    this.#producer = null;
+    this.#outbox.pause();
+    if (verdict === 'hold') this.#hold({ cause, detail });
+    await failed?.close(0);
+    this.#failure = null;
+    if (this.#closing.signal.aborted) return;
+    if (verdict === 'split') this.#batch.reduce();
+    if (verdict !== 'hold') return this.#reconnect(new Backoff(RECONNECT));
+    // One partition may deliver while another refuses: a delivery alone does not shorten the wait.
+    const now = performance.now();
+    if (now - this.#heldAt > CALM_MS) this.#holdBackoff.reset();
+    this.#heldAt = now;
+    return this.#reconnect(this.#holdBackoff);
+  }
+
+  #checkAcknowledgements(): void {
+    const now = performance.now();
+    if (this.#outbox.inFlight === 0 || now - this.#lastAckAt <= ACK_TIMEOUT_MS) return;
+    this.#hold(
+      this.#reason ?? {
+        cause: 'kafka_unreachable',
+        detail: `no acknowledgement for ${ACK_TIMEOUT_MS / 1000} s`,
+      },
+    );
+    if (now < this.#nextDiagnosisAt || this.#failure) return;
+    this.#nextDiagnosisAt = Number.POSITIVE_INFINITY;
+    void this.#diagnose().finally(() => {
+      this.#nextDiagnosisAt = performance.now() + this.#diagnoseBackoff.next();
+    });
+  }
+
+  /** librdkafka retries some errors silently and without end: the brokers say whether the topic is still there. */
+  async #diagnose(): Promise<void> {
+    const producer = this.#producer;
+    try {
+      const exists = await withAdmin(this.#options, (admin) => topicExists(admin, this.#topic), {
+        topics: [this.#topic],
+        connectMs: RECONNECT_TIMEOUT_MS,
+        retries: 0,
+      });
+      if (producer !== this.#producer || exists) return;
+      this.#replaceAfter({
+        verdict: 'hold',
+        cause: 'kafka_unknown_topic_or_partition',
+        detail: `${this.#topic} is not there`,
+      });
+    } catch (error) {
+      if (producer === this.#producer && this.#outbox.inFlight > 0) this.#hold(reasonOf(error as Error));
+    }
+  }
+
+  #hold(reason: HoldReason): void {
+    this.#outbox.brokersUnreachable();
+    if (this.#reason?.cause === reason.cause) return;
+    this.#reason = reason;
+    if (!this.#closing.signal.aborted) this.#changed(reason);
+  }
+
+  #release(): void {
+    if (!this.#reason) return;
+    this.#reason = null;
+    this.#diagnoseBackoff.reset();
+    this.#nextDiagnosisAt = 0;
+    this.#changed(null);
+  }
+}
+
+/** The reason is cured by a connection. */
+function isAway({ cause }: HoldReason): boolean {
+  return cause === 'kafka_unreachable' || cause === 'kafka_connecting';
+}
+
+function reasonOf(error: Error): HoldReason {
+  const { type } = rootCause(error instanceof AustreamError ? (error.cause ?? error) : error) as { type?: string };
+  const rejected = error instanceof AustreamError && !error.canRetry;
+  return {
+    cause: rejected ? `kafka_${type?.toLowerCase() ?? 'rejected'}` : 'kafka_unreachable',
+    detail: error.message,
+  };
+}
