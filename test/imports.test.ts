@@ -24,6 +24,7 @@ const SEPARATE = [
 
 /** Folders of tests that mirror no folder of src. */
 const CROSS_CUTTING = [
+  'torture',
   'broker',
   'deploy',
   'docs',

@@ -28,7 +28,6 @@ export async function measureHop(): Promise<{ ingestCrop: number; inferCropWithM
     dropped: (_, count, cause) => {
       throw new Error(`${count} crops lost: ${cause}`);
     },
-    connection: () => {},
   });
   const batcher = new CropBatcher({ hop: 16, gapSeconds: 1 });
   const before = process.cpuUsage();

@@ -162,7 +162,9 @@ export class KafkaProducer<Tag> {
 /** The first `Broker: …` in the text of a fatal error is its cause. */
 function fatalFailure(text: string): DeliveryFailure {
   const broker = /Broker: [^(]+/.exec(text)?.[0].trim();
-  const { verdict, cause } = broker ? deliveryFailure(broker, 'broker') : deliveryFailure('fatal error', 'local');
+  const { verdict, cause } = broker
+    ? deliveryFailure(broker, 'broker')
+    : deliveryFailure('fatal error', 'local');
   return { verdict, cause, detail: text };
 }
 

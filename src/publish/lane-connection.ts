@@ -1,18 +1,23 @@
 import { Backoff } from '../backoff.ts';
 import { AustreamError } from '../errors.ts';
 import { createMissingTopics, type TopicSpec, topicExists, withAdmin } from '../kafka/admin.ts';
+import { CredentialWatch } from '../kafka/credential-watch.ts';
 import type { DeliveryFailure } from '../kafka/delivery-policy.ts';
 import { rootCause } from '../kafka/kafkajs-errors.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { KafkaProducer, MAX_BATCH_MESSAGES } from '../kafka/producer.ts';
+import { log } from '../log.ts';
 import { BatchLimit } from './batch-limit.ts';
 import type { InFlightMessage, Outbox } from './outbox.ts';
+import type { HoldReason, WireFormat } from './wire-format.ts';
 
 /** The brokers count as unreachable if no message in flight is acknowledged for this long. */
 const ACK_TIMEOUT_MS = 2000;
 const ACK_CHECK_MS = 500;
 /** After a failed producer the reports of its other messages come within this time; one of them names the cause. */
 const GATHER_MS = 50;
+/** How long messages in flight may take before a producer is replaced for new credentials; then they are sent again. */
+const RENEW_FLUSH_MS = 5000;
 /** Timeout of one attempt to reconnect. */
 const RECONNECT_TIMEOUT_MS = 5000;
 const RECONNECT = { firstMs: 250, maxMs: 5000, jitter: 'equal' } as const;
@@ -23,18 +28,8 @@ const CALM_MS = 60_000;
 /** While nothing is acknowledged: intervals of asking the brokers for the topic. */
 const DIAGNOSE = { firstMs: 3000, maxMs: 30_000, jitter: 'equal' } as const;
 
-/** Why nothing is delivered. */
-export interface HoldReason {
-  /** Machine-readable, e.g. `kafka_unreachable`. */
-  readonly cause: string;
-  readonly detail: string;
-}
-
 /** Null: messages are delivered. */
 type HoldListener = (reason: HoldReason | null) => void;
-
-/** The bytes to send, or why they cannot be sent at present. */
-export type WireFormat = (value: Buffer) => Buffer | HoldReason;
 
 /**
  * Connects one topic's outbox to the brokers. It makes sure that the topic exists, detects outages, applies the delivery
@@ -55,6 +50,9 @@ export class LaneConnection {
   readonly #holdBackoff = new Backoff(HOLD);
   readonly #diagnoseBackoff = new Backoff(DIAGNOSE);
   #producer: KafkaProducer<InFlightMessage> | null = null;
+  #credentials: CredentialWatch | null = null;
+  /** The producer is flushed to be replaced: nothing new is sent by it. */
+  #renewing = false;
   /** The producer has failed; its replacement is under way. */
   #failure: DeliveryFailure | null = null;
   /** Ends the present attempt to connect, when it is done or when the connection is closed. */
@@ -87,10 +85,11 @@ export class LaneConnection {
    */
   async open({ retryInBackground }: { retryInBackground: boolean }): Promise<void> {
     try {
+      this.#credentials = new CredentialWatch(this.#options, () => this.#renew());
       await this.#connect(this.#options.connectSeconds * 1000);
     } catch (error) {
       if (!retryInBackground || !(error instanceof AustreamError) || !error.canRetry) {
-        clearInterval(this.#ackTimer);
+        await this.close();
         throw error;
       }
       this.#hold({ cause: 'kafka_unreachable', detail: error.message });
@@ -100,7 +99,7 @@ export class LaneConnection {
 
   /** False if there is no producer, its queue is full, or the message cannot be written yet. */
   send(message: InFlightMessage): boolean {
-    if (!this.#producer || this.#failure) return false;
+    if (!this.#producer || this.#failure || this.#renewing) return false;
     const { key, value, partition } = message.entry;
     const wire = this.#wire(value);
     if (!Buffer.isBuffer(wire)) {
@@ -113,7 +112,8 @@ export class LaneConnection {
 
   /** Headers that were unknown are known. */
   wireFormatKnown(): void {
-    if (this.#reason?.cause.startsWith('registry') || this.#reason?.cause === 'schema_unknown') this.#release();
+    if (this.#reason?.cause.startsWith('registry') || this.#reason?.cause === 'schema_unknown')
+      this.#release();
     this.#outbox.fillWindow();
   }
 
@@ -125,6 +125,7 @@ export class LaneConnection {
   /** Disconnects without waiting for acknowledgements. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#credentials?.close();
     clearInterval(this.#ackTimer);
     await this.#attempt;
     await this.#producer?.close(0);
@@ -132,6 +133,7 @@ export class LaneConnection {
   }
 
   async #connect(timeoutMs: number): Promise<void> {
+    const changesBefore = this.#credentials?.changes;
     await this.#ensureTopic(timeoutMs);
     let producer: KafkaProducer<InFlightMessage> | null = null;
     /** Events of a producer that has been replaced are ignored. */
@@ -153,6 +155,7 @@ export class LaneConnection {
     // After a hold only an acknowledgement shows that the cause is cured.
     if (this.#reason && isAway(this.#reason)) this.#release();
     this.#outbox.resume();
+    if (this.#credentials?.changes !== changesBefore) this.#renew();
   }
 
   async #ensureTopic(connectMs: number): Promise<void> {
@@ -193,6 +196,22 @@ export class LaneConnection {
       this.#batch.grow();
       this.#replaceAfter({ ...failure, verdict: 'retry' });
     } else this.#replaceAfter(failure);
+  }
+
+  /** The credentials have changed: a new producer uses them. Without a producer, the next attempt does so anyway. */
+  #renew(): void {
+    const producer = this.#producer;
+    if (!producer || this.#renewing || this.#failure) return;
+    log.info({ topic: this.#topic }, 'the credentials for Kafka have changed: connecting again');
+    this.#renewing = true;
+    this.#attempt = producer.close(RENEW_FLUSH_MS).then(() => {
+      this.#renewing = false;
+      // It may have failed meanwhile, and be replaced already.
+      if (this.#producer !== producer || this.#failure) return;
+      this.#producer = null;
+      this.#outbox.pause();
+      return this.#closing.signal.aborted ? undefined : this.#reconnect(new Backoff(RECONNECT));
+    });
   }
 
   /** The first failure of a producer ends it. Its unacknowledged messages go to a new one, in order. */
@@ -282,7 +301,9 @@ function isAway({ cause }: HoldReason): boolean {
 }
 
 function reasonOf(error: Error): HoldReason {
-  const { type } = rootCause(error instanceof AustreamError ? (error.cause ?? error) : error) as { type?: string };
+  const { type } = rootCause(error instanceof AustreamError ? (error.cause ?? error) : error) as {
+    type?: string;
+  };
   const rejected = error instanceof AustreamError && !error.canRetry;
   return {
     cause: rejected ? `kafka_${type?.toLowerCase() ?? 'rejected'}` : 'kafka_unreachable',

@@ -1,9 +1,10 @@
 import type { TopicDelivery } from '../domain/topic-delivery.ts';
 import type { TopicSpec } from '../kafka/admin.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
-import { type HoldReason, LaneConnection, type WireFormat } from './lane-connection.ts';
+import { LaneConnection } from './lane-connection.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { type DiskQueue, Outbox, type OutboxEntry } from './outbox.ts';
+import type { HoldReason, WireFormat } from './wire-format.ts';
 
 export interface LaneOptions {
   readonly kafka: KafkaOptions;

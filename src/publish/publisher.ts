@@ -2,15 +2,21 @@ import { wallMicros } from '../clock.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
 import type { AuActivation, AuFrame } from '../domain/event.ts';
 import type { Micros } from '../domain/frame.ts';
+import type { TopicDelivery } from '../domain/topic-delivery.ts';
 import { faceKey } from '../domain/track-key.ts';
 import { AustreamError } from '../errors.ts';
+import { EmbeddedBroker } from '../kafka/embedded-broker.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
+import { RepeatedWarning } from '../log.ts';
 import { RecordEncoder, type RecordName, recordType } from '../records/avro.ts';
+import { deadLetter } from '../records/dead-letter.ts';
 import { SchemaIds } from '../records/schema-ids.ts';
-import { topicNames } from '../records/topics.ts';
-import { BrokerConnection } from './broker-connection.ts';
-import { type InFlightMessage, Outbox, type OutboxEntry } from './outbox.ts';
-import { Spool } from './spool.ts';
+import { topicNames, topicSpecs } from '../records/topics.ts';
+import { Lane } from './lane.ts';
+import { MemoryBudget } from './memory-budget.ts';
+import type { OutboxEntry } from './outbox.ts';
+import { SpoolFolder } from './spool-folder.ts';
+import { AS_ENCODED, confluentFormat, type HoldReason, type WireFormat } from './wire-format.ts';
 
 /** An AuFrame as decoded from the topic: the schema has no field `interval`. */
 export type DeliveredFrame = Omit<AuFrame, 'interval'>;
@@ -22,6 +28,8 @@ export interface PublisherEvents {
   dropped(cameraId: string, count: number, cause: string): void;
   /** The connection was lost or restored. Meanwhile events wait. */
   connection?(state: 'connected' | 'unreachable', detail: string): void;
+  /** A topic's events are held for `cause`, or delivered again. */
+  delivery?(topic: string, state: 'delivering' | 'held', cause: string, detail: string): void;
 }
 
 export interface PublisherStats {
@@ -35,6 +43,7 @@ export interface PublisherStats {
   readonly spoolBytes: number;
   readonly acknowledged: number;
   readonly dropped: number;
+  readonly topics: readonly TopicDelivery[];
 }
 
 /** Publishes events to Kafka topics, at least once and in order per face. */
@@ -52,7 +61,7 @@ export interface Publisher {
   close(): Promise<void>;
 }
 
-const WINDOW = { windowMessages: 10_000, windowBytes: 16 * 1024 * 1024, releaseEvery: 256 };
+const WINDOW = { windowMessages: 10_000, windowBytes: 16 * 1024 * 1024 };
 const PUBLISHED_RECORDS = [
   'AuFrame',
   'AuActivation',
@@ -61,19 +70,29 @@ const PUBLISHED_RECORDS = [
 type PublishedRecord = (typeof PUBLISHED_RECORDS)[number];
 
 /**
- * Finds the schemas' ids, connects, creates missing topics and starts delivery. Throws KAFKA_UNREACHABLE if no broker
- * answers in time, unless there is a spool: then events wait in it until a broker answers. Also throws KAFKA_REJECTED,
- * REGISTRY_UNREACHABLE, REGISTRY_REJECTED and SPOOL_UNUSABLE.
+ * Finds the schemas' ids, connects, creates missing topics and starts delivery of these records. Throws KAFKA_UNREACHABLE if
+ * no broker answers in time, unless there is a spool: then events wait in it until a broker answers. Also throws
+ * KAFKA_REJECTED, REGISTRY_UNREACHABLE, REGISTRY_REJECTED and SPOOL_UNUSABLE.
  */
-export async function openPublisher(options: KafkaOptions, events: PublisherEvents): Promise<Publisher> {
+export async function openPublisher(
+  options: KafkaOptions,
+  events: PublisherEvents,
+  records: readonly PublishedRecord[] = PUBLISHED_RECORDS,
+): Promise<Publisher> {
   const losses = new LossCounter(events);
-  const spool = options.spool
-    ? await Spool.open(options.spool, (key, cause) => losses.add(key, cause))
+  const embedded = options.embedded
+    ? await EmbeddedBroker.start(options, Object.values(topicNames(options.topicPrefix)))
     : null;
+  const spool = options.spool
+    ? await SpoolFolder.open(options.spool, (key, cause) => losses.add(key, cause))
+    : null;
+  const kafka = embedded ? { ...options, embedded: false, brokers: embedded.brokers } : options;
+  const publisher = new KafkaPublisher(kafka, events, losses, spool, embedded);
   try {
-    return await KafkaPublisher.open(options, events, losses, spool);
+    await publisher.open(records);
+    return publisher;
   } catch (error) {
-    await spool?.close();
+    await publisher.close();
     throw error;
   }
 }
@@ -95,154 +114,213 @@ class LossCounter {
 }
 
 class KafkaPublisher implements Publisher {
+  readonly brokers: string;
+  readonly #options: KafkaOptions;
   readonly #events: PublisherEvents;
   readonly #topics: Readonly<Record<RecordName, string>>;
-  readonly #encoders: Readonly<Record<PublishedRecord, RecordEncoder>>;
+  readonly #encoders: Readonly<Record<PublishedRecord | 'DeadLetter', RecordEncoder>>;
   readonly #losses: LossCounter;
-  readonly #spool: Spool | null;
-  readonly #outbox: Outbox;
-  readonly #connection: BrokerConnection;
+  readonly #spool: SpoolFolder | null;
+  readonly #embedded: EmbeddedBroker | null;
+  readonly #memory: MemoryBudget;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #unreachable = new Set<string>();
+  #state: 'connected' | 'unreachable' | null = null;
+  readonly #invalid = new RepeatedWarning({});
   /** Null without a schema registry. */
   #ids: SchemaIds | null = null;
-  #acknowledged = 0;
+  #wire: WireFormat = AS_ENCODED;
 
-  static async open(
+  constructor(
     options: KafkaOptions,
     events: PublisherEvents,
     losses: LossCounter,
-    spool: Spool | null,
-  ): Promise<Publisher> {
-    const publisher = new KafkaPublisher(options, events, losses, spool);
-    try {
-      await publisher.#openSchemaIds(options);
-      await publisher.#connection.open({ retryInBackground: spool !== null });
-    } catch (error) {
-      publisher.#ids?.close();
-      await publisher.#connection.close();
-      throw error;
-    }
-    return publisher;
-  }
-
-  private constructor(
-    options: KafkaOptions,
-    events: PublisherEvents,
-    losses: LossCounter,
-    spool: Spool | null,
+    spool: SpoolFolder | null,
+    embedded: EmbeddedBroker | null,
   ) {
+    this.brokers = options.brokers!.join(',');
+    this.#options = options;
     this.#events = events;
     this.#losses = losses;
     this.#spool = spool;
+    this.#embedded = embedded;
+    this.#memory = new MemoryBudget(options.memoryMegabytes * 1024 * 1024);
     this.#topics = topicNames(options.topicPrefix);
     this.#encoders = Object.fromEntries(
-      PUBLISHED_RECORDS.map((record) => [record, new RecordEncoder(record)]),
-    ) as Record<PublishedRecord, RecordEncoder>;
-    this.#outbox = new Outbox(
-      { ...WINDOW, memoryBytes: options.memoryMegabytes * 1024 * 1024 },
-      {
-        send: (message) => this.#send(message),
-        delivered: (entry) => this.#delivered(entry),
-        dropped: (entry, cause) => losses.add(entry.key, cause),
-      },
-      spool,
-    );
-    this.#connection = new BrokerConnection(options, this.#outbox, (state, detail) =>
-      events.connection?.(state, detail),
-    );
+      [...PUBLISHED_RECORDS, 'DeadLetter' as const].map((record) => [record, new RecordEncoder(record)]),
+    ) as Record<PublishedRecord | 'DeadLetter', RecordEncoder>;
   }
 
-  get brokers(): string {
-    return this.#connection.brokers;
+  async open(records: readonly PublishedRecord[]): Promise<void> {
+    await this.#openSchemaIds(records);
+    const retryInBackground = this.#spool !== null;
+    const published = records.map((record) => this.#lane(this.#topics[record]));
+    // Also topics of an earlier process with another prefix.
+    const left = (this.#spool?.topics ?? []).filter((topic) => this.#spool!.topic(topic).waiting > 0);
+    await Promise.all(published.map((lane) => lane.open({ retryInBackground })));
+    for (const topic of left) if (!this.#lanes.has(topic)) this.#openInBackground(this.#lane(topic));
   }
 
   frames(frames: readonly AuFrame[]): void {
     // A frame that is sent at once is kept for `acknowledged`. A frame that must wait is kept as bytes only, which takes
     // less memory, and decoded again when it is acknowledged.
-    const keepFrame = this.#outbox.waiting === 0;
-    this.#outbox.add(
-      frames.map((frame) => ({
-        topic: this.#topics.AuFrame,
-        key: faceKey(frame),
-        value: this.#encoders.AuFrame.encode(frame),
-        context: keepFrame ? frame : undefined,
-      })),
-    );
+    const keepFrame = this.#lane(this.#topics.AuFrame).outbox.waiting === 0;
+    this.#add('AuFrame', frames, faceKey, keepFrame);
   }
 
   activations(activations: readonly AuActivation[]): void {
-    this.#outbox.add(
-      activations.map((activation) => ({
-        topic: this.#topics.AuActivation,
-        key: faceKey(activation),
-        value: this.#encoders.AuActivation.encode(activation),
-      })),
-    );
+    this.#add('AuActivation', activations, faceKey);
   }
 
   status(status: CameraStatus): void {
-    const value = this.#encoders.CameraStatus.encode(status);
-    this.#outbox.add([{ topic: this.#topics.CameraStatus, key: status.cameraId, value }]);
+    this.#add('CameraStatus', [status], ({ cameraId }) => cameraId);
   }
 
   stats(): PublisherStats {
+    const topics = this.#all.map((lane) => lane.delivery());
+    const sum = (of: (topic: TopicDelivery) => number) =>
+      topics.reduce((total, topic) => total + of(topic), 0);
     return {
-      connected: this.#connection.connected && !this.#isHeld,
-      pending: this.#outbox.pending,
-      waiting: this.#outbox.waiting,
-      spooling: this.#outbox.spooling,
+      connected: this.#all.every(({ reason }) => reason === null),
+      pending: sum(({ pending }) => pending),
+      waiting: sum(({ waiting }) => waiting),
+      spooling: this.#all.some(({ outbox }) => outbox.spooling),
       spoolBytes: this.#spool?.bytes ?? 0,
-      acknowledged: this.#acknowledged,
+      acknowledged: sum(({ acknowledged }) => acknowledged),
       dropped: this.#losses.total,
+      topics,
     };
   }
 
   async flush(timeoutMs: number): Promise<void> {
-    if (await this.#outbox.drained(timeoutMs)) return;
-    const spooled = this.#outbox.spooling ? '; they are in the spool' : '';
+    const drained = await Promise.all(this.#all.map(({ outbox }) => outbox.drained(timeoutMs)));
+    if (!drained.includes(false)) return;
+    const { pending, spooling, topics } = this.stats();
+    const held = topics.find((topic) => topic.held)?.held;
     throw new AustreamError(
       'KAFKA_UNREACHABLE',
-      `${this.#outbox.pending} events were not acknowledged within ${timeoutMs / 1000} s${spooled}`,
-      { fix: 'check that the brokers run and can be reached' },
+      [
+        `${pending} events were not acknowledged within ${timeoutMs / 1000} s`,
+        ...(held ? [`${held.cause}: ${held.detail}`] : []),
+        ...(spooling ? ['they are in the spool'] : []),
+      ].join('; '),
+      { fix: 'check that the brokers run and can be reached, and that this user may write the topics' },
     );
   }
 
   async close(): Promise<void> {
     this.#ids?.close();
-    this.#outbox.close('closed_before_delivery');
-    await this.#connection.close();
+    await Promise.all(this.#all.map((lane) => lane.close()));
     await this.#spool?.close();
+    await this.#embedded?.close();
+  }
+
+  get #all(): Lane[] {
+    return [...this.#lanes.values()];
   }
 
   /** Without the registry a spooling process starts: events wait until their schemas' ids are known. */
-  async #openSchemaIds({ registry, topicPrefix, connectSeconds, spool }: KafkaOptions): Promise<void> {
+  async #openSchemaIds(records: readonly PublishedRecord[]): Promise<void> {
+    const { registry, topicPrefix, connectSeconds, spool } = this.#options;
     if (!registry) return;
     this.#ids = await SchemaIds.open({
       ...{ registry, topicPrefix, connectSeconds },
-      records: PUBLISHED_RECORDS,
+      records: [...records, 'DeadLetter'],
       folder: spool?.dir ?? null,
-      changed: () => this.#outbox.fillWindow(),
+      changed: () => {
+        for (const lane of this.#lanes.values()) lane.wireFormatKnown();
+      },
     });
+    this.#wire = confluentFormat(this.#ids);
   }
 
-  get #isHeld(): boolean {
-    return Object.values(this.#encoders).some((encoder) => this.#ids?.header(encoder.fingerprint) === null);
+  #lane(topic: string): Lane {
+    const known = this.#lanes.get(topic);
+    if (known) return known;
+    const lane = new Lane(
+      {
+        kafka: this.#options,
+        topic,
+        spec: topicSpecs(this.#options).find(({ name }) => name === topic) ?? null,
+        memory: this.#memory,
+        ...WINDOW,
+        disk: this.#spool?.topic(topic) ?? null,
+        wire: this.#wire,
+      },
+      {
+        delivered: (entry) => this.#delivered(entry),
+        dropped: (entry, cause) => this.#dropped(entry, cause),
+        changed: (name, reason) => this.#changed(name, reason),
+      },
+    );
+    this.#lanes.set(topic, lane);
+    return lane;
   }
 
-  /** Records are encoded without the registry: the header of their schema is put on when they are sent. */
-  #send(message: InFlightMessage): boolean {
-    const { value } = message.entry;
-    const sent = this.#ids ? this.#ids.toConfluent(value) : value;
-    if (sent !== null) return this.#connection.send(message, sent);
-    // Nobody knows for how long: the spool outlives this process.
-    setImmediate(() => this.#outbox.spooling || this.#outbox.brokersUnreachable());
-    return false;
+  #openInBackground(lane: Lane): void {
+    // Without brokers or rights the lane waits; nobody waits for it.
+    lane.open({ retryInBackground: true }).catch((error: Error) => this.#invalid.warn(error.message));
+  }
+
+  #add<T>(
+    record: PublishedRecord,
+    events: readonly T[],
+    keyOf: (event: T) => string,
+    keepEvent = false,
+  ): void {
+    const topic = this.#topics[record];
+    const entries: Omit<OutboxEntry, 'seq'>[] = [];
+    for (const event of events)
+      try {
+        const value = this.#encoders[record].encode(event);
+        entries.push({ topic, key: keyOf(event), value, context: keepEvent ? event : undefined });
+      } catch (error) {
+        // One event that does not fit the schema concerns no other.
+        this.#losses.add(keyOf(event), 'event_invalid');
+        this.#invalid.warn(`an event is lost, as it does not fit the schema: ${(error as Error).message}`);
+      }
+    this.#lane(topic).outbox.add(entries);
   }
 
   #delivered(entry: OutboxEntry): void {
-    this.#acknowledged += 1;
     if (entry.topic !== this.#topics.AuFrame) return;
     const frame = (entry.context as AuFrame | undefined) ?? this.#decodeFrame(entry.value);
     if (frame) this.#events.acknowledged(frame, wallMicros());
+  }
+
+  #dropped(entry: OutboxEntry, cause: string): void {
+    if (cause === 'record_too_large') this.#bury(entry);
+    this.#losses.add(entry.key, cause);
+  }
+
+  /** Keeps the bytes of a record that its topic never takes: in the dead letters, else in the spool's folder. */
+  #bury(entry: OutboxEntry): void {
+    const topic = this.#topics.DeadLetter;
+    if (entry.topic === topic) {
+      this.#spool?.keepUndeliverable(entry);
+      return;
+    }
+    const isNew = !this.#lanes.has(topic);
+    const lane = this.#lane(topic);
+    if (isNew) this.#openInBackground(lane);
+    const letter = deadLetter({
+      group: this.#options.clientId,
+      ...{ topic: entry.topic, partition: -1, offset: -1 },
+      ...{ key: Buffer.from(entry.key), value: entry.value, reason: 'unknown' },
+      detail: `the record of ${entry.value.length} bytes is larger than max.message.bytes of ${entry.topic}`,
+    });
+    lane.outbox.add([{ topic, key: entry.key, value: this.#encoders.DeadLetter.encode(letter) }]);
+  }
+
+  #changed(topic: string, reason: HoldReason | null): void {
+    if (reason?.cause === 'kafka_unreachable') this.#unreachable.add(topic);
+    else this.#unreachable.delete(topic);
+    const state = this.#unreachable.size > 0 ? 'unreachable' : 'connected';
+    if (state !== this.#state) this.#events.connection?.(state, reason?.detail ?? this.brokers);
+    this.#state = state;
+    this.#events.delivery?.(
+      ...([topic, reason ? 'held' : 'delivering', reason?.cause ?? '', reason?.detail ?? ''] as const),
+    );
   }
 
   /** Null for a spooled frame of an earlier process with another schema; such a frame is delivered unchanged. */

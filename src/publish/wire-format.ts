@@ -1,23 +1,25 @@
-import { SINGLE_OBJECT_HEADER_BYTES, singleObjectFingerprint } from '../records/fingerprint.ts';
+import { SINGLE_OBJECT_MARKER } from '../records/avro.ts';
 import type { SchemaIds } from '../records/schema-ids.ts';
-import type { WireFormat } from './lane-connection.ts';
 
-/** Without a registry, records are sent as they are. */
+/** Why records are not delivered at present. */
+export interface HoldReason {
+  /** Machine-readable, e.g. `kafka_unreachable`. */
+  readonly cause: string;
+  readonly detail: string;
+}
+
+/** The bytes to send, or why they cannot be sent at present. */
+export type WireFormat = (value: Buffer) => Buffer | HoldReason;
+
+/** Without a schema registry records are sent as they are encoded. */
 export const AS_ENCODED: WireFormat = (value) => value;
 
-/**
- * With a registry: the header of Avro's single-object encoding becomes Confluent's. A record with another header, spooled by
- * an older version, is sent as it is.
- */
+/** With a registry a record gets the header of its schema's id, which may not be known yet. */
 export function confluentFormat(ids: SchemaIds): WireFormat {
-  return (value) => {
-    const fingerprint = singleObjectFingerprint(value);
-    if (fingerprint === null) return value;
-    const header = ids.header(fingerprint);
-    if (!header) return ids.hold(fingerprint)!;
-    const wire = Buffer.allocUnsafe(header.length + value.length - SINGLE_OBJECT_HEADER_BYTES);
-    header.copy(wire);
-    value.copy(wire, header.length, SINGLE_OBJECT_HEADER_BYTES);
-    return wire;
-  };
+  return (value) =>
+    ids.toConfluent(value) ??
+    ids.hold(value.readBigUInt64LE(SINGLE_OBJECT_MARKER.length)) ?? {
+      cause: 'registry_unreachable',
+      detail: 'the schema id became known a moment ago',
+    };
 }

@@ -10,7 +10,7 @@ export class MockBroker {
 
   /** Starts a broker with these topics. */
   static async start(topics: readonly string[]): Promise<MockBroker> {
-    const events = { delivered() {}, rejected() {}, unreachable() {}, broken() {} };
+    const events = { delivered() {}, failed() {}, unreachable() {}, broken() {} };
     const producer = await KafkaProducer.connect<null>(
       kafkaOptions.parse({ embedded: true }),
       events,

@@ -3,10 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { MemoryBudget } from '../../src/publish/memory-budget.ts';
 import { type InFlightMessage, Outbox, type OutboxEntry } from '../../src/publish/outbox.ts';
 import { Spool } from '../../src/publish/spool.ts';
 
-const LIMITS = { windowMessages: 5, windowBytes: 1e6, memoryBytes: 1e6, releaseEvery: 4 };
+const limits = (memoryBytes = 1e6) => ({
+  ...{ windowMessages: 5, windowBytes: 1e6, releaseEvery: 4 },
+  memory: new MemoryBudget(memoryBytes),
+});
 const spoolOptions = (dir: string) => ({ dir, maxMegabytes: 1, syncSeconds: 60 });
 
 /** A fake producer with its broker: accepts messages in order, and acknowledges them in order or fails. */
@@ -54,6 +58,15 @@ function checkReleases(spool: Spool, producer: FakeProducer): Spool {
   return spool;
 }
 
+/** A spool on a disk that is sometimes full. */
+function fillable(spool: Spool): Spool & { full: boolean } {
+  const append = spool.append.bind(spool);
+  const disk = Object.assign(spool, { full: false });
+  disk.append = (entries, sentSeq) =>
+    disk.full ? append(entries.slice(0, Math.floor(entries.length / 2)), sentSeq) : append(entries, sentSeq);
+  return disk;
+}
+
 const step = fc.oneof(
   {
     weight: 4,
@@ -64,6 +77,7 @@ const step = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('acknowledge' as const), count: fc.integer({ min: 1, max: 9 }) }),
   },
   fc.record({ do: fc.constant('unreachable' as const), count: fc.constant(0) }),
+  fc.record({ do: fc.constant('disk' as const), count: fc.constant(0) }),
   fc.record({ do: fc.constant('break' as const), count: fc.nat(4) }),
   fc.record({ do: fc.constant('resume' as const), count: fc.constant(0) }),
   fc.record({ do: fc.constant('crash' as const), count: fc.nat(4) }),
@@ -78,11 +92,17 @@ describe('an outbox', () => {
           const producer = new FakeProducer();
           let processes = 0;
           const spools: Spool[] = [];
+          // A crash loses what a full disk had no room for.
+          let wasFull = false;
+          let full = null as (Spool & { full: boolean }) | null;
           const begin = async () => {
             const dir = join(root, String(processes));
-            const spool = disk ? await Spool.open(spoolOptions(dir), () => expect.unreachable()) : null;
-            if (spool) spools.push(checkReleases(spool, producer));
-            producer.outbox = new Outbox(LIMITS, producer.events, spool);
+            const spool = disk
+              ? new Spool(spoolOptions(dir), () => expect.unreachable(), { enforceLimit() {} })
+              : null;
+            full = spool && fillable(checkReleases(spool, producer));
+            if (full) spools.push(full);
+            producer.outbox = new Outbox(limits(), producer.events, full);
             producer.outbox.resume();
           };
           await begin();
@@ -98,7 +118,10 @@ describe('an outbox', () => {
             else if (what === 'unreachable') producer.outbox.brokersUnreachable();
             else if (what === 'break') producer.fail(count);
             else if (what === 'resume') producer.outbox.resume();
-            else if (disk) {
+            else if (what === 'disk') {
+              if (full) full.full = !full.full;
+              wasFull = true;
+            } else if (disk && !wasFull) {
               // SIGKILL while the brokers are unreachable: the next process has only what is on disk.
               producer.outbox.brokersUnreachable();
               producer.fail(count);
@@ -125,7 +148,7 @@ describe('an outbox', () => {
 
   test('drops the oldest messages when memory is full, and reports them', () => {
     const producer = new FakeProducer();
-    producer.outbox = new Outbox({ ...LIMITS, memoryBytes: 50_000 }, producer.events, null);
+    producer.outbox = new Outbox(limits(50_000), producer.events, null);
     producer.outbox.resume();
     producer.outbox.add(Array.from({ length: 100 }, (_, index) => message(`m${index}`)));
     const kept = producer.outbox.waiting;
@@ -142,7 +165,7 @@ describe('an outbox', () => {
 
   test('drops a message that the broker rejects, and continues', () => {
     const producer = new FakeProducer();
-    producer.outbox = new Outbox(LIMITS, producer.events, null);
+    producer.outbox = new Outbox(limits(), producer.events, null);
     producer.outbox.resume();
     producer.outbox.add(['a', 'b', 'c'].map(message));
     const [, b] = producer.queue.splice(1, 1).concat(producer.queue[1]!).toReversed();
@@ -155,7 +178,7 @@ describe('an outbox', () => {
 
   test('resolves drained with true after the last acknowledgement, with false after the timeout', async () => {
     const producer = new FakeProducer();
-    producer.outbox = new Outbox(LIMITS, producer.events, null);
+    producer.outbox = new Outbox(limits(), producer.events, null);
     producer.outbox.resume();
     expect(await producer.outbox.drained(1)).toBe(true);
     producer.outbox.add([message('a')]);
@@ -167,7 +190,7 @@ describe('an outbox', () => {
 
   test('without a spool reports its messages as dropped when it is closed', () => {
     const producer = new FakeProducer();
-    producer.outbox = new Outbox(LIMITS, producer.events, null);
+    producer.outbox = new Outbox(limits(), producer.events, null);
     producer.outbox.resume();
     producer.outbox.add(Array.from({ length: 9 }, (_, index) => message(`m${index}`)));
     producer.outbox.close('closed_before_delivery');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { kafkaOptions } from '../../src/kafka/options.ts';
 import { openPublisher } from '../../src/publish/publisher.ts';
-import { Spool } from '../../src/publish/spool.ts';
+import { SpoolFolder } from '../../src/publish/spool-folder.ts';
 import { RecordEncoder } from '../../src/records/avro.ts';
 import { confluentHeader } from '../../src/records/schema-registry.ts';
 import { delivered, frameNumber } from '../records/samples.ts';
@@ -22,8 +22,8 @@ test('spooled frames of another schema are delivered unchanged; frames of this s
     Buffer.concat([encoder.header, Buffer.from('not a frame')]),
     current,
   ];
-  const spool = await Spool.open({ dir, maxMegabytes: 1, syncSeconds: 0 }, () => expect.unreachable());
-  spool.append(
+  const spool = await SpoolFolder.open({ dir, maxMegabytes: 1, syncSeconds: 0 }, () => expect.unreachable());
+  spool.topic('au.frames').append(
     values.map((value, index) => ({ seq: index + 1, topic: 'au.frames', key: 'lobby/1', value })),
     0,
   );

@@ -1,8 +1,9 @@
 // Appends to the spool in argv[2], starting with seq argv[3], until it is killed. Prints the newest appended seq.
 import { writeSync } from 'node:fs';
-import { Spool } from '../../src/publish/spool.ts';
+import { SpoolFolder } from '../../src/publish/spool-folder.ts';
 
-const spool = await Spool.open({ dir: process.argv[2]!, maxMegabytes: 64, syncSeconds: 1 }, () => {});
+const folder = await SpoolFolder.open({ dir: process.argv[2]!, maxMegabytes: 64, syncSeconds: 1 }, () => {});
+const spool = folder.topic('au.frames');
 for (let seq = Number(process.argv[3]); ; seq += 7) {
   const batch = Array.from({ length: 7 }, (_, index) => ({
     seq: seq + index,

@@ -104,5 +104,5 @@ process.on('message', async (message: { run?: boolean; clockStep?: number; stop?
   await publisher.close();
   process.send!({ report: report() });
   process.send!({ stopped: true, failure });
-  process.disconnect();
+  process.disconnect?.();
 });

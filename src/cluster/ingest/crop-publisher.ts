@@ -1,10 +1,12 @@
 import { Mutex } from 'async-mutex';
+import type { TopicDelivery } from '../../domain/topic-delivery.ts';
 import { faceKey } from '../../domain/track-key.ts';
-import { partitionCount, withAdmin } from '../../kafka/admin.ts';
+import { createMissingTopics, partitionCount, withAdmin } from '../../kafka/admin.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
 import { RepeatedWarning } from '../../log.ts';
-import { BrokerConnection } from '../../publish/broker-connection.ts';
-import { Outbox } from '../../publish/outbox.ts';
+import { Lane } from '../../publish/lane.ts';
+import { MemoryBudget } from '../../publish/memory-budget.ts';
+import { AS_ENCODED } from '../../publish/wire-format.ts';
 import type { FaceCropBatch } from '../../records/events.ts';
 import { openEncoders, type RegisteredEncoders } from '../../records/registered-encoders.ts';
 import { NO_TRACK } from '../crop-record.ts';
@@ -15,11 +17,12 @@ import { clusterTopicSpecs, clusterTopics } from '../topics.ts';
 export interface CropPublisherEvents {
   /** Crops are lost for good. */
   dropped(cameraId: string, crops: number, cause: string): void;
-  connection(state: 'connected' | 'unreachable', detail: string): void;
+  /** The topic's crops are held for `cause`, or delivered again. */
+  delivery?(topic: string, state: 'delivering' | 'held', cause: string, detail: string): void;
 }
 
 /** Bounds what librdkafka holds in flight; the rest waits in the outbox, which can still drop it. */
-const IN_FLIGHT = { windowMessages: 1_000, windowBytes: 32 * 1024 * 1024, releaseEvery: 256 };
+const IN_FLIGHT = { windowMessages: 1_000, windowBytes: 32 * 1024 * 1024 };
 /** Files wait while more records than this are unacknowledged. */
 const MAX_PENDING_FILE_RECORDS = 32;
 /** While this many records wait for the pixel encoder, new crops of live cameras are dropped. */
@@ -35,8 +38,7 @@ export class CropPublisher {
   readonly #partitions: number;
   readonly #pixels: PixelEncoder;
   readonly #registered: RegisteredEncoders<'FaceCropBatch'>;
-  readonly #outbox: Outbox;
-  readonly #connection: BrokerConnection;
+  readonly #lane: Lane;
   readonly #events: CropPublisherEvents;
   /** One record is encoded at a time, so that records are published in order. */
   readonly #encoding = new Mutex();
@@ -52,37 +54,37 @@ export class CropPublisher {
   ): Promise<CropPublisher> {
     const registered = await openEncoders(kafka, ['FaceCropBatch']);
     const { crops: topic } = clusterTopics(kafka.topicPrefix);
-    const outbox = new Outbox(
-      { ...IN_FLIGHT, memoryBytes: kafka.memoryMegabytes * 1024 * 1024 },
+    const specs = clusterTopicSpecs(kafka);
+    const lane = new Lane(
       {
-        send: (message) => connection.send(message),
+        kafka: { ...kafka, compression: cluster.crops.compression, lingerMs: Math.min(5, kafka.lingerMs) },
+        topic,
+        spec: specs.find(({ name }) => name === topic)!,
+        memory: new MemoryBudget(kafka.memoryMegabytes * 1024 * 1024),
+        ...IN_FLIGHT,
+        disk: null,
+        wire: AS_ENCODED,
+      },
+      {
         delivered: () => {},
         dropped: ({ key, context }, cause) => events.dropped(key.split('/', 1)[0]!, context as number, cause),
+        changed: (name, reason) =>
+          events.delivery?.(
+            ...([name, reason ? 'held' : 'delivering', reason?.cause ?? '', reason?.detail ?? ''] as const),
+          ),
       },
-      null,
     );
-    const connection: BrokerConnection = new BrokerConnection(
-      { ...kafka, compression: cluster.crops.compression, lingerMs: Math.min(5, kafka.lingerMs) },
-      outbox,
-      events.connection,
-      clusterTopicSpecs(kafka),
-    );
-    const partitions = await connection
-      .open({ retryInBackground: false })
-      .then(() => withAdmin(kafka, (admin) => partitionCount(admin, topic)))
-      .catch((error) => {
-        registered.close();
-        throw error;
-      });
-    return new CropPublisher(
-      topic,
-      partitions,
-      new PixelEncoder(cluster.crops),
-      registered,
-      outbox,
-      connection,
-      events,
-    );
+    let partitions: number;
+    try {
+      if (kafka.topics.create) await withAdmin(kafka, (admin) => createMissingTopics(admin, specs));
+      await lane.open({ retryInBackground: false });
+      partitions = await withAdmin(kafka, (admin) => partitionCount(admin, topic));
+    } catch (error) {
+      registered.close();
+      await lane.close();
+      throw error;
+    }
+    return new CropPublisher(topic, partitions, new PixelEncoder(cluster.crops), registered, lane, events);
   }
 
   private constructor(
@@ -90,26 +92,29 @@ export class CropPublisher {
     partitions: number,
     pixels: PixelEncoder,
     registered: RegisteredEncoders<'FaceCropBatch'>,
-    outbox: Outbox,
-    connection: BrokerConnection,
+    lane: Lane,
     events: CropPublisherEvents,
   ) {
     this.#topic = topic;
     this.#partitions = partitions;
     this.#pixels = pixels;
     this.#registered = registered;
-    this.#outbox = outbox;
-    this.#connection = connection;
+    this.#lane = lane;
     this.#events = events;
   }
 
   get connected(): boolean {
-    return this.#connection.connected;
+    return this.#lane.reason === null;
+  }
+
+  /** How the delivery of the crops goes. */
+  get delivery(): TopicDelivery {
+    return this.#lane.delivery();
   }
 
   /** Records that no broker has acknowledged yet. */
   get pending(): number {
-    return this.#encodingQueue + this.#outbox.pending;
+    return this.#encodingQueue + this.#lane.outbox.pending;
   }
 
   /** Resolves when there is room for more: backpressure for files. Crops of live cameras are dropped instead. */
@@ -129,20 +134,19 @@ export class CropPublisher {
     }
     await Promise.all(encoded);
     if (batches.some(isFile))
-      while (this.#outbox.pending > MAX_PENDING_FILE_RECORDS) await this.#outbox.drained(1_000);
+      while (this.#lane.outbox.pending > MAX_PENDING_FILE_RECORDS) await this.#lane.outbox.drained(1_000);
   }
 
   /** Resolves with true when the brokers have acknowledged everything, with false after `timeoutMs`. */
   async flush(timeoutMs: number): Promise<boolean> {
     // The mutex is fair: everything that was queued before is encoded.
     await this.#encoding.runExclusive(() => {});
-    return this.#outbox.drained(timeoutMs);
+    return this.#lane.outbox.drained(timeoutMs);
   }
 
   async close(): Promise<void> {
     this.#registered.close();
-    this.#outbox.close('closed_before_delivery');
-    await this.#connection.close();
+    await this.#lane.close();
   }
 
   /** Never rejects: a record that cannot be encoded concerns nobody else. Its track ends all the same. */
@@ -169,9 +173,11 @@ export class CropPublisher {
       value: this.#registered.encoders.FaceCropBatch.encode(batch),
       context: batch.crops.length,
     };
-    if (batch.trackId !== NO_TRACK) this.#outbox.add([entry]);
+    if (batch.trackId !== NO_TRACK) this.#lane.outbox.add([entry]);
     // The start of an epoch: tracks of earlier epochs may be in any partition.
     else
-      this.#outbox.add(Array.from({ length: this.#partitions }, (_, partition) => ({ ...entry, partition })));
+      this.#lane.outbox.add(
+        Array.from({ length: this.#partitions }, (_, partition) => ({ ...entry, partition })),
+      );
   }
 }

@@ -37,7 +37,7 @@ async function open(test: keyof typeof PREFIXES, encoding: 'raw' | 'jpeg') {
   const publisher = await CropPublisher.open(
     kafkaOptions.parse({ brokers: broker.addresses, topicPrefix, topics: { create: false } }),
     clusterOptions.parse({ crops: { encoding } }),
-    { dropped: (...loss) => void dropped.push(loss), connection: () => {} },
+    { dropped: (...loss) => void dropped.push(loss) },
   );
   const published = () => readTopic(broker.addresses, `${topicPrefix}crops`);
   return { publisher, dropped, published };
