@@ -1,4 +1,5 @@
 import { Backoff } from '../backoff.ts';
+import { monotonicMs } from '../clock.ts';
 import { AustreamError } from '../errors.ts';
 import { createMissingTopics, type TopicSpec, topicExists, withAdmin } from '../kafka/admin.ts';
 import { CredentialWatch } from '../kafka/credential-watch.ts';
@@ -58,7 +59,7 @@ export class LaneConnection {
   /** Ends the present attempt to connect, when it is done or when the connection is closed. */
   #attempt: Promise<void> = Promise.resolve();
   #reason: HoldReason | null = { cause: 'kafka_connecting', detail: 'not connected yet' };
-  #lastAckAt = performance.now();
+  #lastAckAt = monotonicMs();
   #nextDiagnosisAt = 0;
   #heldAt = Number.NEGATIVE_INFINITY;
 
@@ -106,7 +107,7 @@ export class LaneConnection {
       this.#hold(wire);
       return false;
     }
-    if (this.#outbox.inFlight === 0) this.#lastAckAt = performance.now();
+    if (this.#outbox.inFlight === 0) this.#lastAckAt = monotonicMs();
     return this.#producer.produce(this.#topic, key, wire, message, partition);
   }
 
@@ -151,7 +152,7 @@ export class LaneConnection {
     );
     if (this.#closing.signal.aborted) return producer.close(0);
     this.#producer = producer;
-    this.#lastAckAt = performance.now();
+    this.#lastAckAt = monotonicMs();
     // After a hold only an acknowledgement shows that the cause is cured.
     if (this.#reason && isAway(this.#reason)) this.#release();
     this.#outbox.resume();
@@ -185,7 +186,7 @@ export class LaneConnection {
   }
 
   #delivered(message: InFlightMessage): void {
-    this.#lastAckAt = performance.now();
+    this.#lastAckAt = monotonicMs();
     if (!this.#failure) this.#release();
     this.#outbox.delivered(message);
   }
@@ -237,14 +238,14 @@ export class LaneConnection {
     if (verdict === 'split') this.#batch.reduce();
     if (verdict !== 'hold') return this.#reconnect(new Backoff(RECONNECT));
     // One partition may deliver while another refuses: a delivery alone does not shorten the wait.
-    const now = performance.now();
+    const now = monotonicMs();
     if (now - this.#heldAt > CALM_MS) this.#holdBackoff.reset();
     this.#heldAt = now;
     return this.#reconnect(this.#holdBackoff);
   }
 
   #checkAcknowledgements(): void {
-    const now = performance.now();
+    const now = monotonicMs();
     if (this.#outbox.inFlight === 0 || now - this.#lastAckAt <= ACK_TIMEOUT_MS) return;
     this.#hold(
       this.#reason ?? {
@@ -255,7 +256,7 @@ export class LaneConnection {
     if (now < this.#nextDiagnosisAt || this.#failure) return;
     this.#nextDiagnosisAt = Number.POSITIVE_INFINITY;
     void this.#diagnose().finally(() => {
-      this.#nextDiagnosisAt = performance.now() + this.#diagnoseBackoff.next();
+      this.#nextDiagnosisAt = monotonicMs() + this.#diagnoseBackoff.next();
     });
   }
 

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../clock.ts';
 import type { TopicDelivery } from '../domain/topic-delivery.ts';
 import type { TopicSpec } from '../kafka/admin.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
@@ -57,7 +58,7 @@ export class Lane {
       disk,
     );
     this.#connection = new LaneConnection(kafka, topic, spec, this.outbox, wire, (reason) => {
-      this.#held = reason && { ...reason, since: this.#held?.since ?? performance.now() };
+      this.#held = reason && { ...reason, since: this.#held?.since ?? monotonicMs() };
       events.changed(topic, reason);
     });
   }
@@ -82,7 +83,7 @@ export class Lane {
     const held = this.#held && {
       cause: this.#held.cause,
       detail: this.#held.detail,
-      sinceSeconds: (performance.now() - this.#held.since) / 1000,
+      sinceSeconds: (monotonicMs() - this.#held.since) / 1000,
     };
     return {
       ...{ topic: this.topic, pending, waiting, oldestSeconds, held },

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../clock.ts';
 import { AgeMarks } from './age-marks.ts';
 import { Fifo } from './fifo.ts';
 import type { MemoryBudget, MemoryUser } from './memory-budget.ts';
@@ -110,7 +111,7 @@ export class Outbox implements MemoryUser {
     this.#disk = disk;
     this.#spooling = disk !== null && disk.waiting > 0;
     this.#lastSeq = this.#diskSeq = disk?.lastSeq ?? 0;
-    if (this.#spooling) this.#ages.added(this.#lastSeq, performance.now());
+    if (this.#spooling) this.#ages.added(this.#lastSeq, monotonicMs());
     limits.memory.join(this);
   }
 
@@ -134,7 +135,7 @@ export class Outbox implements MemoryUser {
   get oldestSeconds(): number | null {
     if (this.pending === 0) return null;
     const oldest = this.#inFlight.peek()?.entry.seq ?? this.#memory.peek()?.seq ?? this.#sentSeq + 1;
-    return this.#ages.oldestSeconds(oldest, performance.now());
+    return this.#ages.oldestSeconds(oldest, monotonicMs());
   }
 
   /** New messages go to disk. */
@@ -149,7 +150,7 @@ export class Outbox implements MemoryUser {
   /** Never blocks, and never throws when full: the oldest messages are dropped. */
   add(messages: readonly Omit<OutboxEntry, 'seq'>[]): void {
     const entries = messages.map((message) => ({ ...message, seq: ++this.#lastSeq }));
-    this.#ages.added(this.#lastSeq, performance.now());
+    this.#ages.added(this.#lastSeq, monotonicMs());
     if (this.#spooling) this.#append(this.#disk!, entries);
     else for (const entry of entries) this.#pushToMemory(entry);
     this.fillWindow();
