@@ -48,7 +48,7 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
     resources.add('certificate monitor', () => certificates.close());
     const statistics = new RunStatistics();
     const events = publisherEvents(statistics);
-    const publisher = await openPublisher(kafka, { acknowledged: () => {}, ...events });
+    const publisher = await openPublisher(kafka, { acknowledged: () => {}, ...events }, ['CameraStatus']);
     resources.add('status publisher', () => publisher.close());
     const crops = await CropPublisher.open(kafka, cluster, events);
     resources.add('crop publisher', () => crops.close());

@@ -135,11 +135,10 @@ export class LaneConnection {
 
   async #connect(timeoutMs: number): Promise<void> {
     const changesBefore = this.#credentials?.changes;
-    await this.#ensureTopic(timeoutMs);
     let producer: KafkaProducer<InFlightMessage> | null = null;
     /** Events of a producer that has been replaced are ignored. */
     const isCurrent = () => producer !== null && producer === this.#producer;
-    producer = await KafkaProducer.connect<InFlightMessage>(
+    const connecting = await KafkaProducer.connect<InFlightMessage>(
       this.#options,
       {
         delivered: (message) => isCurrent() && this.#delivered(message),
@@ -150,6 +149,13 @@ export class LaneConnection {
       timeoutMs,
       this.#batch.messages,
     );
+    try {
+      await this.#ensureTopic(timeoutMs);
+    } catch (error) {
+      await connecting.close(0);
+      throw error;
+    }
+    producer = connecting;
     if (this.#closing.signal.aborted) return producer.close(0);
     this.#producer = producer;
     this.#lastAckAt = monotonicMs();

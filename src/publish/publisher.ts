@@ -5,6 +5,7 @@ import type { Micros } from '../domain/frame.ts';
 import type { TopicDelivery } from '../domain/topic-delivery.ts';
 import { faceKey } from '../domain/track-key.ts';
 import { AustreamError } from '../errors.ts';
+import { createMissingTopics, withAdmin } from '../kafka/admin.ts';
 import { EmbeddedBroker } from '../kafka/embedded-broker.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { RepeatedWarning } from '../log.ts';
@@ -86,7 +87,9 @@ export async function openPublisher(
   const spool = options.spool
     ? await SpoolFolder.open(options.spool, (key, cause) => losses.add(key, cause))
     : null;
-  const kafka = embedded ? { ...options, embedded: false, brokers: embedded.brokers } : options;
+  const kafka = embedded
+    ? { ...options, embedded: false, brokers: embedded.brokers, topics: { ...options.topics, create: false } }
+    : options;
   const publisher = new KafkaPublisher(kafka, events, losses, spool, embedded);
   try {
     await publisher.open(records);
@@ -126,7 +129,9 @@ class KafkaPublisher implements Publisher {
   readonly #lanes = new Map<string, Lane>();
   readonly #unreachable = new Set<string>();
   #state: 'connected' | 'unreachable' | null = null;
-  readonly #invalid = new RepeatedWarning({});
+  readonly #warning = new RepeatedWarning({});
+  /** Resolves when the topic of dead letters is there, or cannot be created. */
+  #deadLetterTopic: Promise<void> = Promise.resolve();
   /** Null without a schema registry. */
   #ids: SchemaIds | null = null;
   #wire: WireFormat = AS_ENCODED;
@@ -158,6 +163,7 @@ class KafkaPublisher implements Publisher {
     // Also topics of an earlier process with another prefix.
     const left = (this.#spool?.topics ?? []).filter((topic) => this.#spool!.topic(topic).waiting > 0);
     await Promise.all(published.map((lane) => lane.open({ retryInBackground })));
+    await this.#deadLetterTopic;
     for (const topic of left) if (!this.#lanes.has(topic)) this.#openInBackground(this.#lane(topic));
   }
 
@@ -225,7 +231,7 @@ class KafkaPublisher implements Publisher {
     if (!registry) return;
     this.#ids = await SchemaIds.open({
       ...{ registry, topicPrefix, connectSeconds },
-      records: [...records, 'DeadLetter'],
+      records,
       folder: spool?.dir ?? null,
       changed: () => {
         for (const lane of this.#lanes.values()) lane.wireFormatKnown();
@@ -257,9 +263,17 @@ class KafkaPublisher implements Publisher {
     return lane;
   }
 
+  async #ensureDeadLetterTopic(): Promise<void> {
+    const spec = topicSpecs(this.#options).find(({ name }) => name === this.#topics.DeadLetter)!;
+    if (!this.#options.topics.create) return;
+    await withAdmin(this.#options, (admin) => createMissingTopics(admin, [spec])).catch((error: Error) =>
+      this.#warning.warn(`the topic ${spec.name} cannot be created: ${error.message}`),
+    );
+  }
+
   #openInBackground(lane: Lane): void {
     // Without brokers or rights the lane waits; nobody waits for it.
-    lane.open({ retryInBackground: true }).catch((error: Error) => this.#invalid.warn(error.message));
+    lane.open({ retryInBackground: true }).catch((error: Error) => this.#warning.warn(error.message));
   }
 
   #add<T>(
@@ -277,7 +291,7 @@ class KafkaPublisher implements Publisher {
       } catch (error) {
         // One event that does not fit the schema concerns no other.
         this.#losses.add(keyOf(event), 'event_invalid');
-        this.#invalid.warn(`an event is lost, as it does not fit the schema: ${(error as Error).message}`);
+        this.#warning.warn(`an event is lost, as it does not fit the schema: ${(error as Error).message}`);
       }
     this.#lane(topic).outbox.add(entries);
   }
@@ -317,6 +331,8 @@ class KafkaPublisher implements Publisher {
     else this.#unreachable.delete(topic);
     const state = this.#unreachable.size > 0 ? 'unreachable' : 'connected';
     if (state !== this.#state) this.#events.connection?.(state, reason?.detail ?? this.brokers);
+    // Consumers write dead letters. Brokers that are back may have lost the topic.
+    if (state === 'connected' && state !== this.#state) this.#deadLetterTopic = this.#ensureDeadLetterTopic();
     this.#state = state;
     this.#events.delivery?.(
       ...([topic, reason ? 'held' : 'delivering', reason?.cause ?? '', reason?.detail ?? ''] as const),

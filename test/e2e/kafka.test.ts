@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -202,20 +203,35 @@ describe('a publisher at a real broker', () => {
     });
   }, 60_000);
 
-  test('drops and reports a message that the broker rejects, and continues', async () => {
+  test('keeps a record that is too large for its topic as a dead letter, reports it, and continues', async () => {
     const lost: unknown[] = [];
     const publisher = await openPublisher(options('large.'), {
       acknowledged: () => {},
       dropped: (...loss) => lost.push(loss),
     });
-    const status = fc.sample(anyStatus, 1)[0]!;
-    publisher.status({ ...status, cameraId: 'door', detail: 'x'.repeat(2_000_000) });
-    publisher.status({ ...status, cameraId: 'door', detail: 'fits' });
-    await publisher.flush(30_000);
-    expect(lost).toEqual([['door', 1, 'kafka_message_size_too_large']]);
-    expect(publisher.stats()).toMatchObject({ acknowledged: 1, dropped: 1, pending: 0 });
+    const status = { ...fc.sample(anyStatus, 1)[0]!, cameraId: 'door' };
+    const others = Array.from({ length: 50 }, (_, index) => ({ ...status, cause: `status ${index}` }));
+    for (const other of others.slice(0, 25)) publisher.status(other);
+    // Random, so that it does not compress below the limit of 1 MiB.
+    publisher.status({ ...status, detail: randomBytes(1_100_000).toString('base64') });
+    for (const other of others.slice(25)) publisher.status(other);
+    await publisher.flush(60_000);
+    await expect.poll(() => publisher.stats().acknowledged, { timeout: 30_000 }).toBe(51);
+    expect(lost).toEqual([['door', 1, 'record_too_large']]);
     await publisher.close();
-  }, 60_000);
+    const decoder = new RecordDecoder();
+    const causes: string[] = [];
+    for (const { value } of await readTopic([broker.address], 'large.cameras')) {
+      const event = await decoder.decode(value);
+      if (event.record === 'CameraStatus') causes.push(event.value.cause);
+    }
+    expect([...new Set(causes)]).toEqual(others.map(({ cause }) => cause));
+    const [letter] = await readTopic([broker.address], 'large.deadletter');
+    expect((await decoder.decode(letter!.value)).value).toMatchObject({
+      topic: 'large.cameras',
+      detail: expect.stringContaining('max.message.bytes of large.cameras'),
+    });
+  }, 90_000);
 
   describe('with a spool, while the schema registry is away', () => {
     const COUNT = 200;
