@@ -226,6 +226,22 @@ describe('a start without a spool', () => {
     expect((await register()).get('AuFrame')).toEqual(confluentHeader(1));
   });
 
+  test('a Karapace that still reads its topic knows no subject, and forwards no write: the old subject is left as it is', async () => {
+    registry.add(SUBJECT, '"string"');
+    registry.add(SUBJECT, schemaText('AuFrame'));
+    registry.levels.set(SUBJECT, 'NONE');
+    const noLeader = { error_code: 50003, message: 'Error while forwarding the request to the master.' };
+    let starting = 9;
+    registry.script = (request) => {
+      if (starting-- <= 0) return undefined;
+      if (request.endsWith('/versions')) return { status: 500, body: noLeader };
+      return absent(40401, `Subject '${SUBJECT}' not found.`);
+    };
+    expect((await register()).get('AuFrame')).toEqual(confluentHeader(2));
+    expect(registry.levels.get(SUBJECT)).toBe('NONE');
+    expect(registry.subjects.get(SUBJECT)).toHaveLength(2);
+  });
+
   test('fails after connectSeconds, or at once if it is rejected', async () => {
     registry.script = () => ({ status: 503 });
     await expect(register({}, 0.1)).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' });
