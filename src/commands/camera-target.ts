@@ -9,6 +9,7 @@ import { controlSocket } from '../control/options.ts';
 import { AustreamError } from '../errors.ts';
 import type { ListedCamera, PauseChange } from '../ingest/host/camera-set.ts';
 import { describeIssues } from '../issues.ts';
+import { splitBrokers } from '../kafka/broker-address.ts';
 import { type KafkaOptions, kafkaOptions } from '../kafka/options.ts';
 import { printable } from '../printable.ts';
 import { printNote } from './output.ts';
@@ -155,7 +156,7 @@ export function requireReference(password: string | undefined): void {
 
 function clusterKafka(brokers: string, prefix: string | undefined): KafkaOptions {
   const result = kafkaOptions.safeParse({
-    brokers: brokers.split(','),
+    brokers: splitBrokers(brokers),
     ...(prefix === undefined ? {} : { topicPrefix: prefix }),
   });
   if (!result.success)

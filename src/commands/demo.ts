@@ -8,6 +8,7 @@ import { type Config, configSchema } from '../config/schema.ts';
 import { consume } from '../consume/index.ts';
 import type { AuState } from '../domain/event.ts';
 import { AU_NAMES } from '../domain/scores.ts';
+import { splitBrokers } from '../kafka/broker-address.ts';
 import { log } from '../log.ts';
 import { topicNames } from '../records/topics.ts';
 import { Simulator } from '../simulate/simulator.ts';
@@ -120,7 +121,7 @@ class DemoView {
   async consume(config: Config, brokers: string, signal: AbortSignal): Promise<void> {
     const topics = topicNames(config.kafka.topicPrefix);
     const events = consume({
-      brokers: brokers.split(','),
+      brokers: splitBrokers(brokers),
       topics: [topics.AuFrame, topics.AuActivation, topics.CameraStatus],
       groupId: 'austream-demo',
       commit: false,

@@ -13,6 +13,7 @@ import { readEventTopic } from '../report/event-topic.ts';
 import { reportHtml } from '../report/html.ts';
 import { openFaceCsv } from '../report/openface.ts';
 import { type RecordedTrack, Recording } from '../report/recording.ts';
+import { brokersFlag } from './brokers-flag.ts';
 
 interface ReportFlags {
   from: string;
@@ -87,7 +88,7 @@ function isDirectory(path: string): boolean {
 
 function kafkaFromFlags({ config, brokers }: ReportFlags): KafkaOptions {
   const kafka = config ? loadConfig(config).kafka : kafkaOptions.parse({ embedded: true });
-  return brokers ? { ...kafka, brokers: brokers.split(',').map((broker) => broker.trim()) } : kafka;
+  return brokers ? { ...kafka, brokers: brokersFlag(brokers) } : kafka;
 }
 
 /** Writes the table of one camera, as OpenFace writes one table per video. Throws ARGUMENT_INVALID for several cameras. */

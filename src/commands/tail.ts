@@ -10,6 +10,7 @@ import { type KafkaOptions, kafkaOptions, type RegistryOptions, registryOptions 
 import { printable } from '../printable.ts';
 import { topicNames } from '../records/topics.ts';
 import { Renderer } from '../terminal/renderer.ts';
+import { brokersFlag } from './brokers-flag.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
 import { jsonLine, printNote } from './output.ts';
@@ -60,10 +61,15 @@ async function printEvents(
     onPoison: ({ topic, partition, offset, detail }) => {
       warn(`${topic}[${partition}]@${offset} cannot be read: ${detail}`);
     },
+    onReset: ({ topic, partition, from, to, why }) =>
+      warn(
+        `${topic}[${partition}] goes on at its oldest event, offset ${to} instead of ${from ?? 'none'}: ${why}`,
+      ),
+    onRetry: (problem) => warn(problem ? `${problem.message}; tail waits` : 'events arrive again'),
   });
   try {
     for await (const event of events) {
-      if (json) output.write(jsonLine({ type: LINE_TYPES[event.record], ...event.value }));
+      if (json) output.write(jsonLine(lineOf(event)));
       else renderEvent(renderer, event);
       if (fromBeginning) await output.room(options.signal);
     }
@@ -73,19 +79,24 @@ async function printEvents(
   }
 }
 
+/** As in `austream run --json`. A key that was deleted from a compacted topic is a line of its own. */
+function lineOf({ record, value, topic, key }: ConsumedEvent): object {
+  return value ? { type: LINE_TYPES[record], ...value } : { type: LINE_TYPES[record], topic, key };
+}
+
 export function renderEvent(renderer: Renderer, event: ConsumedEvent): void {
   if (event.record === 'AuFrame') renderer.frame(event.value);
   else if (event.record === 'AuActivation') renderer.activation(event.value);
   else if (event.record === 'CameraStatus') renderer.status(event.value);
 }
 
-/** As in `austream run --json`. */
 const LINE_TYPES = {
   AuFrame: 'frame',
   AuActivation: 'activation',
   CameraStatus: 'camera',
   FaceCropBatch: 'crops',
   DeadLetter: 'deadletter',
+  Tombstone: 'tombstone',
 } as const;
 
 function kafkaFromFlags({ config, brokers, topicPrefix, registry }: TailFlags): KafkaOptions {
@@ -98,15 +109,9 @@ function kafkaFromFlags({ config, brokers, topicPrefix, registry }: TailFlags): 
     throw new AustreamError('ARGUMENT_INVALID', `${config} uses the embedded broker, whose address changes`, {
       fix: 'give --brokers with the address that austream run printed when it started',
     });
-  const list = brokers?.split(',').map((broker) => broker.trim());
-  const invalid = list?.find((broker) => !/^[^\s/]+:\d+$/.test(broker));
-  if (invalid !== undefined)
-    throw new AustreamError('ARGUMENT_INVALID', `--brokers: '${invalid}' must be host:port`, {
-      fix: 'give host:port, comma-separated, such as localhost:9092',
-    });
   return {
     ...base,
-    ...(list ? { brokers: list } : {}),
+    ...(brokers ? { brokers: brokersFlag(brokers) } : {}),
     ...(topicPrefix === undefined ? {} : { topicPrefix }),
     ...(registry === undefined ? {} : { registry: parseRegistry(registry) }),
   };
@@ -126,10 +131,10 @@ function consumeOptions(
   signal: AbortSignal,
 ): Omit<ConsumeOptions, 'onPoison'> {
   const names = topicNames(kafka.topicPrefix);
-  const { ssl, sasl, brokers } = kafkajsConnection(kafka);
+  const { ssl, sasl } = kafkajsConnection(kafka);
   const { registry } = kafka;
   return {
-    brokers: brokers as string[],
+    brokers: kafka.brokers!,
     ssl,
     sasl,
     ...(registry ? { registry } : {}),

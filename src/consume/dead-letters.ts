@@ -1,5 +1,5 @@
 import { type Kafka, Partitioners, type Producer } from 'kafkajs';
-import { rootCause, toAustreamError } from '../kafka/kafkajs-errors.ts';
+import { toAustreamError } from '../kafka/kafkajs-errors.ts';
 import { RecordEncoder } from '../records/avro.ts';
 import { deadLetter } from '../records/dead-letter.ts';
 import type { DeadLetter } from '../records/events.ts';
@@ -18,12 +18,13 @@ export class DeadLetterSink {
   readonly #encoder = new RecordEncoder('DeadLetter');
   #producer: Producer | null = null;
 
+  /** Nothing is requested from the brokers before the first message: who writes no dead letters needs no right to. */
   constructor(kafka: Kafka, options: ConsumeOptions) {
     this.#kafka = kafka;
     this.#options = options;
   }
 
-  /** Resolves when the messages are safe. Throws KAFKA_REJECTED if the dead-letter topic does not exist. */
+  /** Resolves when the messages are safe. Throws KAFKA_REJECTED if the topic does not exist or may not be written. */
   async accept(messages: readonly PoisonMessage[]): Promise<void> {
     const { onPoison, deadLetterTopic = DEFAULT_TOPIC } = this.#options;
     if (onPoison) for (const message of messages) await onPoison(message);
@@ -46,8 +47,11 @@ export class DeadLetterSink {
       try {
         await this.#producer.send({ topic, messages: letters });
       } catch (error) {
-        if ((rootCause(error) as { type?: string }).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
-        throw toAustreamError(error, this.#options.brokers, [topic]);
+        const rejected = toAustreamError(error, this.#options.brokers, {
+          topics: [topic],
+          operation: 'Write',
+        });
+        throw rejected.code === 'KAFKA_REJECTED' ? rejected : error;
       }
     }
   }

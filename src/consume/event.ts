@@ -9,5 +9,14 @@ export interface EventPlace {
   readonly key: string | null;
 }
 
+/**
+ * A message without a value: in a compacted topic such as `au.cameras` it deletes its key, which then no longer has a state.
+ * What a table keeps for `key` is to be removed.
+ */
+export interface Tombstone {
+  readonly record: 'Tombstone';
+  readonly value: null;
+}
+
 /** An event and its position. `record` discriminates the union: `if (event.record === 'AuFrame') event.value.aus…` */
-export type ConsumedEvent = DecodedRecord & EventPlace;
+export type ConsumedEvent = (DecodedRecord | Tombstone) & EventPlace;

@@ -1,13 +1,23 @@
+import { AustreamError } from '../errors.ts';
+import { BROKER_ADDRESS, BROKER_ADDRESS_RULE } from '../kafka/broker-address.ts';
 import { isKafkajsError, toAustreamError } from '../kafka/kafkajs-errors.ts';
 import { registerSecrets } from '../redaction.ts';
 import type { ConsumedEvent } from './event.ts';
-import type { ConsumeOptions } from './options.ts';
+import type { ConsumeOptions, ConsumeStats } from './options.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { TopicReader } from './topic-reader.ts';
 
 export type * from '../records/events.ts';
-export type { ConsumedEvent, EventPlace } from './event.ts';
-export type { ConsumeOptions, PoisonMessage } from './options.ts';
+export type { ConsumedEvent, EventPlace, Tombstone } from './event.ts';
+export type { ConsumeOptions, ConsumeStats, OffsetReset, PoisonMessage } from './options.ts';
+export type { PartitionLag } from './positions.ts';
+export type { ResetCause } from './starting-point.ts';
+
+/** An async iterator of events. */
+export interface Consumption extends AsyncGenerator<ConsumedEvent, void, void> {
+  /** What this program has read, how far it is behind, and what it waits for. */
+  stats(): ConsumeStats;
+}
 
 /**
  * Reads the events of austream's topics, in order per key, at least once:
@@ -17,17 +27,30 @@ export type { ConsumeOptions, PoisonMessage } from './options.ts';
  *
  * An event counts as read when the loop's body has run for it. If the body throws, breaks or crashes, the event is
  * delivered again next time. Outages of the brokers and of the schema registry are retried without end. Throws
- * KAFKA_UNREACHABLE if no broker answers at the start, KAFKA_REJECTED or REGISTRY_REJECTED if the brokers or the registry
- * reject a request, PREREQUISITE_MISSING for an unknown compression, and whatever `onPoison` throws.
+ * ARGUMENT_INVALID for a broker that is not host:port, KAFKA_UNREACHABLE if no broker answers at the start, KAFKA_REJECTED or
+ * REGISTRY_REJECTED if the brokers or the registry reject a request, PREREQUISITE_MISSING for an unknown compression, and
+ * whatever `onPoison`, `onReset`, `onLag` or `onRetry` throws.
  */
-export async function* consume(options: ConsumeOptions): AsyncGenerator<ConsumedEvent, void, void> {
-  const { sasl } = options;
+export function consume(options: ConsumeOptions): Consumption {
+  const { sasl, brokers } = options;
+  const invalid = brokers.find((broker) => !BROKER_ADDRESS.test(broker));
+  if (invalid !== undefined)
+    throw new AustreamError('ARGUMENT_INVALID', `brokers: '${invalid}' ${BROKER_ADDRESS_RULE}`);
   if (sasl && 'password' in sasl) registerSecrets([sasl.password]);
   const events = new Rendezvous<ConsumedEvent>();
-  const stop = () => events.close();
-  options.signal?.addEventListener('abort', stop, { once: true });
-  if (options.signal?.aborted) return;
   const reader = new TopicReader(options, events);
+  return Object.assign(read(options, events, reader), { stats: () => reader.stats() });
+}
+
+async function* read(
+  options: ConsumeOptions,
+  events: Rendezvous<ConsumedEvent>,
+  reader: TopicReader,
+): AsyncGenerator<ConsumedEvent, void, void> {
+  const { signal, brokers, topics, groupId } = options;
+  const stop = () => events.close();
+  if (signal?.aborted) return;
+  signal?.addEventListener('abort', stop, { once: true });
   try {
     await reader.start();
     for (let event = await events.receive(); event; event = await events.receive()) {
@@ -35,9 +58,11 @@ export async function* consume(options: ConsumeOptions): AsyncGenerator<Consumed
       events.acknowledge();
     }
   } catch (error) {
-    throw isKafkajsError(error) ? toAustreamError(error, options.brokers, options.topics) : error;
+    throw isKafkajsError(error)
+      ? toAustreamError(error, brokers, { topics, groupId, operation: 'Read' })
+      : error;
   } finally {
-    options.signal?.removeEventListener('abort', stop);
+    signal?.removeEventListener('abort', stop);
     events.close();
     await reader.stop();
   }

@@ -11,6 +11,10 @@ export class Rendezvous<T> {
   #closed = false;
   #error: unknown;
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** Resolves when the receiver has acknowledged the item, or the channel is closed. */
   send(item: T): Promise<Outcome> {
     if (this.#closed) return Promise.resolve('closed');

@@ -51,7 +51,7 @@ export async function withAdmin<T>(
     await admin.connect();
     return await work(admin);
   } catch (error) {
-    throw toAustreamError(error, kafka.brokers ?? [], topics);
+    throw toAustreamError(error, kafka.brokers ?? [], { topics });
   } finally {
     await admin.disconnect().catch(() => {});
   }

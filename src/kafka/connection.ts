@@ -1,4 +1,5 @@
 import { type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
+import { kafkajsBrokers } from './broker-address.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
 import { fetchToken, formEncoded } from './oauth.ts';
 import type { KafkaOptions, SaslOptions, TlsOptions } from './options.ts';
@@ -72,7 +73,7 @@ export function kafkajsConnection(options: KafkaOptions, brokers = options.broke
   const current = (name: keyof Credentials) => () => readCredentials(options)[name];
   return {
     clientId: options.clientId,
-    brokers: [...brokers],
+    ...kafkajsBrokers(brokers),
     logLevel: logLevel.NOTHING,
     ...(tls?.enabled
       ? {

@@ -12,21 +12,93 @@ export function isKafkajsError(error: unknown): boolean {
 const BROKER_ERRORS =
   /^(KafkaJSSASLAuthenticationError|KafkaJSProtocolError|KafkaJSCreateTopicError|KafkaJSAggregateError)$/;
 
+/** Answers that mean that a member of a group must join again. */
+const REBALANCES = new Set([
+  'REBALANCE_IN_PROGRESS',
+  'ILLEGAL_GENERATION',
+  'NOT_COORDINATOR_FOR_GROUP',
+  'UNKNOWN_MEMBER_ID',
+]);
+
+/** Whether a member of a group must join again; kafkajs does that when a handler throws this error. */
+export function isRebalance(error: unknown): boolean {
+  return REBALANCES.has(brokerAnswer(rootCause(error)));
+}
+
+/** An error with which a batch handler makes kafkajs join the group again. */
+export function rebalanceError(why: string): Error {
+  return Object.assign(new Error(why), { type: 'REBALANCE_IN_PROGRESS' });
+}
+
+/**
+ * Whether waiting can cure what ended a consumer. A missing coordinator counts only if the consumer has joined before:
+ * otherwise the brokers may be unable to provide one at all. A refusal counts only if it was allowed to read before: somebody
+ * who took a right away, or changed a password, can give it back.
+ */
+export function isOutage(
+  error: unknown,
+  { hasEverJoined, hasEverRead }: { readonly hasEverJoined: boolean; readonly hasEverRead: boolean },
+): boolean {
+  const failure = rootCause(error) as Error & { retriable?: boolean };
+  if (failure.name === 'KafkaJSGroupCoordinatorNotFound') return hasEverJoined;
+  if (isRefusal(failure)) return hasEverRead;
+  return (error as Error).name === 'KafkaJSNumberOfRetriesExceeded' || failure.retriable === true;
+}
+
+const isRefusal = (failure: Error) =>
+  failure.name === 'KafkaJSSASLAuthenticationError' ||
+  brokerAnswer(failure).endsWith('_AUTHORIZATION_FAILED');
+
+/** The broker's answer as Kafka's protocol names it; empty if there is none. */
+function brokerAnswer(failure: Error): string {
+  return (failure as { type?: string }).type ?? '';
+}
+
+/** What the user lacks, by the broker's answer. */
+const MISSING_RIGHTS: Readonly<
+  Record<string, (request: KafkaRequest) => readonly [what: string, right: string]>
+> = {
+  GROUP_AUTHORIZATION_FAILED: ({ groupId }) => [
+    `the consumer group ${groupId ?? ''}`,
+    `Read on Group ${groupId ?? ''}`,
+  ],
+  TOPIC_AUTHORIZATION_FAILED: ({ topics = [], operation = 'Describe, Create or Alter' }) => [
+    `the topic ${topics.join(' or the topic ')}`,
+    `${operation} on Topic ${topics.join(', ')}`,
+  ],
+  CLUSTER_AUTHORIZATION_FAILED: () => ['the cluster', 'Create on Cluster'],
+};
+
+/** What was requested, for the message. */
+export interface KafkaRequest {
+  readonly topics?: readonly string[] | undefined;
+  readonly groupId?: string | undefined;
+  /** The right that the request needs on its topics. */
+  readonly operation?: string;
+}
+
 /**
  * Translates an error of kafkajs: KAFKA_UNREACHABLE (no answer, or one that kafkajs marks as retriable), KAFKA_REJECTED
  * (the broker rejects the request) or PREREQUISITE_MISSING (a compression codec). An AustreamError that kafkajs has
- * wrapped is returned unchanged. `topics` are the requested topics, for the message.
+ * wrapped is returned unchanged.
  */
 export function toAustreamError(
   error: unknown,
   brokers: readonly string[],
-  topics: readonly string[] = [],
+  request: KafkaRequest = {},
 ): AustreamError {
+  const { topics = [] } = request;
   if (error instanceof AustreamError) return error;
   const failure = rootCause(error);
   if (failure instanceof AustreamError) return failure;
   const cluster = clusterName(brokers);
-  if ((failure as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION')
+  const [what, right] = MISSING_RIGHTS[brokerAnswer(failure)]?.(request) ?? [];
+  if (what !== undefined)
+    return new AustreamError('KAFKA_REJECTED', `${cluster} does not let this user use ${what}`, {
+      fix: `give the user the right ${right} (kafka-acls --add --allow-principal User:… --operation …)`,
+      cause: error,
+    });
+  if (brokerAnswer(failure) === 'UNKNOWN_TOPIC_OR_PARTITION')
     return new AustreamError(
       'KAFKA_REJECTED',
       `${cluster} has no topic ${topics.join(' or no topic ') || 'of that name'}`,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BROKER_ADDRESS, BROKER_ADDRESS_RULE } from './broker-address.ts';
 
 const path = z.string().min(1);
 
@@ -107,10 +108,7 @@ const topicsOptions = z.strictObject({
 
 export const kafkaOptions = z
   .strictObject({
-    brokers: z
-      .array(z.string().regex(/^[^\s/]+:\d+$/, 'must be host:port'))
-      .min(1)
-      .optional(),
+    brokers: z.array(z.string().regex(BROKER_ADDRESS, BROKER_ADDRESS_RULE)).min(1).optional(),
     /** Start librdkafka's mock broker inside this process. It needs no installation and stores nothing on disk. */
     embedded: z.boolean().default(false),
     clientId: z.string().min(1).default('austream'),

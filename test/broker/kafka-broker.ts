@@ -15,7 +15,11 @@ export interface BrokerOptions {
   /** Protocol of a second listener, at `KafkaBroker.secured`. */
   readonly secured?: 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT';
   /** A third listener for clients in other networks: the addresses to listen on and to advertise. */
-  readonly further?: { readonly protocol: 'SSL'; readonly listen: string; readonly advertised: string };
+  readonly further?: {
+    readonly protocol: 'SSL' | 'PLAINTEXT';
+    readonly listen: string;
+    readonly advertised: string;
+  };
   /** SCRAM users in the syntax of `kafka-storage format --add-scram`. */
   readonly scram?: readonly string[];
 }

@@ -2,9 +2,9 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Kafka, logLevel } from 'kafkajs';
+import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type ConsumeOptions, consume } from '../../src/consume/index.ts';
+import { type AuFrame, type ConsumeOptions, consume, type OffsetReset } from '../../src/consume/index.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
 import { openPublisher } from '../../src/publish/publisher.ts';
 import { RecordEncoder, schemaText } from '../../src/records/avro.ts';
@@ -23,27 +23,30 @@ const COORDINATOR_NOT_AVAILABLE = 15;
 
 let broker: KafkaBroker;
 let kafka: Kafka;
+let admin: Admin;
 beforeAll(async () => {
   broker = await KafkaBroker.start({ properties: { 'auto.create.topics.enable': 'true' } });
   kafka = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING });
+  admin = kafka.admin();
+  await admin.connect();
   await waitForCoordinator();
 }, 600_000);
 afterEach(() => {
   vi.restoreAllMocks();
 });
-afterAll(() => broker?.stop());
+afterAll(async () => {
+  await admin?.disconnect();
+  await broker?.stop();
+});
 
 /** The first use of a group creates the topic of offsets. Until it has leaders, the broker has no group coordinator. */
 async function waitForCoordinator(): Promise<void> {
-  const admin = kafka.admin();
-  await admin.connect();
   const hasCoordinator = () =>
     admin.fetchOffsets({ groupId: 'first' }).then(
       () => true,
       () => false,
     );
   while (!(await hasCoordinator())) await sleep(200);
-  await admin.disconnect();
 }
 
 async function publish(
@@ -72,10 +75,54 @@ async function produceOne(topic: string, value: Buffer): Promise<void> {
   await producer.disconnect();
 }
 
+async function createTopic(topic: string, numPartitions: number): Promise<void> {
+  // Deletion is asynchronous.
+  await expect
+    .poll(() => admin.createTopics({ topics: [{ topic, numPartitions }] }).catch(() => false))
+    .toBe(true);
+}
+
+/** Frames of these numbers, dealt to the partitions in turn. */
+async function produce(topic: string, from: number, to: number, partitions: number): Promise<void> {
+  const encoder = new RecordEncoder('AuFrame');
+  const messages = Array.from({ length: to - from }, (_, index) => ({
+    partition: index % partitions,
+    value: encoder.encode(frameNumber(from + index)),
+  }));
+  const producer = kafka.producer();
+  await producer.connect();
+  await producer.send({ topic, messages });
+  await producer.disconnect();
+}
+
+/** Offsets of the group that has the topic's name. */
+async function committed(topic: string): Promise<string[]> {
+  const [offsets] = await admin.fetchOffsets({ groupId: topic, topics: [topic] });
+  return offsets!.partitions.map(({ offset }) => offset);
+}
+
+/** A member of the group with the topic's name reads this many frames, and ends. */
+async function readOnce(topic: string, count: number, options: Partial<ConsumeOptions> = {}) {
+  const stop = new AbortController();
+  const frames: number[] = [];
+  const resets: OffsetReset[] = [];
+  const onReset = (reset: OffsetReset) => void resets.push(reset);
+  const places = { topics: [topic], groupId: topic, fromBeginning: false };
+  const following = readFrames(frames, { ...places, onReset, signal: stop.signal, ...options });
+  try {
+    await expect.poll(() => frames.length).toBe(count);
+    await expect.poll(() => committed(topic)).not.toContain('-1');
+  } finally {
+    stop.abort();
+    await following;
+  }
+  return { frames: frames.sort((a, b) => a - b), resets };
+}
+
 /** Appends the numbers of the frames to `read`, with a pause after each. */
 async function readFrames(
   read: number[],
-  options: Omit<ConsumeOptions, 'brokers' | 'fromBeginning'>,
+  options: Omit<ConsumeOptions, 'brokers'>,
   pauseMs = 0,
 ): Promise<void> {
   for await (const event of consume({ brokers: [broker.address], fromBeginning: true, ...options })) {
@@ -147,6 +194,115 @@ test('the state of the registry sends no message to the dead letters: the consum
   expect(onPoison).not.toHaveBeenCalled();
   expect(answers).toEqual([]);
   await registry.stop();
+});
+
+describe('no event is skipped in silence', () => {
+  test('by a new group on quiet partitions: it commits where it began', async () => {
+    await createTopic('quiet', 4);
+    expect(await readOnce('quiet', 0)).toEqual({ frames: [], resets: [] });
+    expect(await committed('quiet')).toEqual(['0', '0', '0', '0']);
+    await produce('quiet', 0, 100, 4);
+    expect(await readOnce('quiet', 100)).toMatchObject({ frames: { length: 100 }, resets: [] });
+  });
+
+  test('by a new group in the middle of a topic: it begins at the end, and goes on from there', async () => {
+    await createTopic('middle', 2);
+    await produce('middle', 0, 10, 2);
+    expect(await readOnce('middle', 0)).toEqual({ frames: [], resets: [] });
+    expect(await committed('middle')).toEqual(['5', '5']);
+    await produce('middle', 10, 14, 2);
+    expect(await readOnce('middle', 4)).toEqual({ frames: [10, 11, 12, 13], resets: [] });
+  });
+
+  test('when partitions are added', async () => {
+    await createTopic('grows', 1);
+    await readOnce('grows', 0);
+    await admin.createPartitions({ topicPartitions: [{ topic: 'grows', count: 3 }] });
+    await produce('grows', 0, 276, 3);
+    const { frames, resets } = await readOnce('grows', 276);
+    expect(frames).toHaveLength(276);
+    expect(resets).toEqual([
+      { topic: 'grows', partition: 1, from: null, to: '0', why: 'partition_added' },
+      { topic: 'grows', partition: 2, from: null, to: '0', why: 'partition_added' },
+    ]);
+    expect(await readOnce('grows', 0)).toEqual({ frames: [], resets: [] });
+  });
+
+  test('when retention has deleted the group’s offset', async () => {
+    await createTopic('expired', 1);
+    await produce('expired', 0, 10, 1);
+    expect((await readOnce('expired', 10, { fromBeginning: true })).frames).toHaveLength(10);
+    await produce('expired', 10, 40, 1);
+    await admin.deleteTopicRecords({ topic: 'expired', partitions: [{ partition: 0, offset: '25' }] });
+    expect(await readOnce('expired', 15)).toEqual({
+      frames: Array.from({ length: 15 }, (_, index) => 25 + index),
+      resets: [{ topic: 'expired', partition: 0, from: '10', to: '25', why: 'records_expired' }],
+    });
+  });
+
+  for (const [isBusy, commit] of [
+    [false, false],
+    [false, true],
+    [true, true],
+  ])
+    test(`when the topic is deleted and created again, ${isBusy ? 'busy' : 'idle'}, ${commit ? 'with' : 'without'} commits`, async () => {
+      const topic = `again-${isBusy}-${commit}`;
+      await createTopic(topic, 1);
+      await produce(topic, 0, 10, 1);
+      const stop = new AbortController();
+      const [frames, resets]: [number[], OffsetReset[]] = [[], []];
+      const onReset = (reset: OffsetReset) => void resets.push(reset);
+      const goOn = Promise.withResolvers<void>();
+      const following = (async () => {
+        const places = { brokers: [broker.address], topics: [topic], groupId: topic, signal: stop.signal };
+        for await (const { value } of consume({ ...places, fromBeginning: true, commit: commit!, onReset })) {
+          frames.push((value as AuFrame).frame);
+          if (isBusy && frames.length === 10) await goOn.promise;
+        }
+      })();
+      await expect.poll(() => frames.length).toBe(10);
+      await admin.deleteTopics({ topics: [topic] });
+      await createTopic(topic, 1);
+      await produce(topic, 100, 130, 1);
+      if (isBusy) await sleep(2500);
+      goOn.resolve();
+      await expect.poll(() => frames.length, { timeout: 30_000 }).toBe(40);
+      stop.abort();
+      await following;
+      expect(frames.slice(10)).toEqual(Array.from({ length: 30 }, (_, index) => 100 + index));
+      const why = isBusy
+        ? 'topic_recreated'
+        : expect.stringMatching(/offset_lost|beyond_end|topic_recreated/);
+      expect(resets).toEqual([
+        { topic, partition: 0, from: isBusy ? '10' : expect.toBeOneOf(['10', null]), to: '0', why },
+      ]);
+    });
+});
+
+test('a tombstone is an event, and no dead letter', async () => {
+  await createTopic('table', 1);
+  const producer = kafka.producer();
+  await producer.connect();
+  const messages = [
+    { key: 'lobby', value: null },
+    { key: 'lobby/1', value: new RecordEncoder('AuFrame').encode(frameNumber(1)) },
+  ];
+  await producer.send({ topic: 'table', messages });
+  await producer.disconnect();
+  const events = consume({
+    ...{ brokers: [broker.address], topics: ['table'], groupId: 'table', fromBeginning: true },
+    onPoison: () => expect.unreachable('it is no dead letter'),
+  });
+  expect((await events.next()).value).toMatchObject({ record: 'Tombstone', key: 'lobby', value: null });
+  expect((await events.next()).value).toMatchObject({ record: 'AuFrame', offset: '1' });
+  const [partition] = events.stats().partitions;
+  expect(partition).toEqual({ topic: 'table', partition: 0, next: '1', end: '2', lag: 1 });
+  await events.return();
+});
+
+test('a broker is host:port, with an IPv6 address in brackets', () => {
+  for (const broker of ['::1:9092', 'localhost', 'http://localhost:9092', '[::1]'])
+    expect(() => consume({ brokers: [broker], topics: ['a'], groupId: 'a' })).toThrow('[::1]:9092');
 });
 
 describe('a consumer fails instead of retrying for ever', () => {
