@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { BROKER_ADDRESS_RULE } from '../../src/kafka/broker-address.ts';
 import { kafkajsConnection, rdkafkaConnection } from '../../src/kafka/connection.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
 
@@ -14,7 +15,7 @@ describe('kafka options', () => {
   test('are rejected with the path and the problem of each key', () => {
     expect(issues({})).toEqual([': needs either brokers: ["host:9092"] or embedded: true']);
     expect(issues({ brokers, embedded: true })).toHaveLength(1);
-    expect(issues({ brokers: ['kafka'] })).toEqual(['brokers.0: must be host:port']);
+    expect(issues({ brokers: ['kafka'] })).toEqual([`brokers.0: ${BROKER_ADDRESS_RULE}`]);
     expect(issues({ brokers, tls: { certificate: 'a.pem' } })).toEqual([
       'tls: certificate and key must be set together',
     ]);
