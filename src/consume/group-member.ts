@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import { Backoff } from '../backoff.ts';
+import { monotonicMs } from '../clock.ts';
 import { isOutage, isRebalance } from '../kafka/kafkajs-errors.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { type PartitionId, type PartitionLag, Positions, type Verdict } from './positions.ts';
@@ -72,7 +73,7 @@ export class GroupMember {
   #stopping = false;
   /** Since reading began in this generation. */
   #fetches = Number.NEGATIVE_INFINITY;
-  #lastCommit = performance.now();
+  #lastCommit = monotonicMs();
   #rejoinTimer: NodeJS.Timeout | undefined;
 
   constructor(kafka: Kafka, options: MemberOptions, events: MemberEvents) {
@@ -157,7 +158,7 @@ export class GroupMember {
   async markProcessed(payload: EachBatchPayload, message: KafkaMessage): Promise<void> {
     this.#positions.processed(payload.batch.topic, payload.batch.partition, message);
     payload.resolveOffset(message.offset);
-    if (performance.now() - this.#lastCommit >= COMMIT_INTERVAL_MS) await this.#commit(payload);
+    if (monotonicMs() - this.#lastCommit >= COMMIT_INTERVAL_MS) await this.#commit(payload);
   }
 
   /** The whole batch is processed. */
@@ -221,13 +222,13 @@ export class GroupMember {
   /** Finds out where each assigned partition is read, and lets kafkajs read. */
   async #begin(generation: number, isLeader: boolean): Promise<void> {
     const isCurrent = () => generation === this.#generation && this.#joined && !this.#stopping;
-    const leaderLimit = performance.now() + LEADER_WAIT_MS;
+    const leaderLimit = monotonicMs() + LEADER_WAIT_MS;
     const backoff = new Backoff(REJOIN);
     while (isCurrent()) {
       try {
         const partitions = this.#withPositions(await this.#offsets.read(this.#options.commit));
         if (!isCurrent()) return;
-        if (isLeader || performance.now() > leaderLimit || !this.#awaitsLeader(partitions)) {
+        if (isLeader || monotonicMs() > leaderLimit || !this.#awaitsLeader(partitions)) {
           await this.#beginAt(partitions, isLeader);
           this.#fetches = 0;
           return;
@@ -336,7 +337,7 @@ export class GroupMember {
   }
 
   async #commit({ commitOffsetsIfNecessary }: EachBatchPayload): Promise<void> {
-    this.#lastCommit = performance.now();
+    this.#lastCommit = monotonicMs();
     const commits = this.#options.commit ? this.#positions.uncommitted(this.#assigned) : [];
     if (commits.length === 0) return;
     const topics = Map.groupBy(commits, ({ topic }) => topic);

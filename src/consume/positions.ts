@@ -1,4 +1,5 @@
 import type { KafkaMessage } from 'kafkajs';
+import { monotonicMs } from '../clock.ts';
 import { formatProof, proofOf, provesSame, type RecordProof } from './record-proof.ts';
 import type { Probe, StartingPoint } from './starting-point.ts';
 
@@ -14,7 +15,7 @@ interface Position extends PartitionId {
   probe: Probe | null;
   /** The last record that was read; kept until its proof is needed. */
   last: KafkaMessage | RecordProof | null;
-  /** When a batch last arrived, `performance.now()`. */
+  /** When a batch last arrived, in ms of the monotonic clock. */
   seenAt: number;
   /** `next` or its proof is not committed yet. */
   isDirty: boolean;
@@ -53,7 +54,7 @@ export class Positions {
   /** Reading of a partition begins; returns the first offset to fetch. */
   begin({ topic, partition }: PartitionId, { offset, probe }: StartingPoint, end: bigint): bigint {
     const last = probe?.proof ?? null;
-    const seenAt = performance.now();
+    const seenAt = monotonicMs();
     const position = { topic, partition, next: offset, probe, last, seenAt, isDirty: false, end };
     this.#positions.set(keyOf(topic, partition), position);
     return probe?.offset ?? offset;
@@ -82,7 +83,7 @@ export class Positions {
   armProbe(topic: string, partition: number): bigint | null {
     const position = this.#positions.get(keyOf(topic, partition));
     if (!position) return null;
-    const now = performance.now();
+    const now = monotonicMs();
     const hasPaused = now - position.seenAt >= PAUSE_MS;
     position.seenAt = now;
     if (position.probe || !hasPaused) return null;

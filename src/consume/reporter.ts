@@ -1,3 +1,4 @@
+import { monotonicMs } from '../clock.ts';
 import type { AustreamError } from '../errors.ts';
 import { isKafkajsError, toAustreamError } from '../kafka/kafkajs-errors.ts';
 import type { ConsumeOptions, ConsumeStats, OffsetReset } from './options.ts';
@@ -72,7 +73,7 @@ export class ConsumerReporter {
     const problem = isKafkajsError(error)
       ? toAustreamError(error, brokers, { topics, groupId, operation: 'Read' })
       : (error as AustreamError);
-    this.#retrying.set(source, { problem, since: before?.since ?? performance.now() });
+    this.#retrying.set(source, { problem, since: before?.since ?? monotonicMs() });
     if (onRetry) {
       if (before?.problem.message !== problem.message) this.#call(() => onRetry(problem));
     } else if (!before)
@@ -95,7 +96,7 @@ export class ConsumerReporter {
     return [...this.#retrying.values()].map(({ problem, since }) => ({
       code: problem.code,
       message: problem.message,
-      seconds: Math.round((performance.now() - since) / 1000),
+      seconds: Math.round((monotonicMs() - since) / 1000),
     }));
   }
 }
