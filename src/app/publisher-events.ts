@@ -12,5 +12,9 @@ export function publisherEvents(statistics: RunStatistics) {
     connection(state: 'connected' | 'unreachable', detail: string): void {
       log[state === 'unreachable' ? 'warn' : 'info']({ kafka: state }, `Kafka is ${state}: ${detail}`);
     },
+    spool(state: 'failing' | 'working', detail: string): void {
+      if (state === 'working') log.info({ spool: state }, `the spool can be written again: ${detail}`);
+      else log.warn({ spool: state }, `the spool cannot be written, events wait in memory: ${detail}`);
+    },
   };
 }

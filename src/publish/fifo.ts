@@ -22,12 +22,6 @@ export class Fifo<T> {
     return this.#front.at(-1) ?? this.#items[this.#head];
   }
 
-  /** The first `count` items, which stay. */
-  first(count: number): T[] {
-    const front = this.#front.toReversed().slice(0, count);
-    return front.concat(this.#items.slice(this.#head, this.#head + count - front.length));
-  }
-
   shift(): T | undefined {
     if (this.#front.length > 0) return this.#front.pop();
     if (this.#head === this.#items.length) return undefined;

@@ -15,15 +15,20 @@ export interface OutboxEntry {
   readonly context?: unknown;
 }
 
+/** `disk_full`: no space or quota left. `disk_error`: any other error of the disk. */
+export type DiskFailure = 'disk_full' | 'disk_error';
+
 /** A queue on disk: appended and read in order, released when the brokers have acknowledged. `Spool` implements it. */
 export interface DiskQueue {
   /** Messages that `next` has not returned yet. */
   readonly waiting: number;
   /** The newest seq ever appended, also by an earlier process. */
   readonly lastSeq: number;
+  /** Why the disk refused the last write; null if it did not. */
+  readonly failure: DiskFailure | null;
   /**
    * Messages up to `sentSeq` were already handed to the producer. Returns how many of `entries` are stored, from the first
-   * on: fewer if the disk is full.
+   * on: fewer than all if the disk refuses the rest.
    */
   append(entries: readonly OutboxEntry[], sentSeq: number): number;
   /** Drops the oldest messages to make room; false if there is nothing to drop. */
@@ -61,33 +66,33 @@ export interface OutboxEvents {
 const OVERHEAD_BYTES = 512;
 /** Messages in flight while the brokers are unreachable: enough to detect that they are back. */
 const PROBE_MESSAGES = 64;
-/** Messages that are offered to a full disk at once. */
-const TAIL_CHUNK = 256;
+/** A disk that refused a write is tried again after this many further bytes in memory. */
+const DISK_RETRY_BYTES = 256 * 1024;
 
 /**
  * Holds messages in order until the brokers have acknowledged them: up to a window in flight (in librdkafka's queue),
  * then in bounded memory, then on disk. While the brokers are unreachable, all unacknowledged messages are on disk, if
- * there is a disk queue. Without one, the oldest messages that wait in memory are dropped when memory is full. While the
- * disk is full, newer messages wait in memory behind those on disk (the tail).
+ * there is a disk queue. Without one, the oldest messages that wait in memory are dropped when memory is full. What the
+ * disk refuses waits in memory; when memory is full, the oldest messages on disk are dropped, then those in memory.
  *
- *   add ─▶ memory ─▶ in flight ─▶ delivered
- *     └──▶ disk ────▲                          (while the disk queue is in use, new messages go to disk only)
- *           tail
+ *   returned ─▶ disk ─▶ memory ─▶ in flight ─▶ delivered          (order of sending, oldest first)
+ *
+ * New messages enter memory. While the disk queue is in use they go on to the disk at once.
  */
 export class Outbox implements MemoryUser {
   readonly #limits: OutboxLimits;
   readonly #events: OutboxEvents;
   readonly #disk: DiskQueue | null;
+  /** Messages that a lost producer returned: older than those on disk, whose reader is past them. */
+  readonly #returned = new Fifo<OutboxEntry>();
+  /** Messages that are newer than all on disk. */
   readonly #memory = new Fifo<OutboxEntry>();
-  /** Newer than all messages on disk. Empty unless the disk queue is in use. */
-  #tail = new Fifo<OutboxEntry>();
   readonly #ages = new AgeMarks();
-  /** Messages that were handed to the producer, and that the disk had no room for. */
-  readonly #unsaved = new Set<number>();
   /** In order of sending. Settled messages are removed when they reach the front. */
   #inFlight = new Fifo<InFlightMessage>();
   #inFlightMessages = 0;
   #inFlightBytes = 0;
+  /** Of `#returned` and `#memory`. */
   #memoryBytes = 0;
   #lastSeq: number;
   /** Highest seq ever handed to the producer. */
@@ -97,6 +102,8 @@ export class Outbox implements MemoryUser {
   /** The disk queue is in use. */
   #spooling: boolean;
   #unreachable = false;
+  /** The disk is tried again when memory has this many bytes. */
+  #diskRetryBytes = 0;
   /** Read from disk, not sent yet. */
   #readAhead: OutboxEntry | null = null;
   #sinceRelease = 0;
@@ -122,8 +129,8 @@ export class Outbox implements MemoryUser {
 
   /** Messages that are not in flight: in memory or on disk. */
   get waiting(): number {
-    const spooled = this.#spooling ? this.#disk!.waiting + this.#tail.length : 0;
-    return this.#memory.length + spooled + (this.#readAhead ? 1 : 0);
+    const onDisk = (this.#spooling ? this.#disk!.waiting : 0) + (this.#readAhead ? 1 : 0);
+    return this.#returned.length + onDisk + this.#memory.length;
   }
 
   /** Bytes that wait in memory. */
@@ -134,7 +141,7 @@ export class Outbox implements MemoryUser {
   /** Age of the oldest message that is not acknowledged; null without one. */
   get oldestSeconds(): number | null {
     if (this.pending === 0) return null;
-    const oldest = this.#inFlight.peek()?.entry.seq ?? this.#memory.peek()?.seq ?? this.#sentSeq + 1;
+    const oldest = this.#inFlight.peek()?.entry.seq ?? this.#returned.peek()?.seq ?? this.#sentSeq + 1;
     return this.#ages.oldestSeconds(oldest, monotonicMs());
   }
 
@@ -149,10 +156,13 @@ export class Outbox implements MemoryUser {
 
   /** Never blocks, and never throws when full: the oldest messages are dropped. */
   add(messages: readonly Omit<OutboxEntry, 'seq'>[]): void {
+    const allOnDisk = this.#spooling && this.#diskSeq === this.#lastSeq;
     const entries = messages.map((message) => ({ ...message, seq: ++this.#lastSeq }));
     this.#ages.added(this.#lastSeq, monotonicMs());
-    if (this.#spooling) this.#append(this.#disk!, entries);
-    else for (const entry of entries) this.#pushToMemory(entry);
+    const written = allOnDisk ? this.#append(this.#disk!, entries) : 0;
+    for (let index = written; index < entries.length; index += 1) this.#pushToMemory(entries[index]!);
+    if (this.#spooling && !allOnDisk && this.#memoryBytes >= this.#diskRetryBytes)
+      this.#moveToDisk(this.#disk!);
     this.fillWindow();
     this.#limits.memory.enforce();
   }
@@ -171,7 +181,7 @@ export class Outbox implements MemoryUser {
     this.#inFlightMessages = 0;
     this.#inFlightBytes = 0;
     for (const entry of unsettled.reverse()) {
-      this.#memory.unshift(entry);
+      this.#returned.unshift(entry);
       this.#memoryBytes += cost(entry);
     }
   }
@@ -209,37 +219,44 @@ export class Outbox implements MemoryUser {
     });
   }
 
-  /** Writes unacknowledged messages to disk, or drops them with `cause`. Nothing may be added afterwards. */
+  /**
+   * Writes unacknowledged messages to disk. Those that cannot be written are dropped: with `cause`, or with the disk's
+   * failure. Nothing may be added afterwards.
+   */
   close(cause: string): void {
     this.pause();
     if (this.#disk) this.#moveToDisk(this.#disk);
-    for (const entry of this.#memory)
+    while (this.#disk?.failure === 'disk_full' && this.#disk.dropOldest('disk_full'))
+      this.#moveToDisk(this.#disk);
+    for (let entry = this.#shift(); entry; entry = this.#shift())
       if (!this.#disk) this.#events.dropped(entry, cause);
-      else if (this.#unsaved.has(entry.seq)) this.#events.dropped(entry, 'disk_full');
-    for (const entry of this.#tail) this.#events.dropped(entry, 'disk_full');
+      else if (entry.seq > this.#diskSeq) this.#events.dropped(entry, this.#disk.failure ?? cause);
   }
 
   /** Called when memory is full. */
   relieve(bytes: number): void {
     const limit = this.#memoryBytes - bytes;
-    if (!this.#disk) {
-      while (this.#memoryBytes > limit && this.#memory.length > 0)
-        this.#events.dropped(this.#shiftFromMemory()!, 'kafka_away');
-      return;
+    const disk = this.#disk;
+    if (disk) {
+      this.#moveToDisk(disk);
+      while (this.#memoryBytes > limit && this.#memory.length > 0 && disk.failure === 'disk_full') {
+        if (!disk.dropOldest('disk_full')) break;
+        this.#moveToDisk(disk);
+      }
     }
-    this.#moveToDisk(this.#disk);
-    while (this.#memoryBytes > limit && this.#tail.length > 0)
-      if (this.#disk.dropOldest('disk_full')) this.#flushTail(this.#disk);
-      else this.#events.dropped(this.#shiftFromTail()!, 'disk_full');
+    // Messages that a lost producer returned may be on disk: they stay.
+    const queue = () => (disk || this.#returned.length === 0 ? this.#memory : this.#returned);
+    while (this.#memoryBytes > limit && queue().length > 0)
+      this.#events.dropped(this.#shiftFrom(queue())!, disk?.failure ?? 'kafka_away');
   }
 
-  /** Sends messages until the window is full. Memory comes first: its messages are older than those on disk. */
+  /** Sends messages until the window is full, the oldest first. */
   fillWindow(): void {
     if (this.#paused || this.#filling) return;
     this.#filling = true;
     const maxMessages = this.#unreachable ? PROBE_MESSAGES : this.#limits.windowMessages;
     while (this.#inFlightMessages < maxMessages && this.#inFlightBytes < this.#limits.windowBytes) {
-      const entry = this.#memory.peek() ?? this.#readDisk();
+      const entry = this.#returned.peek() ?? this.#readDisk() ?? this.#memory.peek();
       if (!entry || !this.#send(entry)) break;
     }
     this.#filling = false;
@@ -248,18 +265,16 @@ export class Outbox implements MemoryUser {
   #readDisk(): OutboxEntry | null {
     if (!this.#spooling) return null;
     this.#readAhead ??= this.#disk!.next(this.#sentSeq);
-    if (this.#readAhead) return this.#readAhead;
-    // All messages on disk are in flight: newer ones follow directly.
-    for (let entry = this.#tail.shift(); entry; entry = this.#tail.shift()) this.#memory.push(entry);
-    if (!this.#unreachable || this.#memory.length > 0) this.#spooling = false;
-    return this.#memory.peek() ?? null;
+    // All messages on disk are in flight: new messages may follow directly.
+    if (!this.#readAhead && !this.#unreachable) this.#spooling = false;
+    return this.#readAhead;
   }
 
   #send(entry: OutboxEntry): boolean {
     const message: InFlightMessage = { entry, settled: false };
     if (!this.#events.send(message)) return false;
     if (entry === this.#readAhead) this.#readAhead = null;
-    else this.#shiftFromMemory();
+    else this.#shift();
     this.#inFlight.push(message);
     this.#inFlightMessages += 1;
     this.#inFlightBytes += cost(entry);
@@ -272,8 +287,13 @@ export class Outbox implements MemoryUser {
     this.#memoryBytes += cost(entry);
   }
 
-  #shiftFromMemory(): OutboxEntry | undefined {
-    const entry = this.#memory.shift();
+  /** Removes the oldest message that waits in memory. */
+  #shift(): OutboxEntry | undefined {
+    return this.#shiftFrom(this.#returned.length > 0 ? this.#returned : this.#memory);
+  }
+
+  #shiftFrom(queue: Fifo<OutboxEntry>): OutboxEntry | undefined {
+    const entry = queue.shift();
     if (entry) this.#memoryBytes -= cost(entry);
     return entry;
   }
@@ -284,7 +304,6 @@ export class Outbox implements MemoryUser {
     message.settled = true;
     this.#inFlightMessages -= 1;
     this.#inFlightBytes -= cost(message.entry);
-    this.#unsaved.delete(message.entry.seq);
     while (this.#inFlight.peek()?.settled) this.#inFlight.shift();
     return true;
   }
@@ -293,58 +312,33 @@ export class Outbox implements MemoryUser {
     for (const { entry, settled } of this.#inFlight) if (!settled) yield entry;
   }
 
-  /** Writes all messages to disk that are neither acknowledged nor there yet, and empties the memory queue. */
+  /** Writes all messages to disk that are neither acknowledged nor there yet, and removes them from memory. */
   #moveToDisk(disk: DiskQueue): void {
+    const unsaved = this.#unsaved();
+    if (this.#append(disk, unsaved) === unsaved.length) this.#diskSeq = this.#lastSeq;
+    this.#spooling = true;
+  }
+
+  #unsaved(): OutboxEntry[] {
+    if (this.#diskSeq === this.#lastSeq) return [];
     const isUnsaved = (entry: OutboxEntry) => entry.seq > this.#diskSeq;
-    if (this.#spooling) this.#flushTail(disk);
-    else {
-      const unsaved = [...this.#unsettled(), ...this.#memory].filter(isUnsaved);
-      const stored = disk.append(unsaved, this.#sentSeq);
-      this.#diskSeq = unsaved[stored - 1]?.seq ?? this.#diskSeq;
-      for (const { seq } of unsaved.slice(stored)) if (seq <= this.#sentSeq) this.#unsaved.add(seq);
-      this.#spooling = true;
-    }
-    // Messages returned by a lost producer (seq ≤ sentSeq) stay in memory: the reader of the disk queue is past them.
-    // Behind them the messages that the disk had no room for become the tail.
-    const kept: OutboxEntry[] = [];
-    for (let entry = this.#shiftFromMemory(); entry; entry = this.#shiftFromMemory()) kept.push(entry);
-    for (const entry of kept)
-      if (entry.seq <= this.#sentSeq) this.#pushToMemory(entry);
-      else if (isUnsaved(entry)) this.#pushToTail(entry);
+    return [...this.#unsettled(), ...this.#returned, ...this.#memory].filter(isUnsaved);
   }
 
-  /** Behind the messages on disk: there, or in memory while the disk is full. */
-  #append(disk: DiskQueue, entries: readonly OutboxEntry[]): void {
-    for (const entry of entries) this.#pushToTail(entry);
-    this.#flushTail(disk);
-  }
-
-  #flushTail(disk: DiskQueue): void {
-    while (this.#tail.length > 0) {
-      const chunk = this.#tail.first(TAIL_CHUNK);
-      const stored = disk.append(chunk, this.#sentSeq);
-      for (let index = 0; index < stored; index += 1) this.#shiftFromTail();
-      this.#diskSeq = chunk[stored - 1]?.seq ?? this.#diskSeq;
-      if (stored < chunk.length) return;
-    }
-  }
-
-  #pushToTail(entry: OutboxEntry): void {
-    this.#tail.push(entry);
-    this.#memoryBytes += cost(entry);
-  }
-
-  #shiftFromTail(): OutboxEntry | undefined {
-    const entry = this.#tail.shift();
-    if (entry) this.#memoryBytes -= cost(entry);
-    return entry;
+  /** Writes messages to disk, the oldest first. Returns how many the disk took. */
+  #append(disk: DiskQueue, unsaved: readonly OutboxEntry[]): number {
+    const written = disk.append(unsaved, this.#sentSeq);
+    if (written > 0) this.#diskSeq = unsaved[written - 1]!.seq;
+    while ((this.#memory.peek()?.seq ?? Infinity) <= this.#diskSeq) this.#shiftFrom(this.#memory);
+    this.#diskRetryBytes = written === unsaved.length ? 0 : this.#memoryBytes + DISK_RETRY_BYTES;
+    return written;
   }
 
   #afterSettled(): void {
     this.#sinceRelease += 1;
     if (this.#disk && (this.#sinceRelease >= this.#limits.releaseEvery || this.pending === 0)) {
       this.#sinceRelease = 0;
-      const oldest = this.#inFlight.peek()?.entry.seq ?? this.#memory.peek()?.seq;
+      const oldest = this.#inFlight.peek()?.entry.seq ?? this.#returned.peek()?.seq;
       this.#disk.release(oldest === undefined ? this.#sentSeq : Math.min(oldest - 1, this.#sentSeq));
     }
     this.fillWindow();

@@ -29,6 +29,8 @@ export interface PublisherEvents {
   dropped(cameraId: string, count: number, cause: string): void;
   /** The connection was lost or restored. Meanwhile events wait. */
   connection?(state: 'connected' | 'unreachable', detail: string): void;
+  /** The spool's disk refuses writes, or takes them again. Meanwhile events wait in memory. */
+  spool?(state: 'failing' | 'working', detail: string): void;
   /** A topic's events are held for `cause`, or delivered again. */
   delivery?(topic: string, state: 'delivering' | 'held', cause: string, detail: string): void;
 }
@@ -85,7 +87,10 @@ export async function openPublisher(
     ? await EmbeddedBroker.start(options, Object.values(topicNames(options.topicPrefix)))
     : null;
   const spool = options.spool
-    ? await SpoolFolder.open(options.spool, (key, cause) => losses.add(key, cause))
+    ? await SpoolFolder.open(options.spool, {
+        lost: (key, cause) => losses.add(key, cause),
+        disk: (state, detail) => events.spool?.(state, detail),
+      })
     : null;
   const kafka = embedded
     ? { ...options, embedded: false, brokers: embedded.brokers, topics: { ...options.topics, create: false } }

@@ -5,12 +5,18 @@ import { AustreamError } from '../errors.ts';
 import type { SpoolOptions } from '../kafka/options.ts';
 import { lockFolder } from './folder-lock.ts';
 import type { OutboxEntry } from './outbox.ts';
-import { Spool, type SpoolLossListener, type SpoolOwner } from './spool.ts';
+import { type DiskState, Spool, type SpoolLossListener, type SpoolOwner } from './spool.ts';
 
 const TOPICS = 'topics';
 const UNDELIVERABLE = 'undeliverable';
 /** Files of undeliverable records; more are counted only. */
 const MAX_UNDELIVERABLE = 1000;
+
+export interface SpoolEvents {
+  readonly lost: SpoolLossListener;
+  /** The disk refuses writes, or takes them again. */
+  disk?(state: DiskState, detail: string): void;
+}
 
 /**
  * The spool's folder, with one spool for each topic in `topics/TOPIC`, so that a topic that is held holds no other. The
@@ -19,19 +25,19 @@ const MAX_UNDELIVERABLE = 1000;
 export class SpoolFolder implements SpoolOwner {
   readonly dir: string;
   readonly #options: SpoolOptions;
-  readonly #onLoss: SpoolLossListener;
+  readonly #events: SpoolEvents;
   readonly #lock: Server;
   readonly #spools = new Map<string, Spool>();
   #undeliverable = 0;
 
   /** Locks the folder and opens the spools in it. Throws SPOOL_UNUSABLE. */
-  static async open(options: SpoolOptions, onLoss: SpoolLossListener): Promise<SpoolFolder> {
+  static async open(options: SpoolOptions, events: SpoolEvents): Promise<SpoolFolder> {
     try {
       mkdirSync(options.dir, { recursive: true });
       const dir = realpathSync(options.dir);
       const lock = await lockFolder(dir);
       try {
-        return new SpoolFolder(options, dir, onLoss, lock);
+        return new SpoolFolder(options, dir, events, lock);
       } catch (error) {
         lock.close();
         throw error;
@@ -49,10 +55,10 @@ export class SpoolFolder implements SpoolOwner {
     }
   }
 
-  private constructor(options: SpoolOptions, dir: string, onLoss: SpoolLossListener, lock: Server) {
+  private constructor(options: SpoolOptions, dir: string, events: SpoolEvents, lock: Server) {
     this.#options = options;
     this.dir = dir;
-    this.#onLoss = onLoss;
+    this.#events = events;
     this.#lock = lock;
     const topics = join(dir, TOPICS);
     mkdirSync(topics, { recursive: true });
@@ -76,10 +82,14 @@ export class SpoolFolder implements SpoolOwner {
   topic(topic: string): Spool {
     let spool = this.#spools.get(topic);
     if (!spool) {
-      spool = new Spool({ ...this.#options, dir: join(this.dir, TOPICS, topic) }, this.#onLoss, this);
+      spool = new Spool({ ...this.#options, dir: join(this.dir, TOPICS, topic) }, this.#events.lost, this);
       this.#spools.set(topic, spool);
     }
     return spool;
+  }
+
+  disk(state: DiskState, detail: string): void {
+    this.#events.disk?.(state, detail);
   }
 
   enforceLimit(): void {
@@ -112,7 +122,10 @@ export class SpoolFolder implements SpoolOwner {
   /** Before 0.2 the folder itself was one spool of all topics. Its records move to the spools of their topics. */
   #adoptMixedSpool(): void {
     if (!readdirSync(this.dir).some((name) => name.endsWith('.seg'))) return;
-    const mixed = new Spool({ ...this.#options, dir: this.dir }, this.#onLoss, { enforceLimit: () => {} });
+    const mixed = new Spool({ ...this.#options, dir: this.dir }, this.#events.lost, {
+      enforceLimit() {},
+      disk() {},
+    });
     const seqs = new Map<string, number>();
     for (let entry = mixed.next(0); entry; entry = mixed.next(0)) {
       const spool = this.topic(entry.topic);

@@ -91,40 +91,39 @@ export class SegmentWriter {
     return this.#bytes;
   }
 
-  /** Writes all records or none: after a partial write (full disk) the file is truncated again before this throws. */
-  append(records: Buffer): void {
+  /**
+   * Writes all records or none: after a partial write (full disk) the file is truncated again before this throws. With
+   * `sync` the records are on the disk when it returns.
+   */
+  append(records: Buffer, sync = false): void {
     try {
       for (let written = 0; written < records.length; )
         written += writeSync(this.#fd, records, written, records.length - written, this.#bytes + written);
+      if (sync) fsyncSync(this.#fd);
     } catch (error) {
       ftruncateSync(this.#fd, this.#bytes);
       throw error;
     }
     this.#bytes += records.length;
-    this.#dirty = true;
+    this.#dirty = !sync;
   }
 
   /** Starts an fsync without waiting for it. */
-  sync(): void {
+  sync(failed: (error: Error) => void): void {
     if (!this.#dirty) return;
     this.#dirty = false;
-    fsync(this.#fd, () => {});
+    fsync(this.#fd, (error) => error && failed(error));
   }
 
   /** Syncs to the disk and closes the file. */
-  seal(): Promise<void> {
+  seal(failed: (error: Error) => void): Promise<void> {
     return new Promise((resolve) =>
-      fsync(this.#fd, () => {
+      fsync(this.#fd, (error) => {
+        if (error) failed(error);
         this.close();
         resolve();
       }),
     );
-  }
-
-  /** Waits for the fsync. */
-  syncNow(): void {
-    if (this.#dirty) fsyncSync(this.#fd);
-    this.#dirty = false;
   }
 
   close(): void {
@@ -159,9 +158,9 @@ export class SegmentReader {
   next(): OutboxEntry | null {
     if (!this.#ensureBytes(RECORD_HEADER_BYTES)) return null;
     const length = this.#chunk.readUInt32BE(this.#offset);
+    if (length < MIN_PAYLOAD_BYTES || length > MAX_PAYLOAD_BYTES) return null;
     // Compared with the file before the memory is allocated.
-    const rest = fstatSync(this.#fd).size - this.position - RECORD_HEADER_BYTES;
-    if (length < MIN_PAYLOAD_BYTES || length > Math.min(rest, MAX_PAYLOAD_BYTES)) return null;
+    if (length > CHUNK_BYTES && length > fstatSync(this.#fd).size - this.position) return null;
     if (!this.#ensureBytes(RECORD_HEADER_BYTES + length)) return null;
     const start = this.#offset + RECORD_HEADER_BYTES;
     const payload = this.#chunk.subarray(start, start + length);
@@ -200,27 +199,26 @@ export interface Segment {
   lastSeq: number;
   records: number;
   bytes: number;
+  /** Records that were not read yet and are not in flight. */
+  unread: number;
 }
 
 /**
  * Reads a segment to its end; null if the file is not a segment. `bytes` is the end of the last complete record, `size`
- * the size of the file, `waiting` the number of records after `afterSeq`.
+ * the size of the file, `unread` the number of records after `afterSeq`.
  */
-export function scanSegment(
-  path: string,
-  afterSeq: number,
-): (Segment & { size: number; waiting: number }) | null {
+export function scanSegment(path: string, afterSeq: number): (Segment & { size: number }) | null {
   const size = statSync(path).size;
   const reader = new SegmentReader(path);
   try {
-    const segment = { path, lastSeq: 0, records: 0, bytes: SEGMENT_MAGIC.length, size, waiting: 0 };
+    const segment = { path, lastSeq: 0, records: 0, bytes: SEGMENT_MAGIC.length, size, unread: 0 };
     // A crash may have interrupted the write of the magic.
     if (size < SEGMENT_MAGIC.length) return { ...segment, bytes: 0 };
     if (!reader.hasMagic()) return null;
     for (let record = reader.next(); record; record = reader.next()) {
       segment.lastSeq = record.seq;
       segment.records += 1;
-      if (record.seq > afterSeq) segment.waiting += 1;
+      if (record.seq > afterSeq) segment.unread += 1;
     }
     segment.bytes = reader.position;
     return segment;

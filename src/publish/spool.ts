@@ -10,7 +10,7 @@ import {
 import { join } from 'node:path';
 import { AustreamError } from '../errors.ts';
 import type { SpoolOptions } from '../kafka/options.ts';
-import type { DiskQueue, OutboxEntry } from './outbox.ts';
+import type { DiskFailure, DiskQueue, OutboxEntry } from './outbox.ts';
 import { encodeRecord, type Segment, SegmentReader, SegmentWriter, scanSegment } from './spool-segment.ts';
 
 const SEGMENT_NAME = /^\d{16}\.seg$/;
@@ -19,6 +19,9 @@ const CHECKPOINT_FILE = 'delivered';
 const MAX_SEGMENT_BYTES = 16 * 1024 * 1024;
 /** A full spool drops one segment, so at most 1/16 of its size at once. */
 const MIN_SEGMENTS = 16;
+/** Bytes of one write while the disk fails: a vain attempt costs little, and a nearly full disk is filled. */
+const CAUTIOUS_BYTES = 256 * 1024;
+const FULL = new Set(['ENOSPC', 'EDQUOT']);
 
 /** Called for each lost message with its key; after corruption the key is `unknown`. */
 export type SpoolLossListener = (key: string, cause: 'spool_full' | 'spool_corrupt' | 'disk_full') => void;
@@ -27,10 +30,15 @@ export type SpoolLossListener = (key: string, cause: 'spool_full' | 'spool_corru
 export interface SpoolOwner {
   /** Called after messages were written: the folder drops the oldest ones of its largest spool past its limit. */
   enforceLimit(): void;
+  /** The disk refuses writes, or takes them again. */
+  disk(state: DiskState, detail: string): void;
 }
 
+export type DiskState = 'failing' | 'working';
+
 /**
- * A queue of messages on disk: segment files in one folder, oldest first.
+ * A queue of messages on disk: segment files in one folder, oldest first. No error of the disk throws after it is open:
+ * what could not be written stays with the caller, what cannot be read is reported as lost.
  *
  * Durability: when `append` returns, the messages are written to the operating system and survive a crash of this
  * process. They are synced to the disk every `syncSeconds`; a power cut can lose the messages of that time. The
@@ -45,9 +53,10 @@ export class Spool implements DiskQueue {
   readonly #timer: NodeJS.Timeout;
   /** Writer of the newest segment; null if the next append starts a new segment. */
   #writer: SegmentWriter | null = null;
-  #reader: { segment: Segment; reader: SegmentReader } | null = null;
+  #reader: { segment: Segment; reader: SegmentReader | null } | null = null;
   /** Complete segments whose fsync is in progress. */
   readonly #sealing = new Set<Promise<void>>();
+  #failure: DiskFailure | null = null;
   #bytes = 0;
   #waiting = 0;
   #lastSeq = 0;
@@ -87,50 +96,43 @@ export class Spool implements DiskQueue {
     return this.#bytes;
   }
 
-  append(entries: readonly OutboxEntry[], sentSeq: number): number {
-    this.#sentSeq = Math.max(this.#sentSeq, sentSeq);
-    let start = 0;
-    while (start < entries.length) {
-      const records: Buffer[] = [];
-      let room = this.#segmentBytes - (this.#writer?.bytes ?? 0);
-      let end = start;
-      for (; end < entries.length && (end === start || room > 0); end += 1) {
-        const record = encodeRecord(entries[end]!);
-        records.push(record);
-        room -= record.length;
-      }
-      const part = entries.slice(start, end);
-      if (!this.#store(part, Buffer.concat(records))) break;
-      this.#lastSeq = part.at(-1)!.seq;
-      if (room <= 0) this.#seal();
-      start = end;
-    }
-    if (this.#options.syncSeconds === 0) this.#writer?.syncNow();
-    this.#owner.enforceLimit();
-    return start;
+  get failure(): DiskFailure | null {
+    return this.#failure;
   }
 
-  /** False if only the segment is left that is being written. */
+  append(entries: readonly OutboxEntry[], sentSeq: number): number {
+    this.#sentSeq = Math.max(this.#sentSeq, sentSeq);
+    let written = 0;
+    while (written < entries.length) {
+      const { part, records } = this.#nextPart(entries, written);
+      if (!this.#store(part, records)) break;
+      written += part.length;
+    }
+    this.#owner.enforceLimit();
+    return written;
+  }
+
+  /** False if there is nothing to drop. Only a full disk costs the segment that is being written. */
   dropOldest(cause: 'spool_full' | 'disk_full'): boolean {
-    if (this.#segments.length < 2) return false;
-    this.#readToEnd(this.#segments[0]!, ({ seq, key }) => {
-      // Messages in flight are not lost: the outbox still has them.
-      if (seq > this.#sentSeq) this.#onLoss(key, cause);
-    });
+    const oldest = this.#segments[0];
+    if (!oldest || (cause === 'spool_full' && this.#segments.length < 2)) return false;
+    // Messages in flight are not lost: the outbox still has them.
+    for (let entry = this.#read(oldest); entry; entry = this.#read(oldest)) this.#onLoss(entry.key, cause);
+    this.#leave(oldest);
     this.#removeOldest();
     return true;
   }
 
   next(sentSeq: number): OutboxEntry | null {
     this.#sentSeq = Math.max(this.#sentSeq, sentSeq);
-    for (let entry = this.#read(); entry; entry = this.#read()) if (entry.seq > sentSeq) return entry;
-    return null;
+    return this.#read();
   }
 
   release(throughSeq: number): void {
     this.#releasedSeq = Math.max(this.#releasedSeq, throughSeq);
     while (this.#segments[0] && this.#segments[0].lastSeq <= this.#releasedSeq) {
-      this.#readToEnd(this.#segments[0]);
+      this.#forget(this.#segments[0]);
+      if (this.#reader?.segment === this.#segments[0]) this.#closeReader();
       this.#removeOldest();
       this.#writeCheckpoint();
     }
@@ -150,105 +152,171 @@ export class Spool implements DiskQueue {
     const names = readdirSync(dir)
       .filter((name) => SEGMENT_NAME.test(name))
       .sort();
-    for (const name of names) {
+    for (const [index, name] of names.entries()) {
       const path = join(dir, name);
       const scanned = scanSegment(path, this.#releasedSeq);
       if (!scanned)
         throw new AustreamError('SPOOL_UNUSABLE', `${path} is not a spool segment of this version`, {
           fix: 'deliver it with the version of austream that wrote it, or move the file away',
         });
-      const { size, waiting, ...segment } = scanned;
+      const { size, ...segment } = scanned;
       const torn = size > segment.bytes;
       if (torn) truncateSync(path, segment.bytes);
       // A crash tears only the end of the newest segment. A tear elsewhere is corruption: the records after it are lost.
-      if (torn && name !== names.at(-1)) this.#onLoss('unknown', 'spool_corrupt');
-      if (segment.records === 0 || segment.lastSeq <= this.#releasedSeq) {
+      const next = names[index + 1];
+      if (torn && next) {
+        const lastIntact = Math.max(segment.lastSeq, firstSeq(name) - 1, this.#releasedSeq);
+        this.#reportCorrupt(firstSeq(next) - 1 - lastIntact);
+      }
+      if (segment.unread === 0) {
         rmSync(path);
         continue;
       }
       this.#segments.push(segment);
       this.#bytes += segment.bytes;
-      this.#waiting += waiting;
+      this.#waiting += segment.unread;
     }
     this.#lastSeq = Math.max(this.#releasedSeq, this.#segments.at(-1)?.lastSeq ?? 0);
   }
 
   /**
-   * The next message that was not acknowledged when this process started; null at the end, or at the end of `within` if
-   * the reader is in that segment.
+   * The next message that was neither handed to the producer nor acknowledged when this process started; null at the end,
+   * or at the end of `within` if the reader is in that segment.
    */
   #read(within?: Segment): OutboxEntry | null {
     for (;;) {
       const segment = this.#reader?.segment ?? this.#segments[0];
       if (!segment || (within && segment !== within)) return null;
-      this.#reader ??= { segment, reader: new SegmentReader(segment.path) };
-      for (let entry = this.#reader.reader.next(); entry; entry = this.#reader.reader.next()) {
-        if (entry.seq <= this.#recoveredSeq) continue;
+      for (let entry = this.#readRecord(segment); entry; entry = this.#readRecord(segment)) {
+        if (entry.seq <= Math.max(this.#sentSeq, this.#recoveredSeq)) continue;
+        segment.unread -= 1;
         this.#waiting -= 1;
         return entry;
       }
       const nextSegment = this.#segments[this.#segments.indexOf(segment) + 1];
-      if (!nextSegment) return null;
-      this.#closeReader();
-      this.#reader = { segment: nextSegment, reader: new SegmentReader(nextSegment.path) };
+      if (!nextSegment) {
+        if (segment.unread > 0) this.#abandonNewest(segment);
+        return null;
+      }
+      this.#leave(segment);
+      this.#reader = { segment: nextSegment, reader: null };
     }
   }
 
-  /** Moves the reader past a segment that is about to be removed. `onSkipped` receives its unread messages. */
-  #readToEnd(segment: Segment, onSkipped?: (entry: OutboxEntry) => void): void {
-    for (let entry = this.#read(segment); entry; entry = this.#read(segment)) onSkipped?.(entry);
+  /** Null at the end, and where the disk fails. */
+  #readRecord(segment: Segment): OutboxEntry | null {
+    try {
+      this.#reader ??= { segment, reader: null };
+      this.#reader.reader ??= new SegmentReader(segment.path);
+      return this.#reader.reader.next();
+    } catch {
+      return null;
+    }
+  }
+
+  /** The newest segment lacks records that were written to it: they are lost, and new ones go to another segment. */
+  #abandonNewest(segment: Segment): void {
+    this.#reportCorrupt(this.#forget(segment));
+    this.#seal();
+  }
+
+  /** The reader leaves the segment at its end. Records that it did not find there are lost. */
+  #leave(segment: Segment): void {
     if (this.#reader?.segment === segment) this.#closeReader();
+    this.#reportCorrupt(this.#forget(segment));
+  }
+
+  /** Nothing of the segment is waiting any more. Returns how many records were not read. */
+  #forget(segment: Segment): number {
+    const { unread } = segment;
+    this.#waiting -= unread;
+    segment.unread = 0;
+    return unread;
+  }
+
+  #reportCorrupt(count: number): void {
+    for (let lost = 0; lost < count; lost += 1) this.#onLoss('unknown', 'spool_corrupt');
   }
 
   #closeReader(): void {
-    this.#reader?.reader.close();
+    this.#reader?.reader?.close();
     this.#reader = null;
   }
 
-  /** Writes messages to the newest segment. False: not written, as the disk is full or fails. */
+  /** The next entries that fit into the newest segment, and their records. */
+  #nextPart(entries: readonly OutboxEntry[], start: number): { part: OutboxEntry[]; records: Buffer } {
+    if (this.#writer && this.#writer.bytes >= this.#segmentBytes) this.#seal();
+    let room = this.#segmentBytes - (this.#writer?.bytes ?? 0);
+    if (this.#failure) room = Math.min(room, CAUTIOUS_BYTES);
+    const records: Buffer[] = [];
+    for (let index = start; index < entries.length && (index === start || room > 0); index += 1) {
+      const record = encodeRecord(entries[index]!);
+      records.push(record);
+      room -= record.length;
+    }
+    return { part: entries.slice(start, start + records.length), records: Buffer.concat(records) };
+  }
+
+  /** Writes messages to the newest segment. False: not written. */
   #store(entries: readonly OutboxEntry[], records: Buffer): boolean {
     try {
-      if (!this.#writer) {
-        const name = `${String(entries[0]!.seq).padStart(16, '0')}.seg`;
-        this.#writer = SegmentWriter.create(join(this.#options.dir, name));
-        this.#segments.push({
-          path: this.#writer.path,
-          lastSeq: entries[0]!.seq - 1,
-          records: 0,
-          bytes: 0,
-        });
-      }
-      this.#writer.append(records);
-    } catch {
+      this.#writer ??= this.#newSegment(entries[0]!.seq);
+      this.#writer.append(records, this.#options.syncSeconds === 0);
+    } catch (error) {
+      this.#failed(error as Error);
       return false;
     }
+    if (this.#failure) this.#owner.disk('working', this.#options.dir);
+    this.#failure = null;
     const segment = this.#segments.at(-1)!;
-    segment.lastSeq = entries.at(-1)!.seq;
+    const unread = entries.reduce((count, { seq }) => count + (seq > this.#sentSeq ? 1 : 0), 0);
+    this.#lastSeq = segment.lastSeq = entries.at(-1)!.seq;
     segment.records += entries.length;
+    segment.unread += unread;
     this.#bytes += this.#writer.bytes - segment.bytes;
     segment.bytes = this.#writer.bytes;
-    this.#waiting += entries.length;
+    this.#waiting += unread;
     return true;
+  }
+
+  #newSegment(seq: number): SegmentWriter {
+    mkdirSync(this.#options.dir, { recursive: true });
+    const name = `${String(seq).padStart(16, '0')}.seg`;
+    const writer = SegmentWriter.create(join(this.#options.dir, name));
+    this.#segments.push({ path: writer.path, lastSeq: seq - 1, records: 0, bytes: 0, unread: 0 });
+    return writer;
+  }
+
+  #failed(error: Error): void {
+    const before = this.#failure;
+    this.#failure = FULL.has((error as NodeJS.ErrnoException).code ?? '') ? 'disk_full' : 'disk_error';
+    if (this.#failure !== before) this.#owner.disk('failing', `${this.#options.dir}: ${error.message}`);
   }
 
   #removeOldest(): void {
     const oldest = this.#segments.shift()!;
     if (this.#segments.length === 0) this.#seal();
     this.#bytes -= oldest.bytes;
-    // The file may still be open for its fsync. Truncation frees the disk space at once.
-    truncateSync(oldest.path);
-    rmSync(oldest.path);
+    try {
+      // The file may still be open for its fsync. Truncation frees the disk space at once.
+      truncateSync(oldest.path);
+      rmSync(oldest.path);
+    } catch {
+      // Somebody removed it, or the disk fails: the checkpoint says that it is delivered.
+    }
   }
 
   #seal(): void {
     if (!this.#writer) return;
-    const sealing = this.#writer.seal().then(() => void this.#sealing.delete(sealing));
+    const sealing = this.#writer
+      .seal((error) => this.#failed(error))
+      .then(() => void this.#sealing.delete(sealing));
     this.#sealing.add(sealing);
     this.#writer = null;
   }
 
   #tick(): void {
-    this.#writer?.sync();
+    this.#writer?.sync((error) => this.#failed(error));
     this.#writeCheckpoint();
   }
 
@@ -263,6 +331,11 @@ export class Spool implements DiskQueue {
       // On a full disk the checkpoint stays old: after a crash more messages are sent again.
     }
   }
+}
+
+/** The seq of a segment's first record, which names its file. */
+function firstSeq(name: string): number {
+  return Number.parseInt(name, 10);
 }
 
 /** 0 if there is no checkpoint. */

@@ -98,7 +98,7 @@ describe('an outbox', () => {
           const begin = async () => {
             const dir = join(root, String(processes));
             const spool = disk
-              ? new Spool(spoolOptions(dir), () => expect.unreachable(), { enforceLimit() {} })
+              ? new Spool(spoolOptions(dir), () => expect.unreachable(), { enforceLimit() {}, disk() {} })
               : null;
             full = spool && fillable(checkReleases(spool, producer));
             if (full) spools.push(full);

@@ -22,7 +22,10 @@ test('spooled frames of another schema are delivered unchanged; frames of this s
     Buffer.concat([encoder.header, Buffer.from('not a frame')]),
     current,
   ];
-  const spool = await SpoolFolder.open({ dir, maxMegabytes: 1, syncSeconds: 0 }, () => expect.unreachable());
+  const spool = await SpoolFolder.open(
+    { dir, maxMegabytes: 1, syncSeconds: 0 },
+    { lost: () => expect.unreachable() },
+  );
   spool.topic('au.frames').append(
     values.map((value, index) => ({ seq: index + 1, topic: 'au.frames', key: 'lobby/1', value })),
     0,

@@ -2,7 +2,10 @@
 import { writeSync } from 'node:fs';
 import { SpoolFolder } from '../../src/publish/spool-folder.ts';
 
-const folder = await SpoolFolder.open({ dir: process.argv[2]!, maxMegabytes: 64, syncSeconds: 1 }, () => {});
+const folder = await SpoolFolder.open(
+  { dir: process.argv[2]!, maxMegabytes: 64, syncSeconds: 1 },
+  { lost() {} },
+);
 const spool = folder.topic('au.frames');
 for (let seq = Number(process.argv[3]); ; seq += 7) {
   const batch = Array.from({ length: 7 }, (_, index) => ({

@@ -15,19 +15,22 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { OutboxEntry } from '../../src/publish/outbox.ts';
+import { MemoryBudget } from '../../src/publish/memory-budget.ts';
+import { type InFlightMessage, Outbox, type OutboxEntry } from '../../src/publish/outbox.ts';
 import { Spool } from '../../src/publish/spool.ts';
 import { SpoolFolder } from '../../src/publish/spool-folder.ts';
 
 let dir: string;
 let root: string;
+const NO_OWNER = { enforceLimit() {}, disk() {} };
 let folder: SpoolFolder | null = null;
 const lost: string[] = [];
+const disk: string[] = [];
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'austream-spool-'));
   dir = join(root, 'topics/au.frames');
-  lost.length = 0;
+  lost.length = disk.length = 0;
 });
 afterEach(async () => {
   await folder?.close();
@@ -36,8 +39,12 @@ afterEach(async () => {
 });
 
 const open = async (maxMegabytes = 16) => {
-  folder = await SpoolFolder.open({ dir: root, maxMegabytes, syncSeconds: 1 }, (key, cause) =>
-    lost.push(`${key} ${cause}`),
+  folder = await SpoolFolder.open(
+    { dir: root, maxMegabytes, syncSeconds: 1 },
+    {
+      lost: (key, cause) => lost.push(`${key} ${cause}`),
+      disk: (state) => disk.push(state),
+    },
   );
   return folder.topic('au.frames');
 };
@@ -108,6 +115,7 @@ describe('a spool', () => {
   test('skips messages that are in flight', async () => {
     const spool = await open();
     spool.append(entries(1, 10), 6);
+    expect(spool.waiting).toBe(4);
     expect(readAll(spool, 6)).toEqual(range(7, 10));
     expect(spool.waiting).toBe(0);
   });
@@ -143,7 +151,9 @@ describe('a spool', () => {
     expect(seqs.slice(0, 9)).toEqual(range(1, 9));
     expect(seqs).not.toContain(10);
     expect(seqs.at(-1)).toBe(200);
-    expect(lost).toEqual(['unknown spool_corrupt']);
+    // The record that was changed, and those after it in its segment.
+    expect(lost).toHaveLength(200 - seqs.length);
+    expect(new Set(lost)).toEqual(new Set(['unknown spool_corrupt']));
   });
 
   test('drops the oldest messages when it is full, and reports them by key', async () => {
@@ -167,7 +177,7 @@ describe('a spool', () => {
 
   test('of mixed topics, as earlier versions wrote it, moves to the topics', async () => {
     mkdirSync(root, { recursive: true });
-    const mixed = new Spool({ dir: root, maxMegabytes: 16, syncSeconds: 1 }, () => {}, { enforceLimit() {} });
+    const mixed = new Spool({ dir: root, maxMegabytes: 16, syncSeconds: 1 }, () => {}, NO_OWNER);
     const topics = ['au.frames', 'au.activations'];
     mixed.append(
       entries(1, 100).map((message) => ({ ...message, topic: topics[message.seq % 2]! })),
@@ -192,7 +202,7 @@ describe('a spool', () => {
   test('can be open only once at a time', async () => {
     await open();
     await expect(
-      SpoolFolder.open({ dir: root, maxMegabytes: 16, syncSeconds: 1 }, () => {}),
+      SpoolFolder.open({ dir: root, maxMegabytes: 16, syncSeconds: 1 }, { lost() {} }),
     ).rejects.toMatchObject({
       code: 'SPOOL_UNUSABLE',
       message: `the spool ${root} is in use by another process`,
@@ -202,7 +212,7 @@ describe('a spool', () => {
   test('rejects a folder that cannot be created', async () => {
     writeFileSync(join(root, 'file'), '');
     const options = { dir: join(root, 'file', 'spool'), maxMegabytes: 16, syncSeconds: 1 };
-    await expect(SpoolFolder.open(options, () => {})).rejects.toMatchObject({ code: 'SPOOL_UNUSABLE' });
+    await expect(SpoolFolder.open(options, { lost() {} })).rejects.toMatchObject({ code: 'SPOOL_UNUSABLE' });
   });
 
   test('rejects a segment of another format instead of deleting it', async () => {
@@ -235,28 +245,99 @@ describe('a spool', () => {
 });
 
 // Needs a small file system of its own, which only root can mount.
-test.runIf(process.getuid?.() === 0)(
-  'on a full disk drops the oldest messages and reports them',
-  async () => {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', root]);
-    try {
-      const full = await open(2);
-      // The rest stays in the outbox's memory.
-      const stored = full.append(entries(1, 3000, 1000), 0);
-      expect(stored).toBeGreaterThan(500);
-      expect(stored).toBeLessThan(1100);
-      expect(full.append(entries(stored + 1, 3000, 1000), 0)).toBe(0);
-      expect(lost).toEqual([]);
-      expect(full.dropOldest('disk_full')).toBe(true);
-      const dropped = lost.length;
-      expect(dropped).toBeGreaterThan(10);
-      expect(lost.every((line) => line.endsWith('disk_full'))).toBe(true);
-      expect(full.append(entries(stored + 1, stored + 10, 1000), 0)).toBe(10);
-      expect(readAll(full)).toEqual(range(dropped + 1, stored + 10));
-    } finally {
-      await folder?.close();
-      folder = null;
-      execFileSync('umount', [root]);
-    }
-  },
-);
+describe.runIf(process.getuid?.() === 0)('on a full disk', () => {
+  beforeEach(() => execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', root]));
+  afterEach(async () => {
+    await folder?.close();
+    folder = null;
+    execFileSync('umount', [root]);
+  });
+
+  test('leaves to the caller what does not fit, until there is room again', async () => {
+    const full = await open(2);
+    const all = entries(1, 3000, 1000);
+    const stored = full.append(all, 0);
+    expect(stored).toBeGreaterThan(500);
+    expect(stored).toBeLessThan(1100);
+    expect([full.failure, full.waiting, lost, disk]).toEqual(['disk_full', stored, [], ['failing']]);
+    expect(full.append(all.slice(stored), 0)).toBe(0);
+    expect(readAll(full)).toEqual(range(1, stored));
+    full.release(stored);
+    expect(full.append(all.slice(stored, stored + 500), stored)).toBe(500);
+    expect(readAll(full, stored)).toEqual(range(stored + 1, stored + 500));
+    expect([full.failure, lost, disk]).toEqual([null, [], ['failing', 'working']]);
+  });
+
+  test('drops the oldest messages where it shall make room, and reports them', async () => {
+    const full = await open(2);
+    const stored = full.append(entries(1, 3000, 1000), 0);
+    expect(full.dropOldest('disk_full')).toBe(true);
+    const dropped = lost.length;
+    expect(dropped).toBeGreaterThan(10);
+    expect(lost.every((line) => line.endsWith('disk_full'))).toBe(true);
+    expect(full.append(entries(stored + 1, stored + 10, 1000), 0)).toBe(10);
+    expect(readAll(full)).toEqual(range(dropped + 1, stored + 10));
+  });
+
+  test('an outbox keeps events in memory, then drops the oldest, and delivers the others in order', async () => {
+    const delivered: number[] = [];
+    const dropped: string[] = [];
+    const sent: InFlightMessage[] = [];
+    const memory = new MemoryBudget(1024 * 1024);
+    const outbox = new Outbox(
+      { windowMessages: 100, windowBytes: 1e6, memory, releaseEvery: 10 },
+      {
+        send: (message) => sent.push(message) > 0,
+        delivered: ({ seq }) => delivered.push(seq),
+        dropped: (_, cause) => dropped.push(cause),
+      },
+      await open(2),
+    );
+    const add = (count: number) => {
+      for (let done = 0; done < count; done += 1)
+        outbox.add([{ topic: 'au.frames', key: 'cam/1', value: Buffer.alloc(1000) }]);
+    };
+    outbox.brokersUnreachable();
+    add(1500);
+    expect([lost, dropped, disk]).toEqual([[], [], ['failing']]);
+    expect(outbox.pending).toBe(1500);
+    add(3500);
+    expect(lost.length).toBeGreaterThan(0);
+    outbox.resume();
+    for (let message = sent.shift(); message; message = sent.shift()) outbox.delivered(message);
+    const first = 5001 - delivered.length;
+    expect(delivered.length).toBeGreaterThan(1200);
+    expect(delivered).toEqual(range(first, 5000));
+    expect(lost.length + dropped.length).toBe(first - 1);
+    expect(outbox.pending).toBe(0);
+  });
+});
+
+test('a folder that is deleted while it is used costs only what was in it, and is made again', async () => {
+  const spool = await open(1);
+  spool.append(entries(1, 200, 1000), 0);
+  expect(spool.next(0)?.seq).toBe(1);
+  rmSync(root, { recursive: true });
+  spool.append(entries(201, 300, 1000), 0);
+  const kept = readAll(spool);
+  expect(kept.length + lost.length + 1).toBe(300);
+  expect(kept.at(-1)).toBe(300);
+  expect(new Set(lost)).toEqual(new Set(['unknown spool_corrupt']));
+  spool.release(300);
+  expect(spool.waiting).toBe(0);
+});
+
+test('records that are damaged while the spool is open are counted, and later ones are delivered', async () => {
+  const spool = await open();
+  spool.append(entries(1, 100, 1000), 0);
+  const path = join(dir, segments()[0]!);
+  const bytes = readFileSync(path);
+  bytes[20_000]! ^= 1;
+  writeFileSync(path, bytes);
+  const kept = readAll(spool);
+  spool.append(entries(101, 110), 0);
+  kept.push(...readAll(spool));
+  expect(kept.slice(-10)).toEqual(range(101, 110));
+  expect(lost).toHaveLength(110 - kept.length);
+  expect(spool.waiting).toBe(0);
+});
