@@ -32,13 +32,16 @@ export class KafkaBroker {
   readonly secured: string;
   readonly #dir: string;
   readonly #classpath: string;
+  readonly #scram: readonly string[];
   #process: ChildProcess | null = null;
 
   static async start(options: BrokerOptions = {}): Promise<KafkaBroker> {
     const jars = await kafkaJars();
     const dir = mkdtempSync(join(tmpdir(), 'austream-kafka-'));
     const [plain, secured, controller] = await freePorts(3);
-    const broker = new KafkaBroker(dir, join(jars, '*'), `127.0.0.1:${plain}`, `localhost:${secured}`);
+    const broker = new KafkaBroker(
+      ...([dir, join(jars, '*'), `127.0.0.1:${plain}`, `localhost:${secured}`, options.scram ?? []] as const),
+    );
     writeFileSync(
       join(dir, 'server.properties'),
       Object.entries({
@@ -74,16 +77,19 @@ export class KafkaBroker {
         .map(([key, value]) => `${key}=${value}\n`)
         .join(''),
     );
-    const users = (options.scram ?? []).flatMap((user) => ['--add-scram', user]);
-    await promisify(execFile)('java', [
-      ...['-cp', join(jars, '*'), 'kafka.tools.StorageTool', 'format'],
-      ...['-t', CLUSTER_ID, '-c', join(dir, 'server.properties'), ...users],
-    ]);
+    await broker.#format();
     await broker.restart();
     return broker;
   }
 
-  private constructor(dir: string, classpath: string, address: string, secured: string) {
+  private constructor(
+    dir: string,
+    classpath: string,
+    address: string,
+    secured: string,
+    scram: readonly string[],
+  ) {
+    this.#scram = scram;
     this.#dir = dir;
     this.#classpath = classpath;
     this.address = address;
@@ -113,10 +119,24 @@ export class KafkaBroker {
     );
   }
 
+  /** Replaces the data of a killed broker by an empty, formatted folder. */
+  async wipe(): Promise<void> {
+    rmSync(join(this.#dir, 'data'), { recursive: true });
+    await this.#format();
+  }
+
   async stop(): Promise<void> {
     await kill9(this.#process);
     this.#process = null;
     rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  async #format(): Promise<void> {
+    const users = this.#scram.flatMap((user) => ['--add-scram', user]);
+    await promisify(execFile)('java', [
+      ...['-cp', this.#classpath, 'kafka.tools.StorageTool', 'format'],
+      ...['-t', CLUSTER_ID, '-c', join(this.#dir, 'server.properties'), ...users],
+    ]);
   }
 
   async #isReady(): Promise<boolean> {
