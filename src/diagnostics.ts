@@ -3,6 +3,7 @@ import type { CameraStatus } from './domain/camera-status.ts';
 import type { AuFrame } from './domain/event.ts';
 import type { FaceStamp, FrameFaces } from './domain/face.ts';
 import type { Micros } from './domain/frame.ts';
+import type { TopicDelivery } from './domain/topic-delivery.ts';
 
 /** A typed channel of `node:diagnostics_channel`. Without subscribers, publishing costs one check. */
 export class DiagnosticsChannel<T extends object> {
@@ -39,6 +40,8 @@ export interface ProcessGauges {
     readonly pending: number;
     /** Bytes of the spool on disk; absent without a spool. */
     readonly spoolBytes?: number;
+    /** Each topic that this process writes; absent while it cannot tell them apart. */
+    readonly topics?: readonly TopicDelivery[];
   };
 }
 
@@ -96,6 +99,13 @@ export const diagnostics = {
     readonly cameraId: string;
     readonly role: 'owner' | 'superseded' | null;
   }>('austream:ingest:ownership'),
+  /** Delivery of a topic is held, or goes on. `ProcessGauges.publisher.topics` has the numbers. */
+  delivery: new DiagnosticsChannel<{
+    readonly topic: string;
+    readonly state: 'delivering' | 'held';
+    readonly cause: string;
+    readonly detail: string;
+  }>('austream:publish:delivery'),
   /** An inference worker skipped crops: `late` (already scored) or `old_epoch` (the epoch has ended). */
   skipped: new DiagnosticsChannel<{
     readonly cameraId: string;

@@ -35,6 +35,7 @@ export const ERROR_CODES = {
   SPOOL_UNUSABLE: { exitCode: 1, canRetry: false },
   MESSAGE_UNREADABLE: { exitCode: 1, canRetry: false },
   SCHEMA_INVALID: { exitCode: 1, canRetry: false },
+  LOSSES_FOUND: { exitCode: 1, canRetry: false },
   DISK_FULL: { exitCode: 1, canRetry: true },
   PREREQUISITE_MISSING: { exitCode: 1, canRetry: false },
 } as const;

@@ -6,6 +6,8 @@ import { requireExternalBrokers } from '../cluster/options.ts';
 import type { Config } from '../config/schema.ts';
 import { diagnostics, type ProcessGauges } from '../diagnostics.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
+import { brokersAnswer } from '../domain/hold-cause.ts';
+import type { TopicDelivery } from '../domain/topic-delivery.ts';
 import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
 import { CertificateMonitor } from '../kafka/certificate-monitor.ts';
 import { log } from '../log.ts';
@@ -14,6 +16,8 @@ import { openOwners } from './camera-owners.ts';
 import { publisherEvents } from './publisher-events.ts';
 import { ResourceStack } from './resource-stack.ts';
 import { RunStatistics, type Summary } from './summary.ts';
+import { type Undelivered, undeliveredOf } from './undelivered.ts';
+import { unreadFiles } from './unread-files.ts';
 
 export interface IngestObserver {
   status?(status: CameraStatus): void;
@@ -29,7 +33,7 @@ export interface IngestWorker {
   /** How much waits for the brokers. */
   stats(): ProcessGauges;
   /** Stops the cameras, then waits at most `flushMs` until the brokers have acknowledged their crops and statuses. */
-  stop(flushMs: number): Promise<Pick<Summary, 'framesIn' | 'faces' | 'dropped'>>;
+  stop(flushMs: number): Promise<Omit<Summary, 'events' | 'lagMs'>>;
 }
 
 /** Interval of the check for crops that have waited `cluster.crops.maxWaitMs`. */
@@ -113,31 +117,28 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
         : null;
     for (const camera of config.cameras) void cameras.add(camera);
 
-    const stats = () => {
-      const { connected, pending, spoolBytes } = publisher.stats();
-      return {
-        publisher: {
-          connected: connected && crops.connected,
-          pending: pending + crops.pending,
-          spoolBytes,
-        },
-      };
-    };
+    const stats = () => ({ publisher: gaugesOf(publisher, crops) });
     return {
       done: assignments ? assignments.failed : cameras.played,
       cameras,
-      missing: () => (stats().publisher.connected ? [] : ['Kafka is not reachable']),
+      missing: () => (brokersAnswer(stats().publisher) ? [] : ['Kafka is not reachable']),
       stats,
       async stop(flushMs) {
+        let undelivered: readonly Undelivered[] = [];
+        const unread = unreadFiles(cameras.list());
         await resources.closeAfter(async () => {
           await assignments?.close();
           clearInterval(flushTimer);
           await cameras.close();
           await Promise.all([crops.flush(flushMs), flushOrWarn(publisher, flushMs)]);
+          undelivered = [
+            ...undeliveredOf(statusTopics(publisher), kafka.spool !== undefined),
+            ...undeliveredOf(cropTopics(crops), false),
+          ];
         });
         // Closing counts what was never delivered as dropped.
-        const { framesIn, faces, dropped } = statistics.summary();
-        return { framesIn, faces, dropped };
+        const { events: _, lagMs: __, ...summary } = statistics.summary({ undelivered, unreadFiles: unread });
+        return summary;
       },
     };
   });
@@ -145,4 +146,24 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
 
 async function flushOrWarn(publisher: Publisher, timeoutMs: number): Promise<void> {
   await publisher.flush(timeoutMs).catch((error: Error) => log.warn(error.message));
+}
+
+/** The publisher of statuses and that of crops as one. */
+function gaugesOf(publisher: Publisher, crops: CropPublisher): ProcessGauges['publisher'] {
+  const { connected, pending, spoolBytes } = publisher.stats();
+  return {
+    connected: connected && crops.connected,
+    pending: pending + crops.pending,
+    spoolBytes,
+    ...(cropTopics(crops).length > 0 ? { topics: [...statusTopics(publisher), ...cropTopics(crops)] } : {}),
+  };
+}
+
+function statusTopics(publisher: Publisher): readonly TopicDelivery[] {
+  return (publisher.stats() as ProcessGauges['publisher']).topics ?? [];
+}
+
+function cropTopics(crops: CropPublisher): readonly TopicDelivery[] {
+  const { delivery } = crops as { delivery?: TopicDelivery };
+  return delivery ? [delivery] : [];
 }

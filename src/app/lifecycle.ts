@@ -4,6 +4,7 @@ import type { HttpOptions } from '../http/options.ts';
 import { makeUndumpable } from '../sandbox/support.ts';
 import { openTelemetry } from '../telemetry/index.ts';
 import { watchClock } from './clock-watch.ts';
+import { DeliveryWatch, type DeliveryWatchOptions } from './delivery-watch.ts';
 import { ResourceStack } from './resource-stack.ts';
 import { type EndReason, waitForEnd } from './wait-for-end.ts';
 
@@ -17,6 +18,7 @@ export interface Worker extends Probes {
 
 export interface ProcessSteps<W extends Worker, Summary> {
   readonly http: HttpOptions;
+  readonly delivery: DeliveryWatchOptions;
   readonly durationMs?: number | undefined;
   open(): Promise<W>;
   /** HTTP routes beside the probes and `/metrics`. */
@@ -30,6 +32,8 @@ export interface ProcessSteps<W extends Worker, Summary> {
 export interface ProcessResult<Summary> {
   readonly endReason: EndReason;
   readonly summary: Summary;
+  /** Losses of the process, by cause. */
+  readonly lost: Readonly<Record<string, number>>;
 }
 
 /**
@@ -47,24 +51,31 @@ export async function runProcess<W extends Worker, Summary>(
   // Passwords of cameras and brokers are in this process.
   makeUndumpable();
   const resources = new ResourceStack();
+  const watch = new DeliveryWatch(steps.delivery);
   let summary: Summary;
   const endReason = await resources.closeAfter(async () => {
     resources.add('clock watch', watchClock());
     const telemetry = await openTelemetry(http);
     if (telemetry) resources.add('telemetry', () => telemetry.close());
 
+    resources.add('delivery watch', () => watch.close());
     const worker = await steps.open();
     resources.add('worker', async () => {
       summary = await steps.stop(worker);
     });
     telemetry?.watch(() => worker.stats());
+    watch.follow(() => worker.stats());
+    const probes: Probes = {
+      missing: () => [...worker.missing(), ...watch.missing],
+      ...(worker.alive ? { alive: () => worker.alive!() } : {}),
+    };
 
     const routes = [...(telemetry ? [telemetry.routes] : []), ...(steps.routes?.(worker) ?? [])];
-    const server = await serveHealth(http, worker, ...routes);
+    const server = await serveHealth(http, probes, ...routes);
     if (server) resources.add('HTTP server', () => server.close());
 
     await steps.ready(worker, server?.port ?? null, resources);
     return waitForEnd(worker.done, durationMs);
   });
-  return { endReason, summary: summary! };
+  return { endReason, summary: summary!, lost: watch.lost };
 }

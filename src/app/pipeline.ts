@@ -1,19 +1,23 @@
 import { wallMicros } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
-import { diagnostics } from '../diagnostics.ts';
+import { diagnostics, type ProcessGauges } from '../diagnostics.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
 import type { AuActivation, AuFrame } from '../domain/event.ts';
 import type { FrameFaces } from '../domain/face.ts';
+import { brokersAnswer } from '../domain/hold-cause.ts';
+import type { TopicDelivery } from '../domain/topic-delivery.ts';
 import { openModel } from '../infer/engine/index.ts';
 import { InferStage } from '../infer/stage.ts';
 import { effectiveThresholds } from '../infer/track.ts';
 import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
 import { CertificateMonitor } from '../kafka/certificate-monitor.ts';
-import { openPublisher, type PublisherStats } from '../publish/publisher.ts';
+import { openPublisher } from '../publish/publisher.ts';
 import { openOwners } from './camera-owners.ts';
 import { publisherEvents } from './publisher-events.ts';
 import { ResourceStack } from './resource-stack.ts';
 import { RunStatistics, type Summary } from './summary.ts';
+import { type Undelivered, undeliveredOf } from './undelivered.ts';
+import { unreadFiles } from './unread-files.ts';
 
 /** Is notified of everything that passes through the pipeline: the terminal, the JSON output, the live page. */
 export interface PipelineObserver {
@@ -24,6 +28,8 @@ export interface PipelineObserver {
   faces?(faces: FrameFaces): void;
   /** Resolves when it can take more, or `signal` is aborted; null: now. Files wait for it, live cameras do not. */
   room?(signal: AbortSignal): Promise<void> | null;
+  /** How delivery goes, about once a second, and what was lost so far, by cause. */
+  delivery?(topics: readonly TopicDelivery[], lost: Readonly<Record<string, number>>): void;
 }
 
 export interface Pipeline {
@@ -38,12 +44,12 @@ export interface Pipeline {
   /** What the pipeline lacks to be ready; empty when it is ready. */
   missing(): string[];
   /** How full its queues are. */
-  stats(): { readonly queuedCrops: number; readonly publisher: PublisherStats };
+  stats(): ProcessGauges;
   /**
    * Stops the cameras, scores their last crops, flushes every event to Kafka and closes everything. `delivered` runs
    * after the flush and before the embedded broker closes. After a failure of the model, Kafka still gets the events
-   * scored before it and the last status of each camera; then `stop` rejects with that failure. Rejects with
-   * KAFKA_UNREACHABLE when the flush times out.
+   * scored before it and the last status of each camera; then `stop` rejects with that failure. When the flush times out,
+   * the summary says what was not delivered.
    */
   stop(timeouts: ShutdownTimeouts, delivered?: () => Promise<void>): Promise<Summary>;
 }
@@ -68,7 +74,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
     const certificates = new CertificateMonitor(config.kafka);
     resources.add('certificate monitor', () => certificates.close());
     const statistics = new RunStatistics();
-    const { dropped, connection } = publisherEvents(statistics);
+    const { dropped, ...reports } = publisherEvents(statistics);
     const model = await openModel(config.infer);
     resources.add('model', () => model.close());
 
@@ -78,7 +84,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
         if (diagnostics.acknowledged.hasSubscribers) diagnostics.acknowledged.publish({ frame, at });
       },
       dropped,
-      connection,
+      ...reports,
     });
     resources.add('publisher', () => publisher.close());
 
@@ -126,6 +132,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
     );
     for (const camera of config.cameras) void cameras.add(camera);
 
+    const publisherStats = (): ProcessGauges['publisher'] => publisher.stats();
     const played = cameras.played.then(() => stage.flush());
     const done = Promise.race([played, stage.failed]);
     // A failure during the shutdown is reported by `stop`, when nobody waits for `done` any more.
@@ -135,26 +142,33 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
       cameras,
       thresholds: effectiveThresholds(model, config.infer),
       done,
-      stats: () => ({ queuedCrops: stage.queuedCrops, publisher: publisher.stats() }),
-      missing: () => (publisher.stats().connected ? [] : ['Kafka is not reachable']),
-      stop: ({ modelMs, kafkaMs }, delivered) =>
-        resources.closeAfter(async () => {
+      stats: () => ({ queuedCrops: stage.queuedCrops, publisher: publisherStats() }),
+      missing: () => (brokersAnswer(publisherStats()) ? [] : ['Kafka is not reachable']),
+      async stop({ modelMs, kafkaMs }, delivered) {
+        let undelivered: readonly Undelivered[] = [];
+        const unread = unreadFiles(cameras.list());
+        await resources.closeAfter(async () => {
           stopping.abort();
           const stopStallWatch = stage.watchForStall(modelMs);
           try {
             // Each camera's last epoch ends here: its crops are scored, or their scoring has failed.
             await cameras.close();
             const modelFailure = await stage.flush().catch((error: Error) => error);
-            await publisher.flush(kafkaMs).catch((error: Error) => {
-              throw modelFailure ?? error;
-            });
+            const timeout = await publisher.flush(kafkaMs).then(
+              () => null,
+              (error: Error) => error,
+            );
             if (modelFailure) throw modelFailure;
-            await delivered?.();
-            return statistics.summary();
+            undelivered = undeliveredOf(publisherStats().topics ?? [], config.kafka.spool !== undefined);
+            if (timeout && undelivered.length === 0) throw timeout;
+            if (!timeout) await delivered?.();
           } finally {
             stopStallWatch();
           }
-        }),
+        });
+        // Closing counts what was never delivered as dropped.
+        return statistics.summary({ undelivered, unreadFiles: unread });
+      },
     };
   });
 }

@@ -38,11 +38,15 @@ export function run(
   { durationMs, observer = {}, hooks, dashboard, showLink, file }: RunOptions,
 ): Promise<ProcessResult<Summary>> {
   const http = dashboard?.http ?? config.http;
+  const observers = combineObservers(logStateChanges(), observer, dashboard?.observer ?? {});
   return runProcess<Pipeline, Summary>({
     http,
     durationMs,
-    open: () =>
-      openPipeline(config, combineObservers(logStateChanges(), observer, dashboard?.observer ?? {})),
+    delivery: {
+      readySeconds: config.kafka.readySeconds,
+      observed: (topics, lost) => observers.delivery?.(topics, lost),
+    },
+    open: () => openPipeline(config, observers),
     routes: (pipeline) => (dashboard ? [dashboard.routes(pipeline)] : []),
     async ready(pipeline, port, resources) {
       const page =
@@ -94,6 +98,7 @@ function combineObservers(...observers: readonly PipelineObserver[]): PipelineOb
       const rooms = observers.flatMap((observer) => observer.room?.(signal) ?? []);
       return rooms.length > 0 ? Promise.all(rooms).then(() => {}) : null;
     },
+    delivery: (topics, lost) => observers.forEach((observer) => void observer.delivery?.(topics, lost)),
   };
 }
 

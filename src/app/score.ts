@@ -15,6 +15,8 @@ export interface FileScores {
   readonly frames: readonly AuFrame[];
   /** Frames analysed, with or without a face. */
   readonly analysed: number;
+  /** What is missing in the table, by cause. */
+  readonly drops: Readonly<Record<string, number>>;
   /** Why the file could not be read to its end; null on success. */
   readonly failure: AustreamError | null;
 }
@@ -63,12 +65,16 @@ async function scoreFile(
   const frames: AuFrame[] = [];
   let analysed = 0;
   let failure: AustreamError | null = null;
+  let cameraDrops: Readonly<Record<string, number>> = {};
+  const cropDrops: Record<string, number> = {};
   // Batches close by count, never by a deadline, so that the same file gives the same bytes.
   const options = { ...config.infer, batch: { ...config.infer.batch, deadlineMs: Number.POSITIVE_INFINITY } };
   const stage = new InferStage(model, options, {
     frames: (scored) => void frames.push(...scored),
     activations: () => {},
-    dropped: () => {},
+    dropped: (_, crops) => {
+      cropDrops.inference_overload = (cropDrops.inference_overload ?? 0) + crops;
+    },
   });
   const source = new CameraSupervisor(
     cameraOptions.parse({ id: 'file', url: pathToFileURL(file).href, analysisFps: 120 }),
@@ -80,7 +86,9 @@ async function scoreFile(
         return stage.push(faces);
       },
       epochEnded: (cameraId, epoch) => stage.endEpoch(cameraId, epoch),
-      status: () => {},
+      status: ({ epoch, drops }) => {
+        if (epoch !== null) cameraDrops = drops;
+      },
     },
   );
   source.start();
@@ -94,5 +102,8 @@ async function scoreFile(
     await source.stop();
   }
   frames.sort((a, b) => a.epoch - b.epoch || a.frame - b.frame || a.trackId - b.trackId);
-  return { frames, analysed, failure };
+  // A table holds every frame: of a file nothing may be left out, also not by `analysisFps`.
+  const { masked: _, ...left } = { ...cameraDrops, ...cropDrops } as Record<string, number>;
+  const drops = Object.fromEntries(Object.entries(left).filter(([, count]) => count > 0));
+  return { frames, analysed, drops, failure };
 }

@@ -1,8 +1,11 @@
 import { createHistogram } from 'node:perf_hooks';
-import { type CameraStatus, losses } from '../domain/camera-status.ts';
+import type { CameraStatus } from '../domain/camera-status.ts';
 import type { AuFrame } from '../domain/event.ts';
 import type { FrameFaces } from '../domain/face.ts';
 import { latency } from '../domain/latency.ts';
+import { losses } from '../domain/loss-cause.ts';
+import { NewLosses } from '../domain/new-losses.ts';
+import type { Undelivered } from './undelivered.ts';
 
 /** Totals of a run, printed when it ends. */
 export interface Summary {
@@ -14,21 +17,16 @@ export interface Summary {
   readonly events: number;
   /** Frames, crops and events lost, summed over all causes. */
   readonly dropped: number;
+  /** The same by cause. */
+  readonly drops: Readonly<Record<string, number>>;
+  /** The part of `drops` that is from files, which are read in full. */
+  readonly fileDrops: Readonly<Record<string, number>>;
+  /** Topics with events that were not delivered when the run ended. */
+  readonly undelivered: readonly Undelivered[];
+  /** Ids of cameras whose file was not read to its end. */
+  readonly unreadFiles: readonly string[];
   /** From capture to the broker's acknowledgement; null before the first one. */
   readonly lagMs: { readonly p50: number | null; readonly p99: number | null };
-}
-
-/** The summary as text for a person. */
-export function summaryText({ framesIn, faces, events, dropped, lagMs }: Summary): string {
-  const lag = (ms: number | null) => (ms === null ? '–' : `${Math.round(ms)} ms`);
-  return [
-    `frames in  ${framesIn}`,
-    `faces      ${faces}`,
-    `events out ${events}`,
-    `dropped    ${dropped}`,
-    `lag        p50 ${lag(lagMs.p50)}, p99 ${lag(lagMs.p99)} from capture to the broker's acknowledgement`,
-    '',
-  ].join('\n');
 }
 
 /** Counts frames, faces, events and drops of a run, in bounded memory. */
@@ -36,8 +34,12 @@ export class RunStatistics {
   readonly #lag = createHistogram();
   /** By camera: the tracks of its newest epoch that have not ended. */
   readonly #activeTracks = new Map<string, { epoch: number; tracks: Set<number> }>();
-  /** By camera: its own drops in its newest epoch and in all earlier ones. */
-  readonly #cameraDrops = new Map<string, { epoch: number; current: number; earlier: number }>();
+  readonly #newLosses = new NewLosses();
+  /** By cause: losses of all cameras and stages. */
+  readonly #drops: Record<string, number> = {};
+  /** The part of them that is from files. */
+  readonly #fileDrops: Record<string, number> = {};
+  readonly #files = new Set<string>();
   /** By camera and cause: drops in the stages after the camera. */
   readonly #downstreamDrops = new Map<string, Record<string, number>>();
   #framesIn = 0;
@@ -46,6 +48,7 @@ export class RunStatistics {
 
   frame(frame: FrameFaces): void {
     this.#framesIn += 1;
+    if (frame.clockSource === 'file') this.#files.add(frame.cameraId);
     let active = this.#activeTracks.get(frame.cameraId);
     if (active?.epoch !== frame.epoch) {
       active = { epoch: frame.epoch, tracks: new Set() };
@@ -70,48 +73,42 @@ export class RunStatistics {
   /** Counts drops of a stage after the camera, such as crops under inference overload or events past the spool's size. */
   dropped(cameraId: string, count: number, cause: string): void {
     const drops = this.#downstreamDrops.get(cameraId) ?? {};
-    drops[cause] = (drops[cause] ?? 0) + count;
+    add(drops, cause, count);
     this.#downstreamDrops.set(cameraId, drops);
+    for (const [lossCause, lost] of losses({ [cause]: count })) this.#count(cameraId, lossCause, lost);
   }
 
   /** Counts the camera's own drops. Returns the status with the drops of the later stages added. */
   status(status: CameraStatus): CameraStatus {
-    if (status.epoch !== null) {
-      const known = this.#cameraDrops.get(status.cameraId);
-      const earlier = !known
-        ? 0
-        : known.epoch === status.epoch
-          ? known.earlier
-          : known.earlier + known.current;
-      this.#cameraDrops.set(status.cameraId, {
-        epoch: status.epoch,
-        current: sumLosses(status.drops),
-        earlier,
-      });
-    }
-    return { ...status, drops: { ...status.drops, ...this.#downstreamDrops.get(status.cameraId) } };
+    for (const [cause, count] of this.#newLosses.of(status)) this.#count(status.cameraId, cause, count);
+    const drops = { ...status.drops };
+    for (const [cause, count] of Object.entries(this.#downstreamDrops.get(status.cameraId) ?? {}))
+      add(drops, cause, count);
+    return { ...status, drops };
   }
 
-  summary(): Summary {
+  /** `undelivered`, `unreadFiles`: what the process found when it ended. */
+  summary(end: Pick<Summary, 'undelivered' | 'unreadFiles'>): Summary {
     const lagMs = (percentile: number) =>
       this.#lag.count === 0 ? null : Math.round(this.#lag.percentile(percentile) / 100) / 10;
     return {
       framesIn: this.#framesIn,
       faces: this.#faces,
       events: this.#events,
-      dropped: this.#totalDrops(),
+      dropped: Object.values(this.#drops).reduce((sum, count) => sum + count, 0),
+      drops: { ...this.#drops },
+      fileDrops: { ...this.#fileDrops },
+      ...end,
       lagMs: { p50: lagMs(50), p99: lagMs(99) },
     };
   }
 
-  #totalDrops(): number {
-    let total = 0;
-    for (const { current, earlier } of this.#cameraDrops.values()) total += current + earlier;
-    for (const drops of this.#downstreamDrops.values()) total += sumLosses(drops);
-    return total;
+  #count(cameraId: string, cause: string, count: number): void {
+    add(this.#drops, cause, count);
+    if (this.#files.has(cameraId)) add(this.#fileDrops, cause, count);
   }
 }
 
-function sumLosses(drops: Readonly<Record<string, number>>): number {
-  return losses(drops).reduce((total, [, count]) => total + count, 0);
+function add(drops: Record<string, number>, cause: string, count: number): void {
+  drops[cause] = (drops[cause] ?? 0) + count;
 }

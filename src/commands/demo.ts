@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { ACTIVE_INTENSITY, ClipScript, ScriptComparison } from '../app/demo-ground-truth.ts';
+import { failureOf } from '../app/outcome.ts';
 import { ResourceStack } from '../app/resource-stack.ts';
 import { run } from '../app/run.ts';
-import { summaryText } from '../app/summary.ts';
+import { summaryText } from '../app/summary-text.ts';
 import { type Config, configSchema } from '../config/schema.ts';
 import { consume } from '../consume/index.ts';
 import type { AuState } from '../domain/event.ts';
@@ -18,12 +19,13 @@ import { setExitCode } from './exit-code.ts';
 import { JsonLines } from './json-lines.ts';
 import { PacedOutput } from './paced-output.ts';
 import { dashboardFor } from './run.ts';
+import { type StrictFlag, strictOption } from './strict.ts';
 import { renderEvent } from './tail.ts';
 
 const CLIP = fileURLToPath(new URL('../../models/demo/clip.mp4', import.meta.url));
 const SCRIPT = fileURLToPath(new URL('../../models/demo/truth.csv', import.meta.url));
 
-interface DemoFlags {
+interface DemoFlags extends StrictFlag {
   showVideo?: boolean;
   duration?: number;
   json?: boolean;
@@ -37,6 +39,7 @@ export function demoCommand(): Command {
     .option('--duration <time>', 'stop after this long, e.g. 30s', parseDuration)
     .option('--json', 'print events and camera states as JSON lines, and a summary as the last line')
     .option('--show-video', 'show pictures of faces on the live page')
+    .addOption(strictOption())
     .action(async (files: string[], flags: DemoFlags) => {
       const resources = new ResourceStack();
       await resources.closeAfter(async () => {
@@ -60,11 +63,11 @@ function demoConfig(simulator: Simulator): Config {
   });
 }
 
-async function runAsJson(config: Config, { duration }: DemoFlags): Promise<void> {
+async function runAsJson(config: Config, { duration, strict = false }: DemoFlags): Promise<void> {
   const lines = new JsonLines();
   const { endReason, summary } = await run(config, { durationMs: duration, observer: lines });
   lines.summary(summary);
-  setExitCode(endReason);
+  setExitCode(endReason, failureOf(summary, { strict }));
 }
 
 async function runInTerminal(
@@ -98,10 +101,11 @@ async function runInTerminal(
       },
     },
   });
+  stopConsuming.abort();
   renderer.close();
   output.close();
   process.stdout.write(`\n${summaryText(summary)}${view.agreementText()}`);
-  setExitCode(endReason);
+  setExitCode(endReason, failureOf(summary, flags));
 }
 
 /** Shows the events of the topics and, below each face of the synthetic clip, the script that the clip plays. */

@@ -2,12 +2,14 @@ import { Command } from 'commander';
 import { HotReload } from '../app/hot-reload.ts';
 import { openIngestWorker } from '../app/ingest-worker.ts';
 import { runProcess } from '../app/lifecycle.ts';
+import { failureOf } from '../app/outcome.ts';
 import { type Config, ConfigError, loadConfig } from '../config/schema.ts';
 import { logConfigWarnings } from '../config/warnings.ts';
 import { log } from '../log.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
 import { JsonLines } from './json-lines.ts';
+import { type StrictFlag, strictOption } from './strict.ts';
 
 /** Crops that no broker has acknowledged by then are dropped: crops are never spooled to disk. */
 const FLUSH_MS = 3_000;
@@ -19,7 +21,8 @@ export function ingestCommand(): Command {
     .requiredOption('-c, --config <file>', 'config file (YAML)')
     .option('--duration <time>', 'stop after this long, e.g. 30s', parseDuration)
     .option('--json', 'print camera states as JSON lines, and a summary as the last line')
-    .action(async (flags: { config: string; duration?: number; json?: boolean }) => {
+    .addOption(strictOption())
+    .action(async (flags: { config: string; duration?: number; json?: boolean } & StrictFlag) => {
       const config = loadConfig(flags.config);
       log.level = config.log.level;
       checkCameras(flags.config, config);
@@ -28,6 +31,7 @@ export function ingestCommand(): Command {
       const lines = flags.json ? new JsonLines() : null;
       const { endReason, summary } = await runProcess({
         http: config.http,
+        delivery: { readySeconds: config.kafka.readySeconds },
         durationMs: flags.duration,
         open: () => openIngestWorker(config, lines ? { status: lines.status } : {}),
         async ready(worker, port, resources) {
@@ -42,7 +46,7 @@ export function ingestCommand(): Command {
       });
       if (lines) lines.summary(summary);
       else log.info(summary, 'summary');
-      setExitCode(endReason);
+      setExitCode(endReason, failureOf(summary, flags));
     });
 }
 

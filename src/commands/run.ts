@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import type { Dashboard } from '../app/live-page.ts';
+import { failureOf } from '../app/outcome.ts';
 import { run } from '../app/run.ts';
-import { summaryText } from '../app/summary.ts';
+import { summaryText } from '../app/summary-text.ts';
 import { type Config, loadConfig } from '../config/schema.ts';
 import { logConfigWarnings } from '../config/warnings.ts';
 import { openDashboard } from '../dashboard/index.ts';
@@ -10,8 +11,9 @@ import { CameraLines } from '../terminal/camera-lines.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
 import { JsonLines } from './json-lines.ts';
+import { type StrictFlag, strictOption } from './strict.ts';
 
-interface RunFlags extends DashboardFlags {
+interface RunFlags extends DashboardFlags, StrictFlag {
   config: string;
   duration?: number;
   json?: boolean;
@@ -31,6 +33,7 @@ export function runCommand(): Command {
     .option('--json', 'print events and camera states as JSON lines, and a summary as the last line')
     .option('--dashboard', 'serve the live page on http.port (8080 when the config has none)')
     .option('--show-video', 'show pictures of faces on the live page; they are never stored')
+    .addOption(strictOption())
     .action(async (flags: RunFlags) => {
       const config = loadConfig(flags.config);
       log.level = config.log.level;
@@ -49,7 +52,7 @@ export function runCommand(): Command {
       if (jsonLines) jsonLines.summary(summary);
       else if (cameraLines) process.stdout.write(`\n${summaryText(summary)}`);
       else log.info(summary, 'summary');
-      setExitCode(endReason);
+      setExitCode(endReason, failureOf(summary, flags));
     });
 }
 

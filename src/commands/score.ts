@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
+import { failureOf } from '../app/outcome.ts';
 import { type FileScores, scoreFiles } from '../app/score.ts';
 import type { ScoreFormat } from '../app/score-rows.ts';
 import { monotonicMs } from '../clock.ts';
@@ -9,8 +10,9 @@ import { log } from '../log.ts';
 import { printable } from '../printable.ts';
 import { EXIT } from './exit-code.ts';
 import { printNote } from './output.ts';
+import { type StrictFlag, strictOption } from './strict.ts';
 
-interface ScoreFlags {
+interface ScoreFlags extends StrictFlag {
   out: string;
   config?: string;
   model?: string;
@@ -24,7 +26,8 @@ export function scoreCommand(): Command {
     .requiredOption('-o, --out <file>', 'output file; its name ends in .csv or .ndjson')
     .option('-c, --config <file>', 'config file (YAML): its detect and infer sections apply')
     .option('--model <folder>', 'model folder instead of the config’s')
-    .action(async (files: string[], { out, config: configFile, model }: ScoreFlags) => {
+    .addOption(strictOption())
+    .action(async (files: string[], { out, config: configFile, model, strict }: ScoreFlags) => {
       const format = /\.(csv|ndjson)$/.exec(out)?.[1] as ScoreFormat | undefined;
       if (!format)
         throw new AustreamError('ARGUMENT_INVALID', `--out ${out}: unknown format`, {
@@ -38,6 +41,7 @@ export function scoreCommand(): Command {
       const config = configFile ? loadConfig(configFile) : configSchema.parse({ kafka: { embedded: true } });
       if (model) config.infer.model = model;
       log.level = configFile ? config.log.level : 'warn';
+      const drops: Record<string, number> = {};
       let startedAt = monotonicMs();
       await scoreFiles(
         files,
@@ -48,9 +52,18 @@ export function scoreCommand(): Command {
             startedAt = monotonicMs();
           },
           progress: (file, analysed) => printProgress(file, analysed, startedAt),
-          scored: (file, scores) => printResult(file, scores, startedAt),
+          scored: (file, scores) => {
+            printResult(file, scores, startedAt);
+            for (const [cause, count] of Object.entries(scores.drops))
+              drops[cause] = (drops[cause] ?? 0) + count;
+          },
         },
       );
+      const failure = failureOf(
+        { drops, fileDrops: drops, undelivered: [], unreadFiles: [] },
+        { strict: strict ?? false },
+      );
+      if (failure) throw failure;
     });
 }
 
@@ -61,13 +74,20 @@ function printProgress(file: string, analysed: number, startedAt: number): void 
 }
 
 /** Prints one line for the file. A file that could not be read to its end sets exit code 1. */
-function printResult(file: string, { frames, analysed, failure }: FileScores, startedAt: number): void {
+function printResult(
+  file: string,
+  { frames, analysed, drops, failure }: FileScores,
+  startedAt: number,
+): void {
   const seconds = (monotonicMs() - startedAt) / 1_000;
   const tracks = new Set(frames.map(({ epoch, trackId }) => `${epoch}/${trackId}`)).size;
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   if (failure) process.exitCode = EXIT.failed;
+  const leftOut = Object.entries(drops)
+    .map(([cause, count]) => `; ${count} left out: ${cause}`)
+    .join('');
   printNote(
     `${printable(file)}: ${analysed} frames, ${tracks} face track(s), ${frames.length} rows, ` +
-      `${seconds.toFixed(1)} s${failure ? `; not read to its end: ${failure.message}` : ''}`,
+      `${seconds.toFixed(1)} s${leftOut}${failure ? `; not read to its end: ${failure.message}` : ''}`,
   );
 }

@@ -75,7 +75,7 @@ export function simulateCommand(): Command {
         });
       const endReason = await ended;
       await simulator.stop();
-      setExitCode(endReason);
+      setExitCode(endReason, null);
       // The simulator never ends by itself unless it has failed.
       if (endReason === 'done') process.exitCode = EXIT.failed;
     });

@@ -44,7 +44,7 @@ export function tailCommand(): Command {
       const endReason = await waitForEnd(done, flags.duration);
       stopConsuming.abort();
       await done;
-      setExitCode(endReason);
+      setExitCode(endReason, null);
     });
 }
 

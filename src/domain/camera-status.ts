@@ -17,14 +17,6 @@ export type CameraState =
   | 'PAUSED'
   | 'STOPPED';
 
-/** Causes of `drops` that somebody asked for: a frame rate, a mask, a pause. They are counted, but are no losses. */
-const WANTED_DROPS: ReadonlySet<string> = new Set(['analysis_fps', 'masked', 'paused']);
-
-/** The drops that are losses, by cause. */
-export function losses(drops: Readonly<Record<string, number>>): [cause: string, count: number][] {
-  return Object.entries(drops).filter(([cause, count]) => !WANTED_DROPS.has(cause) && count > 0);
-}
-
 /** Record of topic `au.cameras` (compacted): the newest record per camera is its current state. */
 export interface CameraStatus {
   readonly cameraId: string;

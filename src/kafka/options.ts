@@ -128,6 +128,8 @@ export const kafkaOptions = z
     memoryMegabytes: z.number().min(1).max(65_536).default(64),
     /** How long to wait for the brokers at start. */
     connectSeconds: z.number().min(1).max(3600).default(15),
+    /** `/readyz` fails when an event of a topic waits for longer and the brokers refuse it. */
+    readySeconds: z.number().min(1).max(86_400).default(30),
     tls: tlsOptions.optional(),
     sasl: saslOptions.optional(),
     registry: registryOptions.optional(),

@@ -1,7 +1,10 @@
 import type { Attributes, Meter } from '@opentelemetry/api';
 import { diagnostics, type ProcessGauges } from '../diagnostics.ts';
-import { type CameraState, type CameraStatus, losses } from '../domain/camera-status.ts';
+import type { CameraState, CameraStatus } from '../domain/camera-status.ts';
+import { brokersAnswer } from '../domain/hold-cause.ts';
 import { latency } from '../domain/latency.ts';
+import { NewLosses } from '../domain/new-losses.ts';
+import { watchDelivery } from './delivery.ts';
 import { GpuReader } from './gpu.ts';
 
 const STATES: readonly CameraState[] = [
@@ -38,7 +41,10 @@ export function recordMetrics(meter: Meter): { watch(gauges: () => ProcessGauges
   recordProcess(meter);
   new GpuReader().record(meter);
   return {
-    watch: (gauges) => watchQueues(meter, gauges),
+    watch: (gauges) => {
+      watchQueues(meter, gauges);
+      watchDelivery(meter, gauges);
+    },
     end: () => {
       for (const unsubscribe of unsubscribes) unsubscribe();
     },
@@ -51,6 +57,7 @@ class CameraMetrics {
   readonly #faces = new Map<string, number>();
   /** Cameras that two processes run, and the part of this one. */
   readonly #contested = new Map<string, 'owner' | 'superseded'>();
+  readonly #newLosses = new NewLosses();
   readonly #frames;
   readonly #detect;
   readonly #dropped;
@@ -130,13 +137,9 @@ class CameraMetrics {
     ];
   }
 
-  /** A status counts drops since its epoch began. Frames skipped by `analysisFps` are not drops. */
   #update(status: CameraStatus): void {
-    const previous = this.#statuses.get(status.cameraId);
-    for (const [cause, count] of losses(status.drops)) {
-      const before = previous?.epoch === status.epoch ? (previous.drops[cause] ?? 0) : 0;
-      if (count > before) this.#dropped.add(count - before, { camera: status.cameraId, cause });
-    }
+    for (const [cause, count] of this.#newLosses.of(status))
+      this.#dropped.add(count, { camera: status.cameraId, cause });
     this.#statuses.set(status.cameraId, status);
     if (status.state !== 'LIVE') this.#faces.set(status.cameraId, 0);
   }
@@ -246,7 +249,7 @@ function watchQueues(meter: Meter, gauges: () => ProcessGauges): void {
       if (queuedCrops !== undefined) result.observe(queue, queuedCrops);
       result.observe(pending, publisher.pending);
       if (publisher.spoolBytes !== undefined) result.observe(spool, publisher.spoolBytes);
-      result.observe(connected, publisher.connected ? 1 : 0);
+      result.observe(connected, brokersAnswer(publisher) ? 1 : 0);
     },
     [queue, pending, spool, connected],
   );

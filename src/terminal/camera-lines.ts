@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
-import { type CameraStatus, losses } from '../domain/camera-status.ts';
+import type { CameraStatus } from '../domain/camera-status.ts';
+import { losses } from '../domain/loss-cause.ts';
 import { printable, printableFields } from '../printable.ts';
 import type { Screen } from './renderer.ts';
 

@@ -7,6 +7,7 @@ const keepAlive = setInterval(() => {}, 1_000);
 
 const { endReason } = await runProcess({
   http: { host: '127.0.0.1', port: null },
+  delivery: { readySeconds: 30 },
   open: async () => ({
     done: new Promise(() => {}),
     missing: () => [],

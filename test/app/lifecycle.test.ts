@@ -34,6 +34,7 @@ function recordedSteps(overrides: Partial<ProcessSteps<Worker, string>> = {}) {
   let served: number | null = null;
   const steps: ProcessSteps<Worker, string> = {
     http: { host: '127.0.0.1', port: 0 },
+    delivery: { readySeconds: 30 },
     open: async () => {
       events.push('open worker');
       return worker(Promise.resolve());
@@ -65,7 +66,7 @@ const CLOSED = ['close hot reload', 'stop worker, server closed', 'close telemet
 describe('runProcess', () => {
   test('opens in order, closes in reverse order, and returns the summary', async () => {
     const { steps } = recordedSteps();
-    expect(await runProcess(steps)).toEqual({ endReason: 'done', summary: 'summary' });
+    expect(await runProcess(steps)).toEqual({ endReason: 'done', summary: 'summary', lost: {} });
     expect(events).toEqual(['open telemetry', 'open worker', 'ready', ...CLOSED]);
   });
 

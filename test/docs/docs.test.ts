@@ -19,6 +19,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { configSchema } from '../../src/config/schema.ts';
 import { consume } from '../../src/consume/index.ts';
+import { LOSS_CAUSES } from '../../src/domain/loss-cause.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { type Block, blocksOf } from './blocks.ts';
@@ -28,6 +29,11 @@ const PAGES = readdirSync('docs').filter((name) => name.endsWith('.md'));
 test('troubleshooting.md lists every error code', () => {
   const rows = readFileSync('docs/troubleshooting.md', 'utf8').matchAll(/^\| `([A-Z_]+)` \|/gm);
   expect(Array.from(rows, ([, code]) => code).sort()).toEqual(Object.keys(ERROR_CODES).sort());
+});
+
+test('troubleshooting.md lists every cause of a loss', () => {
+  const rows = readFileSync('docs/troubleshooting.md', 'utf8').matchAll(/^\| `([a-z_]+)` \|.*\|.*\|$/gm);
+  expect(Array.from(rows, ([, cause]) => cause).sort()).toEqual(Object.keys(LOSS_CAUSES).sort());
 });
 
 describe.each(PAGES)('%s', (page) => {

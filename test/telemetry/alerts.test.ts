@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { LOSS_CAUSES } from '../../src/domain/loss-cause.ts';
 import { type AlertTest, promtool, testAlert } from './promtool.ts';
 import { RULE_FILES, ruleGroups } from './queries.ts';
 
@@ -94,21 +95,42 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Omit<AlertTest, 'al
       firing: [],
     },
   },
+  AustreamEventsRefused: {
+    'one of two topics is refused': {
+      series: {
+        'austream_publish_held{topic="au.frames", cause="kafka_topic_authorization_failed"}': '0 1x5',
+        'austream_publish_held{topic="au.cameras", cause="kafka_unknown_topic"}': '1 0x5',
+      },
+      minute: 4,
+      firing: [{ topic: 'au.frames', cause: 'kafka_topic_authorization_failed' }],
+    },
+    'no broker answers, which is another alert': {
+      series: { 'austream_publish_held{topic="au.frames", cause="kafka_unreachable"}': '1x5' },
+      minute: 4,
+      firing: [],
+    },
+  },
+  AustreamEventsLate: {
+    'a topic waits': {
+      series: {
+        'austream_publish_oldest_age{topic="au.frames"}': '0+60x6',
+        'austream_publish_oldest_age{topic="au.cameras"}': '0x6',
+      },
+      minute: 5,
+      firing: [{ topic: 'au.frames' }],
+    },
+    'a short outage': {
+      series: { 'austream_publish_oldest_age{topic="au.frames"}': '0 40 70 0 0 0' },
+      minute: 5,
+      firing: [],
+    },
+  },
   AustreamEventsLost: {
     ...Object.fromEntries(
       [
+        ...Object.entries(LOSS_CAUSES).flatMap(([cause, kind]) => (kind === 'lost' ? cause : [])),
         'crop_encoding_overload',
-        'crop_encoding_failed',
-        'crop_expired',
-        'crop_undecodable',
-        'crop_set_aside',
-        'state_unreadable',
-        'kafka_away',
         'kafka_message_size_too_large',
-        'spool_full',
-        'spool_corrupt',
-        'disk_full',
-        'closed_before_delivery',
       ].map((cause) => [
         `${cause}, in a single burst`,
         { series: { [lost(cause)]: '_x20 500x10' }, minute: 22, firing: [{ ...LOBBY, cause }] },

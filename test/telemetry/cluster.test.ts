@@ -67,8 +67,9 @@ async function scrape(kind: keyof typeof workers): Promise<ReadonlyMap<string, n
   );
 }
 
-/** Metrics that have a sample only after a special event, or only on some hosts. */
-const CONDITIONAL = /^(austream_dropped_total|austream_infer_passed_over_total|hw_gpu_.*|target_info)$/;
+/** Metrics that have a sample only after a special event, with certificates, or only on some hosts. */
+const CONDITIONAL =
+  /^(austream_(camera_contested|dropped_total|infer_passed_over_total|publish_held|certificate_expiry_.*)|hw_gpu_.*|target_info)$/;
 const unconditional = (names: Iterable<string>) =>
   [...names].filter((name) => !CONDITIONAL.test(name)).sort();
 

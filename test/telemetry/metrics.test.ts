@@ -8,8 +8,10 @@ import { parseGpus } from '../../src/telemetry/gpu.ts';
 import { openTelemetry, type Telemetry } from '../../src/telemetry/index.ts';
 import { generatedFrame, generatedStatus } from '../dashboard/generated.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
+import { delivery, HOLD } from '../publish/deliveries.ts';
 import { METRIC, RULE_FILES } from './queries.ts';
 
+let holds = true;
 let telemetry: Telemetry;
 let scrape: () => Promise<string>;
 const folder = mkdtempSync(join(tmpdir(), 'austream-metrics-'));
@@ -31,6 +33,10 @@ beforeAll(async () => {
       spoolBytes: 4096,
       acknowledged: 0,
       dropped: 0,
+      topics: [
+        delivery({ pending: 4, oldestSeconds: 12.5, held: holds ? HOLD : null }),
+        delivery({ topic: 'au.cameras' }),
+      ],
     },
   }));
   const server = fastify();
@@ -57,6 +63,9 @@ function publishAllDiagnostics(): void {
   diagnostics.clockStepped.publish({ stepMs: -3_600_000 });
   diagnostics.ownership.publish({ cameraId: 'cam', role: 'owner' });
   diagnostics.skipped.publish({ cameraId: 'cam', count: 16, cause: 'late' });
+  diagnostics.certificates.publish({
+    certificates: [{ setting: 'kafka.tls.cert', file: 'client.pem', expiresAt: 1 }],
+  });
   diagnostics.lost.publish({ cameraId: 'cam', count: 5, cause: 'spool_full' });
 }
 
@@ -86,6 +95,18 @@ test('metrics count what the stages publish', async () => {
     expect(lines).toContain(line);
   const latency = /^austream_latency_sum\{camera="cam",clock="arrival"\} (\S+)$/m.exec(lines.join('\n'));
   expect(Number(latency![1])).toBeGreaterThanOrEqual(0.3);
+});
+
+test('delivery is told per topic; a hold that has ended is 0, not its last value', async () => {
+  const held = 'austream_publish_held{topic="au.frames",cause="kafka_topic_authorization_failed"}';
+  const lines = (await scrape()).split('\n');
+  expect(lines).toContain(`${held} 1`);
+  expect(lines).toContain('austream_publish_oldest_age{topic="au.frames"} 12.5');
+  expect(lines).toContain('austream_publish_oldest_age{topic="au.cameras"} 0');
+  expect(lines).toContain('austream_publish_topic_pending{topic="au.frames"} 4');
+  holds = false;
+  expect((await scrape()).split('\n')).toContain(`${held} 0`);
+  holds = true;
 });
 
 test('a camera’s drops are counted once, across repeated statuses and new epochs', async () => {

@@ -1,4 +1,4 @@
-import { losses } from '../../domain/camera-status.ts';
+import { losses } from '../../domain/loss-cause.ts';
 import type { CameraView, Hello } from '../protocol.ts';
 import { change } from './camera-dialogs.ts';
 import { element, fitCanvas, setText } from './dom.ts';

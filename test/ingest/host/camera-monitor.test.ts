@@ -44,7 +44,7 @@ test('the drops of an epoch stay counted while new child processes fail before t
   monitor.recordEpoch(epoch(200));
   monitor.recordReport(report({ analysis_slow: 2 }));
   monitor.setState('STOPPED', 'stopped', '');
-  expect(counter.summary().dropped).toBe(52);
+  expect(counter.summary({ undelivered: [], unreadFiles: [] }).dropped).toBe(52);
   expect(published.map((status) => [status.epoch, status.drops])).toEqual([
     [null, {}],
     [100, {}],
@@ -73,7 +73,7 @@ test('the drops of an epoch are published before the next one begins in the same
   expect(monitor.recordFrame({ ...tooOld, epoch: 200 })).toBe(false);
   monitor.childGone();
   monitor.retrying('CAMERA_STALLED', 'no frames');
-  expect(counter.summary().dropped).toBe(40 + 1 + 3 + 1);
+  expect(counter.summary({ undelivered: [], unreadFiles: [] }).dropped).toBe(40 + 1 + 3 + 1);
 });
 
 test('the published rate of a slow stream is never below what tracking needs', () => {
