@@ -25,6 +25,7 @@ const SEPARATE = [
 /** Folders of tests that mirror no folder of src. */
 const CROSS_CUTTING = [
   'torture',
+  'peers',
   'broker',
   'deploy',
   'docs',

@@ -17,16 +17,21 @@ const REGISTRIES = {
 } as const;
 export type ApicurioMajor = keyof typeof REGISTRIES;
 
-/** The folder with Apache Kafka's jars, from Maven Central (43 MB). Each is verified against jars.sha256. */
+/** The folder with Apache Kafka's jars, from Maven Central (43 MB). */
 export function kafkaJars(): Promise<string> {
-  const list = readFileSync(join(HERE, 'jars.sha256'), 'utf8');
-  return cached('kafka', list, async (dir) => {
+  return mavenJars('kafka', HERE);
+}
+
+/** The folder with the jars of `folder`/pom.xml, from Maven Central. Each is verified against `folder`/jars.sha256. */
+export function mavenJars(name: string, folder: string): Promise<string> {
+  const list = readFileSync(join(folder, 'jars.sha256'), 'utf8');
+  return cached(name, list, async (dir) => {
     await run('mvn', [
       '-q',
       '-B',
       '--strict-checksums',
       '-f',
-      join(HERE, 'pom.xml'),
+      join(folder, 'pom.xml'),
       `${PLUGIN}:copy-dependencies`,
       `-DoutputDirectory=${dir}`,
     ]);
@@ -34,8 +39,8 @@ export function kafkaJars(): Promise<string> {
       .trim()
       .split('\n')
       .map((line) => line.split(/\s+/) as [string, string]);
-    for (const [sha256, name] of hashes) verify(join(dir, name), sha256);
-    const unknown = readdirSync(dir).filter((file) => !hashes.some(([, name]) => name === file));
+    for (const [sha256, jar] of hashes) verify(join(dir, jar), sha256);
+    const unknown = readdirSync(dir).filter((file) => !hashes.some(([, jar]) => jar === file));
     if (unknown.length > 0) throw new Error(`Maven copied jars that jars.sha256 does not list: ${unknown}`);
   });
 }
