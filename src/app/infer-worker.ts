@@ -10,10 +10,12 @@ import { createMissingTopics, withAdmin } from '../kafka/admin.ts';
 import { CertificateMonitor } from '../kafka/certificate-monitor.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { TableReader } from '../kafka/table-reader.ts';
+import { log } from '../log.ts';
 import { RecordDecoder } from '../records/decode.ts';
 import { openEncoders } from '../records/registered-encoders.ts';
 import { SchemaRegistry } from '../records/schema-registry.ts';
 import { ResourceStack } from './resource-stack.ts';
+import { verifyRights } from './verify-rights.ts';
 
 export interface InferWorker {
   /** Rejects when the model fails or the brokers refuse. */
@@ -39,10 +41,13 @@ export async function openInferWorker(config: Config, observer: InferObserver = 
   return resources.closeOnFailure(async () => {
     const certificates = new CertificateMonitor(kafka);
     resources.add('certificate monitor', () => certificates.close());
+    const verified = verifyRights(config, 'infer');
+    verified.catch(() => {});
     const model = new BatchingModel(await openModel(infer), infer.batch.max);
     resources.add('model', () => model.close());
     await model.warmUp();
 
+    await verified;
     await ensureTopics(kafka);
     const states = await TableReader.open(kafka, clusterTopics(kafka.topicPrefix).inferState);
     resources.add('state table', () => states.close());
@@ -67,7 +72,11 @@ export async function openInferWorker(config: Config, observer: InferObserver = 
 
 async function ensureTopics(kafka: KafkaOptions): Promise<void> {
   if (!kafka.topics.create) return;
-  await withAdmin(kafka, (admin) => createMissingTopics(admin, clusterTopicSpecs(kafka)));
+  const used = new Set(Object.values(inferTopics(kafka.topicPrefix)));
+  const specs = clusterTopicSpecs(kafka).filter(({ name }) => used.has(name));
+  await withAdmin(kafka, (admin) =>
+    createMissingTopics(admin, specs, (topic) => log.warn({ topic }, `this user may not create ${topic}`)),
+  );
 }
 
 /** Encoders and decoders of every record that an inference worker reads or writes. */

@@ -18,6 +18,7 @@ import { ResourceStack } from './resource-stack.ts';
 import { RunStatistics, type Summary } from './summary.ts';
 import { type Undelivered, undeliveredOf } from './undelivered.ts';
 import { unreadFiles } from './unread-files.ts';
+import { verifyRights } from './verify-rights.ts';
 
 export interface IngestObserver {
   status?(status: CameraStatus): void;
@@ -50,6 +51,7 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
   return resources.closeOnFailure(async () => {
     const certificates = new CertificateMonitor(kafka);
     resources.add('certificate monitor', () => certificates.close());
+    await verifyRights(config, 'ingest');
     const statistics = new RunStatistics();
     const events = publisherEvents(statistics);
     const publisher = await openPublisher(kafka, { acknowledged: () => {}, ...events }, ['CameraStatus']);

@@ -18,6 +18,7 @@ import { ResourceStack } from './resource-stack.ts';
 import { RunStatistics, type Summary } from './summary.ts';
 import { type Undelivered, undeliveredOf } from './undelivered.ts';
 import { unreadFiles } from './unread-files.ts';
+import { verifyRights } from './verify-rights.ts';
 
 /** Is notified of everything that passes through the pipeline: the terminal, the JSON output, the live page. */
 export interface PipelineObserver {
@@ -75,8 +76,11 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
     resources.add('certificate monitor', () => certificates.close());
     const statistics = new RunStatistics();
     const { dropped, ...reports } = publisherEvents(statistics);
+    const verified = verifyRights(config, 'run');
+    verified.catch(() => {});
     const model = await openModel(config.infer);
     resources.add('model', () => model.close());
+    await verified;
 
     const publisher = await openPublisher(config.kafka, {
       acknowledged: (frame, at) => {

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
+import { verifyRights } from '../app/verify-rights.ts';
 import { waitForEnd } from '../app/wait-for-end.ts';
+import { clusterOptions } from '../cluster/options.ts';
 import { loadConfig } from '../config/schema.ts';
 import { type ConsumedEvent, type ConsumeOptions, consume } from '../consume/index.ts';
 import { AustreamError } from '../errors.ts';
@@ -39,6 +41,7 @@ export function tailCommand(): Command {
     .option('--json', 'print events as JSON lines')
     .action(async (flags: TailFlags) => {
       const kafka = kafkaFromFlags(flags);
+      await verifyRights({ kafka, cluster: clusterOptions.parse({}) }, 'tail');
       const stopConsuming = new AbortController();
       const done = printEvents(consumeOptions(kafka, flags, stopConsuming.signal), flags);
       const endReason = await waitForEnd(done, flags.duration);

@@ -7,24 +7,25 @@ import { isOnvif } from '../camera/onvif-address.ts';
 import type { CameraOptions } from '../camera/options.ts';
 import { cameraRedactor } from '../camera/redaction.ts';
 import { resolveCamera } from '../camera/resolve.ts';
+import type { KafkaCommand } from '../cluster/rights.ts';
 import type { Config } from '../config/schema.ts';
 import { configWarnings } from '../config/warnings.ts';
 import type { AustreamError } from '../errors.ts';
-import { withAdmin } from '../kafka/admin.ts';
 import { describeResolved, resolveCamera as resolveStream } from '../onvif/resolve.ts';
-import { topicNames } from '../records/topics.ts';
 import type { Check, Finding } from './host-checks.ts';
+import { checkBrokers, checkCommandRights } from './kafka-checks.ts';
 import { checkRegistry } from './registry-check.ts';
 
 const TIMEOUT_MS = 3_000;
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'rtsp:': 554, 'rtsps:': 322 };
 
 /** Checks of what a config refers to: Kafka brokers, the schema registry, the spool folder, cameras. */
-export function configChecks(config: Config, file: string): Check[] {
-  const { registry } = config.kafka;
+export function configChecks(config: Config, file: string, commands: readonly KafkaCommand[]): Check[] {
+  const { embedded, registry } = config.kafka;
   return [
     ...securityChecks(config, file),
-    () => checkKafka(config),
+    () => checkBrokers(config),
+    ...(embedded ? [] : commands.map((command) => () => checkCommandRights(config, command))),
     ...(registry ? [() => checkRegistry(registry, config.kafka)] : []),
     ...(config.kafka.spool ? [() => checkSpool(config.kafka.spool!.dir)] : []),
     ...config.cameras.map(
@@ -47,29 +48,6 @@ function securityChecks(config: Config, file: string): Check[] {
     detail: `${path} ${message}`,
     fix,
   }));
-}
-
-async function checkKafka({ kafka: options }: Config): Promise<Finding> {
-  const name = 'Kafka';
-  if (options.embedded) return { name, state: 'ok', detail: 'embedded in austream run' };
-  const names = topicNames(options.topicPrefix);
-  const needed = [names.AuFrame, names.AuActivation, names.CameraStatus];
-  try {
-    return await withAdmin(
-      options,
-      async (admin) => {
-        const { brokers } = await admin.describeCluster();
-        const existing = new Set(await admin.listTopics());
-        const missing = needed.filter((topic) => !existing.has(topic));
-        const topics = missing.length === 0 ? 'all topics exist' : `no topic ${missing.join(', ')} yet`;
-        return { name, state: 'ok', detail: `${brokers.length} broker(s); ${topics}` } as const;
-      },
-      { connectMs: TIMEOUT_MS, retries: 1 },
-    );
-  } catch (error) {
-    const { message, fix } = error as AustreamError;
-    return { name, state: 'missing', detail: message, ...(fix ? { fix } : {}) };
-  }
 }
 
 async function checkSpool(folder: string): Promise<Finding> {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin, Kafka } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
 import { kafkajsConnection } from './connection.ts';
-import { rootCause, toAustreamError } from './kafkajs-errors.ts';
+import { isAuthorizationError, rootCause, toAustreamError } from './kafkajs-errors.ts';
 import type { KafkaOptions } from './options.ts';
 
 /** A topic as the config wants it. */
@@ -65,26 +65,56 @@ export async function partitionCount(admin: Admin, topic: string): Promise<numbe
 
 /**
  * Creates the topics that do not exist and returns their names. Existing topics are left unchanged. When it resolves,
- * all topics have leaders, even if another process creates them at the same time.
+ * all topics have leaders, even if another process creates them at the same time. With `refused`, a topic that this user
+ * may not create, or may not even see, is no failure: somebody else may create it.
  */
-export async function createMissingTopics(admin: Admin, specs: readonly TopicSpec[]): Promise<string[]> {
+export async function createMissingTopics(
+  admin: Admin,
+  specs: readonly TopicSpec[],
+  refused?: (topic: string) => void,
+): Promise<string[]> {
+  const without = new Set<string>();
   const existing = new Set(await admin.listTopics());
   const missing = specs.filter(({ name }) => !existing.has(name));
   if (missing.length > 0)
-    await admin.createTopics({
-      waitForLeaders: false,
-      topics: missing.map(({ name, partitions, replication, config }) => ({
-        topic: name,
-        numPartitions: partitions,
-        replicationFactor: replication,
-        configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
-      })),
-    });
-  await waitForLeaders(
-    admin,
-    specs.map(({ name }) => name),
+    await admin
+      .createTopics({
+        waitForLeaders: false,
+        topics: missing.map(({ name, partitions, replication, config }) => ({
+          topic: name,
+          numPartitions: partitions,
+          replicationFactor: replication,
+          configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
+        })),
+      })
+      .catch((error) => {
+        const denied = deniedTopics(error);
+        if (!denied) throw error;
+        if (!refused) throw createDeniedError(denied, error);
+        for (const topic of denied) without.add(topic);
+      });
+  const usable = specs.map(({ name }) => name).filter((name) => !without.has(name));
+  if (usable.length > 0) await waitForLeaders(admin, usable);
+  for (const topic of without) refused!(topic);
+  return missing.map(({ name }) => name).filter((name) => !without.has(name));
+}
+
+/** The topics that this user may not create; null if the creation failed for anything else. */
+function deniedTopics(error: unknown): string[] | null {
+  const { errors } = error as { errors?: { type?: string; topic?: string }[] };
+  if (!errors || errors.length === 0 || !errors.every((each) => isAuthorizationError(each))) return null;
+  return errors.map(({ topic }) => topic!);
+}
+
+function createDeniedError(topics: readonly string[], cause: unknown): AustreamError {
+  return new AustreamError(
+    'KAFKA_REJECTED',
+    `this user lacks the right Create on the cluster or on topic ${topics.join(', ')}; if the topics exist, it lacks Describe on them`,
+    {
+      fix: 'let an administrator create the topics (austream topics create), or give this user the right',
+      cause,
+    },
   );
-  return missing.map(({ name }) => name);
 }
 
 /** Whether the brokers have the topic. An authorization error is thrown. */

@@ -107,6 +107,12 @@ export function toAustreamError(
         cause: error,
       },
     );
+  const denied = deniedText((failure as { type?: string }).type, topics);
+  if (denied)
+    return new AustreamError('KAFKA_REJECTED', `${cluster} does not give this user ${denied}`, {
+      fix: 'austream doctor -c FILE --for COMMAND names the rights that a command lacks',
+      cause: error,
+    });
   if (failure.name === 'KafkaJSNotImplemented')
     return new AustreamError(
       'PREREQUISITE_MISSING',
@@ -129,6 +135,28 @@ export function toAustreamError(
         cause: error,
       })
     : unreachableError(brokers, failure.message, error);
+}
+
+/** The right that is missing, as far as the error tells. */
+function deniedText(type: string | undefined, topics: readonly string[]): string | null {
+  const topic = `topic ${topics.join(', ') || '(not named by the brokers)'}`;
+  switch (type) {
+    case 'TOPIC_AUTHORIZATION_FAILED':
+      return `a right on ${topic}: Describe, and Read to consume, Write to produce or Create to make it`;
+    case 'GROUP_AUTHORIZATION_FAILED':
+      return 'the right Read on the consumer group';
+    case 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED':
+      return 'the right Write on the transactional id';
+    case 'CLUSTER_AUTHORIZATION_FAILED':
+      return 'a right on the cluster: Create to make topics, or IdempotentWrite to produce (brokers before 2.8)';
+    default:
+      return null;
+  }
+}
+
+/** The brokers deny this user the operation (ACL). */
+export function isAuthorizationError(error: unknown): boolean {
+  return /_AUTHORIZATION_FAILED$/.test((rootCause(error) as { type?: string }).type ?? '');
 }
 
 /** The innermost error: kafkajs wraps it in KafkaJSNumberOfRetriesExceeded, KafkaJSNonRetriableError and aggregates. */

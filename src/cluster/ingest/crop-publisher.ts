@@ -54,12 +54,12 @@ export class CropPublisher {
   ): Promise<CropPublisher> {
     const registered = await openEncoders(kafka, ['FaceCropBatch']);
     const { crops: topic } = clusterTopics(kafka.topicPrefix);
-    const specs = clusterTopicSpecs(kafka);
+    const spec = clusterTopicSpecs(kafka).find(({ name }) => name === topic)!;
     const lane = new Lane(
       {
         kafka: { ...kafka, compression: cluster.crops.compression, lingerMs: Math.min(5, kafka.lingerMs) },
         topic,
-        spec: specs.find(({ name }) => name === topic)!,
+        spec,
         memory: new MemoryBudget(kafka.memoryMegabytes * 1024 * 1024),
         ...IN_FLIGHT,
         disk: null,
@@ -76,7 +76,7 @@ export class CropPublisher {
     );
     let partitions: number;
     try {
-      if (kafka.topics.create) await withAdmin(kafka, (admin) => createMissingTopics(admin, specs));
+      if (kafka.topics.create) await withAdmin(kafka, (admin) => createMissingTopics(admin, [spec]));
       await lane.open({ retryInBackground: false });
       partitions = await withAdmin(kafka, (admin) => partitionCount(admin, topic));
     } catch (error) {
