@@ -7,7 +7,6 @@ import type { Config } from '../config/schema.ts';
 import { diagnostics, type ProcessGauges } from '../diagnostics.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
 import { brokersAnswer } from '../domain/hold-cause.ts';
-import type { TopicDelivery } from '../domain/topic-delivery.ts';
 import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
 import { CertificateMonitor } from '../kafka/certificate-monitor.ts';
 import { log } from '../log.ts';
@@ -134,8 +133,8 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
           await cameras.close();
           await Promise.all([crops.flush(flushMs), flushOrWarn(publisher, flushMs)]);
           undelivered = [
-            ...undeliveredOf(statusTopics(publisher), kafka.spool !== undefined),
-            ...undeliveredOf(cropTopics(crops), false),
+            ...undeliveredOf(publisher.stats().topics, kafka.spool !== undefined),
+            ...undeliveredOf([crops.delivery], false),
           ];
         });
         // Closing counts what was never delivered as dropped.
@@ -152,20 +151,11 @@ async function flushOrWarn(publisher: Publisher, timeoutMs: number): Promise<voi
 
 /** The publisher of statuses and that of crops as one. */
 function gaugesOf(publisher: Publisher, crops: CropPublisher): ProcessGauges['publisher'] {
-  const { connected, pending, spoolBytes } = publisher.stats();
+  const { connected, pending, spoolBytes, topics } = publisher.stats();
   return {
     connected: connected && crops.connected,
     pending: pending + crops.pending,
     spoolBytes,
-    ...(cropTopics(crops).length > 0 ? { topics: [...statusTopics(publisher), ...cropTopics(crops)] } : {}),
+    topics: [...topics, crops.delivery],
   };
-}
-
-function statusTopics(publisher: Publisher): readonly TopicDelivery[] {
-  return (publisher.stats() as ProcessGauges['publisher']).topics ?? [];
-}
-
-function cropTopics(crops: CropPublisher): readonly TopicDelivery[] {
-  const { delivery } = crops as { delivery?: TopicDelivery };
-  return delivery ? [delivery] : [];
 }

@@ -25,6 +25,8 @@ export interface CropPublisherEvents {
 const IN_FLIGHT = { windowMessages: 1_000, windowBytes: 32 * 1024 * 1024 };
 /** Files wait while more records than this are unacknowledged. */
 const MAX_PENDING_FILE_RECORDS = 32;
+/** Interval of asking the brokers for the number of partitions. */
+const PARTITIONS_MS = 30_000;
 /** While this many records wait for the pixel encoder, new crops of live cameras are dropped. */
 const MAX_ENCODING_QUEUE = 64;
 
@@ -35,7 +37,8 @@ const MAX_ENCODING_QUEUE = 64;
  */
 export class CropPublisher {
   readonly #topic: string;
-  readonly #partitions: number;
+  #partitions: number;
+  readonly #partitionsTimer: NodeJS.Timeout;
   readonly #pixels: PixelEncoder;
   readonly #registered: RegisteredEncoders<'FaceCropBatch'>;
   readonly #lane: Lane;
@@ -84,12 +87,15 @@ export class CropPublisher {
       await lane.close();
       throw error;
     }
-    return new CropPublisher(topic, partitions, new PixelEncoder(cluster.crops), registered, lane, events);
+    const count = () => withAdmin(kafka, (admin) => partitionCount(admin, topic));
+    const pixels = new PixelEncoder(cluster.crops);
+    return new CropPublisher(topic, partitions, count, pixels, registered, lane, events);
   }
 
   private constructor(
     topic: string,
     partitions: number,
+    countPartitions: () => Promise<number>,
     pixels: PixelEncoder,
     registered: RegisteredEncoders<'FaceCropBatch'>,
     lane: Lane,
@@ -97,6 +103,13 @@ export class CropPublisher {
   ) {
     this.#topic = topic;
     this.#partitions = partitions;
+    this.#partitionsTimer = setInterval(() => {
+      // Without brokers the known number stays.
+      countPartitions().then(
+        (count) => (this.#partitions = Math.max(count, 1)),
+        () => {},
+      );
+    }, PARTITIONS_MS).unref();
     this.#pixels = pixels;
     this.#registered = registered;
     this.#lane = lane;
@@ -145,6 +158,7 @@ export class CropPublisher {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#partitionsTimer);
     this.#registered.close();
     await this.#lane.close();
   }
