@@ -1,5 +1,4 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { readBoundedFile } from '../bounded-file.ts';
 import { cameraOptions } from '../camera/options.ts';
@@ -14,6 +13,7 @@ import { ingestOptions } from '../ingest/options.ts';
 import { type ConfigIssue, configIssues, formatPath } from '../issues.ts';
 import { kafkaOptions } from '../kafka/options.ts';
 import { registerSecrets } from '../redaction.ts';
+import { overlayFolder, overlayPaths } from './overlays.ts';
 import { secretsOf } from './secret-values.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -81,14 +81,17 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): 
 
 /** The config as it is written, not validated, and its files. Throws ConfigError. */
 export function configSources(file: string): { readonly value: unknown; readonly files: readonly string[] } {
-  const files = [file, ...listOverlays(`${file}.d`)];
+  const files = [file, ...listOverlays(file)];
   return { value: files.map((path) => parse(read(path), path)).reduce(merge), files };
 }
 
-function listOverlays(folder: string): string[] {
+function listOverlays(file: string): string[] {
+  const folder = overlayFolder(file);
   if (!existsSync(folder)) return [];
-  const names = accessFile(folder, () => readdirSync(folder)).filter((name) => name.endsWith('.yaml'));
-  return names.sort().map((name) => join(folder, name));
+  return overlayPaths(
+    file,
+    accessFile(folder, () => readdirSync(folder)),
+  );
 }
 
 function read(file: string): string {

@@ -1,6 +1,6 @@
-import { type StatsListener, unwatchFile, watchFile } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { AustreamError } from '../errors.ts';
+import { configFingerprint } from './fingerprint.ts';
 import { type Config, loadConfig } from './schema.ts';
 
 export interface ConfigWatcherEvents {
@@ -10,16 +10,19 @@ export interface ConfigWatcherEvents {
 }
 
 /**
- * Watches a config file by polling its path: editors and Kubernetes replace the file, and inotify misses changes on some
- * file systems.
+ * Watches a config file and its overlays by polling their paths: editors and Kubernetes replace files, and inotify misses
+ * changes on some file systems.
  */
 export class ConfigWatcher {
   readonly #path: string;
   readonly #events: ConfigWatcherEvents;
   readonly #debounceMs: number;
-  readonly #onStat: StatsListener;
+  readonly #pollTimer: NodeJS.Timeout;
+  #fingerprint: string | null = null;
+  #polling = false;
   #config: Config;
   #reloadTimer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   /** `config` is the file's content as it was first loaded. */
   constructor(
@@ -32,15 +35,27 @@ export class ConfigWatcher {
     this.#config = config;
     this.#events = events;
     this.#debounceMs = debounceMs;
-    this.#onStat = () => this.#scheduleReload();
-    watchFile(path, { interval: pollMs }, this.#onStat);
+    this.#pollTimer = setInterval(() => void this.#poll(), pollMs);
+    void this.#poll();
     // Polling does not report a change between the first load and now.
     this.#scheduleReload();
   }
 
   close(): void {
     clearTimeout(this.#reloadTimer);
-    unwatchFile(this.#path, this.#onStat);
+    clearInterval(this.#pollTimer);
+    this.#closed = true;
+  }
+
+  async #poll(): Promise<void> {
+    if (this.#polling) return;
+    this.#polling = true;
+    const fingerprint = await configFingerprint(this.#path).finally(() => {
+      this.#polling = false;
+    });
+    const changed = this.#fingerprint !== null && this.#fingerprint !== fingerprint;
+    this.#fingerprint = fingerprint;
+    if (changed && !this.#closed) this.#scheduleReload();
   }
 
   /** Debounces: a file that is still being written may be no valid config. */

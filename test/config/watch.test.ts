@@ -119,6 +119,48 @@ describe('a change of a config file is reported', () => {
     expect(await notifications(1)).toEqual([['a', 'b']]);
   });
 
+  test('when an overlay is added, edited, replaced and removed', async () => {
+    writeFileSync(path, text('a'));
+    startWatcher();
+    await setTimeout(3 * POLL_MS);
+    const overlay = join(`${path}.d`, 'more.yaml');
+    const cameras = (id: string) => text(id).split('\n')[0]!;
+    mkdirSync(`${path}.d`);
+    writeFileSync(overlay, cameras('b'));
+    await notifications(1);
+    writeFileSync(overlay, cameras('c'));
+    await notifications(2);
+    writeFileSync(`${overlay}.new`, cameras('d'));
+    renameSync(`${overlay}.new`, overlay);
+    await notifications(3);
+    rmSync(`${path}.d`, { recursive: true });
+    expect(await notifications(4)).toEqual([
+      ['a', 'b'],
+      ['b', 'c'],
+      ['c', 'd'],
+      ['d', 'a'],
+    ]);
+  });
+
+  test('when Kubernetes replaces the overlays that its symbolic link leads through', async () => {
+    writeFileSync(path, text('a'));
+    const mount = `${path}.d`;
+    for (const [version, id] of [
+      ['1', 'b'],
+      ['2', 'c'],
+    ] as const) {
+      mkdirSync(join(mount, version), { recursive: true });
+      writeFileSync(join(mount, version, 'more.yaml'), text(id));
+    }
+    symlinkSync('1', join(mount, '..data'));
+    symlinkSync('..data/more.yaml', join(mount, 'more.yaml'));
+    startWatcher();
+    await setTimeout(3 * POLL_MS);
+    symlinkSync('2', join(mount, '..next'));
+    renameSync(join(mount, '..next'), join(mount, '..data'));
+    expect(await notifications(1)).toEqual([['b', 'c']]);
+  });
+
   test('when it happened between loading and watching', async () => {
     writeFileSync(path, text('a'));
     const config = loadConfig(path);
