@@ -7,13 +7,14 @@ import type { Architecture } from '../../model/architecture.ts';
 import type { Weights } from '../../model/ops.ts';
 import { ExternalInitializers } from './initializers.ts';
 import type { GraphPrecision } from './ops.ts';
+import { sourceDigest } from './source-digest.ts';
 
-/** Version of the graph emitter, part of the cache key: increase it when emitted graphs change. */
-const EMITTER_VERSION = 3;
+/** What emits the graphs. */
+const EMITTER = new URL('model-graphs.ts', import.meta.url);
 
-/** Everything that determines the content of a model's graphs. */
+/** Everything that determines the content of a model's graphs, the code included. */
 export function graphCacheKey(net: Architecture, weights: Weights, precision: GraphPrecision): unknown {
-  return [weights.sha256, net, precision];
+  return [sourceDigest(EMITTER), weights.sha256, net, precision];
 }
 
 /**
@@ -27,9 +28,7 @@ export class GraphCache {
   /** `cacheKey`: everything that determines the graphs' content, as JSON. */
   constructor(cacheKey: unknown) {
     const root = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-    const hash = createHash('sha256')
-      .update(JSON.stringify([EMITTER_VERSION, cacheKey]))
-      .digest('hex');
+    const hash = createHash('sha256').update(JSON.stringify(cacheKey)).digest('hex');
     const folder = join(root, 'austream', 'graphs', hash.slice(0, 32));
     try {
       mkdirSync(folder, { recursive: true });
