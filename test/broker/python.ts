@@ -8,9 +8,9 @@ import { cached } from './cache.ts';
 const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url));
 const run = promisify(execFile);
 
-/** Path of a Python with independent Avro and Kafka clients: requirements.txt from PyPI, in a venv in `.cache/`. */
-export async function python(): Promise<string> {
-  const folder = await cached('python', readFileSync(REQUIREMENTS, 'utf8'), async (dir) => {
+/** Path of a Python with independent Avro and Kafka clients, or with other requirements, from PyPI, in a venv in `.cache/`. */
+export async function python(requirements = REQUIREMENTS): Promise<string> {
+  const folder = await cached('python', readFileSync(requirements, 'utf8'), async (dir) => {
     // The folder is renamed when it is complete, so activation scripts do not work; nothing uses them.
     await run('python3', ['-m', 'venv', dir]);
     // Only these two packages have no wheel; they are built with Debian's setuptools, without a download.
@@ -21,7 +21,7 @@ export async function python(): Promise<string> {
       '--no-binary',
       'onvif-zeep,wsdiscovery',
     ];
-    const pip = ['-m', 'pip', 'install', '-q', '--require-hashes', ...sources, '-r', REQUIREMENTS];
+    const pip = ['-m', 'pip', 'install', '-q', '--require-hashes', ...sources, '-r', requirements];
     await run(join(dir, 'bin/python'), pip);
   });
   return join(folder, 'bin/python');
