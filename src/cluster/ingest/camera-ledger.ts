@@ -49,9 +49,10 @@ interface Claim {
   /** Its highest epoch. */
   epoch: number;
   stopped: boolean;
-  /** When its newest record was read (ms, monotonic clock), and when it was written on the holder's clock. */
+  /** When its newest record was read (ms, monotonic clock). */
   heardAt: number;
-  at: Micros;
+  /** When the record that the next beat is measured from was written, on the holder's clock. */
+  beatAt: Micros;
   /** Intervals of `BEAT_MS` since the last longer one. */
   beats: number;
 }
@@ -116,7 +117,6 @@ export class CameraLedger {
   }
 
   /** The other worker that runs a camera of this one too. */
-
   contestedBy(cameraId: string): string | null {
     return this.#mine.get(cameraId)?.contestedBy ?? null;
   }
@@ -178,16 +178,18 @@ export class CameraLedger {
     const stopped = state === 'STOPPED';
     const newest = this.#claims.get(cameraId);
     if (!newest || claim > newest.claim) {
-      const begun = { claim, holder: worker, epoch, stopped, heardAt: now, at, beats: 0 };
+      const begun = { claim, holder: worker, epoch, stopped, heardAt: now, beatAt: at, beats: 0 };
       this.#claims.set(cameraId, begun);
       return begun;
     }
     if (claim === newest.claim) newest.epoch = Math.max(newest.epoch, epoch);
     if (claim === newest.claim && worker === newest.holder) {
-      const interval = (at - newest.at) / 1_000;
-      if (interval > BEAT[1] || interval < 0) newest.beats = 0;
-      else if (interval >= BEAT[0]) newest.beats += 1;
-      Object.assign(newest, { heardAt: now, at, stopped });
+      Object.assign(newest, { heardAt: now, stopped });
+      const interval = (at - newest.beatAt) / 1_000;
+      // A status between two beats.
+      if (interval >= 0 && interval < BEAT[0]) return newest;
+      newest.beats = interval >= 0 && interval <= BEAT[1] ? newest.beats + 1 : 0;
+      newest.beatAt = at;
     }
     return newest;
   }

@@ -164,6 +164,18 @@ describe('the ledger of cameras and their workers', () => {
     expect(older.ledger.takeOver(now + 20_000)).toEqual([]);
   });
 
+  it('knows beats with other statuses halfway between them', () => {
+    const { log, older, newer, readAll } = contested();
+    let now = 1_000;
+    for (let status = 0; status < 10; status += 1) {
+      now += BEAT_MS / 2;
+      newer.wallMs += BEAT_MS / 2;
+      newer.publish(log, 'LIVE');
+      readAll(now);
+    }
+    expect(older.ledger.takeOver(now + 6_000)).toHaveLength(1);
+  });
+
   it('takes a camera over at once when its owner has stopped it, unless it starts it again', () => {
     const { log, older, newer, readAll } = contested();
     newer.publish(log, 'STOPPED');
