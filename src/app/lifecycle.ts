@@ -6,6 +6,7 @@ import { openTelemetry } from '../telemetry/index.ts';
 import { watchClock } from './clock-watch.ts';
 import { DeliveryWatch, type DeliveryWatchOptions } from './delivery-watch.ts';
 import { ResourceStack } from './resource-stack.ts';
+import { UnexpectedErrors } from './unexpected-errors.ts';
 import { type EndReason, waitForEnd } from './wait-for-end.ts';
 
 /** The work of one process: the pipeline, an ingest worker or an inference worker. */
@@ -52,6 +53,8 @@ export async function runProcess<W extends Worker, Summary>(
   makeUndumpable();
   const resources = new ResourceStack();
   const watch = new DeliveryWatch(steps.delivery);
+  const unexpected = new UnexpectedErrors();
+  resources.add('handler of unexpected errors', () => unexpected.close());
   let summary: Summary;
   const endReason = await resources.closeAfter(async () => {
     resources.add('clock watch', watchClock());
@@ -75,7 +78,7 @@ export async function runProcess<W extends Worker, Summary>(
     if (server) resources.add('HTTP server', () => server.close());
 
     await steps.ready(worker, server?.port ?? null, resources);
-    return waitForEnd(worker.done, durationMs);
+    return waitForEnd(Promise.race([worker.done, unexpected.first]), durationMs);
   });
   return { endReason, summary: summary!, lost: watch.lost };
 }

@@ -167,4 +167,20 @@ describe('a signal', () => {
     child.kill(signal);
     expect(await exited).toEqual([code, null]);
   });
+
+  test('after an error that nobody has caught', async () => {
+    // Those of the test runner, which would fail the test.
+    const others = process.listeners('unhandledRejection');
+    process.removeAllListeners('unhandledRejection');
+    const { steps } = recordedSteps({
+      open: async () => worker(new Promise(() => {})),
+      ready: () =>
+        void setImmediate(() => process.emit('unhandledRejection', new Error('a defect'), Promise.resolve())),
+    });
+    await expect(runProcess(steps)).rejects.toThrow('a defect');
+    expect(events).toContain('stop worker, server closed');
+    expect(logged.join()).toContain('unexpected error: Error: a defect');
+    expect(process.listenerCount('unhandledRejection')).toBe(0);
+    for (const listener of others) process.on('unhandledRejection', listener);
+  });
 });
