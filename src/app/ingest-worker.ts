@@ -8,6 +8,7 @@ import { diagnostics, type ProcessGauges } from '../diagnostics.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
 import { brokersAnswer } from '../domain/hold-cause.ts';
 import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
+import { StatusTracker } from '../ingest/host/status-tracker.ts';
 import { CertificateMonitor } from '../kafka/certificate-monitor.ts';
 import { log } from '../log.ts';
 import { openPublisher, type Publisher } from '../publish/publisher.ts';
@@ -100,15 +101,39 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
           owners?.publish(withAllDrops);
           observer.status?.(withAllDrops);
         },
+        removed: (cameraId) => {
+          if (owners?.speaksFor(cameraId) ?? true) publisher.removed(cameraId);
+        },
       },
       () => false,
       owners,
     );
+    let flushMs = 0;
+    let undelivered: readonly Undelivered[] = [];
+    // Whatever else fails to close: cameras stop and crops are flushed.
+    resources.add('cameras', async () => {
+      clearInterval(flushTimer);
+      await cameras.close();
+      await Promise.all([crops.flush(flushMs), flushOrWarn(publisher, flushMs)]);
+      undelivered = [
+        ...undeliveredOf(publisher.stats().topics, kafka.spool !== undefined),
+        ...undeliveredOf([crops.delivery], false),
+      ];
+    });
     const assignments =
       cluster.cameras === 'topic'
         ? await CameraAssignments.open(kafka, cluster, {
             run: async (camera) => void (await cameras.add(camera, 'topic')),
-            stop: async (id) => void (await cameras.remove(id)),
+            unreadable: (id, { code, message, fix }) => {
+              const status = new StatusTracker(id, 0);
+              const cure = fix ?? `write it again: austream cameras add ${id}, of this version`;
+              status.setState('REFUSED', code, `${message} (${cure})`);
+              publisher.status(status.status());
+            },
+            // A camera that was refused is in no set, but has a status.
+            stop: async (id) => {
+              if (!(await cameras.remove(id))) publisher.removed(id);
+            },
             reassigned: async (id) => {
               reassigning.add(id);
               await cameras.remove(id, 'stopped');
@@ -116,6 +141,7 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
             },
           })
         : null;
+    resources.add('camera assignments', () => assignments?.close());
     for (const camera of config.cameras) void cameras.add(camera);
 
     const stats = () => ({ publisher: gaugesOf(publisher, crops) });
@@ -124,19 +150,10 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
       cameras,
       missing: () => (brokersAnswer(stats().publisher) ? [] : ['Kafka is not reachable']),
       stats,
-      async stop(flushMs) {
-        let undelivered: readonly Undelivered[] = [];
+      async stop(limitMs) {
+        flushMs = limitMs;
         const unread = unreadFiles(cameras.list());
-        await resources.closeAfter(async () => {
-          await assignments?.close();
-          clearInterval(flushTimer);
-          await cameras.close();
-          await Promise.all([crops.flush(flushMs), flushOrWarn(publisher, flushMs)]);
-          undelivered = [
-            ...undeliveredOf(publisher.stats().topics, kafka.spool !== undefined),
-            ...undeliveredOf([crops.delivery], false),
-          ];
-        });
+        await resources.close();
         // Closing counts what was never delivered as dropped.
         const { events: _, lagMs: __, ...summary } = statistics.summary({ undelivered, unreadFiles: unread });
         return summary;

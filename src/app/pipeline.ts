@@ -129,6 +129,9 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
           else publisher.status(withAllDrops);
           observer.status?.(withAllDrops);
         },
+        removed: (cameraId) => {
+          if (owners?.speaksFor(cameraId) ?? true) publisher.removed(cameraId);
+        },
       },
       // Only live crops count as backpressure; files use the time that is left.
       () => stage.queuedLiveCrops > config.infer.maxWaiting / 2,

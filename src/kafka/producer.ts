@@ -135,11 +135,12 @@ export class KafkaProducer<Tag> {
 
   /**
    * Adds a message to librdkafka's queue; false if the queue is full. `tag` comes back in `delivered` or `failed`, also if
-   * librdkafka rejects the message at once.
+   * librdkafka rejects the message at once. `value` null is a tombstone: compaction deletes the key.
    */
-  produce(topic: string, key: string, value: Buffer, tag: Tag, partition?: number): boolean {
+  produce(topic: string, key: string, value: Buffer | null, tag: Tag, partition?: number): boolean {
     try {
-      this.#client.produce(topic, partition ?? null, value, key, null, tag);
+      // node-rdkafka takes null, although its types do not say so.
+      this.#client.produce(topic, partition ?? null, value as Buffer, key, null, tag);
     } catch (error) {
       const failure = error as rdkafka.LibrdKafkaError;
       if (failure.code === CODES.ERRORS.ERR__QUEUE_FULL) return false;

@@ -102,8 +102,8 @@ export class LaneConnection {
   send(message: InFlightMessage): boolean {
     if (!this.#producer || this.#failure || this.#renewing) return false;
     const { key, value, partition } = message.entry;
-    const wire = this.#wire(value);
-    if (!Buffer.isBuffer(wire)) {
+    const wire = value && this.#wire(value);
+    if (wire !== null && !Buffer.isBuffer(wire)) {
       this.#hold(wire);
       return false;
     }

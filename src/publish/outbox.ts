@@ -8,7 +8,8 @@ export interface OutboxEntry {
   readonly seq: number;
   readonly topic: string;
   readonly key: string;
-  readonly value: Buffer;
+  /** Null: a tombstone, which deletes the key's earlier records from a compacted topic. */
+  readonly value: Buffer | null;
   /** Overrides the partition that the key's hash gives. Not stored on disk. */
   readonly partition?: number | undefined;
   /** An object of the owner's, passed back in `delivered` and `dropped`. Not stored on disk. */
@@ -348,5 +349,5 @@ export class Outbox implements MemoryUser {
 
 /** Estimated bytes in memory. */
 function cost(entry: OutboxEntry): number {
-  return entry.value.length + OVERHEAD_BYTES;
+  return (entry.value?.length ?? 0) + OVERHEAD_BYTES;
 }

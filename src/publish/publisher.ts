@@ -57,6 +57,8 @@ export interface Publisher {
   frames(frames: readonly AuFrame[]): void;
   activations(activations: readonly AuActivation[]): void;
   status(status: CameraStatus): void;
+  /** The camera was removed: a tombstone deletes its status from the topic. */
+  removed(cameraId: string): void;
   stats(): PublisherStats;
   /** Resolves when all events are acknowledged. Rejects with KAFKA_UNREACHABLE after `timeoutMs`. */
   flush(timeoutMs: number): Promise<void>;
@@ -187,6 +189,11 @@ class KafkaPublisher implements Publisher {
     this.#add('CameraStatus', [status], ({ cameraId }) => cameraId);
   }
 
+  removed(cameraId: string): void {
+    const topic = this.#topics.CameraStatus;
+    this.#lane(topic).outbox.add([{ topic, key: cameraId, value: null }]);
+  }
+
   stats(): PublisherStats {
     const topics = this.#all.map((lane) => lane.delivery());
     const sum = (of: (topic: TopicDelivery) => number) =>
@@ -303,20 +310,20 @@ class KafkaPublisher implements Publisher {
 
   #delivered(entry: OutboxEntry): void {
     if (entry.topic !== this.#topics.AuFrame) return;
-    const frame = (entry.context as AuFrame | undefined) ?? this.#decodeFrame(entry.value);
+    const frame = (entry.context as AuFrame | undefined) ?? (entry.value && this.#decodeFrame(entry.value));
     if (frame) this.#events.acknowledged(frame, wallMicros());
   }
 
   #dropped(entry: OutboxEntry, cause: string): void {
-    if (cause === 'record_too_large') this.#bury(entry);
+    if (cause === 'record_too_large' && entry.value) this.#bury(entry, entry.value);
     this.#losses.add(entry.key, cause);
   }
 
   /** Keeps the bytes of a record that its topic never takes: in the dead letters, else in the spool's folder. */
-  #bury(entry: OutboxEntry): void {
+  #bury(entry: OutboxEntry, value: Buffer): void {
     const topic = this.#topics.DeadLetter;
     if (entry.topic === topic) {
-      this.#spool?.keepUndeliverable(entry);
+      this.#spool?.keepUndeliverable(entry, value);
       return;
     }
     const isNew = !this.#lanes.has(topic);
@@ -325,8 +332,8 @@ class KafkaPublisher implements Publisher {
     const letter = deadLetter({
       group: this.#options.clientId,
       ...{ topic: entry.topic, partition: -1, offset: -1 },
-      ...{ key: Buffer.from(entry.key), value: entry.value, reason: 'unknown' },
-      detail: `the record of ${entry.value.length} bytes is larger than max.message.bytes of ${entry.topic}`,
+      ...{ key: Buffer.from(entry.key), value, reason: 'unknown' },
+      detail: `the record of ${value.length} bytes is larger than max.message.bytes of ${entry.topic}`,
     });
     lane.outbox.add([{ topic, key: entry.key, value: this.#encoders.DeadLetter.encode(letter) }]);
   }

@@ -100,7 +100,7 @@ export class SpoolFolder implements SpoolOwner {
   }
 
   /** Keeps the bytes of a record that no topic takes, in a file; false if it cannot be written. */
-  keepUndeliverable({ topic, key, value, seq }: OutboxEntry): boolean {
+  keepUndeliverable({ topic, key, seq }: OutboxEntry, value: Buffer): boolean {
     if (this.#undeliverable >= MAX_UNDELIVERABLE) return false;
     this.#undeliverable += 1;
     const folder = join(this.dir, UNDELIVERABLE);

@@ -18,7 +18,8 @@ import type { OutboxEntry } from './outbox.ts';
  *
  *   length u32 │ crc32 of the payload u32 │ payload: seq u48 │ topic length u8, topic │ key length u16, key │ value
  *
- * All numbers are big-endian. A record that is cut short or fails its checksum ends the segment.
+ * All numbers are big-endian. An empty value is a tombstone: no encoded record is empty. A record that is cut short or
+ * fails its checksum ends the segment.
  */
 const SEGMENT_MAGIC = Buffer.from('AUSPOOL1');
 /** Length and checksum in front of each payload. */
@@ -33,14 +34,14 @@ const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024;
 export function encodeRecord({ seq, topic, key, value }: OutboxEntry): Buffer {
   const topicBytes = Buffer.byteLength(topic);
   const keyBytes = Buffer.byteLength(key);
-  const length = 6 + 1 + topicBytes + 2 + keyBytes + value.length;
+  const length = 6 + 1 + topicBytes + 2 + keyBytes + (value?.length ?? 0);
   const record = Buffer.allocUnsafe(RECORD_HEADER_BYTES + length);
   let offset = record.writeUIntBE(seq, RECORD_HEADER_BYTES, 6);
   offset = record.writeUInt8(topicBytes, offset);
   offset += record.write(topic, offset);
   offset = record.writeUInt16BE(keyBytes, offset);
   offset += record.write(key, offset);
-  value.copy(record, offset);
+  value?.copy(record, offset);
   record.writeUInt32BE(length, 0);
   record.writeUInt32BE(crc32(record.subarray(RECORD_HEADER_BYTES)), 4);
   return record;
@@ -57,7 +58,7 @@ function decodePayload(payload: Buffer): OutboxEntry | null {
     seq,
     topic: payload.toString('utf8', 7, topicEnd),
     key: payload.toString('utf8', topicEnd + 2, keyEnd),
-    value: Buffer.from(payload.subarray(keyEnd)),
+    value: keyEnd === payload.length ? null : Buffer.from(payload.subarray(keyEnd)),
   };
 }
 

@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defineCamera } from '../../src/cluster/ingest/camera-definition.ts';
+import { writeCameras } from '../../src/cluster/ingest/camera-topic.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
+import { writeTable } from '../../src/kafka/table-writer.ts';
 import { RecordDecoder } from '../../src/records/decode.ts';
 import type { CameraStatus } from '../../src/records/events.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
@@ -34,6 +38,7 @@ async function statusesOf(prefix: string): Promise<CameraStatus[]> {
   const decoder = new RecordDecoder();
   const statuses: CameraStatus[] = [];
   for (const { value } of await readTopic([broker.address], `${prefix}cameras`)) {
+    if (value === null) continue;
     const { record, value: status } = await decoder.decode(value);
     if (record === 'CameraStatus') statuses.push(status);
   }
@@ -98,3 +103,52 @@ describe('two workers that run one camera', () => {
     240_000,
   );
 });
+
+it('a camera of the topic that cannot run says why and what to do on au.cameras; a removed one leaves a tombstone', async () => {
+  using scratch = new Scratch();
+  const { cameras: _, ...base } = config('topic.');
+  await using workers = new WorkerProcesses(scratch, {
+    ...base,
+    cluster: { ...base.cluster, cameras: 'topic', secrets: { env: ['CAMERA_*'] } },
+  });
+  const worker = await workers.start('ingest');
+  const kafka = kafkaOptions.parse(base.kafka);
+  const url = 'rtsp://192.0.2.1/stream';
+  const secret = defineCamera({ id: 'secret', url, username: 'viewer', password: `\${CAMERA_NOT_SET}` });
+  await writeCameras(kafka, new Map([['secret', secret]]));
+  await writeTable(kafka, 'topic.camera-config', [
+    { key: 'odd', partition: 0, value: Buffer.from('{"id":"odd"}') },
+  ]);
+  const refused = (id: string) =>
+    worker.untilLogged('"msg":"running').then(async () => {
+      await expect
+        .poll(async () => (await statusesOf('topic.')).findLast(({ cameraId }) => cameraId === id)?.cause, {
+          timeout: 30_000,
+        })
+        .toBe('CONFIG_INVALID');
+      return (await statusesOf('topic.')).findLast(({ cameraId }) => cameraId === id)!;
+    });
+  expect(await refused('secret')).toMatchObject({ state: 'RECONNECTING' });
+  expect((await refused('secret')).detail).toMatch(
+    /is not set on this host \(set the environment variable CAMERA_NOT_SET\)/,
+  );
+  expect(await refused('odd')).toMatchObject({ state: 'REFUSED' });
+  expect((await refused('odd')).detail).toMatch(/not a valid camera.*austream cameras add odd/);
+
+  await writeCameras(
+    kafka,
+    new Map([
+      ['secret', null],
+      ['odd', null],
+    ]),
+  );
+  for (const id of ['secret', 'odd'])
+    await expect
+      .poll(
+        async () =>
+          (await readTopic([broker.address], 'topic.cameras')).findLast(({ key }) => key === id)?.value,
+        { timeout: 30_000 },
+      )
+      .toBeNull();
+  expect(await workers.stop(worker)).toBe(0);
+}, 120_000);

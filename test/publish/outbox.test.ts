@@ -25,26 +25,27 @@ class FakeProducer {
     send: (inFlight: InFlightMessage) => this.queue.push(inFlight) > 0,
     delivered: () => {},
     dropped: (entry: OutboxEntry, cause: string) => {
-      this.dropped.push({ name: entry.value.toString().trimEnd(), cause });
+      this.dropped.push({ name: nameOf(entry), cause });
     },
   };
 
   acknowledge(count: number): void {
     for (const inFlight of this.queue.slice(0, count)) {
       this.queue.shift();
-      this.log.push(inFlight.entry.value.toString().trimEnd());
+      this.log.push(nameOf(inFlight.entry));
       this.outbox.delivered(inFlight);
     }
   }
 
   /** The broker stores `stored` messages, but the producer fails before it can report them. */
   fail(stored: number): void {
-    for (const { entry } of this.queue.slice(0, stored)) this.log.push(entry.value.toString().trimEnd());
+    for (const { entry } of this.queue.slice(0, stored)) this.log.push(nameOf(entry));
     this.queue = [];
     this.outbox.pause();
   }
 }
 
+const nameOf = ({ value }: OutboxEntry) => String(value).trimEnd();
 const message = (name: string) => ({ topic: 't', key: 'cam/1', value: Buffer.from(name.padEnd(1500)) });
 const deduplicated = (log: readonly string[]) => [...new Set(log)];
 

@@ -84,6 +84,13 @@ describe('a spool', () => {
     expect(second.waiting).toBe(0);
   });
 
+  test('returns a tombstone as one, also after a restart', async () => {
+    (await open()).append([{ ...entry(1), value: null }, entry(2)], 0);
+    const spool = await reopen();
+    expect(spool.next(0)!.value).toBeNull();
+    expect(spool.next(1)!.value).toEqual(entry(2).value);
+  });
+
   test('can be read while it grows, across many segments', async () => {
     const spool = await open(1);
     const read: number[] = [];
@@ -189,7 +196,7 @@ describe('a spool', () => {
     const activations = folder!.topic('au.activations');
     const valuesOf = (from: Spool) => {
       const values: number[] = [];
-      for (let next = from.next(0); next; next = from.next(0)) values.push(next.value[0]!);
+      for (let next = from.next(0); next; next = from.next(0)) values.push(next.value![0]!);
       return values;
     };
     expect(valuesOf(frames)).toEqual(range(21, 100).filter((seq) => seq % 2 === 0));

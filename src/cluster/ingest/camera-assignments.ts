@@ -1,4 +1,6 @@
 import { Mutex } from 'async-mutex';
+import { cameraId } from '../../camera/options.ts';
+import type { AustreamError } from '../../errors.ts';
 import { type ConsumedMessage, GroupReader } from '../../kafka/group-reader.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
 import { log } from '../../log.ts';
@@ -12,6 +14,8 @@ const MAX_SHOWN_KEY = 64;
 export interface CameraAssignmentEvents {
   /** This worker runs the camera, with these settings. */
   run(camera: CameraDefinition): Promise<void>;
+  /** The camera's record cannot be read by this version, and no earlier one was. */
+  unreadable(id: string, error: AustreamError): void;
   /** The camera was removed. Resolves when it is stopped. */
   stop(id: string): Promise<void>;
   /** The camera's partition was revoked: another worker will run it. Resolves when it is stopped. */
@@ -22,6 +26,8 @@ export interface CameraAssignmentEvents {
 interface AssignedPartition {
   /** By camera id; null: removed. */
   readonly cameras: Map<string, CameraDefinition | null>;
+  /** Cameras whose newest record cannot be read. */
+  readonly unreadable: Map<string, AustreamError>;
   /** The partition was read to its end once. Before that a later record may replace what was read. */
   complete: boolean;
 }
@@ -57,7 +63,11 @@ export class CameraAssignments {
       },
       {
         assigned: (partition) =>
-          void assignments.#partitions.set(partition, { cameras: new Map(), complete: false }),
+          void assignments.#partitions.set(partition, {
+            cameras: new Map(),
+            unreadable: new Map(),
+            complete: false,
+          }),
         revoked: (partition) => assignments.#release(partition),
         message: (message) => assignments.#onMessage(message),
         caughtUp: (partition) => assignments.#onCaughtUp(partition),
@@ -81,14 +91,19 @@ export class CameraAssignments {
     const assigned = this.#partitions.get(partition);
     if (!assigned || !key) return;
     const id = key.toString();
+    // No camera has such a key: its record could not be read, and nothing of it is on another topic.
+    if (value === null && !cameraId.safeParse(id).success) return;
     let camera: CameraDefinition | null;
     try {
       camera = value && decodeCamera(id, value);
     } catch (error) {
+      assigned.unreadable.set(id, error as AustreamError);
+      if (assigned.complete) this.#reportUnreadable(assigned);
       const shown = id.slice(0, MAX_SHOWN_KEY);
       log.error({ cameraId: shown }, `camera ${shown}: ${(error as Error).message}`);
       return;
     }
+    assigned.unreadable.delete(id);
     assigned.cameras.set(id, camera);
     if (assigned.complete) this.#apply(id, camera);
   }
@@ -98,6 +113,15 @@ export class CameraAssignments {
     if (!assigned || assigned.complete) return;
     assigned.complete = true;
     for (const [id, camera] of assigned.cameras) if (camera) this.#apply(id, camera);
+    this.#reportUnreadable(assigned);
+  }
+
+  /** A camera goes on with its last readable record. Keys that no camera can have are only logged. */
+  #reportUnreadable({ cameras, unreadable }: AssignedPartition): void {
+    for (const [id, error] of unreadable)
+      if (!cameras.get(id) && cameraId.safeParse(id).success)
+        // After earlier changes of the camera, whose statuses come before this one.
+        void this.#changes.runExclusive(() => this.#events.unreadable(id, error));
   }
 
   #apply(id: string, camera: CameraDefinition | null): void {

@@ -130,6 +130,11 @@ export class CameraOwners {
     if (!standsBy || (yields && isFirst) || status.state === 'STOPPED') this.#events.publish(status);
   }
 
+  /** Whether this worker speaks for the camera on the topic. */
+  speaksFor(cameraId: string): boolean {
+    return this.#ledger.mayPublish(cameraId);
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#tail.close();

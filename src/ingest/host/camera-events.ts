@@ -13,4 +13,6 @@ export interface CameraEvents {
    */
   epochDiscarded?(cameraId: string, epoch: number): void | Promise<void>;
   status(status: CameraStatus): void;
+  /** The camera is no longer in this process's configuration, after its last status. */
+  removed?(cameraId: string): void;
 }

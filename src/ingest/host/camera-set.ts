@@ -131,6 +131,7 @@ export class CameraSet {
       this.#entries.delete(id);
       this.#pauses.resume(id);
       this.#pauses.reclaim(id);
+      if (cause === 'removed') this.#events.removed?.(id);
       this.#claims?.release(id);
       this.#governor.remove(id);
       this.#settleIfPlayed();

@@ -237,8 +237,7 @@ export class CameraSupervisor implements GovernedCamera {
       this.#monitor.setState('REFUSED', 'CAMERA_TOO_MANY', payload(event, 'refused').detail),
     publishStalled: () => this.#monitor.setState('STALLED', this.#failure.code, this.#failure.message),
     publishReconnecting: () => {
-      const { code, message, fix } = this.#failure;
-      this.#monitor.retrying(code, this.#redact(fix ? `${message} (${fix})` : message));
+      this.#monitor.retrying(this.#failure.code, this.#describeFailure());
     },
     publishPaused: () => {
       const { cause, detail } = this.#lifecycle.pause!;
@@ -249,8 +248,7 @@ export class CameraSupervisor implements GovernedCamera {
       this.#monitor.setState('STOPPED', stopCause!, stopCause!);
     },
     publishEnded: () => this.#monitor.setState('STOPPED', 'CAMERA_ENDED', 'played to its end'),
-    publishFailed: () =>
-      this.#monitor.setState('STOPPED', this.#failure.code, this.#redact(this.#failure.message)),
+    publishFailed: () => this.#monitor.setState('STOPPED', this.#failure.code, this.#describeFailure()),
     settle: () => this.#settled.resolve(),
     settleWithFailure: () => this.#settled.reject(this.#failure),
   };
@@ -258,6 +256,12 @@ export class CameraSupervisor implements GovernedCamera {
   /** Set whenever an effect needs it. */
   get #failure(): AustreamError {
     return this.#lifecycle.failure!;
+  }
+
+  /** With the cure, if there is one. */
+  #describeFailure(): string {
+    const { message, fix } = this.#failure;
+    return this.#redact(fix ? `${message} (${fix})` : message);
   }
 
   async #acquireStartSlot(): Promise<void> {
