@@ -32,6 +32,8 @@ const PREFETCH_KBYTES = 32 * 1024;
 /** Longest time that this member delays a rebalance while it releases partitions. */
 const REVOKE_TIMEOUT_MS = 5_000;
 
+/** A topic that is created later, and partitions that are added, are found within this time. */
+const METADATA_REFRESH_MS = 30_000;
 /** How often librdkafka reports the state of its connections. */
 const STATISTICS_INTERVAL_MS = 2_000;
 /** Heartbeats and fetches are answered far more often: a connection that receives nothing for this long is dead. */
@@ -119,6 +121,7 @@ export class GroupReader {
         'enable.auto.commit': false,
         'enable.auto.offset.store': false,
         'enable.partition.eof': true,
+        'topic.metadata.refresh.interval.ms': METADATA_REFRESH_MS,
         'statistics.interval.ms': STATISTICS_INTERVAL_MS,
         'queued.max.messages.kbytes': PREFETCH_KBYTES,
         rebalance_cb: (error: rdkafka.LibrdKafkaError, partitions: rdkafka.TopicPartition[]) =>

@@ -5,8 +5,8 @@ import { type ConsumedMessage, GroupReader } from '../../kafka/group-reader.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
 import { log } from '../../log.ts';
 import type { ClusterOptions } from '../options.ts';
-import { clusterTopics } from '../topics.ts';
 import { type CameraDefinition, decodeCamera } from './camera-definition.ts';
+import { ensureCameraTopic } from './camera-topic.ts';
 
 /** Characters of a key in a log line; a camera's id has at most 64. */
 const MAX_SHOWN_KEY = 64;
@@ -53,10 +53,12 @@ export class CameraAssignments {
     events: CameraAssignmentEvents,
   ): Promise<CameraAssignments> {
     const assignments = new CameraAssignments(events);
+    // A consumer of a topic that is not there learns of it only minutes after somebody has created it.
+    const topic = await ensureCameraTopic(kafka, (name) => log.warn(`this user may not create ${name}`));
     assignments.#reader = await GroupReader.open(
       kafka,
       {
-        topic: clusterTopics(kafka.topicPrefix).cameraConfig,
+        topic,
         group: `${cluster.group}-ingest`,
         sessionSeconds: cluster.sessionSeconds,
         from: 'beginning',

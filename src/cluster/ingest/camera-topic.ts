@@ -73,13 +73,19 @@ async function readTopic(kafka: KafkaOptions, topic: string): Promise<PartitionT
   }
 }
 
-/** The topic's name, after creating it if `kafka.topics.create` allows. */
-async function ensureCameraTopic(kafka: KafkaOptions): Promise<string> {
+/**
+ * The topic's name, after creating it if `kafka.topics.create` allows. With `refused`, a topic that this user may not create
+ * is no failure.
+ */
+export async function ensureCameraTopic(
+  kafka: KafkaOptions,
+  refused?: (topic: string) => void,
+): Promise<string> {
   requireExternalBrokers(kafka);
   const { cameraConfig } = clusterTopics(kafka.topicPrefix);
   if (kafka.topics.create) {
     const specs = clusterTopicSpecs(kafka).filter(({ name }) => name === cameraConfig);
-    await withAdmin(kafka, (admin) => createMissingTopics(admin, specs));
+    await withAdmin(kafka, (admin) => createMissingTopics(admin, specs, refused));
   }
   return cameraConfig;
 }
