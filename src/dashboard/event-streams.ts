@@ -1,12 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { monotonicMs, onClockStep } from '../clock.ts';
+import { monotonicMs, onClockStep, wallMs } from '../clock.ts';
 import { maySee } from './access/person.ts';
-import type { Hello, Message } from './protocol.ts';
+import { HEARTBEAT_MS, type Hello, type Message } from './protocol.ts';
 import type { DashboardStore } from './store.ts';
 
 /** Scores are sent at this interval; changes of a camera's state at once. */
 const TICK_MS = 100;
-const HEARTBEAT_MS = 15_000;
 /** Open event streams, one per page: together, and of one person. */
 const MAX_STREAMS = 64;
 const MAX_PER_PERSON = 32;
@@ -63,10 +62,8 @@ export class EventStreams {
       if (raw.writableNeedDrain) return;
       const update = cursor.next();
       if (update) write(update);
-      else if (monotonicMs() - lastWrite > HEARTBEAT_MS) {
-        raw.write(':\n\n');
-        lastWrite = monotonicMs();
-      }
+      else if (monotonicMs() - lastWrite >= HEARTBEAT_MS)
+        write({ type: 'update', now: wallMs(), cameras: [], removed: [], faces: [] });
     };
     const timer = setInterval(writeUpdate, TICK_MS);
     const unsubscribe = this.#store.onCameraState(writeUpdate);

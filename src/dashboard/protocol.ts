@@ -9,6 +9,7 @@ import type { Role } from './access/person.ts';
  */
 export interface Hello {
   readonly type: 'hello';
+  readonly now: number;
   /** FACS numbers; every score vector has this order. */
   readonly actionUnits: readonly number[];
   /** Score from which each AU counts as active, 0…1. */
@@ -20,6 +21,9 @@ export interface Hello {
   /** Who is signed in. */
   readonly person: { readonly name: string; readonly role: Role; readonly canSignOut: boolean };
 }
+
+/** An update is sent at least this often, with nothing in it if nothing changed: without one the page is not live. */
+export const HEARTBEAT_MS = 1_000;
 
 /** Cameras that changed or were removed, and faces with new samples. */
 export interface Update {

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { wallMs } from '../clock.ts';
 import { ACTION_UNITS } from '../domain/scores.ts';
 import type { CameraControl } from '../ingest/host/camera-set.ts';
 import type { Access } from './access/access.ts';
@@ -42,6 +43,7 @@ export async function serveDashboard(server: FastifyInstance, options: Dashboard
       const { person, session } = request.grant!;
       const hello: Hello = {
         type: 'hello',
+        now: wallMs(),
         actionUnits: ACTION_UNITS,
         thresholds: Array.from(options.thresholds),
         showVideo: store.showVideo,

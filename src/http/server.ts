@@ -11,7 +11,7 @@ interface TimeLimits {
   readonly requestMs: number;
   /** Its headers, from the connection's start. */
   readonly headersMs: number;
-  /** A connection without any traffic. The live page's events repeat within 15 s; a page that stopped reading is closed. */
+  /** A connection without any traffic. The live page's events repeat every second; a page that stopped reading is closed. */
   readonly silentMs: number;
   /** Interval of the checks. */
   readonly checkMs: number;

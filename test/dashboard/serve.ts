@@ -13,7 +13,7 @@ interface ServeOptions {
   readonly now?: () => number;
 }
 
-/** The live page on a free loopback port, with an empty camera set; open to everyone unless `dashboard` or `http` say otherwise. */
+/** The live page on a loopback port (a free one unless `http` names it), with an empty camera set; open to everyone unless `dashboard` or `http` say otherwise. */
 export async function serveLivePage({
   http: httpOptions,
   dashboard,
@@ -27,7 +27,7 @@ export async function serveLivePage({
   const server = createHttpServer(http);
   const cameras = emptyCameraSet(store);
   await serveDashboard(server, { store, thresholds: new Float32Array(12).fill(0.5), cameras, access });
-  const url = await server.listen({ host: '127.0.0.1', port: 0 });
+  const url = await server.listen({ host: '127.0.0.1', port: httpOptions?.port ?? 0 });
   const close = async () => {
     await server.close();
     await cameras.close();

@@ -17,6 +17,9 @@ const STATES: Readonly<Record<CameraView['state'], { label: string; symbol: stri
   STOPPED: { label: 'stopped', symbol: '■', severity: 'idle' },
 };
 
+/** What a camera is while the page is not connected. */
+const UNKNOWN = { symbol: '?', severity: 'unknown' };
+
 /** Width of the lag sparkline. */
 const LAG_SECONDS = 60;
 
@@ -27,6 +30,8 @@ export class CameraCard {
   readonly root: HTMLElement;
   readonly panels = new Map<string, FacePanel>();
   view: CameraView;
+  /** Time of day of `view` while the page is not live; null: it is. */
+  #asOf: string | null = null;
   readonly #hello: Hello;
   readonly #state = element('span', 'state');
   readonly #detail = element('p', 'detail');
@@ -74,14 +79,28 @@ export class CameraCard {
     // A change of the config comes with a change of state.
     if (view !== this.view && view.state !== this.view.state) void this.#boxes.loadAreas();
     this.view = view;
+    this.#show();
+  }
+
+  /** `asOf`: time of day of what is shown, if the page is not live. */
+  showAge(asOf: string | null): void {
+    if (asOf === this.#asOf) return;
+    this.#asOf = asOf;
+    this.#show();
+  }
+
+  #show(): void {
+    const { view } = this;
     const action = this.#isPausedByOperator ? 'Resume' : 'Pause';
     setText(this.#pause, action);
     this.#pause.setAttribute('aria-label', `${action} ${view.id}`);
-    const { label, symbol, severity } = STATES[view.state];
-    this.root.dataset.state = view.state;
+    const { label } = STATES[view.state];
+    const { symbol, severity } = this.#asOf === null ? STATES[view.state] : UNKNOWN;
+    this.root.dataset.state = this.#asOf === null ? view.state : 'UNKNOWN';
     this.root.dataset.severity = severity;
-    setText(this.#state, `${symbol} ${label}`);
-    setText(this.#detail, severity === 'good' ? '' : view.detail);
+    setText(this.#state, this.#asOf === null ? `${symbol} ${label}` : `${symbol} unknown`);
+    const detail = severity === 'good' ? '' : view.detail;
+    setText(this.#detail, this.#asOf === null ? detail : `was ${label} at ${this.#asOf}`);
     const lost = losses(view.drops);
     const lag = view.lag.at(-1);
     this.#set('frames/s', view.fps === null || severity !== 'good' ? '–' : view.fps.toFixed(1));
@@ -116,9 +135,9 @@ export class CameraCard {
     this.#set('faces', String(faces.length));
   }
 
-  /** Draws the boxes of the faces; null while a past moment is shown, since boxes have no history. */
-  drawFaceBoxes(faces: readonly Face[] | null): void {
-    this.#boxes.draw(this.view.width ?? 16, this.view.height ?? 9, faces);
+  /** Draws the boxes of the faces; or none, if `live` is false, since boxes have no history. */
+  drawFaceBoxes(faces: readonly Face[], live: boolean): void {
+    this.#boxes.draw(this.view.width ?? 16, this.view.height ?? 9, live ? faces : null);
   }
 
   get #isPausedByOperator(): boolean {

@@ -10,10 +10,18 @@ const CROP_SIZE = 112;
 /** Interval between two crops of the same face, if pictures may be shown. */
 const CROP_INTERVAL_MS = 250;
 
+/** The newest crop of a face that was fetched. */
+interface Crop {
+  readonly image: HTMLCanvasElement;
+  fetchedAt: number;
+  fetching: boolean;
+  ready: boolean;
+}
+
 /** The boxes and head outlines of a camera's faces in the frame; with their crops only if the server allows it. */
 export class FaceBoxes {
   readonly root = element('canvas', 'face-boxes');
-  readonly #crops = new Map<string, { image: HTMLCanvasElement; fetchedAt: number; ready: boolean }>();
+  readonly #crops = new Map<string, Crop>();
   readonly #showVideo: boolean;
   readonly #cameraId: string;
   #areas: CameraAreas | null = null;
@@ -37,7 +45,7 @@ export class FaceBoxes {
     this.root.setAttribute('aria-label', `Face boxes in the frame of ${this.#cameraId}${masks}${zones}`);
   }
 
-  /** `width`, `height`: of the camera's frame; `faces`: null while a past moment is shown. */
+  /** `width`, `height`: of the camera's frame; `faces`: null while nothing live is shown. */
   draw(width: number, height: number, faces: readonly Face[] | null): void {
     this.root.style.aspectRatio = `${width} / ${height}`;
     if (!fitCanvas(this.root)) return;
@@ -47,6 +55,7 @@ export class FaceBoxes {
     ctx.clearRect(0, 0, width, height);
     if (this.#areas) drawAreas(ctx, this.#areas, width, height, devicePixelRatio / scale);
     if (!faces) {
+      this.#crops.clear();
       ctx.font = `${12 / (this.root.clientWidth / width)}px system-ui, sans-serif`;
       ctx.fillStyle = palette.muted;
       ctx.textAlign = 'center';
@@ -69,20 +78,25 @@ export class FaceBoxes {
       const image = element('canvas');
       image.width = CROP_SIZE;
       image.height = CROP_SIZE;
-      crop = { image, fetchedAt: 0, ready: false };
+      crop = { image, fetchedAt: 0, fetching: false, ready: false };
       this.#crops.set(key, crop);
     }
     const now = monotonicMs();
-    if (now - crop.fetchedAt > CROP_INTERVAL_MS) {
+    if (!crop.fetching && now - crop.fetchedAt > CROP_INTERVAL_MS) {
       crop.fetchedAt = now;
-      void this.#fetch(key, crop);
+      crop.fetching = true;
+      void this.#fetch(key, crop)
+        .catch(() => {})
+        .finally(() => {
+          crop.fetching = false;
+        });
     }
     return crop.ready ? crop.image : null;
   }
 
-  async #fetch(key: string, crop: { image: HTMLCanvasElement; ready: boolean }): Promise<void> {
-    const response = await request(`/pictures/${encodeURIComponent(key)}`).catch(() => null);
-    if (!response?.ok) return;
+  async #fetch(key: string, crop: Crop): Promise<void> {
+    const response = await request(`/pictures/${encodeURIComponent(key)}`);
+    if (!response.ok) return;
     const rgb = new Uint8Array(await response.arrayBuffer());
     const rgba = new ImageData(CROP_SIZE, CROP_SIZE);
     for (let i = 0; i < CROP_SIZE * CROP_SIZE; i++) {

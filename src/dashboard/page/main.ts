@@ -4,6 +4,7 @@ import type { Hello, Update } from '../protocol.ts';
 import { CameraCard } from './camera-card.ts';
 import { CameraDialogs } from './camera-dialogs.ts';
 import { connect } from './connection.ts';
+import { ConnectionStatus } from './connection-status.ts';
 import { byId } from './dom.ts';
 import { FaceStore } from './face-store.ts';
 import { PanelScheduler } from './panel-scheduler.ts';
@@ -15,6 +16,7 @@ import { Timeline } from './timeline.ts';
 
 const cards = new Map<string, CameraCard>();
 const playhead = new Playhead();
+const connection = new ConnectionStatus(playhead);
 const scheduler = new PanelScheduler();
 const dialogs = new CameraDialogs();
 let faces: FaceStore | undefined;
@@ -31,6 +33,8 @@ void connect({
       return;
     }
     hello = message;
+    playhead.observe(message.now, 0);
+    connection.connected();
     showPerson(message.person);
     faces = new FaceStore(message.actionUnits.length, message.historySeconds);
     timeline = new Timeline(
@@ -42,7 +46,9 @@ void connect({
   update(update) {
     if (faces) applyUpdate(update, faces);
   },
+  lost: (reason) => connection.lost(reason),
   ended(before) {
+    connection.ended();
     // What is no longer allowed is no longer shown.
     for (const id of [...cards.keys()]) removeCard(id);
     byId('empty').hidden = true;
@@ -108,6 +114,8 @@ function animate(): void {
   const { shown } = playhead;
   if (monotonicMs() - layoutAt > LAYOUT_MS) {
     layoutAt = monotonicMs();
+    connection.show();
+    const { live } = connection;
     for (const card of cards.values()) {
       const inSight = faces.inSight(card.view.id, shown);
       card.showFaces(
@@ -115,14 +123,13 @@ function animate(): void {
         (panel) => scheduler.add(panel),
         (panel) => scheduler.remove(panel),
       );
-      card.drawFaceBoxes(playhead.live ? inSight : null);
+      card.showAge(live ? null : connection.asOf);
+      card.drawFaceBoxes(inSight, live && playhead.live);
     }
     timeline.draw(
       [...cards.values()].map(({ view }) => view),
       faces,
-      playhead.serverNow,
-      shown,
-      !playhead.live,
+      { now: playhead.serverNow, known: playhead.known, shown, live: live && playhead.live },
     );
   }
   scheduler.draw(shown, Number(span.value) * 1_000);

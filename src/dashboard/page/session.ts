@@ -1,3 +1,5 @@
+/** A request without an answer ends after this time: a browser opens six connections to a server, and waits with the rest. */
+const ANSWER_MS = 15_000;
 /** Storage of this origin: unlike a cookie it is not shared with the other ports of the host. */
 const KEY = 'austream-key';
 
@@ -20,7 +22,11 @@ export function takeKeyFromAddress(): void {
  */
 export function request(path: string, init: RequestInit = {}): Promise<Response> {
   const key = localStorage.getItem(KEY) ?? 'page';
-  return fetch(path, { ...init, headers: { ...init.headers, 'x-austream': key } });
+  return fetch(path, {
+    signal: AbortSignal.timeout(ANSWER_MS),
+    ...init,
+    headers: { ...init.headers, 'x-austream': key },
+  });
 }
 
 export async function signOut(): Promise<void> {

@@ -39,22 +39,29 @@ export class Timeline {
     this.#live.addEventListener('click', goLive);
   }
 
-  /** `now`, `shown`: server time and the moment shown, ms; `held`: the user stopped at `shown`. */
-  draw(cameras: readonly CameraView[], faces: FaceStore, now: number, shown: number, held: boolean): void {
-    this.#live.setAttribute('aria-pressed', String(!held));
-    if (held) this.#slider.value = String((shown - now) / 1_000);
+  /**
+   * `now`, `shown`: server time and the moment shown, ms. `known`: the end of what is known of the cameras. `live`: nobody
+   * stopped at `shown`, and the page is connected.
+   */
+  draw(
+    cameras: readonly CameraView[],
+    faces: FaceStore,
+    { now, known, shown, live }: { now: number; known: number; shown: number; live: boolean },
+  ): void {
+    this.#live.setAttribute('aria-pressed', String(live));
+    this.#slider.value = live ? '0' : String((shown - now) / 1_000);
     const behind = (now - shown) / 1_000;
-    const label = held
-      ? `${clockTime(shown)}, ${Math.round(behind)} s ago`
-      : `live, ${behind.toFixed(1)} s behind`;
+    const label = live
+      ? `live, ${behind.toFixed(1)} s behind`
+      : `${clockTime(shown)}, ${Math.round(behind)} s ago`;
     setText(this.#shown, label);
     this.#slider.setAttribute('aria-valuetext', label);
     this.#canvas.style.height = `${Math.max(1, cameras.length) * ROW_PX}px`;
-    if (fitCanvas(this.#canvas)) this.#drawBands(cameras, faces, now);
+    if (fitCanvas(this.#canvas)) this.#drawBands(cameras, faces, now, known);
     this.#listGaps(cameras);
   }
 
-  #drawBands(cameras: readonly CameraView[], faces: FaceStore, now: number): void {
+  #drawBands(cameras: readonly CameraView[], faces: FaceStore, now: number, known: number): void {
     const ctx = this.#canvas.getContext('2d')!;
     const { width, height } = this.#canvas;
     const row = ROW_PX * devicePixelRatio;
@@ -63,7 +70,7 @@ export class Timeline {
     cameras.forEach((camera, index) => {
       const y = index * row;
       camera.states.forEach(({ from, state }, order) => {
-        const to = camera.states[order + 1]?.from ?? now;
+        const to = camera.states[order + 1]?.from ?? known;
         ctx.fillStyle = palette[STATE_COLORS[state]];
         ctx.globalAlpha = state === 'LIVE' ? 0.3 : 0.85;
         ctx.fillRect(x(from), y + row * 0.15, Math.max(1, x(to) - x(from)), row * 0.7);
