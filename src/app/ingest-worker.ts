@@ -77,11 +77,12 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
     const cameras: CameraSet = new CameraSet(
       { ingest: config.ingest, detect: config.detect, allowed: cluster },
       {
-        faces: (faces) => {
+        faces: async (faces) => {
           statistics.frame(faces);
           if (diagnostics.frame.hasSubscribers)
             diagnostics.frame.publish({ faces, at: wallMicros(), scoredElsewhere: true });
-          return crops.publish(batcher.push(faces, monotonicMs()));
+          await crops.publish(batcher.push(faces, monotonicMs()));
+          if (faces.clockSource === 'file') await crops.roomForFiles();
         },
         epochEnded: (cameraId) => {
           const lastCrops = batcher.endEpoch(cameraId);

@@ -13,6 +13,7 @@ import { NO_TRACK } from '../crop-record.ts';
 import type { ClusterOptions } from '../options.ts';
 import { PixelEncoder } from '../pixel-codec.ts';
 import { clusterTopicSpecs, clusterTopics } from '../topics.ts';
+import { FileWindow } from './file-window.ts';
 
 export interface CropPublisherEvents {
   /** Crops are lost for good. */
@@ -23,12 +24,19 @@ export interface CropPublisherEvents {
 
 /** Bounds what librdkafka holds in flight; the rest waits in the outbox, which can still drop it. */
 const IN_FLIGHT = { windowMessages: 1_000, windowBytes: 32 * 1024 * 1024 };
-/** Files wait while more records than this are unacknowledged. */
-const MAX_PENDING_FILE_RECORDS = 32;
+/** Files wait while more records of files than this are unacknowledged. */
+const MAX_FILE_RECORDS = 32;
 /** Interval of asking the brokers for the number of partitions. */
 const PARTITIONS_MS = 30_000;
 /** While this many records wait for the pixel encoder, new crops of live cameras are dropped. */
 const MAX_ENCODING_QUEUE = 64;
+
+/** What the outbox keeps with a record. */
+interface RecordContext {
+  readonly crops: number;
+  /** Of the files, if the record is a file's. */
+  readonly window: FileWindow | null;
+}
 
 /**
  * Publishes crop records in order. While the brokers are unreachable, records of live cameras wait in bounded memory;
@@ -43,6 +51,7 @@ export class CropPublisher {
   readonly #registered: RegisteredEncoders<'FaceCropBatch'>;
   readonly #lane: Lane;
   readonly #events: CropPublisherEvents;
+  readonly #files = new FileWindow(MAX_FILE_RECORDS);
   /** One record is encoded at a time, so that records are published in order. */
   readonly #encoding = new Mutex();
   readonly #warning = new RepeatedWarning({});
@@ -69,8 +78,12 @@ export class CropPublisher {
         wire: AS_ENCODED,
       },
       {
-        delivered: () => {},
-        dropped: ({ key, context }, cause) => events.dropped(key.split('/', 1)[0]!, context as number, cause),
+        delivered: ({ context }) => (context as RecordContext).window?.settled(),
+        dropped: ({ key, context }, cause) => {
+          const { crops, window } = context as RecordContext;
+          window?.settled();
+          events.dropped(key.split('/', 1)[0]!, crops, cause);
+        },
         changed: (name, reason) =>
           events.delivery?.(
             ...([name, reason ? 'held' : 'delivering', reason?.cause ?? '', reason?.detail ?? ''] as const),
@@ -130,11 +143,10 @@ export class CropPublisher {
     return this.#encodingQueue + this.#lane.outbox.pending;
   }
 
-  /** Resolves when there is room for more: backpressure for files. Crops of live cameras are dropped instead. */
+  /** Resolves when the records are encoded and queued. Crops of live cameras are dropped while the encoder is overloaded. */
   async publish(batches: readonly FaceCropBatch[]): Promise<void> {
     // Judged by the queue before this call: records that arrive together are no overload.
     const overloaded = this.#pixels.compresses && this.#encodingQueue >= MAX_ENCODING_QUEUE;
-    const isFile = ({ clockSource }: FaceCropBatch) => clockSource === 'file';
     const encoded: Promise<void>[] = [];
     for (const batch of batches) {
       // Records that begin an epoch or end a track are kept: they are small and would not be sent again.
@@ -146,8 +158,11 @@ export class CropPublisher {
       encoded.push(this.#encoding.runExclusive(() => this.#encode(batch)));
     }
     await Promise.all(encoded);
-    if (batches.some(isFile))
-      while (this.#lane.outbox.pending > MAX_PENDING_FILE_RECORDS) await this.#lane.outbox.drained(1_000);
+  }
+
+  /** Resolves when the next frame of a file may follow; files wait for the brokers, without a limit of time. */
+  roomForFiles(): Promise<void> {
+    return this.#files.room();
   }
 
   /** Resolves with true when the brokers have acknowledged everything, with false after `timeoutMs`. */
@@ -181,17 +196,26 @@ export class CropPublisher {
   }
 
   #send(batch: FaceCropBatch): void {
+    const context: RecordContext = {
+      crops: batch.crops.length,
+      window: isFile(batch) ? this.#files : null,
+    };
     const entry = {
       topic: this.#topic,
       key: faceKey(batch),
       value: this.#registered.encoders.FaceCropBatch.encode(batch),
-      context: batch.crops.length,
+      context,
     };
-    if (batch.trackId !== NO_TRACK) this.#lane.outbox.add([entry]);
     // The start of an epoch: tracks of earlier epochs may be in any partition.
-    else
-      this.#lane.outbox.add(
-        Array.from({ length: this.#partitions }, (_, partition) => ({ ...entry, partition })),
-      );
+    const entries =
+      batch.trackId === NO_TRACK
+        ? Array.from({ length: this.#partitions }, (_, partition) => ({ ...entry, partition }))
+        : [entry];
+    for (const { context } of entries) context.window?.sent();
+    this.#lane.outbox.add(entries);
   }
+}
+
+function isFile({ clockSource }: FaceCropBatch): boolean {
+  return clockSource === 'file';
 }

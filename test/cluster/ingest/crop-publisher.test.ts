@@ -21,6 +21,7 @@ const PREFIXES = {
   jpeg: 'jpeg.',
   pixels: 'pixels.',
   overload: 'overload.',
+  files: 'files.',
   failure: 'failure.',
 } as const;
 
@@ -31,11 +32,11 @@ beforeAll(async () => {
 afterAll(() => broker.stop());
 
 /** A publisher to a topic of its own. */
-async function open(test: keyof typeof PREFIXES, encoding: 'raw' | 'jpeg') {
+async function open(test: keyof typeof PREFIXES, encoding: 'raw' | 'jpeg', from = broker) {
   const dropped: unknown[] = [];
   const topicPrefix = PREFIXES[test];
   const publisher = await CropPublisher.open(
-    kafkaOptions.parse({ brokers: broker.addresses, topicPrefix, topics: { create: false } }),
+    kafkaOptions.parse({ brokers: from.addresses, topicPrefix, topics: { create: false } }),
     clusterOptions.parse({ crops: { encoding } }),
     { dropped: (...loss) => void dropped.push(loss) },
   );
@@ -143,5 +144,26 @@ describe('CropPublisher', () => {
     await publisher.close();
     const expected = await expectedMessages([...crops, ...start, ...ends], 'jpeg');
     expect(byKey((await published()).map(comparable))).toEqual(byKey(expected));
+  });
+
+  it('makes files wait for their own records, not for those of live cameras', async () => {
+    const away = await MockBroker.start([`${PREFIXES.files}crops`]);
+    const { publisher } = await open('files', 'raw', away);
+    await away.stop();
+    const { crops } = crowdRecords();
+    await publisher.publish(crops);
+    const file = crops.map((batch): FaceCropBatch => ({ ...batch, cameraId: 'clip', clockSource: 'file' }));
+    await publisher.publish(file.slice(0, 32));
+    await publisher.roomForFiles();
+    expect(publisher.pending).toBe(TRACKS + 32);
+    // The end of a file does not wait: a worker stops also without brokers.
+    await publisher.publish(file.slice(32, 33));
+    let hasRoom = false;
+    const next = publisher.roomForFiles().then(() => (hasRoom = true));
+    await publisher.flush(1);
+    expect(hasRoom).toBe(false);
+    // What is lost makes room too.
+    await publisher.close();
+    await next;
   });
 });
