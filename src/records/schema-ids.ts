@@ -43,9 +43,12 @@ export interface SchemaIdsOptions {
   readonly changed?: (ids: SchemaIds) => void;
 }
 
+/** Causes of an unknown header. docs/delivery.md explains them. */
+export const HEADER_HOLDS = ['registry_unreachable', 'registry_rejected', 'schema_unknown'] as const;
+
 /** Why a header is unknown. */
 export interface HeaderHold {
-  readonly cause: 'registry_unreachable' | 'registry_rejected' | 'schema_unknown';
+  readonly cause: (typeof HEADER_HOLDS)[number];
   readonly detail: string;
 }
 

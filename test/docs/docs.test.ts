@@ -21,6 +21,8 @@ import { configSchema } from '../../src/config/schema.ts';
 import { consume } from '../../src/consume/index.ts';
 import { LOSS_CAUSES } from '../../src/domain/loss-cause.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
+import { DELIVERY_ERRORS } from '../../src/kafka/delivery-policy.ts';
+import { HEADER_HOLDS } from '../../src/records/schema-ids.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { type Block, blocksOf } from './blocks.ts';
 
@@ -34,6 +36,20 @@ test('troubleshooting.md lists every error code', () => {
 test('troubleshooting.md lists every cause of a loss', () => {
   const rows = readFileSync('docs/troubleshooting.md', 'utf8').matchAll(/^\| `([a-z_]+)` \|.*\|.*\|$/gm);
   expect(Array.from(rows, ([, cause]) => cause).sort()).toEqual(Object.keys(LOSS_CAUSES).sort());
+});
+
+test('delivery.md has every error of the delivery policy with its verdict', () => {
+  const rows = readFileSync('docs/delivery.md', 'utf8').matchAll(
+    /^\| `([^`]+)` \| `(retry|hold|split)` \|/gm,
+  );
+  expect(Object.fromEntries(Array.from(rows, ([, error, verdict]) => [error, verdict]))).toEqual(
+    DELIVERY_ERRORS,
+  );
+});
+
+test('delivery.md and troubleshooting.md have every cause of a hold by the registry', () => {
+  for (const page of ['docs/delivery.md', 'docs/troubleshooting.md'])
+    for (const cause of HEADER_HOLDS) expect(readFileSync(page, 'utf8'), page).toContain(`| \`${cause}\` |`);
 });
 
 describe.each(PAGES)('%s', (page) => {
