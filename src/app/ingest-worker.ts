@@ -8,7 +8,6 @@ import { diagnostics, type ProcessGauges } from '../diagnostics.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
 import { brokersAnswer } from '../domain/hold-cause.ts';
 import { type CameraControl, CameraSet } from '../ingest/host/camera-set.ts';
-import { StatusTracker } from '../ingest/host/status-tracker.ts';
 import { CertificateMonitor } from '../kafka/certificate-monitor.ts';
 import { log } from '../log.ts';
 import { openPublisher, type Publisher } from '../publish/publisher.ts';
@@ -18,6 +17,7 @@ import { ResourceStack } from './resource-stack.ts';
 import { RunStatistics, type Summary } from './summary.ts';
 import { type Undelivered, undeliveredOf } from './undelivered.ts';
 import { unreadFiles } from './unread-files.ts';
+import { UnreadableCameras } from './unreadable-cameras.ts';
 import { verifyRights } from './verify-rights.ts';
 
 export interface IngestObserver {
@@ -74,6 +74,12 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
       (cameraId) => void crops.publish(batcher.announce(cameraId)),
     );
     resources.add('camera owners', () => owners?.close());
+    const tell = (status: CameraStatus) => {
+      const withAllDrops = statistics.status(owners?.describe(status) ?? status);
+      diagnostics.status.publish(status);
+      owners?.publish(withAllDrops);
+      observer.status?.(withAllDrops);
+    };
     const cameras: CameraSet = new CameraSet(
       { ingest: config.ingest, detect: config.detect, allowed: cluster },
       {
@@ -96,12 +102,7 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
           statistics.dropped(cameraId, dropped, 'paused');
           return crops.publish(records);
         },
-        status: (status) => {
-          const withAllDrops = statistics.status(owners?.describe(status) ?? status);
-          diagnostics.status.publish(status);
-          owners?.publish(withAllDrops);
-          observer.status?.(withAllDrops);
-        },
+        status: tell,
         removed: (cameraId) => {
           if (owners?.speaksFor(cameraId) ?? true) publisher.removed(cameraId);
         },
@@ -121,21 +122,21 @@ export async function openIngestWorker(config: Config, observer: IngestObserver 
         ...undeliveredOf([crops.delivery], false),
       ];
     });
+    const unreadable = new UnreadableCameras(tell);
     const assignments =
       cluster.cameras === 'topic'
         ? await CameraAssignments.open(kafka, cluster, {
-            run: async (camera) => void (await cameras.add(camera, 'topic')),
-            unreadable: (id, { code, message, fix }) => {
-              const status = new StatusTracker(id, 0);
-              const cure = fix ?? `write it again: austream cameras add ${id}, of this version`;
-              status.setState('REFUSED', code, `${message} (${cure})`);
-              publisher.status(status.status());
+            run: async (camera) => {
+              unreadable.delete(camera.id);
+              await cameras.add(camera, 'topic');
             },
-            // A camera that was refused is in no set, but has a status.
+            unreadable: (id, error) => unreadable.add(id, error),
             stop: async (id) => {
+              unreadable.stop(id, 'removed');
               if (!(await cameras.remove(id))) publisher.removed(id);
             },
             reassigned: async (id) => {
+              unreadable.stop(id, 'stopped');
               reassigning.add(id);
               await cameras.remove(id, 'stopped');
               reassigning.delete(id);

@@ -137,6 +137,8 @@ export class CameraAssignments {
     this.#partitions.delete(partition);
     // The mutex is fair: every change that was queued before is applied.
     await this.#changes.runExclusive(() => {});
-    await Promise.all([...(assigned?.cameras.keys() ?? [])].map((id) => this.#events.reassigned(id)));
+    if (!assigned) return;
+    const ids = new Set([...assigned.cameras.keys(), ...assigned.unreadable.keys()]);
+    await Promise.all([...ids].map((id) => this.#events.reassigned(id)));
   }
 }
