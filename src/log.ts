@@ -16,7 +16,16 @@ let correlator: Correlator | null = null;
 
 const REPEAT_MS = 60_000;
 
-const standardError = pino.destination(2);
+/** What whoever keeps the log has not read is kept up to this size; later lines are left out and counted. */
+const MAX_BEHIND_BYTES = 8 << 20;
+
+const standardError = pino.destination({ dest: 2, minLength: 0, maxLength: MAX_BEHIND_BYTES });
+let linesLeftOut = 0;
+standardError.on('drop', () => {
+  linesLeftOut += 1;
+  if (linesLeftOut === 1) standardError.once('drain', tellLeftOut);
+});
+
 let write = (line: string): void => void standardError.write(`${printableJson(line.trimEnd())}\n`);
 
 /** Log lines are JSON on standard error. Standard output carries only a command's results. */
@@ -33,6 +42,12 @@ export const log: Logger = pino(
   },
   { write: (line) => write(line) },
 );
+
+function tellLeftOut(): void {
+  const lines = linesLeftOut;
+  linesLeftOut = 0;
+  log.warn({ lines }, `${lines} lines of this log were left out: whoever keeps it did not read them`);
+}
 
 /** Every text of a log call, without secrets; texts of other programs are bounded. */
 function outgoingFields(value: unknown): unknown {

@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { expect, test } from 'vitest';
 
 /** Standard error of a program that logs. */
@@ -24,3 +25,31 @@ test('a log line is one line of JSON without control characters and secrets, wha
 test('a log line is bounded', () => {
   expect(logged(`log.error('x'.repeat(1_000_000));`).length).toBeLessThan(30_000);
 });
+
+test('while nobody reads the log the program goes on in bounded memory, and says later what is missing', async () => {
+  const log = new URL('../src/log.ts', import.meta.url).pathname;
+  // 30 MB of lines.
+  const program = `
+    import { log } from ${JSON.stringify(log)};
+    import { setImmediate } from 'node:timers/promises';
+    for (let n = 0; n < 30_000; n++) {
+      log.info('x'.repeat(1_000));
+      if (n % 100 === 0) await setImmediate();
+    }
+    console.log(process.resourceUsage().maxRSS / 1_024);`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program]);
+  const [peakMb] = (await once(child.stdout, 'data')) as [Buffer];
+  expect(Number(peakMb)).toBeLessThan(200);
+  let text = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  await once(child, 'close');
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const leftOut = lines.reduce((sum, line) => sum + (line.lines ?? 0), 0);
+  expect(leftOut).toBeGreaterThan(15_000);
+  expect(lines.filter(({ msg }) => msg.startsWith('x')).length + leftOut).toBe(30_000);
+}, 30_000);

@@ -28,6 +28,7 @@ export class PacedOutput implements Screen {
   constructor(output: Output = process.stdout, warn: (text: string) => void = printNote) {
     this.#output = output;
     this.#warn = warn;
+    if (output.isTTY) setNonBlocking(output);
   }
 
   get columns(): number | undefined {
@@ -36,6 +37,11 @@ export class PacedOutput implements Screen {
 
   get isTTY(): boolean {
     return this.#output.isTTY === true;
+  }
+
+  /** The reader has not read yet what was written. */
+  get behind(): boolean {
+    return this.#output.writableNeedDrain;
   }
 
   /** Writes that were left out because the reader was behind. */
@@ -80,4 +86,13 @@ export class PacedOutput implements Screen {
     if (this.#leftOut > 0)
       this.#warn(`${this.#leftOut} lines of the output were left out: its reader was too slow`);
   }
+}
+
+/**
+ * Node writes to terminals synchronously: one that was stopped (Ctrl-S), or whose connection hangs, would stop the whole
+ * process, its cameras and topics with it. There is no public API for this.
+ */
+function setNonBlocking(output: Output): void {
+  const { _handle } = output as { _handle?: { setBlocking?(blocking: boolean): void } };
+  _handle?.setBlocking?.(false);
 }

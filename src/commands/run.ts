@@ -11,6 +11,7 @@ import { CameraLines } from '../terminal/camera-lines.ts';
 import { parseDuration } from './duration.ts';
 import { setExitCode } from './exit-code.ts';
 import { JsonLines } from './json-lines.ts';
+import { PacedOutput } from './paced-output.ts';
 import { type StrictFlag, strictOption } from './strict.ts';
 
 interface RunFlags extends DashboardFlags, StrictFlag {
@@ -37,7 +38,8 @@ export function runCommand(): Command {
     .action(async (flags: RunFlags) => {
       const config = loadConfig(flags.config);
       log.level = config.log.level;
-      const cameraLines = !flags.json && process.stdout.isTTY ? new CameraLines(process.stdout) : null;
+      const terminal = !flags.json && process.stdout.isTTY ? new PacedOutput() : null;
+      const cameraLines = terminal && new CameraLines(terminal);
       const jsonLines = flags.json ? new JsonLines() : null;
       if (cameraLines) redirectLog((message) => cameraLines.note(message));
       logConfigWarnings(config, flags.config);
@@ -49,6 +51,7 @@ export function runCommand(): Command {
         file: flags.config,
       });
       cameraLines?.close();
+      terminal?.close();
       if (jsonLines) jsonLines.summary(summary);
       else if (cameraLines) process.stdout.write(`\n${summaryText(summary)}`);
       else log.info(summary, 'summary');

@@ -1,11 +1,13 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { waitForEnd } from '../app/wait-for-end.ts';
+import { printableLines } from '../printable.ts';
 import { type FaultKind, type InjectedFault, injectRandomFaults } from '../simulate/faults.ts';
 import { SIMULATED_CODECS, type SimulatedCodec, Simulator } from '../simulate/simulator.ts';
 import { parseDuration } from './duration.ts';
 import { EXIT, setExitCode } from './exit-code.ts';
 import { integerOption } from './integer-option.ts';
-import { printJson, printLine } from './output.ts';
+import { jsonLine, printJson, printLine } from './output.ts';
+import { PacedOutput } from './paced-output.ts';
 
 interface SimulateFlags {
   cameras?: number;
@@ -68,12 +70,15 @@ export function simulateCommand(): Command {
       else
         for (const [index, url] of simulator.urls.entries())
           printLine(cameraLine(index, url, devices[index]));
+      const output = new PacedOutput();
       if (faults !== undefined)
-        void injectRandomFaults(simulator, faults, (fault) => {
-          if (json) printJson({ type: 'fault', ...fault });
-          else printLine(faultLine(fault));
-        });
+        void injectRandomFaults(simulator, faults, (fault) =>
+          output.write(
+            json ? jsonLine({ type: 'fault', ...fault }) : `${printableLines(faultLine(fault))}\n`,
+          ),
+        );
       const endReason = await ended;
+      output.close();
       await simulator.stop();
       setExitCode(endReason, null);
       // The simulator never ends by itself unless it has failed.

@@ -35,8 +35,8 @@ export class CameraLines {
 
   /** Draws pending changes. Nothing may be drawn afterwards. */
   close(): void {
-    clearTimeout(this.#redrawTimer);
     this.#draw();
+    clearTimeout(this.#redrawTimer);
   }
 
   /** State, frame rate, lag and losses of a camera in one line that fits the screen. */
@@ -57,6 +57,10 @@ export class CameraLines {
   #draw(): void {
     clearTimeout(this.#redrawTimer);
     this.#redrawTimer = undefined;
+    if (this.#screen.behind) {
+      this.#redrawTimer = setTimeout(() => this.#draw(), REDRAW_MS);
+      return;
+    }
     this.#erase();
     for (const status of this.#cameras.values()) this.#screen.write(`${this.line(status)}\n`);
     this.#drawnLines = this.#cameras.size;

@@ -11,6 +11,8 @@ export interface Screen {
   write(text: string): unknown;
   readonly columns?: number | undefined;
   readonly isTTY?: boolean;
+  /** The terminal has not shown yet what was written: nothing is redrawn meanwhile. */
+  readonly behind?: boolean;
 }
 
 /** A frame as a consumer decodes it. Enums are strings: a newer producer may write symbols unknown here. */
@@ -121,8 +123,8 @@ export class Renderer {
 
   /** Draws pending changes. Nothing may be drawn afterwards. */
   close(): void {
-    clearTimeout(this.#redrawTimer);
     if (this.#live && this.#faces.size > 0) this.#draw();
+    clearTimeout(this.#redrawTimer);
     this.#drawnLines = 0;
   }
 
@@ -174,6 +176,10 @@ export class Renderer {
     const now = monotonicMs();
     this.#lastDraw = now;
     this.#removeStale(now);
+    if (this.#screen.behind) {
+      this.#scheduleDraw();
+      return;
+    }
     const lines = [...this.#faces.entries()]
       .sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }))
       .map(([, { frame }]) => `${this.line(frame)}\n`);

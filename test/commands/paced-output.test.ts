@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { ROOT } from '../e2e/austream.ts';
 
 const LINES = 100_000;
 
@@ -61,3 +62,31 @@ test('a reader that closes the output ends the wait', async () => {
   await once(child, 'close');
   expect(lines).toBe(3);
 });
+
+test('a terminal that was stopped stops no live view', async () => {
+  const child = spawn('python3', [
+    fileURLToPath(new URL('stopped-terminal.py', import.meta.url)),
+    process.execPath,
+    fileURLToPath(new URL('flood.ts', import.meta.url)),
+    'live',
+  ]);
+  // It takes its command along.
+  onTestFinished(() => void child.kill());
+  const [report] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
+  expect(JSON.parse(report.trim().split('\n').at(-1)!).leftOut).toBeGreaterThan(LINES / 2);
+}, 30_000);
+
+test('a command whose standard output cannot be written ends in order, with the reason', async () => {
+  const commands = ['simulate models/demo/clip.mp4 --port 0 --json', 'completion bash'];
+  const ends = commands.map(async (command) => {
+    const child = spawn('bash', ['-c', `bin/austream ${command} >/dev/full`], { cwd: ROOT });
+    let errors = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text;
+    });
+    const [code] = (await once(child, 'close')) as [number];
+    return { code, errors };
+  });
+  const end = { code: 1, errors: 'austream: standard output cannot be written: ENOSPC\n' };
+  expect(await Promise.all(ends)).toEqual([end, end]);
+}, 60_000);

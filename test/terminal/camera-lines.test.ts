@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { CameraStatus } from '../../src/domain/camera-status.ts';
 import { CameraLines } from '../../src/terminal/camera-lines.ts';
 
@@ -68,6 +68,23 @@ describe('CameraLines', () => {
     expect(note).toBe('the broker is unreachable\n');
     expect(rest.join('')).toMatch(/^lobby/);
     expect(rest.join('')).not.toContain('door');
+    cameraLines.close();
+  });
+
+  it('redraws nothing while the terminal is behind', () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const written: string[] = [];
+    const screen = { write: (text: string) => written.push(text), columns: 80, behind: true };
+    const cameraLines = new CameraLines(screen, { NO_COLOR: '1' });
+    for (let n = 0; n < 100; n++) {
+      cameraLines.status(LIVE);
+      vi.advanceTimersByTime(1_000);
+    }
+    expect(written).toEqual([]);
+    screen.behind = false;
+    vi.advanceTimersByTime(1_000);
+    expect(written.join('')).toMatch(/^lobby.*\n$/);
     cameraLines.close();
   });
 });

@@ -50,6 +50,20 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 describe('a renderer', () => {
+  test('redraws nothing while the terminal is behind', () => {
+    const terminal = Object.assign(new Terminal(true), { behind: true });
+    const renderer = new Renderer(terminal, { env: { NO_COLOR: '1' } });
+    for (let frame = 0; frame < 50; frame += 1) {
+      renderer.frame(face(frame));
+      vi.advanceTimersByTime(200);
+    }
+    expect(terminal.text).toBe('');
+    terminal.behind = false;
+    vi.advanceTimersByTime(200);
+    expect(terminal.screen).toHaveLength(1);
+    renderer.close();
+  });
+
   test('draws one line per face with 12 bars, redrawn in place on a terminal', () => {
     const terminal = new Terminal(true);
     const renderer = new Renderer(terminal, { env: {} });
