@@ -5,7 +5,8 @@ export interface ReadMessage {
   readonly partition: number;
   readonly offset: number;
   readonly key: string;
-  readonly value: Buffer;
+  /** Null: a tombstone. */
+  readonly value: Buffer | null;
 }
 
 /** All committed messages of a topic, each partition in order, read by librdkafka from the beginning to the end. */
@@ -32,7 +33,7 @@ export async function readTopic(brokers: readonly string[], topic: string): Prom
     for (const { partition, offset, key, value } of await promisified<rdkafka.Message[]>((done) =>
       consumer.consume(500, done),
     ))
-      messages.push({ partition, offset, key: String(key ?? ''), value: value! as Buffer });
+      messages.push({ partition, offset, key: String(key ?? ''), value: (value ?? null) as Buffer | null });
   await new Promise<void>((resolve) => {
     consumer.disconnect(() => resolve());
   });

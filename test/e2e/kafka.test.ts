@@ -271,7 +271,7 @@ describe('a publisher at a real broker', () => {
       expect(publisher.stats()).toMatchObject({ connected: true, acknowledged: 2 * COUNT, dropped: 0 });
       await publisher.close();
       const messages = await readTopic([broker.address], 'late.frames');
-      expect(new Set(messages.map(({ value }) => value.toString('hex', 0, 5)))).toEqual(new Set([HEADER]));
+      expect(new Set(messages.map(({ value }) => value!.toString('hex', 0, 5)))).toEqual(new Set([HEADER]));
       const decoder = new RecordDecoder(new SchemaRegistry({ url, timeoutSeconds: 5 }));
       const decoded = await Promise.all(messages.map(({ value }) => decoder.decode(value)));
       expect(decoded.map(({ value }) => value)).toEqual(

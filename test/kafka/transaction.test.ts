@@ -43,7 +43,7 @@ function publish(producer: TransactionalProducer, value: string, offset: number)
 }
 
 const published = async () =>
-  (await readTopic([broker.address], PUBLISHED)).map(({ value }) => value.toString());
+  (await readTopic([broker.address], PUBLISHED)).map(({ value }) => value!.toString());
 
 describe('TransactionalProducer', () => {
   it('commits records and offset together, until a producer with the same id fences it', async () => {

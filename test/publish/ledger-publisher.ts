@@ -68,7 +68,7 @@ export class LedgerPublisher {
   async arrived(brokers: readonly string[]): Promise<number[][]> {
     const tracks = Array.from({ length: TRACKS }, () => new Set<number>());
     for (const { value } of await readTopic(brokers, `${this.options.topicPrefix}frames`)) {
-      const { trackId, frame } = recordType('AuFrame').fromBuffer(value.subarray(HEADER_BYTES)) as {
+      const { trackId, frame } = recordType('AuFrame').fromBuffer(value!.subarray(HEADER_BYTES)) as {
         trackId: number;
         frame: number;
       };

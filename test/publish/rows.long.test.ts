@@ -256,7 +256,7 @@ describe('what a topic takes', () => {
     expect(frames.some(({ key }) => key.startsWith('yard'))).toBe(false);
     expect(await ledger.arrived([broker.address])).toEqual(everyTrack(0, 20));
     const [letter] = await readTopic([broker.address], `${prefix}deadletter`);
-    const { value } = recordType('DeadLetter').fromBuffer(letter!.value.subarray(10)) as { value: Buffer };
+    const { value } = recordType('DeadLetter').fromBuffer(letter!.value!.subarray(10)) as { value: Buffer };
     const sent = recordType('AuFrame').fromBuffer(Buffer.from(value).subarray(10)) as { zones: string[] };
     expect(sent.zones).toEqual(large.zones);
   });

@@ -66,7 +66,9 @@ beforeAll(async () => {
   for (const topic of ['au.frames', 'au.cameras', 'c.cameras', 'c.frames'])
     product.outputs.set(
       `topic ${topic}`,
-      Buffer.concat((await readTopic([addresses.broker], topic)).map(({ value }) => value)),
+      Buffer.concat(
+        (await readTopic([addresses.broker], topic)).map(({ value }) => value ?? Buffer.alloc(0)),
+      ),
     );
 
   writeFileSync(path('events.ndjson'), run.stdout);

@@ -68,7 +68,7 @@ async function expectedMessages(batches: readonly FaceCropBatch[], encoding: 'ra
   return (await Promise.all(messages)).flat();
 }
 
-const comparable = ({ key, value }: ReadMessage) => ({ key, value: value.toString('base64') });
+const comparable = ({ key, value }: ReadMessage) => ({ key, value: value!.toString('base64') });
 /** Messages by key: the order within a key counts, the order of keys does not. */
 const byKey = <T extends { key: string }>(messages: readonly T[]) =>
   Object.fromEntries(Map.groupBy(messages, ({ key }) => key));
