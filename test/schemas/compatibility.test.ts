@@ -3,7 +3,7 @@ import avro from 'avsc';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type AvroSchema, RULES, type Rule, violations } from '../../schemas/compatibility.ts';
-import { RECORD_NAMES, type RecordName, schemaText } from '../../src/records/avro.ts';
+import { RECORD_NAMES, RecordEncoder, type RecordName, schemaText } from '../../src/records/avro.ts';
 
 const released = (record: RecordName) => {
   const folder = new URL(`../../schemas/released/${record}/`, import.meta.url);
@@ -78,6 +78,11 @@ const violatingChanges: Record<Rule, [AvroSchema, AvroSchema]> = {
     record(field({ type: 'long', logicalType: 'timestamp-millis' })),
   ],
 };
+
+test('examples/sql/spark.sql compares messages with the header of this schema', () => {
+  const header = new RecordEncoder('AuFrame').header.toString('hex').toUpperCase();
+  expect(readFileSync('examples/sql/spark.sql', 'utf8')).toContain(`= X'${header}'`);
+});
 
 describe('the compatibility check reports the violated rule', () => {
   for (const [rule, [older, newer]] of Object.entries(violatingChanges) as [Rule, [AvroSchema, AvroSchema]][])
