@@ -2,15 +2,14 @@ import { BatchingModel } from '../cluster/infer/batching-model.ts';
 import { InferGroupMember, type InferObserver, type InferSummary } from '../cluster/infer/group-member.ts';
 import { requireExternalBrokers } from '../cluster/options.ts';
 import { PixelDecoder } from '../cluster/pixel-codec.ts';
-import { clusterTopicSpecs, clusterTopics, inferTopics } from '../cluster/topics.ts';
+import { TopicCare } from '../cluster/topic-care.ts';
+import { clusterTopics, inferTopics } from '../cluster/topics.ts';
 import type { Config } from '../config/schema.ts';
 import type { ProcessGauges } from '../diagnostics.ts';
 import { openModel } from '../infer/engine/index.ts';
-import { createMissingTopics, withAdmin } from '../kafka/admin.ts';
 import { CertificateMonitor } from '../kafka/certificate-monitor.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { TableReader } from '../kafka/table-reader.ts';
-import { log } from '../log.ts';
 import { RecordDecoder } from '../records/decode.ts';
 import { openEncoders } from '../records/registered-encoders.ts';
 import { SchemaRegistry } from '../records/schema-registry.ts';
@@ -48,7 +47,8 @@ export async function openInferWorker(config: Config, observer: InferObserver = 
     await model.warmUp();
 
     await verified;
-    await ensureTopics(kafka);
+    const topics = await TopicCare.open(kafka);
+    resources.add('topics', () => topics.close());
     const states = await TableReader.open(kafka, clusterTopics(kafka.topicPrefix).inferState);
     resources.add('state table', () => states.close());
 
@@ -59,7 +59,7 @@ export async function openInferWorker(config: Config, observer: InferObserver = 
     resources.add('group member', () => member.leave());
     return {
       done: member.failed,
-      missing: () => member.missing(),
+      missing: () => [...member.missing(), ...topics.errors],
       alive: () => model.probe(),
       stats: () => member.stats(),
       async stop() {
@@ -68,15 +68,6 @@ export async function openInferWorker(config: Config, observer: InferObserver = 
       },
     };
   });
-}
-
-async function ensureTopics(kafka: KafkaOptions): Promise<void> {
-  if (!kafka.topics.create) return;
-  const used = new Set(Object.values(inferTopics(kafka.topicPrefix)));
-  const specs = clusterTopicSpecs(kafka).filter(({ name }) => used.has(name));
-  await withAdmin(kafka, (admin) =>
-    createMissingTopics(admin, specs, (topic) => log.warn({ topic }, `this user may not create ${topic}`)),
-  );
 }
 
 /** Encoders and decoders of every record that an inference worker reads or writes. */

@@ -25,6 +25,7 @@ export const LOSS_CAUSES = {
   unreadable: 'lost',
   crop_encoding_failed: 'lost',
   crop_expired: 'lost',
+  crop_topic_reset: 'lost',
   crop_undecodable: 'lost',
   crop_set_aside: 'lost',
   state_unreadable: 'lost',

@@ -3,10 +3,12 @@ import rdkafka from 'node-rdkafka';
 import { Backoff } from '../backoff.ts';
 import { monotonicMs } from '../clock.ts';
 import { AustreamError } from '../errors.ts';
-import { log } from '../log.ts';
+import { log, RepeatedWarning } from '../log.ts';
 import { printable } from '../printable.ts';
+import { callFailure } from './call-failure.ts';
 import { rdkafkaConnection } from './connection.ts';
 import { CredentialWatch } from './credential-watch.ts';
+import type { DeliveryFailure } from './delivery-policy.ts';
 import { unreachableError } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
 import { promisified } from './promisified.ts';
@@ -33,7 +35,9 @@ const PREFETCH_KBYTES = 32 * 1024;
 const REVOKE_TIMEOUT_MS = 5_000;
 
 /** A topic that is created later, and partitions that are added, are found within this time. */
-const METADATA_REFRESH_MS = 30_000;
+const METADATA_REFRESH_MS = 10_000;
+/** A refusal that does not repeat within this time is over. */
+const REFUSAL_MS = 60_000;
 /** How often librdkafka reports the state of its connections. */
 const STATISTICS_INTERVAL_MS = 2_000;
 /** Heartbeats and fetches are answered far more often: a connection that receives nothing for this long is dead. */
@@ -86,6 +90,10 @@ export class GroupReader {
   /** Tasks that must not run during a poll, such as a seek. */
   #betweenPolls: (() => Promise<void>)[] = [];
   #partitionsAtEnd: number[] = [];
+  #refusal: { readonly failure: DeliveryFailure; readonly since: number; readonly at: number } | null = null;
+  /** The group has assigned partitions: this user has the rights, or had them. */
+  #hasJoined = false;
+  readonly #warning: RepeatedWarning;
   #open = true;
   #connected = false;
   #loop: Promise<void> = Promise.resolve();
@@ -95,6 +103,7 @@ export class GroupReader {
     this.#options = options;
     this.#usesTokens = kafka.sasl?.mechanism === 'OAUTHBEARER';
     this.#events = events;
+    this.#warning = new RepeatedWarning({ topic: options.topic, group: options.group });
     const { promise, reject } = Promise.withResolvers<never>();
     this.failed = promise;
     this.#fail = reject;
@@ -172,13 +181,32 @@ export class GroupReader {
     return this.#connected;
   }
 
+  /** Why nothing can be read at present; null: no broker refuses. */
+  get refusal(): { cause: string; detail: string; sinceSeconds: number } | null {
+    if (this.#refusal === null) return null;
+    const { failure, since, at } = this.#refusal;
+    const now = monotonicMs();
+    // Refusals repeat while partitions are read. A topic that is gone is reported once, and leaves no partitions.
+    if (this.#owned.size > 0 && now - at > REFUSAL_MS) return null;
+    return { cause: failure.cause, detail: failure.detail, sinceSeconds: (now - since) / 1_000 };
+  }
+
   /** The group's committed offset, after pending transactions ended (stable, KIP-447). Null: none yet. */
-  async committed(partition: number): Promise<number | null> {
+  async committed(partition: number, limitMs = CALL_TIMEOUT_MS): Promise<number | null> {
     const found = await promisified<rdkafka.TopicPartitionOffset[]>((done) =>
-      this.consumer.committed([{ topic: this.#options.topic, partition }], CALL_TIMEOUT_MS, done),
+      this.consumer.committed([{ topic: this.#options.topic, partition }], limitMs, done),
     );
     const offset = found[0]?.offset;
     return offset === undefined || offset < 0 ? null : offset;
+  }
+
+  /** The offsets that the partition has: from `oldest`, before `end`. */
+  async range(partition: number, limitMs = CALL_TIMEOUT_MS): Promise<{ oldest: number; end: number }> {
+    const { topic } = this.#options;
+    const found = await promisified<rdkafka.WatermarkOffsets>((done) =>
+      this.consumer.queryWatermarkOffsets(topic, partition, limitMs, done),
+    );
+    return { oldest: found.lowOffset, end: found.highOffset };
   }
 
   /** The next message of the partition is the one at `offset`; null: the oldest. */
@@ -203,19 +231,17 @@ export class GroupReader {
     }
   }
 
-  /** Pauses all owned partitions; messages that are already fetched may still arrive. */
-  pause(): void {
-    const active = [...this.#owned].filter((partition) => !this.#paused.has(partition));
-    if (active.length === 0) return;
-    this.consumer.pause(this.#topicPartitions(active));
-    for (const partition of active) this.#paused.add(partition);
-  }
-
-  /** Resumes paused partitions only: librdkafka would lose its position in the others. */
-  resume(): void {
-    if (this.#paused.size === 0) return;
-    this.consumer.resume(this.#topicPartitions([...this.#paused]));
-    this.#paused.clear();
+  /**
+   * Pauses these partitions and no others; messages that are already fetched may still arrive. Resumes paused partitions
+   * only: librdkafka would lose its position in the others.
+   */
+  pauseOnly(partitions: ReadonlySet<number>): void {
+    const more = [...this.#owned].filter((each) => partitions.has(each) && !this.#paused.has(each));
+    const fewer = [...this.#paused].filter((each) => !partitions.has(each));
+    if (more.length > 0) this.consumer.pause(this.#topicPartitions(more));
+    for (const partition of more) this.#paused.add(partition);
+    if (fewer.length > 0) this.consumer.resume(this.#topicPartitions(fewer));
+    for (const partition of fewer) this.#paused.delete(partition);
   }
 
   /** Leaves the group: its partitions are reassigned at once. */
@@ -295,6 +321,7 @@ export class GroupReader {
         const messages = await promisified<rdkafka.Message[]>((done) =>
           this.consumer.consume(MAX_MESSAGES_PER_POLL, done),
         );
+        if (messages.length > 0) this.#refusal = null;
         for (const message of messages) if (this.#owned.has(message.partition)) this.#events.message(message);
       } catch (error) {
         this.#onError(error as rdkafka.LibrdKafkaError);
@@ -320,6 +347,8 @@ export class GroupReader {
       else if (code === ASSIGN) {
         const offset = this.#options.from === 'end' ? -1 : -2;
         consumer.incrementalAssign(partitions.map((assigned) => ({ ...assigned, offset })) as never);
+        this.#hasJoined = true;
+        if (numbers.length > 0) this.#refusal = null;
         for (const partition of numbers) {
           this.#owned.add(partition);
           this.#events.assigned(partition);
@@ -355,13 +384,27 @@ export class GroupReader {
           },
         ),
       );
-    else log.debug({ topic, group }, error.message);
+    else {
+      const failure = callFailure(error.message);
+      if (failure.verdict === 'hold') this.#onRefused(failure);
+      else log.debug({ topic, group }, error.message);
+    }
+  }
+
+  #onRefused(failure: DeliveryFailure): void {
+    const { topic, group } = this.#options;
+    const at = monotonicMs();
+    const since = this.refusal === null ? at : this.#refusal!.since;
+    this.#refusal = { failure, since, at };
+    this.#warning.warn(`group ${group} cannot read ${topic}: ${printable(failure.detail)}`);
   }
 
   #isPermanent(error: rdkafka.LibrdKafkaError): boolean {
     // While the token endpoint is unreachable, open connections keep working with their current token.
     if (isAuthenticationError(error)) return !(this.#usesTokens && this.#connected);
-    return isAuthorizationError(error) || isFatalError(error);
+    // Rights that were taken away come back.
+    if (isAuthorizationError(error)) return !this.#hasJoined;
+    return isFatalError(error);
   }
 }
 

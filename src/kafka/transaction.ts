@@ -3,6 +3,8 @@ import rdkafka from 'node-rdkafka';
 import { Backoff } from '../backoff.ts';
 import { AustreamError } from '../errors.ts';
 import { printable } from '../printable.ts';
+import { callFailure } from './call-failure.ts';
+import { type DeliveryFailure, deliveryFailure } from './delivery-policy.ts';
 import type { KafkaOptions } from './options.ts';
 import { idempotentProducerConfig } from './producer.ts';
 import { promisified } from './promisified.ts';
@@ -25,10 +27,45 @@ export interface ConsumedOffset {
   readonly offset: number;
 }
 
-/** Timeout of one call to the transaction coordinator. */
-const CALL_TIMEOUT_MS = 5_000;
+/** How many records a batch may hold; `single` is one. Topics limit the size of a batch (`max.message.bytes`). */
+export const BATCH_LIMITS = ['full', 'small', 'single'] as const;
+export type BatchLimit = (typeof BATCH_LIMITS)[number];
+
+const BATCH_SETTINGS: Readonly<Record<BatchLimit, Readonly<Record<string, number>>>> = {
+  full: {},
+  small: { 'batch.size': 32 * 1024 },
+  single: { 'batch.num.messages': 1 },
+};
+
+/** Why a transaction was aborted. */
+export interface TransactionFailure extends DeliveryFailure {
+  /** The topic that did not take its records; null: the transaction or its offset failed. */
+  readonly topic: string | null;
+  /** Records of batches that were too large. With the limit `single` each of them is too large by itself. */
+  readonly tooLarge: readonly OutgoingRecord[];
+}
+
+/** Runs one blocking call to the brokers, which returns after `limitMs` in any case, when it is its turn. */
+export type BrokerTurn = <T>(call: (limitMs: number) => Promise<T>) => Promise<T>;
+
+export interface CallContext {
+  /** Aborts: calls are no longer repeated. */
+  readonly closing: AbortSignal;
+  readonly turn: BrokerTurn;
+  /** A call failed and will be repeated. */
+  repeated?(failure: DeliveryFailure): void;
+}
+
+export interface OpenOptions extends CallContext {
+  readonly transactionalId: string;
+  /** Default: `full`. */
+  readonly batchLimit?: BatchLimit;
+}
+
 /** `transaction.timeout.ms`: the coordinator aborts a transaction that stays open for longer. */
 const TRANSACTION_TIMEOUT_MS = 20_000;
+/** How long records wait for the metadata of a topic that the brokers do not know (yet). */
+const UNKNOWN_TOPIC_MS = 5_000;
 /** For calls that librdkafka marks as retriable. */
 const CALL_RETRY = { firstMs: 100, maxMs: 1_000, jitter: 'equal' } as const;
 /**
@@ -42,20 +79,27 @@ const QUEUE_FULL_POLL_MS = 100;
  * brokers abort its open transaction and reject everything it still sends.
  */
 export class TransactionalProducer {
+  readonly batchLimit: BatchLimit;
   readonly #client: rdkafka.Producer;
   readonly #transactionalId: string;
   #closed = false;
   /** The call in progress; the client must not be disconnected before it returns. */
   #callInProgress: Promise<unknown> = Promise.resolve();
   /** Why the first undelivered record of the current transaction failed. */
-  #deliveryError: Error | null = null;
+  #deliveryFailure: (DeliveryFailure & { readonly topic: string }) | null = null;
+  /** Records of the current transaction that were too large, alone or as a batch. */
+  #tooLarge: OutgoingRecord[] = [];
 
-  private constructor(client: rdkafka.Producer, transactionalId: string) {
+  private constructor(client: rdkafka.Producer, transactionalId: string, batchLimit: BatchLimit) {
     this.#client = client;
     this.#transactionalId = transactionalId;
-    client.on('delivery-report', (error: rdkafka.LibrdKafkaError | null, { topic }) => {
+    this.batchLimit = batchLimit;
+    client.on('delivery-report', (error: rdkafka.LibrdKafkaError | null, { topic, opaque }) => {
       // An abort purges the records that are still queued. Their errors are a consequence, not the cause.
-      if (error && !error.message.startsWith('purged')) this.#deliveryError ??= topicError(topic, error);
+      if (!error || error.message.startsWith('purged')) return;
+      const failure = deliveryFailure(error.message, error.origin);
+      this.#deliveryFailure ??= { ...failure, topic };
+      if (failure.verdict === 'split') this.#tooLarge.push(opaque as OutgoingRecord);
     });
   }
 
@@ -65,14 +109,15 @@ export class TransactionalProducer {
    */
   static async open(
     kafka: KafkaOptions,
-    transactionalId: string,
-    closing: AbortSignal,
+    { transactionalId, batchLimit = 'full', ...context }: OpenOptions,
   ): Promise<TransactionalProducer> {
     const client = new rdkafka.Producer(
       {
         ...idempotentProducerConfig(kafka),
+        ...BATCH_SETTINGS[batchLimit],
         'transactional.id': transactionalId,
         'transaction.timeout.ms': TRANSACTION_TIMEOUT_MS,
+        'topic.metadata.propagation.max.ms': UNKNOWN_TOPIC_MS,
         'linger.ms': 5,
         // The error of an aborted transaction does not say which record failed; delivery reports do.
         'delivery.report.only.error': true,
@@ -81,14 +126,15 @@ export class TransactionalProducer {
     );
     // Each call reports its own error. Without a listener the event would be thrown.
     client.on('event.error', () => {});
-    await promisified((done) => client.connect({ timeout: CALL_TIMEOUT_MS }, done));
+    await context.turn((timeout) => promisified((done) => client.connect({ timeout }, done)));
     client.setPollInterval(100);
-    const producer = new TransactionalProducer(client, transactionalId);
+    const producer = new TransactionalProducer(client, transactionalId, batchLimit);
     try {
-      await producer.#callWithRetries((done) => client.initTransactions(CALL_TIMEOUT_MS, done), closing);
+      await producer.#callWithRetries((limitMs, done) => client.initTransactions(limitMs, done), context);
     } catch (error) {
       await producer.close();
-      throw error;
+      const { message } = error as Error;
+      throw new Error(`transactional id ${transactionalId}: ${message}`, { cause: error });
     }
     return producer;
   }
@@ -102,30 +148,32 @@ export class TransactionalProducer {
     records: readonly OutgoingRecord[],
     offset: ConsumedOffset | null,
     consumer: rdkafka.KafkaConsumer,
-    closing: AbortSignal,
-  ): Promise<Error | null> {
+    context: CallContext,
+  ): Promise<TransactionFailure | null> {
     const client = this.#client;
-    this.#deliveryError = null;
+    this.#deliveryFailure = null;
+    this.#tooLarge = [];
     try {
-      await this.#callWithRetries((done) => client.beginTransaction(done), closing);
-      for (const record of records) await this.#produce(record);
+      await this.#callWithRetries((_, done) => client.beginTransaction(done), context);
+      for (const record of records) await this.#produce(record, context.closing);
       if (offset)
         await this.#callWithRetries(
-          (done) =>
-            client.sendOffsetsToTransaction([offset] as never, consumer as never, CALL_TIMEOUT_MS, done),
-          closing,
+          (limitMs, done) =>
+            client.sendOffsetsToTransaction([offset] as never, consumer as never, limitMs, done),
+          context,
         );
-      await this.#callWithRetries((done) => client.commitTransaction(CALL_TIMEOUT_MS, done), closing);
+      await this.#callWithRetries((limitMs, done) => client.commitTransaction(limitMs, done), context);
       return null;
     } catch (error) {
       const failure = error as rdkafka.LibrdKafkaError & { isTxnRequiresAbort?: boolean };
-      if (!failure.isTxnRequiresAbort) throw this.#fenced(failure);
-      await this.#callWithRetries((done) => client.abortTransaction(CALL_TIMEOUT_MS, done), closing).catch(
+      if (!failure.isTxnRequiresAbort && !(error instanceof ProduceError)) throw this.#fenced(failure);
+      await this.#callWithRetries((limitMs, done) => client.abortTransaction(limitMs, done), context).catch(
         (abortError) => {
           throw this.#fenced(abortError as Error);
         },
       );
-      return this.#deliveryError ?? new Error(failure.message);
+      const reason = this.#deliveryFailure ?? { ...callFailure(failure.message), topic: null };
+      return { ...reason, tooLarge: this.#tooLarge };
     }
   }
 
@@ -139,32 +187,47 @@ export class TransactionalProducer {
     });
   }
 
-  async #produce({ topic, partition, key, value }: OutgoingRecord): Promise<void> {
+  async #produce(record: OutgoingRecord, closing: AbortSignal): Promise<void> {
+    const { topic, partition, key, value } = record;
     for (;;) {
       try {
-        this.#client.produce(topic, partition ?? null, value as Buffer, key);
+        this.#client.produce(topic, partition ?? null, value as Buffer, key, null, record);
         return;
       } catch (error) {
         const failure = error as rdkafka.LibrdKafkaError;
-        if (failure.code !== CODES.ERRORS.ERR__QUEUE_FULL) throw topicError(topic, failure);
+        if (failure.code !== CODES.ERRORS.ERR__QUEUE_FULL || closing.aborted || this.#closed) {
+          // A record that was rejected earlier puts the client into an erroneous state.
+          if (failure.code !== CODES.ERRORS.ERR__STATE) this.#onProduceError(record, failure);
+          throw new ProduceError(failure.message);
+        }
         await sleep(QUEUE_FULL_POLL_MS);
       }
     }
   }
 
+  #onProduceError(record: OutgoingRecord, { message }: rdkafka.LibrdKafkaError): void {
+    const failure = callFailure(message);
+    // A record that is larger than librdkafka's own limit is too large by itself, whatever the batch.
+    if (failure.verdict === 'split' && this.#deliveryFailure === null) this.#tooLarge = [record];
+    this.#deliveryFailure ??= { ...failure, topic: record.topic };
+  }
+
   /** Repeats a call while librdkafka marks its error as retriable, until `closing` aborts or `close` is called. */
   async #callWithRetries(
-    call: (done: (error: rdkafka.LibrdKafkaError) => void) => void,
-    closing: AbortSignal,
+    call: (limitMs: number, done: (error: rdkafka.LibrdKafkaError) => void) => void,
+    { closing, turn, repeated }: CallContext,
   ): Promise<void> {
     const backoff = new Backoff(CALL_RETRY);
     for (;;) {
-      if (this.#closed) throw new Error('closed');
-      const result = new Promise<rdkafka.LibrdKafkaError | null>((resolve) => call(resolve));
-      this.#callInProgress = result;
-      const error = await result;
+      const error = await turn((limitMs) => {
+        if (this.#closed) throw new Error('closed');
+        const result = new Promise<rdkafka.LibrdKafkaError | null>((resolve) => call(limitMs, resolve));
+        this.#callInProgress = result;
+        return result;
+      });
       if (!error) return;
       if (!(error as { isRetriable?: boolean }).isRetriable || closing.aborted || this.#closed) throw error;
+      repeated?.(callFailure(error.message));
       await backoff.wait(closing);
     }
   }
@@ -178,6 +241,5 @@ export class TransactionalProducer {
   }
 }
 
-function topicError(topic: string, { message }: { message: string }): Error {
-  return new Error(`${topic}: ${message}`);
-}
+/** librdkafka did not take a record: its transaction must be aborted. */
+class ProduceError extends Error {}

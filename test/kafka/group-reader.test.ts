@@ -34,10 +34,10 @@ describe('GroupReader', () => {
     const ownsPartitions = (count: number) =>
       expect.poll(() => member.reader.owned.size, TIMEOUT).toBe(count);
     await ownsPartitions(4);
-    member.reader.pause();
+    member.reader.pauseOnly(member.reader.owned);
     const second = await join();
     await ownsPartitions(2);
-    member.reader.resume();
+    member.reader.pauseOnly(new Set());
     await second.reader.close();
     await ownsPartitions(4);
     await expect

@@ -17,6 +17,7 @@ import { RecordEncoder } from '../../src/records/avro.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { faceCrop, frameOf } from '../infer/faces.ts';
 
+const WAIT = { timeout: 60_000 };
 const USER = { username: 'worker', password: 'canary-81c2' };
 
 let broker: KafkaBroker;
@@ -39,35 +40,34 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => broker?.stop());
 
-/** Denies everyone every operation on the topic except DESCRIBE. */
-async function denyAccess(topic: string): Promise<void> {
+/** Denies everyone every operation on the topic except DESCRIBE, or ends that. */
+async function setDenied(topic: string, isDenied: boolean): Promise<void> {
+  const acl = {
+    principal: 'User:ANONYMOUS',
+    host: '*',
+    resourceType: AclResourceTypes.TOPIC,
+    resourceName: topic,
+    resourcePatternType: ResourcePatternTypes.LITERAL,
+    operation: AclOperationTypes.DESCRIBE,
+    permissionType: AclPermissionTypes.ALLOW,
+  };
   const admin = kafka.admin();
   await admin.connect();
-  await admin.createAcls({
-    acl: [
-      {
-        principal: 'User:ANONYMOUS',
-        host: '*',
-        resourceType: AclResourceTypes.TOPIC,
-        resourceName: topic,
-        resourcePatternType: ResourcePatternTypes.LITERAL,
-        operation: AclOperationTypes.DESCRIBE,
-        permissionType: AclPermissionTypes.ALLOW,
-      },
-    ],
-  });
+  if (isDenied) await admin.createAcls({ acl: [acl] });
+  else await admin.deleteAcls({ filters: [acl] });
   await admin.disconnect();
 }
 
 describe('a worker that the brokers reject', () => {
-  it('fails if it may not publish, and says which rights it needs', async () => {
+  it('holds its events while it may not publish, and says why', async () => {
     const config = configSchema.parse({
       kafka: { brokers: [broker.address], topicPrefix: 'denied.', topics: { partitions: 1 } },
       cluster: { sessionSeconds: 6 },
       infer: { threads: 1 },
     });
-    const worker = await openInferWorker(config);
-    await denyAccess('denied.frames');
+    let committed = 0;
+    const worker = await openInferWorker(config, { frames: (events) => (committed += events.length) });
+    await setDenied('denied.frames', true);
     const encoder = new RecordEncoder('FaceCropBatch');
     const batcher = new CropBatcher({ hop: 16, gapSeconds: 1 });
     const frames = Array.from({ length: 16 }, (_, frame) => frameOf([faceCrop({ frame, live: true })]));
@@ -78,11 +78,12 @@ describe('a worker that the brokers reject', () => {
     await producer.send({ topic: 'denied.crops', messages });
     await producer.disconnect();
     try {
-      await expect(worker.done).rejects.toMatchObject({
-        code: 'KAFKA_REJECTED',
-        message: expect.stringMatching(/topic authorization failed/i),
-        fix: expect.stringContaining('denied.frames'),
-      });
+      const held = () => worker.stats().publisher.topics?.map(({ held }) => held?.cause);
+      await expect.poll(held, WAIT).toContain('kafka_topic_authorization_failed');
+      expect(committed).toBe(0);
+      await setDenied('denied.frames', false);
+      await expect.poll(() => committed, WAIT).toBe(16);
+      expect(new Set(held())).toEqual(new Set([undefined]));
     } finally {
       await worker.stop();
     }

@@ -2,14 +2,14 @@ import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GroupReader } from '../../src/kafka/group-reader.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
-import { TransactionalProducer } from '../../src/kafka/transaction.ts';
+import { type CallContext, TransactionalProducer } from '../../src/kafka/transaction.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { readTopic } from '../broker/read-topic.ts';
 
 const CONSUMED = 'crops';
 const PUBLISHED = 'frames';
 const TRANSACTIONAL_ID = 'austream-infer-0';
-const { signal } = new AbortController();
+const context: CallContext = { closing: new AbortController().signal, turn: (call) => call(5_000) };
 
 // A real broker: librdkafka's mock keeps no offsets of transactions.
 let broker: KafkaBroker;
@@ -34,12 +34,15 @@ afterAll(async () => {
 });
 
 const open = () =>
-  TransactionalProducer.open(kafkaOptions.parse({ brokers: [broker.address] }), TRANSACTIONAL_ID, signal);
+  TransactionalProducer.open(kafkaOptions.parse({ brokers: [broker.address] }), {
+    transactionalId: TRANSACTIONAL_ID,
+    ...context,
+  });
 
 /** One transaction with one record and an offset of partition 0. */
 function publish(producer: TransactionalProducer, value: string, offset: number) {
   const record = { topic: PUBLISHED, key: 'cam/1', value: Buffer.from(value) };
-  return producer.publish([record], { topic: CONSUMED, partition: 0, offset }, reader.consumer, signal);
+  return producer.publish([record], { topic: CONSUMED, partition: 0, offset }, reader.consumer, context);
 }
 
 const published = async () =>

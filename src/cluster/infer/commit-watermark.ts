@@ -36,6 +36,11 @@ export class CommitWatermark {
     else this.#open.delete(offset);
   }
 
+  /** The next offset to arrive. */
+  get end(): number {
+    return this.#end;
+  }
+
   /** The offset to commit: the oldest open record, or the next one to arrive. */
   get next(): number {
     return this.#open.keys().next().value ?? this.#end;

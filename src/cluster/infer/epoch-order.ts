@@ -45,6 +45,11 @@ export class EpochOrder {
     return this.#cameras.keys().next().value!;
   }
 
+  /** The epoch that counts, by camera. */
+  get current(): Map<string, number> {
+    return new Map([...this.#cameras].map(([cameraId, { epoch }]) => [cameraId, epoch]));
+  }
+
   begin(cameraId: string, epoch: number): void {
     this.#cameras.delete(cameraId);
     this.#cameras.set(cameraId, { epoch, challengers: new Map() });

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { Mutex, Semaphore } from 'async-mutex';
+import { Mutex } from 'async-mutex';
 import { wallMicros } from '../../clock.ts';
 import { diagnostics, type ProcessGauges } from '../../diagnostics.ts';
 import type { AuActivation, AuFrame } from '../../domain/event.ts';
+import type { TopicDelivery } from '../../domain/topic-delivery.ts';
 import { GroupReader } from '../../kafka/group-reader.ts';
 import { log } from '../../log.ts';
+import { BrokerTurns } from './broker-turns.ts';
 import { type SkipCause, UNKNOWN_CAMERA } from './partition-inference.ts';
 import { PartitionOwner, type PartitionOwnerOptions } from './partition-owner.ts';
 
@@ -22,13 +24,10 @@ export interface InferSummary {
 }
 
 /** What every partition owner of this process shares. */
-export type SharedResources = Omit<
-  PartitionOwnerOptions,
-  'reader' | 'transactionSlots' | 'workerId' | 'alone'
->;
+export type SharedResources = Omit<PartitionOwnerOptions, 'reader' | 'turn' | 'workerId' | 'alone'>;
 
-/** Each transaction blocks one of libuv's threads, which the model and the consumer need too. */
-const MAX_CONCURRENT_TRANSACTIONS = 6;
+/** A partition whose topics take nothing is not read any further with this many events in memory. */
+const MAX_UNPUBLISHED = 4_096;
 const BACKPRESSURE_CHECK_MS = 50;
 
 /**
@@ -36,7 +35,7 @@ const BACKPRESSURE_CHECK_MS = 50;
  * its assignment to its revocation, and pauses reading while too many crops wait for the model.
  */
 export class InferGroupMember {
-  /** Rejects when the model fails, or when the brokers or the registry reject this worker. */
+  /** Rejects when the model fails, or when the brokers or the registry reject this worker for good. */
   readonly failed: Promise<never>;
   readonly #fail: (error: unknown) => void;
   readonly #resources: SharedResources;
@@ -45,11 +44,14 @@ export class InferGroupMember {
   /** New at each start: a process that died and one that was started again are two owners. */
   readonly #workerId = randomUUID();
   readonly #alone = new Mutex();
-  readonly #transactionSlots = new Semaphore(MAX_CONCURRENT_TRANSACTIONS);
+  readonly #turns = new BrokerTurns();
   readonly #skipped: Record<SkipCause, number> = { late: 0, old_epoch: 0, undecodable: 0 };
+  #undeliverable = 0;
   #events = 0;
   #activations = 0;
   #reader: GroupReader | null = null;
+  /** Too many crops wait for the model. */
+  #isFull = false;
   #backpressureTimer: NodeJS.Timeout | undefined;
 
   constructor(resources: SharedResources, observer: InferObserver) {
@@ -100,8 +102,52 @@ export class InferGroupMember {
 
   stats(): ProcessGauges {
     const connected = this.#reader?.connected ?? false;
-    const pending = this.#sum((owner) => owner.unpublished);
-    return { queuedCrops: this.#sum((owner) => owner.waiting), publisher: { connected, pending } };
+    const topics = this.#deliveries();
+    const pending = topics.reduce((sum, topic) => sum + topic.pending, 0);
+    return {
+      queuedCrops: this.#sum((owner) => owner.waiting),
+      publisher: { connected, pending, topics },
+    };
+  }
+
+  /** How each topic takes what it gets. Whatever holds a transaction without concerning a topic stands at the crops. */
+  #deliveries(): TopicDelivery[] {
+    const { frames, activations, state, deadletter, crops } = this.#resources.topics;
+    const isConnected = this.#reader?.connected ?? false;
+    const owners = [...this.#owners.values()];
+    const of = (topic: string, pending: number, acknowledged: number, dropped = 0): TopicDelivery => {
+      const holds = owners.flatMap(({ hold }) => (hold?.topic === topic ? [hold] : []));
+      const longest = holds.reduce(
+        (oldest, hold) => (hold.sinceSeconds > (oldest?.sinceSeconds ?? -1) ? hold : oldest),
+        topic === crops ? (this.#reader?.refusal ?? null) : null,
+      );
+      const ages = owners.map((owner) =>
+        pending > 0 || owner.hold?.topic === topic ? (owner.oldestSeconds ?? 0) : 0,
+      );
+      const oldest = Math.max(0, ...ages, longest?.sinceSeconds ?? 0);
+      const held = longest && {
+        cause: isConnected ? longest.cause : 'kafka_unreachable',
+        ...{ detail: longest.detail, sinceSeconds: longest.sinceSeconds },
+      };
+      const oldestSeconds = pending > 0 || held ? oldest : null;
+      return { topic, pending, waiting: pending, oldestSeconds, acknowledged, dropped, held };
+    };
+    return [
+      of(
+        frames,
+        this.#sum((owner) => owner.unpublished.frames),
+        this.#events,
+        this.#undeliverable,
+      ),
+      of(
+        activations,
+        this.#sum((owner) => owner.unpublished.activations),
+        this.#activations,
+      ),
+      of(state, 0, 0),
+      of(deadletter, 0, 0),
+      of(crops, 0, 0),
+    ];
   }
 
   summary(): InferSummary {
@@ -118,7 +164,7 @@ export class InferGroupMember {
       {
         ...this.#resources,
         reader: this.#reader!,
-        transactionSlots: this.#transactionSlots,
+        turn: this.#turns.forPartition(),
         workerId: this.#workerId,
         alone: this.#alone,
       },
@@ -133,6 +179,16 @@ export class InferGroupMember {
         setAside: (records) => publishLost(UNKNOWN_CAMERA, records, 'crop_set_aside'),
         stateUnreadable: () => publishLost(UNKNOWN_CAMERA, 1, 'state_unreadable'),
         expired: (records) => publishLost(UNKNOWN_CAMERA, records, 'crop_expired'),
+        rewound: () => publishLost(UNKNOWN_CAMERA, 1, 'crop_topic_reset'),
+        undeliverable: (cameraId, cause) => {
+          this.#undeliverable += 1;
+          publishLost(cameraId, 1, cause);
+        },
+        held: (topic, hold) =>
+          diagnostics.delivery.publish({
+            ...{ topic, state: hold ? 'held' : 'delivering' },
+            ...{ cause: hold?.cause ?? '', detail: hold?.detail ?? '' },
+          }),
         failed: this.#fail,
       },
     );
@@ -156,13 +212,23 @@ export class InferGroupMember {
     if (activations.length > 0) this.#observer.activations?.(activations);
   }
 
-  /** Pauses reading at `infer.maxWaiting` waiting crops; resumes below half of it. */
+  /**
+   * Pauses reading at `infer.maxWaiting` waiting crops; resumes below half of it. A partition that cannot publish is paused
+   * alone, and what waits in it does not count: it stops no other.
+   */
   #applyBackpressure(): void {
     const { maxWaiting } = this.#resources.infer;
-    const waiting = this.#sum((owner) => owner.waiting);
+    const all = [...this.#owners];
+    const stuck = all.filter(([, { hold, unpublished }]) => {
+      const events = unpublished.frames + unpublished.activations;
+      return hold !== null || events >= MAX_UNPUBLISHED;
+    });
+    const waiting = this.#sum((owner) => (owner.hold === null ? owner.waiting : 0));
+    if (waiting >= maxWaiting) this.#isFull = true;
+    else if (waiting < maxWaiting / 2) this.#isFull = false;
+    const paused = this.#isFull ? all : stuck;
     try {
-      if (waiting >= maxWaiting) this.#reader!.pause();
-      else if (waiting < maxWaiting / 2) this.#reader!.resume();
+      this.#reader!.pauseOnly(new Set(paused.map(([partition]) => partition)));
     } catch (error) {
       // A rebalance may just have revoked a partition; the next check sees the new assignment.
       log.debug(`backpressure: ${(error as Error).message}`);

@@ -27,8 +27,14 @@ export interface PartitionInferenceOptions {
   readonly infer: InferOptions;
   /** The state records that earlier owners wrote for this partition, by key. Null: unreadable, to be deleted. */
   readonly states: ReadonlyMap<string, StateRecord | null>;
-  /** The group's committed offset; null: the partition never had an owner. */
+  /** Records before this offset were processed by an earlier owner; null: the partition never had one. */
   readonly committed: number | null;
+  /** The offset that the group has committed, which differs where the topic has lost records. Default: `committed`. */
+  readonly inGroup?: number | null;
+  /** The oldest offset that the topic still has. */
+  readonly oldest?: number;
+  /** The topic was created anew: offsets in the states mean nothing. */
+  readonly rewound?: boolean;
   /** An epoch that sends nothing for this long does not block an older one. */
   readonly idleSeconds: number;
   /** The newest epoch was silent: an older one, of another worker, counts again. */
@@ -53,6 +59,12 @@ const MAX_CAMERAS = 10_000;
  */
 const LONGEST_WAIT = 10;
 
+/**
+ * How many records may be processed behind the oldest one that is not committed. Replays of them are recognised by the states
+ * of their tracks, of which `MAX_ENDED_TRACKS` are remembered; a record ends one track at most.
+ */
+const MAX_RECORDS_BEHIND = MAX_ENDED_TRACKS;
+
 interface LiveTrack {
   readonly id: TrackKey;
   readonly windowOffsets: WindowOffsets;
@@ -67,6 +79,8 @@ interface LiveTrack {
   /** Offsets of the records that end the track and wait for its last hop. */
   pendingEnds: number[];
   readonly isLiveSource: boolean;
+  /** Its newest state record; null before its first hop. */
+  record: StateRecord | null;
   /** When the newest crop arrived (ms); null: the track is being closed as idle. */
   lastReceivedAt: number | null;
 }
@@ -118,17 +132,18 @@ export class PartitionInference {
     );
     this.failed = this.#stage.failed;
     this.#watermark = new CommitWatermark(options.committed ?? 0);
-    this.#collectedOffset = options.committed;
+    this.#collectedOffset = options.inGroup === undefined ? options.committed : options.inGroup;
     let start = options.committed;
     for (const [key, record] of options.states) {
       if (record === null || this.#isOneTooMany(record)) {
         this.#states.set(key, null);
         continue;
       }
-      const windowOffset = this.#restore(key, record);
+      const windowOffset = this.#restore(key, options.rewound ? withoutWindow(record) : record);
       if (windowOffset !== null && start !== null) start = Math.min(start, windowOffset);
     }
-    this.start = start;
+    // Older records of the windows are gone.
+    this.start = start === null ? null : Math.max(start, options.oldest ?? 0);
   }
 
   /** Crops that wait for the model. */
@@ -137,8 +152,8 @@ export class PartitionInference {
   }
 
   /** Events that `collect` has not returned yet. */
-  get unpublished(): number {
-    return this.#frames.length + this.#activations.length;
+  get unpublished(): { readonly frames: number; readonly activations: number } {
+    return { frames: this.#frames.length, activations: this.#activations.length };
   }
 
   /** Discards everything that is not scored; nothing is emitted any more. */
@@ -168,6 +183,18 @@ export class PartitionInference {
       const limit = track.isLiveSource && caughtUp ? idleMs : idleMs * LONGEST_WAIT;
       if (track.lastReceivedAt !== null && track.lastReceivedAt < now - limit) this.#closeTrack(track);
     }
+    this.#closeTracksThatPin();
+  }
+
+  /** `collect` returns the state of every track and camera once more: the state topic has lost them. */
+  restate(): void {
+    for (const [key, { record }] of this.#tracks)
+      if (record && !this.#states.has(key)) this.#states.set(key, record);
+    for (const [key, scored] of this.#endedTracks)
+      if (!this.#states.has(key)) this.#states.set(key, { kind: 'over', scored });
+    for (const [cameraId, epoch] of this.#epochs.current)
+      if (!this.#states.has(cameraId)) this.#states.set(cameraId, { kind: 'camera', epoch });
+    this.#options.commitPending();
   }
 
   /** The record is not processed, although later ones are. */
@@ -223,6 +250,7 @@ export class PartitionInference {
       newestFrame: window === null ? track.lastScoredFrame : window.frame - 1,
       newestTime: window === null ? (track.smoother.samples.at(-1)?.captureTime ?? -1) : -1,
       refill: window && { from: window.frame, through: track.lastScoredFrame },
+      record,
     });
     return window?.offset ?? null;
   }
@@ -237,6 +265,7 @@ export class PartitionInference {
       unscored: [],
       pendingEnds: [],
       isLiveSource,
+      record: null,
       lastReceivedAt: monotonicMs(),
     };
   }
@@ -308,6 +337,16 @@ export class PartitionInference {
     if (oldest) this.#closeTrack(oldest);
   }
 
+  /** No track keeps the committed offset back by more than `MAX_RECORDS_BEHIND`. */
+  #closeTracksThatPin(): void {
+    const limit = this.#watermark.end - MAX_RECORDS_BEHIND;
+    if (this.#watermark.next >= limit) return;
+    for (const track of this.#tracks.values()) {
+      const oldest = Math.min(track.unscored[0]?.offset ?? Infinity, track.pendingEnds[0] ?? Infinity);
+      if (oldest < limit && track.lastReceivedAt !== null) this.#closeTrack(track);
+    }
+  }
+
   /** Ends a track as if there were a gap. */
   #closeTrack(track: LiveTrack): void {
     track.lastReceivedAt = null;
@@ -323,7 +362,8 @@ export class PartitionInference {
       this.#watermark.hold(offset);
     }
     const { pixels: _, trackId: __, box: ___, quality: ____, ...stamp } = crop;
-    void this.#stage.push({ ...stamp, crops: [crop], endedTracks: [] });
+    // `failed` reports a failure of the model.
+    this.#stage.push({ ...stamp, crops: [crop], endedTracks: [] }).catch(() => {});
   }
 
   /** Ends every other epoch of the camera: the ingest worker that ran it may have died before it could. */
@@ -366,7 +406,8 @@ export class PartitionInference {
       this.#rememberEnded(key, state.lastScoredFrame);
     } else {
       const window = track.windowOffsets.windowStart(state.lastScoredFrame);
-      this.#states.set(key, { kind: 'live', track: state, window, isLiveSource: track.isLiveSource });
+      track.record = { kind: 'live', track: state, window, isLiveSource: track.isLiveSource };
+      this.#states.set(key, track.record);
     }
     this.#options.commitPending();
   }
@@ -387,6 +428,10 @@ export class PartitionInference {
     this.#endedTracks.delete(key);
     this.#states.set(key, null);
   }
+}
+
+function withoutWindow(record: StateRecord): StateRecord {
+  return record.kind === 'live' ? { ...record, window: null } : record;
 }
 
 /** Null if this version cannot read the crops. */

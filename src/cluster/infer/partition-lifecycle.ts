@@ -47,8 +47,6 @@ export const EVENTS = [
   'retryDue',
   /** A step failed. A producer that is open cannot be used any more. */
   'failed',
-  /** A step failed because the brokers deny this user the operation. */
-  'denied',
   /** The producer is closed. */
   'closed',
   /** The group takes the partition away, or the worker stops. */
@@ -60,18 +58,17 @@ export type Event = (typeof EVENTS)[number];
 
 /** An effect is a step that ends in one of the events on its right, or is done at once. One step runs at a time. */
 export type Effect =
-  | 'openProducer' // → opened, failed, denied
-  | 'restore' // → restored, failed, denied
-  | 'seek' // → sought, failed, denied
+  | 'openProducer' // → opened, failed
+  | 'restore' // → restored, failed
+  | 'seek' // → sought, failed
   | 'acceptRecords'
-  | 'awaitCommit' // → commitDue, unless revoked
-  | 'commit' // → committed, nothingToCommit, aborted, failed, denied
-  | 'commitAgain' // the same transaction; → committed, aborted, failed, denied
+  | 'awaitCommit' // → commitDue, failed, unless revoked
+  | 'commit' // → committed, nothingToCommit, aborted, failed
+  | 'commitAgain' // the same transaction; → committed, aborted, failed
   | 'backOff' // → retryDue, unless revoked
   | 'abandon' // drops the inference with everything that is not committed
   | 'closeProducer' // → closed
   | 'reportCommitted'
-  | 'reportDenied'
   | 'warnAborted'
   | 'warnFailed'
   | 'startDeadline' // → deadline; calls to the brokers are no longer retried
@@ -84,10 +81,6 @@ export interface Transition {
 
 const to = (next: State, ...effects: Effect[]): Transition => ({ next, effects });
 const reset = { failed: to('resetting', 'warnFailed', 'abandon', 'closeProducer') };
-const resetOnError = {
-  ...reset,
-  denied: to('resetting', 'reportDenied', 'warnFailed', 'abandon', 'closeProducer'),
-};
 const RELEASE = to('releasing', 'abandon', 'closeProducer');
 const WITHDRAW = to('withdrawing', 'startDeadline');
 
@@ -95,28 +88,30 @@ const WITHDRAW = to('withdrawing', 'startDeadline');
 const TABLE: Readonly<Record<State, Partial<Record<Event, Transition>>>> = {
   fencing: {
     opened: to('restoring', 'restore'),
-    ...resetOnError,
+    ...reset,
     revoked: WITHDRAW,
   },
   restoring: {
     restored: to('seeking', 'seek'),
-    ...resetOnError,
+    ...reset,
     revoked: WITHDRAW,
   },
   seeking: {
     sought: to('committing', 'acceptRecords', 'commit'),
-    ...resetOnError,
+    ...reset,
     revoked: WITHDRAW,
   },
   idle: {
     commitDue: to('committing', 'commit'),
+    // The crops topic was deleted and begins anew.
+    ...reset,
     revoked: to('draining', 'startDeadline', 'commit'),
   },
   committing: {
     committed: to('idle', 'reportCommitted', 'awaitCommit'),
     nothingToCommit: to('idle', 'awaitCommit'),
     aborted: to('retrying', 'warnAborted', 'backOff'),
-    ...resetOnError,
+    ...reset,
     revoked: to('finishing', 'startDeadline'),
   },
   retrying: {
@@ -136,7 +131,6 @@ const TABLE: Readonly<Record<State, Partial<Record<Event, Transition>>>> = {
     restored: RELEASE,
     sought: RELEASE,
     failed: RELEASE,
-    denied: RELEASE,
     deadline: RELEASE,
   },
   finishing: {
@@ -145,7 +139,6 @@ const TABLE: Readonly<Record<State, Partial<Record<Event, Transition>>>> = {
     // Later events must not be published before this transaction. The next owner recomputes both.
     aborted: RELEASE,
     failed: RELEASE,
-    denied: RELEASE,
     deadline: RELEASE,
   },
   draining: {
@@ -153,7 +146,6 @@ const TABLE: Readonly<Record<State, Partial<Record<Event, Transition>>>> = {
     nothingToCommit: RELEASE,
     aborted: RELEASE,
     failed: RELEASE,
-    denied: RELEASE,
     deadline: RELEASE,
   },
   releasing: {

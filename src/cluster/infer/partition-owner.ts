@@ -1,18 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Mutex, type Semaphore } from 'async-mutex';
+import { Mutex } from 'async-mutex';
 import { Backoff } from '../../backoff.ts';
 import { monotonicMs } from '../../clock.ts';
 import type { AuActivation, AuFrame } from '../../domain/event.ts';
-import { AustreamError } from '../../errors.ts';
+import type { Hold } from '../../domain/topic-delivery.ts';
 import type { AuModel } from '../../infer/engine/index.ts';
 import type { InferOptions } from '../../infer/options.ts';
+import { callFailure } from '../../kafka/call-failure.ts';
+import type { DeliveryFailure } from '../../kafka/delivery-policy.ts';
 import type { ConsumedMessage, GroupReader } from '../../kafka/group-reader.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
-import { isAuthorizationError } from '../../kafka/rdkafka-errors.ts';
 import type { TableReader } from '../../kafka/table-reader.ts';
-import { type OutgoingRecord, TransactionalProducer } from '../../kafka/transaction.ts';
+import {
+  BATCH_LIMITS,
+  type BatchLimit,
+  type BrokerTurn,
+  type CallContext,
+  type OutgoingRecord,
+  TransactionalProducer,
+  type TransactionFailure,
+} from '../../kafka/transaction.ts';
 import { log, RepeatedWarning } from '../../log.ts';
-import { printable } from '../../printable.ts';
 import type { RecordDecoder } from '../../records/decode.ts';
 import type { ClusterOptions } from '../options.ts';
 import type { PixelDecoder } from '../pixel-codec.ts';
@@ -21,14 +29,11 @@ import { OffsetSequencer } from './offset-sequencer.ts';
 import { decodeOwnerNote, OWNER_NOTE_KEY, type OwnerNote, takeOver } from './owner-note.ts';
 import { PartitionInference, type SkipCause, UNKNOWN_CAMERA } from './partition-inference.ts';
 import { type Effect, type Event, isOwned, START, type State, transition } from './partition-lifecycle.ts';
-import { type PendingNote, PoisonGuard } from './poison-guard.ts';
+import { PoisonGuard } from './poison-guard.ts';
+import { StartOffset } from './start-offset.ts';
 import { decodeStateTable } from './state-record.ts';
-import {
-  type InferEncoders,
-  type InferTopics,
-  type TransactionContent,
-  toOutgoingRecords,
-} from './transaction-content.ts';
+import { type PendingDeadLetter, Transaction } from './transaction.ts';
+import type { InferEncoders, InferTopics } from './transaction-content.ts';
 
 export interface PartitionOwnerOptions {
   readonly kafka: KafkaOptions;
@@ -41,8 +46,8 @@ export interface PartitionOwnerOptions {
   readonly pixels: PixelDecoder;
   readonly encoders: InferEncoders;
   readonly topics: InferTopics;
-  /** Bounds concurrent transactions: each call of one blocks a libuv thread. */
-  readonly transactionSlots: Semaphore;
+  /** Bounds concurrent calls to the brokers: each blocks a libuv thread. */
+  readonly turn: BrokerTurn;
   /** Identifies this process among the owners of a partition. */
   readonly workerId: string;
   /** Held while one record is processed alone: a death during it is blamed on that record. */
@@ -57,9 +62,15 @@ export interface PartitionOwnerEvents {
   expired(records: number): void;
   /** A record of the state topic is corrupt: its track or camera begins anew. */
   stateUnreadable(): void;
+  /** The crops topic was deleted or has lost records: reading goes on at its beginning. */
+  rewound(): void;
   /** Dead letters of records on which workers died are committed. */
   setAside(records: number): void;
-  /** The model failed, or the registry or Kafka rejects this worker: the process must end. */
+  /** The dead letter of an event that its topic can never take is committed. */
+  undeliverable(cameraId: string, cause: string): void;
+  /** Publishing is held, or goes on (null). `topic`: the one that refuses. */
+  held(topic: string, hold: DeliveryFailure | null): void;
+  /** The model failed, or an observer: the process must end. */
   failed(error: unknown): void;
 }
 
@@ -69,18 +80,8 @@ const OFFSET_ONLY_COMMIT_MS = 1_000;
 /** Longest wait for the step or transaction that is under way when the partition is revoked. */
 const REVOKE_TIMEOUT_MS = 3_000;
 
-interface Transaction {
-  readonly content: TransactionContent;
-  readonly records: readonly OutgoingRecord[];
-  readonly note: PendingNote | null;
-  readonly setAside: number;
-}
-
-interface PendingDeadLetter {
-  readonly offset: number;
-  readonly record: OutgoingRecord;
-  readonly isSetAside: boolean;
-}
+/** How long other partitions wait for the note of a record that is processed alone. */
+const ALONE_NOTE_MS = 3_000;
 
 /**
  * Owns one partition of the crops topic from its assignment to its revocation: takes it over from the earlier owner,
@@ -109,9 +110,8 @@ export class PartitionOwner {
     abandon: () => this.#abandon(),
     closeProducer: () => this.#start(() => this.#closeProducer()),
     reportCommitted: () => this.#reportCommitted(),
-    reportDenied: (error) => this.#events.failed(this.#deniedError(error!)),
     warnAborted: (error) => this.#warn('retries a transaction', error!),
-    warnFailed: (error) => this.#warn('is taken over again', error!),
+    warnFailed: (error) => this.#onStepFailed(error!),
     startDeadline: () => this.#startDeadline(),
     release: () => this.#release(),
   };
@@ -130,8 +130,16 @@ export class PartitionOwner {
   #deadLetters: PendingDeadLetter[] = [];
   /** The transaction that is under way, or was last. */
   #transaction: Transaction | null = null;
-  /** Events of the transaction that is under way. */
-  #eventsInTransaction = 0;
+  #inTransaction = false;
+  /** How many records a batch of this partition may hold. */
+  #batchLimit: BatchLimit = 'full';
+  #hold: (DeliveryFailure & { readonly topic: string; readonly since: number }) | null = null;
+  /** Since when something waits for a commit, on the monotonic clock (ms). */
+  #pendingSince: number | null = null;
+  /** The state topic lost its records: they are written again. */
+  #stateLost = false;
+  /** The crops topic was found to begin anew. */
+  #rewound = false;
   /** When the last transaction with content began, on the monotonic clock (ms). */
   #committedAt = Number.NEGATIVE_INFINITY;
   #commitPending = false;
@@ -166,8 +174,26 @@ export class PartitionOwner {
   }
 
   /** Events that are not committed yet. */
-  get unpublished(): number {
-    return (this.#inference?.unpublished ?? 0) + this.#eventsInTransaction;
+  get unpublished(): { readonly frames: number; readonly activations: number } {
+    const { frames, activations } = this.#inference?.unpublished ?? { frames: 0, activations: 0 };
+    const transaction = this.#inTransaction ? this.#transaction : null;
+    return {
+      frames: frames + (transaction?.frames.length ?? 0),
+      activations: activations + (transaction?.activations.length ?? 0),
+    };
+  }
+
+  /** Why nothing is published at present; null while it is. `topic`: the one that refuses, or the crops topic. */
+  get hold(): (Hold & { readonly topic: string }) | null {
+    if (!this.#hold) return null;
+    const { topic, cause, detail, since } = this.#hold;
+    return { topic, cause, detail, sinceSeconds: (monotonicMs() - since) / 1_000 };
+  }
+
+  /** How long the oldest result waits for its commit; null: nothing waits. */
+  get oldestSeconds(): number | null {
+    const since = Math.min(this.#pendingSince ?? Infinity, this.#hold?.since ?? Infinity);
+    return since === Infinity ? null : (monotonicMs() - since) / 1_000;
   }
 
   /** Processes the next record of the partition; records out of sequence are ignored. */
@@ -202,27 +228,36 @@ export class PartitionOwner {
     // A worker may die on any record: before the first one it is durable that this worker has begun.
     if (!(await guard.opened) || this.#inference !== inference) return;
     if (guard.isSetAside(offset)) this.#setAside(message, inference, guard);
-    else if (guard.isSuspect(offset))
-      await alone.runExclusive(() => this.#processAlone(message, inference, guard));
-    else {
+    else if (guard.isSuspect(offset)) {
+      guard.accept(offset);
+      while (!(await alone.runExclusive(() => this.#processAlone(message, inference, guard)))) {
+        // Its transactions are held: the other partitions go on meanwhile.
+        if (!(await guard.durable()) || this.#inference !== inference) return;
+      }
+    } else {
       if (alone.isLocked()) await alone.waitForUnlock();
       guard.accept(offset);
       await this.#decodeAndScore(message, inference);
     }
   }
 
-  /** A worker that dies during this leaves a note that names the record. */
+  /**
+   * A worker that dies during this leaves a note that names the record. False: the note did not become durable in time, so
+   * the record is not processed yet.
+   */
   async #processAlone(
     message: ConsumedMessage,
     inference: PartitionInference,
     guard: PoisonGuard,
-  ): Promise<void> {
-    guard.accept(message.offset);
-    if (!(await guard.begin(message.offset)) || this.#inference !== inference) return;
+  ): Promise<boolean> {
+    const noted = await withinTime(guard.begin(message.offset));
+    if (noted === null) guard.cancel();
+    if (noted === null || !noted || this.#inference !== inference) return noted !== null;
     await this.#decodeAndScore(message, inference);
     // A model that fails ends the process; the note stays.
     await Promise.race([inference.settled(), guard.abandoned]).catch(() => guard.abandoned);
-    await guard.end();
+    await withinTime(guard.end());
+    return true;
   }
 
   async #decodeAndScore(message: ConsumedMessage, inference: PartitionInference): Promise<void> {
@@ -266,36 +301,51 @@ export class PartitionOwner {
 
   /** Runs a step and dispatches the event it ends in; null: a revocation has overtaken it. */
   #start(step: () => Promise<{ event: Event; error?: Error } | null>): void {
-    step().then(
-      (result) => result && this.#dispatch(result.event, result.error),
-      (error: Error) => this.#dispatch(isAuthorizationError(error) ? 'denied' : 'failed', error),
-    );
+    step()
+      .then(
+        (result) => result && this.#dispatch(result.event, result.error),
+        (error: Error) => this.#dispatch('failed', error),
+      )
+      // An effect that throws is a bug, or an observer's failure: the worker ends in order.
+      .catch(this.#events.failed);
+  }
+
+  get #calls(): CallContext {
+    return {
+      closing: this.#closing.signal,
+      turn: this.#options.turn,
+      repeated: (failure) => this.#onRepeated(failure),
+    };
   }
 
   async #openProducer() {
-    const { kafka, cluster, transactionSlots } = this.#options;
+    const { kafka, cluster } = this.#options;
     const transactionalId = `${cluster.group}-infer-${this.#partition}`;
-    this.#producer = await transactionSlots.runExclusive(() =>
-      TransactionalProducer.open(kafka, transactionalId, this.#closing.signal),
-    );
+    const batchLimit = this.#batchLimit;
+    this.#producer = await TransactionalProducer.open(kafka, { transactionalId, batchLimit, ...this.#calls });
     return { event: 'opened' } as const;
   }
 
   /** The earlier owner is already fenced, so neither the committed offset nor the state records change any more. */
   async #restore() {
-    const { infer, model, reader, states, workerId, cluster } = this.#options;
-    const committed = await reader.committed(this.#partition);
+    const { infer, model, states, workerId, cluster } = this.#options;
+    const begin = await this.#findStart();
+    const { committed } = begin;
     const table = await states.read(this.#partition);
     const note = decodeOwnerNote(table.get(OWNER_NOTE_KEY));
     table.delete(OWNER_NOTE_KEY);
     const commitPending = () => {
       this.#commitPending = true;
+      this.#pendingSince ??= monotonicMs();
       this.#notifyCommitPending();
     };
     const inference = new PartitionInference(model, {
       infer,
       states: decodeStateTable(table, (key, why) => this.#reportUnreadableState(key, why)),
       committed,
+      inGroup: begin.inGroup,
+      oldest: begin.oldest,
+      rewound: begin.rewound,
       idleSeconds: cluster.idleSeconds,
       epochRevived: (cameraId, epoch) => this.#reportRevived(cameraId, epoch),
       skipped: this.#events.skipped,
@@ -320,6 +370,31 @@ export class PartitionOwner {
     return { event: 'restored' } as const;
   }
 
+  /** The committed offset, and what the topic still has of it. */
+  async #findStart(): Promise<StartOffset> {
+    const { reader, turn } = this.#options;
+    const inGroup = await turn((limitMs) => reader.committed(this.#partition, limitMs));
+    const range = await turn((limitMs) => reader.range(this.#partition, limitMs));
+    const begin = new StartOffset(inGroup, range, this.#rewound);
+    const fields = { partition: this.#partition, committed: inGroup, ...range };
+    const { crops } = this.#options.topics;
+    if (begin.rewound) {
+      log.error(
+        fields,
+        `${crops}/${this.#partition} has lost records or was deleted: reading goes on at its beginning`,
+      );
+      this.#events.rewound();
+    } else if (begin.expired > 0) {
+      log.warn(
+        fields,
+        `${crops}/${this.#partition}: ${begin.expired} records were deleted by retention before they were scored`,
+      );
+      this.#events.expired(begin.expired);
+    }
+    this.#rewound = false;
+    return begin;
+  }
+
   async #seek() {
     await this.#options.reader.seek(this.#partition, this.#inference!.start);
     return { event: 'sought' } as const;
@@ -329,19 +404,26 @@ export class PartitionOwner {
   #acceptRecords(): void {
     const { reader } = this.#options;
     const { start } = this.#inference!;
-    this.#sequencer = new OffsetSequencer(this.#partition, reader, start, this.#events.expired);
+    this.#sequencer = new OffsetSequencer(this.#partition, reader, start, {
+      expired: this.#events.expired,
+      rewound: () => {
+        this.#rewound = true;
+        this.#notifyCommitPending();
+      },
+    });
   }
 
   async #awaitCommit() {
     const { cluster } = this.#options;
     const { signal } = this.#closing;
-    if (!this.#commitPending) {
+    if (!this.#commitPending && !this.#rewound) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#notifyCommitPending = resolve;
       const timer = setTimeout(resolve, OFFSET_ONLY_COMMIT_MS);
       await promise;
       clearTimeout(timer);
     }
+    if (this.#rewound) throw new Error('the crops topic begins anew');
     this.#inference?.closeIdleTracks(monotonicMs(), this.#caughtUp && this.#undecodedCrops === 0);
     if (this.#guard?.urgent && !signal.aborted) return { event: 'commitDue' } as const;
     const wait = this.#committedAt + cluster.commitMs - monotonicMs();
@@ -361,36 +443,68 @@ export class PartitionOwner {
     const isDue = ({ offset }: PendingDeadLetter) => content.offset !== null && offset < content.offset;
     const letters = this.#deadLetters.filter(isDue);
     this.#deadLetters = this.#deadLetters.filter((letter) => !isDue(letter));
-    const records = toOutgoingRecords(content, this.#partition, topics, encoders);
-    for (const { record } of letters) records.push(record);
-    if (note)
-      records.push({
-        topic: topics.state,
-        partition: this.#partition,
-        key: OWNER_NOTE_KEY,
-        value: note.value,
-      });
-    const setAside = letters.filter(({ isSetAside }) => isSetAside).length;
-    this.#transaction = { content, records, note, setAside };
-    this.#eventsInTransaction = content.frames.length + content.activations.length;
+    this.#transaction = new Transaction({
+      ...{ content, letters, note, partition: this.#partition, group: this.#options.reader.group },
+      ...{ topics, encoders },
+    });
+    this.#pendingSince = null;
+    this.#inTransaction = true;
     this.#committedAt = monotonicMs();
     return this.#publish();
   }
 
   async #publish() {
-    const { topics, reader, transactionSlots } = this.#options;
-    const { records, content } = this.#transaction!;
-    const offset =
-      content.offset === null
-        ? null
-        : { topic: topics.crops, partition: this.#partition, offset: content.offset };
+    const { reader } = this.#options;
+    const transaction = this.#transaction!;
+    if (this.#producer!.batchLimit !== this.#batchLimit) {
+      await this.#producer!.close();
+      await this.#openProducer();
+    }
     const producer = this.#producer!;
-    const error = await transactionSlots.runExclusive(() =>
-      producer.publish(records, offset, reader.consumer, this.#closing.signal),
+    const failure = await producer.publish(
+      transaction.records,
+      transaction.offset,
+      reader.consumer,
+      this.#calls,
     );
-    if (!error) return { event: 'committed' } as const;
-    if (isAuthorizationError(error)) throw error;
-    return { event: 'aborted', error } as const;
+    if (!failure) return { event: 'committed' } as const;
+    if (failure.verdict === 'split') this.#split(failure, producer.batchLimit);
+    else this.#holdBack(failure, failure.topic);
+    const { topic, detail } = failure;
+    return { event: 'aborted', error: new Error(topic === null ? detail : `${topic}: ${detail}`) } as const;
+  }
+
+  /** Smaller batches next time. A record that is too large alone goes to the dead letters. */
+  #split(failure: TransactionFailure, limit: BatchLimit): void {
+    const transaction = this.#transaction!;
+    const { topic, tooLarge } = failure;
+    const alone = limit === 'single' || (tooLarge.length === 1 && transaction.countOf(topic) === 1);
+    if (!alone) {
+      this.#batchLimit = BATCH_LIMITS[BATCH_LIMITS.indexOf(limit) + 1]!;
+      return;
+    }
+    // Without its state the partition could not be taken over: it waits until the topic takes larger records.
+    if (!transaction.bury(tooLarge)) this.#holdBack(failure, topic);
+  }
+
+  #onRepeated(failure: DeliveryFailure): void {
+    this.#holdBack(failure, null);
+    this.#warn('waits for the brokers', new Error(failure.detail));
+  }
+
+  #onStepFailed(error: Error): void {
+    this.#holdBack(callFailure(error.message), null);
+    this.#warn('is taken over again', error);
+  }
+
+  #holdBack(failure: DeliveryFailure, topic: string | null): void {
+    const { crops, state } = this.#options.topics;
+    const refusing = topic ?? crops;
+    if (topic === state && failure.cause.includes('unknown')) this.#stateLost = true;
+    const isNew = this.#hold?.cause !== failure.cause || this.#hold.topic !== refusing;
+    const since = this.#hold?.since ?? monotonicMs();
+    this.#hold = { ...failure, topic: refusing, since };
+    if (isNew) this.#events.held(refusing, failure);
   }
 
   async #backOff() {
@@ -403,7 +517,8 @@ export class PartitionOwner {
     this.#inference = null;
     this.#guard?.abandon();
     this.#sequencer = null;
-    this.#eventsInTransaction = 0;
+    this.#inTransaction = false;
+    this.#pendingSince = null;
   }
 
   async #closeProducer() {
@@ -414,12 +529,19 @@ export class PartitionOwner {
   }
 
   #reportCommitted(): void {
-    const { content, note, setAside } = this.#transaction!;
-    const { frames, activations } = content;
+    const { frames, activations, note, setAside, undeliverable } = this.#transaction!;
     if (note) this.#guard?.confirm(note);
     if (setAside > 0) this.#events.setAside(setAside);
+    for (const { cameraId, cause } of undeliverable) this.#events.undeliverable(cameraId, cause);
     this.#backoff.reset();
-    this.#eventsInTransaction = 0;
+    this.#inTransaction = false;
+    if (this.#hold) {
+      const { topic } = this.#hold;
+      this.#hold = null;
+      this.#events.held(topic, null);
+    }
+    if (this.#stateLost) this.#inference?.restate();
+    this.#stateLost = false;
     this.#events.committed(frames, activations);
   }
 
@@ -461,19 +583,16 @@ export class PartitionOwner {
   #warn(what: string, { message }: Error): void {
     this.#warning.warn(`partition ${this.#partition} ${what}: ${message}`);
   }
+}
 
-  #deniedError(cause: Error): AustreamError {
-    const { crops, state, frames, activations, deadletter } = this.#options.topics;
-    const { group } = this.#options.reader;
-    return new AustreamError(
-      'KAFKA_REJECTED',
-      `Kafka rejects group ${group} on ${crops}: ${printable(cause.message)}`,
-      {
-        fix:
-          `let this user read ${crops} and ${state}, write ${frames}, ${activations}, ${deadletter} and ${state}, ` +
-          `read the group ${group}, and write transactional ids that begin with ${group}-`,
-        cause,
-      },
-    );
+/** What the promise resolves with; null: it did not in time. */
+async function withinTime<T>(promise: Promise<T>): Promise<T | null> {
+  const timer = new AbortController();
+  const { signal } = timer;
+  const late = sleep(ALONE_NOTE_MS, null, { signal }).catch(() => null);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    timer.abort();
   }
 }

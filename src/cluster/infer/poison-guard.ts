@@ -39,7 +39,7 @@ export class PoisonGuard {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.abandoned = promise;
     this.#abandon = resolve;
-    this.opened = this.#durable();
+    this.opened = this.durable();
   }
 
   /** Someone waits for the next transaction. */
@@ -69,13 +69,18 @@ export class PoisonGuard {
   /** Resolves with true when it is durable that the record is being processed; false: it must not be processed now. */
   begin(offset: number): Promise<boolean> {
     this.#set({ reading: offset });
-    return this.#durable();
+    return this.durable();
+  }
+
+  /** The note of `begin` did not become durable in time: the record is not processed now. */
+  cancel(): void {
+    this.#set({ reading: null });
   }
 
   /** The record of `begin` is processed. Resolves when that is durable, or when the ownership ends. */
   end(): Promise<boolean> {
     this.#set({ reading: null });
-    return this.#durable();
+    return this.durable();
   }
 
   /** The last note of this ownership. After a failure of the model the successor reads it as a death. */
@@ -105,16 +110,17 @@ export class PoisonGuard {
     for (const { resolve } of this.#waiters.splice(0)) resolve(false);
   }
 
-  #set(change: Partial<OwnerNote>): void {
-    this.#note = { ...this.#note, ...change };
-    this.#version += 1;
-  }
-
-  async #durable(): Promise<boolean> {
+  /** Resolves with true when the present note is durable, with false when the ownership ends before. */
+  async durable(): Promise<boolean> {
     if (this.#ended) return false;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#waiters.push({ version: this.#version, resolve });
     this.#changed();
     return promise;
+  }
+
+  #set(change: Partial<OwnerNote>): void {
+    this.#note = { ...this.#note, ...change };
+    this.#version += 1;
   }
 }

@@ -18,29 +18,47 @@ export interface TransactionContent {
 export type InferEncoders = Readonly<Record<'AuFrame' | 'AuActivation' | 'DeadLetter', RecordEncoder>>;
 export type InferTopics = ReturnType<typeof inferTopics>;
 
-/** The content as Kafka records. The state goes to the partition of the same number as the crops. */
-export function toOutgoingRecords(
-  { frames, activations, states }: TransactionContent,
-  partition: number,
+/** An event as its topic's record. */
+export interface EventRecord extends OutgoingRecord {
+  readonly event: AuFrame | AuActivation;
+}
+
+interface Unencodable {
+  readonly topic: string;
+  readonly event: AuFrame | AuActivation;
+  readonly error: Error;
+}
+
+/** The events as Kafka records. One that cannot be encoded concerns no other. */
+export function encodeEvents(
+  { frames, activations }: TransactionContent,
   topics: InferTopics,
   encoders: InferEncoders,
+): { readonly records: EventRecord[]; readonly unencodable: Unencodable[] } {
+  const records: EventRecord[] = [];
+  const unencodable: Unencodable[] = [];
+  const add = (topic: string, encoder: RecordEncoder, event: AuFrame | AuActivation) => {
+    try {
+      records.push({ topic, key: faceKey(event), value: encoder.encode(event), event });
+    } catch (error) {
+      unencodable.push({ topic, event, error: error as Error });
+    }
+  };
+  for (const frame of frames) add(topics.frames, encoders.AuFrame, frame);
+  for (const activation of activations) add(topics.activations, encoders.AuActivation, activation);
+  return { records, unencodable };
+}
+
+/** The state goes to the partition of the same number as the crops. */
+export function stateRecords(
+  { states }: TransactionContent,
+  partition: number,
+  topics: InferTopics,
 ): OutgoingRecord[] {
-  return [
-    ...frames.map((frame) => ({
-      topic: topics.frames,
-      key: faceKey(frame),
-      value: encoders.AuFrame.encode(frame),
-    })),
-    ...activations.map((activation) => ({
-      topic: topics.activations,
-      key: faceKey(activation),
-      value: encoders.AuActivation.encode(activation),
-    })),
-    ...[...states].map(([key, state]) => ({
-      topic: topics.state,
-      partition,
-      key,
-      value: state && encodeState(state),
-    })),
-  ];
+  return [...states].map(([key, state]) => ({
+    topic: topics.state,
+    partition,
+    key,
+    value: state && encodeState(state),
+  }));
 }

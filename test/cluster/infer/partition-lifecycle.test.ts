@@ -16,23 +16,20 @@ import {
 const EDGES = `
 fencing      opened           restoring    restore
 fencing      failed           resetting    warnFailed abandon closeProducer
-fencing      denied           resetting    reportDenied warnFailed abandon closeProducer
 fencing      revoked          withdrawing  startDeadline
 restoring    restored         seeking      seek
 restoring    failed           resetting    warnFailed abandon closeProducer
-restoring    denied           resetting    reportDenied warnFailed abandon closeProducer
 restoring    revoked          withdrawing  startDeadline
 seeking      sought           committing   acceptRecords commit
 seeking      failed           resetting    warnFailed abandon closeProducer
-seeking      denied           resetting    reportDenied warnFailed abandon closeProducer
 seeking      revoked          withdrawing  startDeadline
 idle         commitDue        committing   commit
+idle         failed           resetting    warnFailed abandon closeProducer
 idle         revoked          draining     startDeadline commit
 committing   committed        idle         reportCommitted awaitCommit
 committing   nothingToCommit  idle         awaitCommit
 committing   aborted          retrying     warnAborted backOff
 committing   failed           resetting    warnFailed abandon closeProducer
-committing   denied           resetting    reportDenied warnFailed abandon closeProducer
 committing   revoked          finishing    startDeadline
 retrying     retryDue         committing   commitAgain
 retrying     revoked          finishing    startDeadline commitAgain
@@ -44,19 +41,16 @@ withdrawing  opened           releasing    abandon closeProducer
 withdrawing  restored         releasing    abandon closeProducer
 withdrawing  sought           releasing    abandon closeProducer
 withdrawing  failed           releasing    abandon closeProducer
-withdrawing  denied           releasing    abandon closeProducer
 withdrawing  deadline         releasing    abandon closeProducer
 finishing    committed        draining     reportCommitted commit
 finishing    nothingToCommit  draining     commit
 finishing    aborted          releasing    abandon closeProducer
 finishing    failed           releasing    abandon closeProducer
-finishing    denied           releasing    abandon closeProducer
 finishing    deadline         releasing    abandon closeProducer
 draining     committed        releasing    reportCommitted abandon closeProducer
 draining     nothingToCommit  releasing    abandon closeProducer
 draining     aborted          releasing    abandon closeProducer
 draining     failed           releasing    abandon closeProducer
-draining     denied           releasing    abandon closeProducer
 draining     deadline         releasing    abandon closeProducer
 releasing    closed           released     release
 releasing    deadline         released     release
@@ -74,12 +68,12 @@ released     opened           released     closeProducer
 
 /** The events in which the step of an effect may end: after success, and after failure. */
 const RESULTS: Partial<Record<Effect, { good: Event[]; bad: Event[] }>> = {
-  openProducer: { good: ['opened'], bad: ['failed', 'denied'] },
-  restore: { good: ['restored'], bad: ['failed', 'denied'] },
-  seek: { good: ['sought'], bad: ['failed', 'denied'] },
-  awaitCommit: { good: ['commitDue'], bad: [] },
-  commit: { good: ['committed', 'nothingToCommit'], bad: ['aborted', 'failed', 'denied'] },
-  commitAgain: { good: ['committed'], bad: ['aborted', 'failed', 'denied'] },
+  openProducer: { good: ['opened'], bad: ['failed'] },
+  restore: { good: ['restored'], bad: ['failed'] },
+  seek: { good: ['sought'], bad: ['failed'] },
+  awaitCommit: { good: ['commitDue'], bad: ['failed'] },
+  commit: { good: ['committed', 'nothingToCommit'], bad: ['aborted', 'failed'] },
+  commitAgain: { good: ['committed'], bad: ['aborted', 'failed'] },
   backOff: { good: ['retryDue'], bad: [] },
   closeProducer: { good: ['closed'], bad: [] },
 };
@@ -181,7 +175,6 @@ class SimulatedPartition {
         this.released += 1;
         this.#deadlineRuns = false;
         break;
-      case 'reportDenied':
       case 'warnFailed':
       case 'warnAborted':
         expect(this.revoked, 'failures after the revocation are not reported').toBe(false);

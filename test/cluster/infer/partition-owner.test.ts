@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Mutex, Semaphore } from 'async-mutex';
+import { Mutex } from 'async-mutex';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { BrokerTurns } from '../../../src/cluster/infer/broker-turns.ts';
 import { PartitionOwner } from '../../../src/cluster/infer/partition-owner.ts';
 import { CropBatcher } from '../../../src/cluster/ingest/crop-batcher.ts';
 import { clusterOptions } from '../../../src/cluster/options.ts';
@@ -83,7 +84,7 @@ async function startWorker(group: string) {
       DeadLetter: new RecordEncoder('DeadLetter'),
     },
     topics,
-    transactionSlots: new Semaphore(4),
+    turn: new BrokerTurns().forPartition(),
     workerId: group,
     alone: new Mutex(),
   };
@@ -100,6 +101,9 @@ async function startWorker(group: string) {
             skipped: (cause) => void observed.skipped.push(cause),
             expired: () => {},
             setAside: () => {},
+            rewound: () => {},
+            undeliverable: () => {},
+            held: () => {},
             stateUnreadable: () => {},
             failed: (error) => void observed.failures.push(error),
           },
