@@ -89,28 +89,31 @@ export class KafkaProducer<Tag> {
     batchMessages = MAX_BATCH_MESSAGES,
   ): Promise<KafkaProducer<Tag>> {
     const client = new rdkafka.Producer(...producerConfig(options, batchMessages));
-    const connection = { open: false, failure: '', fatal: '', rejected: (_: string) => {} };
+    const connection = { open: false, failure: '', rejected: (_: string) => {} };
+    let fatal: DeliveryFailure | null = null;
+    const failForGood = (text: string) => {
+      fatal ??= fatalFailure(text);
+      if (connection.open) events.broken(fatal);
+      else connection.rejected(fatal.detail);
+    };
     client.on('event.log', ({ fac, message }: { fac: string; message: string }) => {
       // Only the log says why a connection failed. It names the broker, never a credential.
       const text = printable(message.replace(/^\[thrd:[^\]]*\]: /, ''));
       if (fac === 'FAIL' || fac === 'ERROR') connection.failure = text;
-      if (fac === 'FATAL') connection.fatal = text;
+      // The error event of a fatal error may have the cause's message, so that it looks like one that passes.
+      if (fac === 'FATAL') failForGood(text);
     });
     client.on('event.error', ({ message }) => {
       const detail = connection.failure || message;
       if (CONNECTION_REJECTED.has(message)) connection.rejected(detail);
-      if (isFatalError({ message })) {
-        const failure = fatalFailure(connection.fatal || detail);
-        if (connection.open) events.broken(failure);
-        else connection.rejected(failure.detail);
-      }
+      if (isFatalError({ message })) failForGood(detail);
       if (!connection.open) return;
       if (message === ALL_BROKERS_DOWN) events.unreachable(detail);
     });
     client.on('delivery-report', (error, report) => {
       const tag = report.opaque as Tag;
       if (!error) events.delivered(tag);
-      else events.failed(tag, deliveryFailure(error.message, error.origin));
+      else events.failed(tag, fatal ?? deliveryFailure(error.message, error.origin));
     });
     // librdkafka emits error events only while the client is polled.
     const polling = setInterval(() => client.isConnected() && client.poll(), POLL_MS);
@@ -162,7 +165,7 @@ export class KafkaProducer<Tag> {
 
 /** The first `Broker: …` in the text of a fatal error is its cause. */
 function fatalFailure(text: string): DeliveryFailure {
-  const broker = /Broker: [^(]+/.exec(text)?.[0].trim();
+  const broker = /Broker: [^(:]+/.exec(text)?.[0].trim();
   const { verdict, cause } = broker
     ? deliveryFailure(broker, 'broker')
     : deliveryFailure('fatal error', 'local');
@@ -171,6 +174,6 @@ function fatalFailure(text: string): DeliveryFailure {
 
 function rejectedError({ brokers }: KafkaOptions, why: string): AustreamError {
   return new AustreamError('KAFKA_REJECTED', `${clusterName(brokers)} rejects the connection: ${why}`, {
-    fix: 'check kafka.sasl (mechanism, username, password) and kafka.tls (ca, certificate) in the config',
+    fix: 'check kafka.sasl (mechanism, username, password) and kafka.tls (ca, certificate) in the config, and this user’s rights: austream doctor -c FILE',
   });
 }

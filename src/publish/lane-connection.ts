@@ -24,6 +24,8 @@ const RECONNECT_TIMEOUT_MS = 5000;
 const RECONNECT = { firstMs: 250, maxMs: 5000, jitter: 'equal' } as const;
 /** Between two attempts to send what only a person or time cures. */
 const HOLD = { firstMs: 1000, maxMs: 30_000, jitter: 'equal' } as const;
+/** After so many failed producers in a row a retry is a hold: somebody must know. */
+const MAX_RETRIES = 3;
 /** After this time without a refusal, attempts begin with a short wait again. */
 const CALM_MS = 60_000;
 /** While nothing is acknowledged: intervals of asking the brokers for the topic. */
@@ -62,6 +64,8 @@ export class LaneConnection {
   #lastAckAt = monotonicMs();
   #nextDiagnosisAt = 0;
   #heldAt = Number.NEGATIVE_INFINITY;
+  /** Producers that failed since the last acknowledgement. */
+  #failedProducers = 0;
 
   constructor(
     options: KafkaOptions,
@@ -136,6 +140,8 @@ export class LaneConnection {
   async #connect(timeoutMs: number): Promise<void> {
     const changesBefore = this.#credentials?.changes;
     let producer: KafkaProducer<InFlightMessage> | null = null;
+    /** A user without any right to write is refused before the first message. */
+    let early: DeliveryFailure | null = null;
     /** Events of a producer that has been replaced are ignored. */
     const isCurrent = () => producer !== null && producer === this.#producer;
     const connecting = await KafkaProducer.connect<InFlightMessage>(
@@ -144,7 +150,10 @@ export class LaneConnection {
         delivered: (message) => isCurrent() && this.#delivered(message),
         failed: (message, failure) => isCurrent() && this.#failed(message, failure),
         unreachable: (detail) => isCurrent() && this.#hold({ cause: 'kafka_unreachable', detail }),
-        broken: (failure) => isCurrent() && this.#replaceAfter(failure),
+        broken: (failure) => {
+          if (isCurrent()) this.#replaceAfter(failure);
+          else early ??= failure;
+        },
       },
       timeoutMs,
       this.#batch.messages,
@@ -159,6 +168,7 @@ export class LaneConnection {
     if (this.#closing.signal.aborted) return producer.close(0);
     this.#producer = producer;
     this.#lastAckAt = monotonicMs();
+    if (early) return this.#replaceAfter(early);
     // After a hold only an acknowledgement shows that the cause is cured.
     if (this.#reason && isAway(this.#reason)) this.#release();
     this.#outbox.resume();
@@ -193,6 +203,7 @@ export class LaneConnection {
 
   #delivered(message: InFlightMessage): void {
     this.#lastAckAt = monotonicMs();
+    this.#failedProducers = 0;
     if (!this.#failure) this.#release();
     this.#outbox.delivered(message);
   }
@@ -234,15 +245,17 @@ export class LaneConnection {
   async #replace(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
     const { verdict, cause, detail } = this.#failure!;
+    this.#failedProducers += 1;
+    const hold = verdict === 'hold' || (verdict === 'retry' && this.#failedProducers > MAX_RETRIES);
     const failed = this.#producer;
     this.#producer = null;
     this.#outbox.pause();
-    if (verdict === 'hold') this.#hold({ cause, detail });
+    if (hold) this.#hold({ cause, detail });
     await failed?.close(0);
     this.#failure = null;
     if (this.#closing.signal.aborted) return;
     if (verdict === 'split') this.#batch.reduce();
-    if (verdict !== 'hold') return this.#reconnect(new Backoff(RECONNECT));
+    if (!hold) return this.#reconnect(new Backoff(RECONNECT));
     // One partition may deliver while another refuses: a delivery alone does not shorten the wait.
     const now = monotonicMs();
     if (now - this.#heldAt > CALM_MS) this.#holdBackoff.reset();
