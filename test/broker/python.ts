@@ -12,7 +12,8 @@ const run = promisify(execFile);
 export async function python(requirements = REQUIREMENTS): Promise<string> {
   const folder = await cached('python', readFileSync(requirements, 'utf8'), async (dir) => {
     // The folder is renamed when it is complete, so activation scripts do not work; nothing uses them.
-    await run('python3', ['-m', 'venv', dir]);
+    // Debian's: pip of other Pythons may want the package wheel to build the two below.
+    await run('/usr/bin/python3', ['-m', 'venv', dir]);
     // Only these two packages have no wheel; they are built with Debian's setuptools, without a download.
     const sources = [
       '--no-build-isolation',

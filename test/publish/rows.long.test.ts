@@ -187,7 +187,7 @@ describe('rights', () => {
     for (const kafka of [{}, spool()])
       await expect(open({ ...asUser(), topics: { create: false }, ...kafka })).rejects.toMatchObject({
         code: 'KAFKA_REJECTED',
-        message: expect.stringMatching(/t\d+\.frames|Cluster authorization failed/),
+        message: expect.stringMatching(new RegExp(`${prefix}|authoriz`, 'i')),
       });
   });
 
