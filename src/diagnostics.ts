@@ -40,8 +40,8 @@ export interface ProcessGauges {
     readonly pending: number;
     /** Bytes of the spool on disk; absent without a spool. */
     readonly spoolBytes?: number;
-    /** Each topic that this process writes; absent while it cannot tell them apart. */
-    readonly topics?: readonly TopicDelivery[];
+    /** Each topic that this process writes. */
+    readonly topics: readonly TopicDelivery[];
   };
 }
 

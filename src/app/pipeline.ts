@@ -166,7 +166,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
               (error: Error) => error,
             );
             if (modelFailure) throw modelFailure;
-            undelivered = undeliveredOf(publisherStats().topics ?? [], config.kafka.spool !== undefined);
+            undelivered = undeliveredOf(publisherStats().topics, config.kafka.spool !== undefined);
             if (timeout && undelivered.length === 0) throw timeout;
             if (!timeout) await delivered?.();
           } finally {

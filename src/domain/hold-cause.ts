@@ -14,7 +14,7 @@ export function brokersAnswer({
   topics,
 }: {
   readonly connected: boolean;
-  readonly topics?: readonly TopicDelivery[];
+  readonly topics: readonly TopicDelivery[];
 }): boolean {
-  return topics ? !topics.some(({ held }) => held !== null && isOutage(held.cause)) : connected;
+  return topics.length > 0 ? !topics.some(({ held }) => held !== null && isOutage(held.cause)) : connected;
 }

@@ -18,7 +18,7 @@ export function watchDelivery(meter: Meter, gauges: () => ProcessGauges): void {
   const causes = new Map<string, Set<string>>();
   meter.addBatchObservableCallback(
     (result) => {
-      for (const delivery of gauges().publisher.topics ?? []) {
+      for (const delivery of gauges().publisher.topics) {
         const { topic } = delivery;
         const known = causes.get(topic) ?? new Set<string>();
         causes.set(topic, known);

@@ -11,7 +11,7 @@ const { endReason } = await runProcess({
   open: async () => ({
     done: new Promise(() => {}),
     missing: () => [],
-    stats: () => ({ publisher: { connected: true, pending: 0 } }),
+    stats: () => ({ publisher: { connected: true, pending: 0, topics: [] } }),
   }),
   ready: () => void setImmediate(() => console.log('ready')),
   stop: () => {

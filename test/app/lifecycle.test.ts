@@ -26,7 +26,7 @@ beforeEach(() => {
 const worker = (done: Promise<unknown>): Worker => ({
   done,
   missing: () => [],
-  stats: () => ({ publisher: { connected: true, pending: 0 } }),
+  stats: () => ({ publisher: { connected: true, pending: 0, topics: [] } }),
 });
 
 /** Steps that record their order. The server listens on a free port, which `port` returns. */
