@@ -1,21 +1,24 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { splitCredentials } from '../camera/credentials.ts';
 import { wallMs } from '../clock.ts';
 import { isLoopback } from '../http/host-header.ts';
 import { certificatesOf, EXPIRY_FIX, expiryWarning } from '../kafka/certificates.ts';
 import { log } from '../log.ts';
+import { ignoredOverlays, overlayFolder } from './overlays.ts';
 import type { Config } from './schema.ts';
 import { type ConfigWarning, fewOf, secretWarnings } from './secret-warnings.ts';
 
-/** What in a config is unsafe, or ends soon. Loopback addresses are safe: nobody else can listen there. */
+/** What in a config is unsafe, ends soon or is not read. Loopback addresses are safe: nobody else can listen there. */
 export function configWarnings(
   config: Config,
   file: string,
   env: NodeJS.ProcessEnv = process.env,
 ): ConfigWarning[] {
-  return [...unsafeSettings(config, file, env), ...certificateWarnings(config.kafka)];
+  return [...settingWarnings(config, file, env), ...certificateWarnings(config.kafka)];
 }
 
-function unsafeSettings(config: Config, file: string, env: NodeJS.ProcessEnv): ConfigWarning[] {
+function settingWarnings(config: Config, file: string, env: NodeJS.ProcessEnv): ConfigWarning[] {
   return [
     ...kafkaWarnings(config.kafka),
     ...registryWarnings(config.kafka.registry),
@@ -24,12 +27,23 @@ function unsafeSettings(config: Config, file: string, env: NodeJS.ProcessEnv): C
     ...cameraWarnings(config.cameras),
     ...secretWarnings(config, file),
     ...environmentWarnings(env),
+    ...overlayWarnings(file),
   ];
 }
 
-/** Logs each unsafe setting once, at the start of a process. `CertificateMonitor` logs certificates that expire. */
+function overlayWarnings(file: string): ConfigWarning[] {
+  const folder = overlayFolder(file);
+  const names = existsSync(folder) ? ignoredOverlays(readdirSync(folder)) : [];
+  return names.map((name) => ({
+    path: join(folder, name),
+    message: 'is not read: names of overlays end in .yaml',
+    fix: `rename it to ${name.replace(/\.\w+$/, '.yaml')}`,
+  }));
+}
+
+/** Logs each once, at the start of a process, but no certificate that expires: `CertificateMonitor` does. */
 export function logConfigWarnings(config: Config, file: string): void {
-  for (const { path, message, fix } of unsafeSettings(config, file, process.env))
+  for (const { path, message, fix } of settingWarnings(config, file, process.env))
     log.warn({ setting: path }, `${path} ${message} (${fix})`);
 }
 

@@ -186,3 +186,11 @@ describe('a warning', () => {
     ]);
   });
 });
+
+test('a file beside the overlays that is none by its name', () => {
+  const overlays = join(folder, 'austream.yaml.d');
+  mkdirSync(overlays);
+  for (const name of ['a.yaml', 'b.yml', 'c.txt']) writeFileSync(join(overlays, name), '{}');
+  expect(warnings({})).toEqual([`${join(overlays, 'b.yml')} is not read: names of overlays end in .yaml`]);
+  rmSync(overlays, { recursive: true });
+});
