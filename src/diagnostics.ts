@@ -1,6 +1,6 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
 import type { CameraStatus } from './domain/camera-status.ts';
-import type { AuFrame } from './domain/event.ts';
+import type { AuFrame, FrameHead } from './domain/event.ts';
 import type { FaceStamp, FrameFaces } from './domain/face.ts';
 import type { Micros } from './domain/frame.ts';
 import type { TopicDelivery } from './domain/topic-delivery.ts';
@@ -77,7 +77,7 @@ export const diagnostics = {
     'austream:publish:handed',
   ),
   /** A broker acknowledged a frame. */
-  acknowledged: new DiagnosticsChannel<{ readonly frame: Omit<AuFrame, 'interval'>; readonly at: Micros }>(
+  acknowledged: new DiagnosticsChannel<{ readonly frame: FrameHead; readonly at: Micros }>(
     'austream:publish:acknowledged',
   ),
   /** The certificates of the config, and when they expire (seconds since 1970). */

@@ -80,3 +80,17 @@ export interface AuActivation {
   readonly inferredAt: Micros;
   readonly model: ModelStamp;
 }
+
+/** What identifies an AuFrame, and its times: the first fields of its record. */
+export type FrameHead = Pick<
+  AuFrame,
+  | 'eventId'
+  | 'cameraId'
+  | 'epoch'
+  | 'trackId'
+  | 'frame'
+  | 'captureTime'
+  | 'clockSource'
+  | 'clockErrorMs'
+  | 'receivedAt'
+>;

@@ -158,7 +158,11 @@ export class Outbox implements MemoryUser {
   /** Never blocks, and never throws when full: the oldest messages are dropped. */
   add(messages: readonly Omit<OutboxEntry, 'seq'>[]): void {
     const allOnDisk = this.#spooling && this.#diskSeq === this.#lastSeq;
-    const entries = messages.map((message) => ({ ...message, seq: ++this.#lastSeq }));
+    // Not a spread, which is several times slower.
+    const entries = messages.map(({ topic, key, value, partition, context }) => {
+      this.#lastSeq += 1;
+      return { seq: this.#lastSeq, topic, key, value, partition, context };
+    });
     this.#ages.added(this.#lastSeq, monotonicMs());
     const written = allOnDisk ? this.#append(this.#disk!, entries) : 0;
     for (let index = written; index < entries.length; index += 1) this.#pushToMemory(entries[index]!);

@@ -1,6 +1,6 @@
 import { wallMicros } from '../clock.ts';
 import type { CameraStatus } from '../domain/camera-status.ts';
-import type { AuActivation, AuFrame } from '../domain/event.ts';
+import type { AuActivation, AuFrame, FrameHead } from '../domain/event.ts';
 import type { Micros } from '../domain/frame.ts';
 import type { TopicDelivery } from '../domain/topic-delivery.ts';
 import { faceKey } from '../domain/track-key.ts';
@@ -9,8 +9,9 @@ import { createMissingTopics, withAdmin } from '../kafka/admin.ts';
 import { EmbeddedBroker } from '../kafka/embedded-broker.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { RepeatedWarning } from '../log.ts';
-import { RecordEncoder, type RecordName, recordType } from '../records/avro.ts';
+import { RecordEncoder, type RecordName } from '../records/avro.ts';
 import { deadLetter } from '../records/dead-letter.ts';
+import { decodeFrameHead } from '../records/frame-head.ts';
 import { SchemaIds } from '../records/schema-ids.ts';
 import { topicNames, topicSpecs } from '../records/topics.ts';
 import { Lane } from './lane.ts';
@@ -19,12 +20,9 @@ import type { OutboxEntry } from './outbox.ts';
 import { SpoolFolder } from './spool-folder.ts';
 import { AS_ENCODED, confluentFormat, type HoldReason, type WireFormat } from './wire-format.ts';
 
-/** An AuFrame as decoded from the topic: the schema has no field `interval`. */
-export type DeliveredFrame = Omit<AuFrame, 'interval'>;
-
 export interface PublisherEvents {
   /** The brokers have acknowledged this frame, at `at`. */
-  acknowledged(frame: DeliveredFrame, at: Micros): void;
+  acknowledged(frame: FrameHead, at: Micros): void;
   /** Events were lost for good. `cause` is machine-readable, e.g. `spool_full`. */
   dropped(cameraId: string, count: number, cause: string): void;
   /** The connection was lost or restored. Meanwhile events wait. */
@@ -176,7 +174,7 @@ class KafkaPublisher implements Publisher {
 
   frames(frames: readonly AuFrame[]): void {
     // A frame that is sent at once is kept for `acknowledged`. A frame that must wait is kept as bytes only, which takes
-    // less memory, and decoded again when it is acknowledged.
+    // less memory; its head is decoded when it is acknowledged.
     const keepFrame = this.#lane(this.#topics.AuFrame).outbox.waiting === 0;
     this.#add('AuFrame', frames, faceKey, keepFrame);
   }
@@ -310,7 +308,7 @@ class KafkaPublisher implements Publisher {
 
   #delivered(entry: OutboxEntry): void {
     if (entry.topic !== this.#topics.AuFrame) return;
-    const frame = (entry.context as AuFrame | undefined) ?? (entry.value && this.#decodeFrame(entry.value));
+    const frame = (entry.context as AuFrame | undefined) ?? (entry.value && this.#decodeHead(entry.value));
     if (frame) this.#events.acknowledged(frame, wallMicros());
   }
 
@@ -351,15 +349,10 @@ class KafkaPublisher implements Publisher {
     );
   }
 
-  /** Null for a spooled frame of an earlier process with another schema; such a frame is delivered unchanged. */
-  #decodeFrame(value: Buffer): DeliveredFrame | null {
+  /** Null for a spooled frame of an earlier process with another schema or registry; it is delivered unchanged. */
+  #decodeHead(value: Buffer): FrameHead | null {
     const { header } = this.#encoders.AuFrame;
     if (!value.subarray(0, header.length).equals(header)) return null;
-    try {
-      return recordType('AuFrame').fromBuffer(value.subarray(header.length)) as DeliveredFrame;
-    } catch {
-      // An earlier process may have used another registry, where the id belongs to another schema.
-      return null;
-    }
+    return decodeFrameHead(value, header.length);
   }
 }

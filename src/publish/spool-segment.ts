@@ -47,7 +47,10 @@ export function encodeRecord({ seq, topic, key, value }: OutboxEntry): Buffer {
   return record;
 }
 
-/** Null if the lengths in the payload exceed it: the checksum protects against accidents only. */
+/**
+ * Null if the lengths in the payload exceed it: the checksum protects against accidents only. The value shares the memory
+ * of `payload`.
+ */
 function decodePayload(payload: Buffer): OutboxEntry | null {
   const seq = payload.readUIntBE(0, 6);
   const topicEnd = 7 + payload.readUInt8(6);
@@ -58,7 +61,7 @@ function decodePayload(payload: Buffer): OutboxEntry | null {
     seq,
     topic: payload.toString('utf8', 7, topicEnd),
     key: payload.toString('utf8', topicEnd + 2, keyEnd),
-    value: keyEnd === payload.length ? null : Buffer.from(payload.subarray(keyEnd)),
+    value: keyEnd === payload.length ? null : payload.subarray(keyEnd),
   };
 }
 
@@ -179,7 +182,8 @@ export class SegmentReader {
   #ensureBytes(bytes: number): boolean {
     if (this.#chunk.length - this.#offset >= bytes) return true;
     const rest = this.#chunk.subarray(this.#offset);
-    const chunk = Buffer.allocUnsafe(Math.max(CHUNK_BYTES, bytes));
+    // Never reused: the values of earlier records are in the earlier chunk.
+    const chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, bytes));
     rest.copy(chunk);
     this.#chunkStart += this.#offset;
     this.#offset = 0;

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import avro from 'avsc';
 import { AustreamError } from '../errors.ts';
+import { type AvroWriter, compileWriter } from './avro-writer.ts';
 import { avroFingerprint } from './fingerprint.ts';
 
 /** The record types of austream's topics; the schema of each is `schemas/<name>.avsc`. */
@@ -22,6 +23,7 @@ const SCHEMA_FOLDER = new URL('../../schemas/', import.meta.url);
 /** All released versions of each schema: `<record>/<version>.avsc`. */
 export const RELEASED_SCHEMAS = new URL('released/', SCHEMA_FOLDER);
 const types = new Map<RecordName, avro.Type>();
+const writers = new Map<RecordName, AvroWriter | null>();
 
 /** The text of the record's schema file. */
 export function schemaText(record: RecordName): string {
@@ -46,6 +48,16 @@ export function recordType(record: RecordName): avro.Type {
   return type;
 }
 
+/** The record's fast writer, compiled once per process; null if only avsc writes it. */
+function recordWriter(record: RecordName): AvroWriter | null {
+  let writer = writers.get(record);
+  if (writer === undefined) {
+    writer = compileWriter(recordType(record));
+    writers.set(record, writer);
+  }
+  return writer;
+}
+
 /** Whether a message has the header of the single-object encoding. */
 export function isSingleObject(message: Buffer): boolean {
   return (
@@ -64,18 +76,21 @@ export function singleObjectHeader(type: avro.Type): Buffer {
 export class RecordEncoder {
   readonly #record: RecordName;
   readonly #type: avro.Type;
+  readonly #writer: AvroWriter | null;
   /** The schema's fingerprint (CRC-64-AVRO). */
   readonly fingerprint: bigint;
   /** The first bytes of each message; they identify the schema. */
   header: Buffer;
   /** Messages are written one after another into a block, so that many messages share one allocation. */
   #block = Buffer.alloc(0);
+  #target = targetOf(this.#block);
   #offset = 0;
 
   /** `header` defaults to that of single-object encoding; with a schema registry it is `confluentHeader(id)`. */
   constructor(record: RecordName, header?: Buffer) {
     this.#record = record;
     this.#type = recordType(record);
+    this.#writer = recordWriter(record);
     this.fingerprint = avroFingerprint(this.#type).readBigUInt64LE();
     this.header = header ?? singleObjectHeader(this.#type);
   }
@@ -86,6 +101,7 @@ export class RecordEncoder {
     while (end < 0) {
       const needed = this.#block.length - this.#offset - end;
       this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, 2 * needed));
+      this.#target = targetOf(this.#block);
       this.#offset = 0;
       end = this.#write(value);
     }
@@ -99,6 +115,8 @@ export class RecordEncoder {
     const bodyStart = this.#offset + this.header.length;
     if (bodyStart > this.#block.length) return this.#block.length - bodyStart;
     this.header.copy(this.#block, this.#offset);
+    const end = this.#writeFast(value, bodyStart);
+    if (end >= 0) return end;
     try {
       return this.#type.encode(value, this.#block, bodyStart);
     } catch (cause) {
@@ -107,4 +125,21 @@ export class RecordEncoder {
       });
     }
   }
+
+  /** Returns the end of the message; −1 if avsc has to write it. */
+  #writeFast(value: unknown, bodyStart: number): number {
+    if (!this.#writer) return -1;
+    try {
+      const end = this.#writer(value, this.#target, bodyStart);
+      return end > this.#block.length ? -1 : end;
+    } catch (error) {
+      // A number past the end of the block.
+      if (error instanceof RangeError) return -1;
+      throw error;
+    }
+  }
+}
+
+function targetOf(block: Buffer) {
+  return { bytes: block, view: new DataView(block.buffer, block.byteOffset, block.byteLength) };
 }

@@ -10,7 +10,7 @@ import {
 } from '@opentelemetry/api';
 import { monotonicMs } from '../clock.ts';
 import { diagnostics, type TimeSpan } from '../diagnostics.ts';
-import type { AuFrame } from '../domain/event.ts';
+import type { AuFrame, FrameHead } from '../domain/event.ts';
 import type { FaceStamp, FrameFaces } from '../domain/face.ts';
 import type { Micros } from '../domain/frame.ts';
 import { correlateLogs } from '../log.ts';
@@ -126,7 +126,7 @@ class FrameTraces {
     }
   }
 
-  acknowledged(frame: Omit<AuFrame, 'interval'>, at: Micros): void {
+  acknowledged(frame: FrameHead, at: Micros): void {
     const key = frameKey(frame);
     const known = this.#open.get(key);
     const from = known?.stageEnds.get(frame.trackId);
