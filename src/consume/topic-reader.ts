@@ -1,6 +1,7 @@
-import { type EachBatchPayload, Kafka, type KafkaMessage, type LogEntry, logLevel } from 'kafkajs';
+import { type EachBatchPayload, type KafkaMessage, type LogEntry, logLevel } from 'kafkajs';
 import { boundGzip } from '../kafka/bounded-gzip.ts';
 import { kafkajsBrokers } from '../kafka/broker-address.ts';
+import { Kafka } from '../kafka/corrected-kafkajs.ts';
 import { isKafkajsError, isRebalance, rebalanceError } from '../kafka/kafkajs-errors.ts';
 import { PoisonError, RecordDecoder } from '../records/decode.ts';
 import { SchemaRegistry } from '../records/schema-registry.ts';

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import kafkajs, { type Admin, Kafka } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import { AustreamError } from '../errors.ts';
 import { kafkajsConnection } from './connection.ts';
+import { Kafka } from './corrected-kafkajs.ts';
 import { isAuthorizationError, rootCause, toAustreamError } from './kafkajs-errors.ts';
 import type { KafkaOptions } from './options.ts';
 

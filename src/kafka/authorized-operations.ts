@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Kafka } from 'kafkajs';
 import { kafkajsConnection } from './connection.ts';
+import { Kafka } from './corrected-kafkajs.ts';
 import type { KafkaOptions } from './options.ts';
 
 /** Names and numbers of Kafka's ACL operations. */

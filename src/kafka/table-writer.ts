@@ -1,5 +1,6 @@
-import { Kafka, Partitioners } from 'kafkajs';
+import { Partitioners } from 'kafkajs';
 import { kafkajsConnection } from './connection.ts';
+import { Kafka } from './corrected-kafkajs.ts';
 import { toAustreamError } from './kafkajs-errors.ts';
 import type { KafkaOptions } from './options.ts';
 
