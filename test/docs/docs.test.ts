@@ -47,6 +47,27 @@ test('delivery.md has every error of the delivery policy with its verdict', () =
   );
 });
 
+test('delivery.md has every cause of a loss that nobody asked for and no load explains', () => {
+  const page = readFileSync('docs/delivery.md', 'utf8');
+  for (const [cause, kind] of Object.entries(LOSS_CAUSES))
+    if (kind === 'lost') expect(page).toContain(`\`${cause}\``);
+});
+
+test.each([
+  'An event that was scored arrives on its topic, or you are told.',
+  'The events of one face arrive in order.',
+])('the promise of README is that of delivery.md and of the tests that it names: %s', (promise) => {
+  const onOneLine = (path: string) => readFileSync(path, 'utf8').replaceAll(/\s+(\/\/ )?/g, ' ');
+  expect(onOneLine('README.md')).toContain(promise);
+  const page = onOneLine('docs/delivery.md');
+  expect(page).toContain(`**${promise}**`);
+  const tests = ['test/e2e/kafka-outage.test.ts', 'test/publish/rows.long.test.ts'];
+  for (const path of tests) {
+    expect(page).toContain(`\`${path}\``);
+    expect(onOneLine(path)).toContain(promise);
+  }
+});
+
 test('delivery.md and troubleshooting.md have every cause of a hold by the registry', () => {
   for (const page of ['docs/delivery.md', 'docs/troubleshooting.md'])
     for (const cause of HEADER_HOLDS) expect(readFileSync(page, 'utf8'), page).toContain(`| \`${cause}\` |`);

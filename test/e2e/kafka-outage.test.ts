@@ -89,6 +89,9 @@ async function expectAll(topicPrefix: string): Promise<void> {
   expect(next).toEqual(new Array(TRACKS).fill(EVENTS / TRACKS));
 }
 
+// What README promises, for a process and its broker:
+// An event that was scored arrives on its topic, or you are told.
+// The events of one face arrive in order.
 describe(`${EVENTS} events at full speed`, () => {
   test(`arrive completely and in order when the broker is down for ${OUTAGE_MS / 1000} s; memory stays bounded`, async () => {
     const publisher = new PublisherProcess('broker.', 0);

@@ -1,4 +1,6 @@
-// Each situation of docs/delivery.md on a real broker: nothing is lost, or it is lost and told.
+// Each situation of docs/delivery.md on a real broker. These tests hold what README promises:
+// An event that was scored arrives on its topic, or you are told.
+// The events of one face arrive in order.
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -15,7 +15,7 @@ import type { Random } from './random.ts';
 
 export const PREFIX = 'au.';
 /** The Kafka user of the client certificate. */
-const USER = 'CN=client';
+export const USER = 'CN=client';
 const { TOPIC, CLUSTER, GROUP, TRANSACTIONAL_ID } = AclResourceTypes;
 
 /** A fault: it begins, lasts some seconds and is mended. */
