@@ -137,6 +137,8 @@ class KafkaPublisher implements Publisher {
   readonly #warning = new RepeatedWarning({});
   /** Resolves when the topic of dead letters is there, or cannot be created. */
   #deadLetterTopic: Promise<void> = Promise.resolve();
+  /** When the acknowledgements of this turn of the event loop came; null before the first one. */
+  #reportsAt: Micros | null = null;
   /** Null without a schema registry. */
   #ids: SchemaIds | null = null;
   #wire: WireFormat = AS_ENCODED;
@@ -309,7 +311,18 @@ class KafkaPublisher implements Publisher {
   #delivered(entry: OutboxEntry): void {
     if (entry.topic !== this.#topics.AuFrame) return;
     const frame = (entry.context as AuFrame | undefined) ?? (entry.value && this.#decodeHead(entry.value));
-    if (frame) this.#events.acknowledged(frame, wallMicros());
+    if (frame) this.#events.acknowledged(frame, this.#acknowledgedAt());
+  }
+
+  /** Reports of many messages come at once, in one turn of the event loop: the clocks are read once for all. */
+  #acknowledgedAt(): Micros {
+    if (this.#reportsAt === null) {
+      this.#reportsAt = wallMicros();
+      setImmediate(() => {
+        this.#reportsAt = null;
+      });
+    }
+    return this.#reportsAt;
   }
 
   #dropped(entry: OutboxEntry, cause: string): void {

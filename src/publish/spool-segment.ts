@@ -25,26 +25,57 @@ const SEGMENT_MAGIC = Buffer.from('AUSPOOL1');
 /** Length and checksum in front of each payload. */
 const RECORD_HEADER_BYTES = 8;
 const CHUNK_BYTES = 256 * 1024;
+const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 /** Seq, and the lengths of an empty topic and key. */
 const MIN_PAYLOAD_BYTES = 9;
 /** A larger length is corruption. */
 const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024;
 
-/** Encodes a message as a record of a segment. */
-export function encodeRecord({ seq, topic, key, value }: OutboxEntry): Buffer {
-  const topicBytes = Buffer.byteLength(topic);
-  const keyBytes = Buffer.byteLength(key);
-  const length = 6 + 1 + topicBytes + 2 + keyBytes + (value?.length ?? 0);
-  const record = Buffer.allocUnsafe(RECORD_HEADER_BYTES + length);
-  let offset = record.writeUIntBE(seq, RECORD_HEADER_BYTES, 6);
-  offset = record.writeUInt8(topicBytes, offset);
-  offset += record.write(topic, offset);
-  offset = record.writeUInt16BE(keyBytes, offset);
-  offset += record.write(key, offset);
-  value?.copy(record, offset);
-  record.writeUInt32BE(length, 0);
-  record.writeUInt32BE(crc32(record.subarray(RECORD_HEADER_BYTES)), 4);
-  return record;
+/** Records that are written together. Its memory is used again for the next ones. */
+export class RecordBuffer {
+  #buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  #length = 0;
+
+  /** The records since `clear`; valid until the next change. */
+  get bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  clear(): void {
+    // After one very large record.
+    if (this.#buffer.length > MAX_KEPT_BYTES) this.#buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    this.#length = 0;
+  }
+
+  add({ seq, topic, key, value }: OutboxEntry): void {
+    const topicBytes = Buffer.byteLength(topic);
+    const keyBytes = Buffer.byteLength(key);
+    const length = 6 + 1 + topicBytes + 2 + keyBytes + (value?.length ?? 0);
+    const start = this.#length;
+    this.#reserve(RECORD_HEADER_BYTES + length);
+    const buffer = this.#buffer;
+    const payload = start + RECORD_HEADER_BYTES;
+    let offset = buffer.writeUIntBE(seq, payload, 6);
+    offset = buffer.writeUInt8(topicBytes, offset);
+    offset += buffer.write(topic, offset);
+    offset = buffer.writeUInt16BE(keyBytes, offset);
+    offset += buffer.write(key, offset);
+    value?.copy(buffer, offset);
+    buffer.writeUInt32BE(length, start);
+    buffer.writeUInt32BE(crc32(buffer.subarray(payload, payload + length)), start + 4);
+    this.#length = payload + length;
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#length + bytes <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(2 * (this.#length + bytes));
+    this.#buffer.copy(larger, 0, 0, this.#length);
+    this.#buffer = larger;
+  }
 }
 
 /**

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { AustreamError } from '../errors.ts';
 import type { SpoolOptions } from '../kafka/options.ts';
 import type { DiskFailure, DiskQueue, OutboxEntry } from './outbox.ts';
-import { encodeRecord, type Segment, SegmentReader, SegmentWriter, scanSegment } from './spool-segment.ts';
+import { RecordBuffer, type Segment, SegmentReader, SegmentWriter, scanSegment } from './spool-segment.ts';
 
 const SEGMENT_NAME = /^\d{16}\.seg$/;
 /** A file with the seq up to which all messages are acknowledged. */
@@ -19,6 +19,8 @@ const CHECKPOINT_FILE = 'delivered';
 const MAX_SEGMENT_BYTES = 16 * 1024 * 1024;
 /** A full spool drops one segment, so at most 1/16 of its size at once. */
 const MIN_SEGMENTS = 16;
+/** Bytes of one write. */
+const WRITE_BYTES = 1024 * 1024;
 /** Bytes of one write while the disk fails: a vain attempt costs little, and a nearly full disk is filled. */
 const CAUTIOUS_BYTES = 256 * 1024;
 const FULL = new Set(['ENOSPC', 'EDQUOT']);
@@ -57,6 +59,7 @@ export class Spool implements DiskQueue {
   /** Complete segments whose fsync is in progress. */
   readonly #sealing = new Set<Promise<void>>();
   #failure: DiskFailure | null = null;
+  readonly #records = new RecordBuffer();
   #bytes = 0;
   #waiting = 0;
   #lastSeq = 0;
@@ -243,18 +246,18 @@ export class Spool implements DiskQueue {
     this.#reader = null;
   }
 
-  /** The next entries that fit into the newest segment, and their records. */
+  /** The next entries that fit into the newest segment, and their records, which are valid until the next call. */
   #nextPart(entries: readonly OutboxEntry[], start: number): { part: OutboxEntry[]; records: Buffer } {
     if (this.#writer && this.#writer.bytes >= this.#segmentBytes) this.#seal();
-    let room = this.#segmentBytes - (this.#writer?.bytes ?? 0);
-    if (this.#failure) room = Math.min(room, CAUTIOUS_BYTES);
-    const records: Buffer[] = [];
-    for (let index = start; index < entries.length && (index === start || room > 0); index += 1) {
-      const record = encodeRecord(entries[index]!);
-      records.push(record);
-      room -= record.length;
-    }
-    return { part: entries.slice(start, start + records.length), records: Buffer.concat(records) };
+    const room = Math.min(
+      this.#segmentBytes - (this.#writer?.bytes ?? 0),
+      this.#failure ? CAUTIOUS_BYTES : WRITE_BYTES,
+    );
+    this.#records.clear();
+    let end = start;
+    for (; end < entries.length && (end === start || this.#records.length < room); end += 1)
+      this.#records.add(entries[end]!);
+    return { part: entries.slice(start, end), records: this.#records.bytes };
   }
 
   /** Writes messages to the newest segment. False: not written. */

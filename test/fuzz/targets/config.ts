@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../../src/config/schema.ts';
-import { encodeRecord, scanSegment } from '../../../src/publish/spool-segment.ts';
+import { RecordBuffer, scanSegment } from '../../../src/publish/spool-segment.ts';
 import { readEventFile } from '../../../src/report/event-file.ts';
 import { Recording } from '../../../src/report/recording.ts';
 import type { FuzzTarget } from '../target.ts';
@@ -27,13 +27,13 @@ export const configFile: FuzzTarget = {
   },
 };
 
-const entry = (seq: number) =>
-  encodeRecord({ seq, topic: 'au.frames', key: 'cam/1', value: Buffer.from('value') });
+const records = new RecordBuffer();
+for (const seq of [1, 2]) records.add({ seq, topic: 'au.frames', key: 'cam/1', value: Buffer.from('value') });
 
 export const spoolSegment: FuzzTarget = {
   name: 'spool segment',
   seeds: [
-    Buffer.concat([Buffer.from('AUSPOOL1'), entry(1), entry(2)]),
+    Buffer.concat([Buffer.from('AUSPOOL1'), records.bytes]),
     Buffer.from('AUSPOOL1'),
     // Right checksum, lengths beyond the payload.
     Buffer.concat([
