@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import { Backoff } from '../backoff.ts';
 import { monotonicMs } from '../clock.ts';
-import { isOutage, isRebalance } from '../kafka/kafkajs-errors.ts';
+import { isOutage, isRebalance, requestTimeoutError } from '../kafka/kafkajs-errors.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { type PartitionId, type PartitionLag, Positions, type Verdict } from './positions.ts';
 import { type PartitionOffsets, type ResetCause, startingPoint } from './starting-point.ts';
@@ -91,6 +91,9 @@ export class GroupMember {
     });
     this.#consumer.on('consumer.group_join', (event) => this.#joinedGroup(event));
     this.#consumer.on('consumer.crash', ({ payload }) => this.#leftGroup(payload.error));
+    this.#consumer.on('consumer.network.request_timeout', ({ payload }) =>
+      this.#events.retrying(requestTimeoutError(payload.apiName)),
+    );
     this.#consumer.on('consumer.fetch', () => {
       this.#fetches += 1;
       if (this.#fetches < FETCHES_TO_TRUST) return;

@@ -30,6 +30,12 @@ export function rebalanceError(why: string): Error {
   return Object.assign(new Error(why), { type: 'REBALANCE_IN_PROGRESS' });
 }
 
+/** What kafkajs retries by itself after a request timed out. */
+export function requestTimeoutError(apiName: string): Error {
+  const error = new Error(`no answer to the request ${apiName}`);
+  return Object.assign(error, { name: 'KafkaJSRequestTimeoutError' });
+}
+
 /**
  * Whether waiting can cure what ended a consumer. A missing coordinator counts only if the consumer has joined before:
  * otherwise the brokers may be unable to provide one at all. A refusal counts only if it was allowed to read before: somebody

@@ -12,7 +12,7 @@ export interface NetworkFaults {
   readonly bytesPerSecond: number;
   /** The direction whose bytes vanish. The connection stays open. */
   readonly blackHole: 'none' | 'requests' | 'answers' | 'both';
-  /** A connection is reset when it has carried this many bytes of requests: in the middle of one. */
+  /** A connection is reset when it has carried this many bytes, mostly in the middle of a message. */
   readonly resetAfterBytes: number;
 }
 
@@ -91,7 +91,7 @@ class Connection {
   readonly #client: Socket;
   readonly #broker: Socket;
   readonly #faults: () => NetworkFaults;
-  #requestBytes = 0;
+  #bytes = 0;
 
   constructor(client: Socket, port: number, faults: () => NetworkFaults) {
     this.#client = client;
@@ -133,8 +133,8 @@ class Connection {
 
   async #deliver(chunk: Buffer, to: Socket, direction: 'requests' | 'answers'): Promise<void> {
     const { bytesPerSecond, blackHole, resetAfterBytes } = this.#faults();
-    if (direction === 'requests') this.#requestBytes += chunk.length;
-    if (this.#requestBytes > resetAfterBytes) return this.reset();
+    this.#bytes += chunk.length;
+    if (this.#bytes > resetAfterBytes) return this.reset();
     if (this.forgotten || blackHole === direction || blackHole === 'both') return;
     if (Number.isFinite(bytesPerSecond)) await sleep((chunk.length / bytesPerSecond) * 1000);
     if (!to.destroyed) to.write(chunk);

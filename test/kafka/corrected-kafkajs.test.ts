@@ -28,13 +28,10 @@ function answer(received: Buffer, payload: string): Buffer {
   return Buffer.concat([head, Buffer.from(payload)]);
 }
 
-test('a connection that was reset within an answer is well again when it is made anew', async () => {
-  const replies = [
-    (socket: Socket, received: Buffer) =>
-      socket.write(answer(received, 'x'.repeat(50)).subarray(0, 30), () => socket.resetAndDestroy()),
-    (socket: Socket, received: Buffer) => socket.write(answer(received, 'whole')),
-    (socket: Socket, received: Buffer) => socket.write(answer(received, 'again')),
-  ];
+type Reply = (socket: Socket, received: Buffer) => void;
+
+/** A connection to a server that has these replies, one a request. */
+async function connectionTo(replies: Reply[], requestTimeout: number) {
   const server = createServer((socket) => {
     socket.on('data', (received) => replies.shift()!(socket, received as Buffer));
     socket.on('error', () => {});
@@ -43,14 +40,40 @@ test('a connection that was reset within an answer is well again when it is made
   const { port } = server.address() as AddressInfo;
   const connection = new Connection({
     ...{ host: '127.0.0.1', port, logger: silent, socketFactory },
-    ...{ requestTimeout: 5000, connectionTimeout: 5000 },
+    ...{ requestTimeout, connectionTimeout: 5000 },
   });
   await connection.connect();
+  return { server, connection };
+}
+
+test('a connection that was reset within an answer is well again when it is made anew', async () => {
+  const { server, connection } = await connectionTo(
+    [
+      (socket, received) =>
+        socket.write(answer(received, 'x'.repeat(50)).subarray(0, 30), () => socket.resetAndDestroy()),
+      (socket, received) => socket.write(answer(received, 'whole')),
+      (socket, received) => socket.write(answer(received, 'again')),
+    ],
+    5000,
+  );
   await expect(connection.send(request)).rejects.toThrow();
   expect(connection.isConnected()).toBe(false);
   await connection.connect();
   expect(await connection.send(request)).toBe('whole');
   expect(await connection.send(request)).toBe('again');
+  await connection.disconnect();
+  server.close();
+});
+
+test('a connection ends with a request that times out', async () => {
+  const { server, connection } = await connectionTo(
+    [() => {}, (socket, received) => socket.write(answer(received, 'new'))],
+    300,
+  );
+  await expect(connection.send(request)).rejects.toThrow('timed out');
+  expect(connection.isConnected()).toBe(false);
+  await connection.connect();
+  expect(await connection.send(request)).toBe('new');
   await connection.disconnect();
   server.close();
 });

@@ -50,7 +50,10 @@ export class Ledger {
     this.#told[cause] = (this.#told[cause] ?? 0) + count;
   }
 
-  received({ kind, track, frame }: Place, { topic, generation, partition }: Collected): void {
+  received(
+    { kind, track, frame }: Place,
+    { topic, generation, partition }: Pick<Collected, 'topic' | 'generation' | 'partition'>,
+  ): void {
     const id = `${kind}/${track}/${frame}`;
     if (this.#received.has(id)) {
       this.#duplicates += 1;
