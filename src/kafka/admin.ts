@@ -190,7 +190,7 @@ export async function describeTopics(admin: Admin, specs: readonly TopicSpec[]):
     resources: present.map(({ name }) => ({
       type: ConfigResourceTypes.TOPIC,
       name,
-      configNames: SHOWN_SETTINGS,
+      configNames: [...new Set([...SHOWN_SETTINGS, ...specs.flatMap(({ config }) => Object.keys(config))])],
     })),
   });
   return specs.map((spec) => {

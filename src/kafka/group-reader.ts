@@ -71,9 +71,9 @@ export interface GroupReaderEvents {
  * revokes partitions as members join and leave.
  */
 export class GroupReader {
-  /** Rejects with KAFKA_REJECTED when the brokers reject this consumer for good. */
+  /** Rejects with KAFKA_REJECTED when the brokers reject this consumer for good, and with what `GroupReaderEvents` throw. */
   readonly failed: Promise<never>;
-  readonly #fail: (error: AustreamError) => void;
+  readonly #fail: (error: unknown) => void;
   readonly #kafka: KafkaOptions;
   readonly #options: GroupReaderOptions;
   /** OAuth tokens are renewed while connections stay open. */
@@ -158,7 +158,8 @@ export class GroupReader {
       reader.#credentials.close();
       throw unreachableError(kafka.brokers, error.message, error);
     });
-    reader.#loop = reader.#poll();
+    // Also after a failure the reader can be closed: it leaves the group.
+    reader.#loop = reader.#poll().catch(reader.#fail);
     return reader;
   }
 
@@ -317,19 +318,31 @@ export class GroupReader {
       if (this.#renewalDue) await this.#renew();
       if (!this.#open) return;
       for (const task of this.#betweenPolls.splice(0)) await task();
-      try {
-        const messages = await promisified<rdkafka.Message[]>((done) =>
-          this.consumer.consume(MAX_MESSAGES_PER_POLL, done),
-        );
-        if (messages.length > 0) this.#refusal = null;
-        for (const message of messages) if (this.#owned.has(message.partition)) this.#events.message(message);
-      } catch (error) {
-        this.#onError(error as rdkafka.LibrdKafkaError);
-        await sleep(FAILED_POLL_PAUSE_MS);
-      }
+      const messages = await this.#consume();
+      if (messages.length > 0) this.#refusal = null;
+      for (const message of messages) if (this.#owned.has(message.partition)) this.#events.message(message);
       for (const partition of this.#partitionsAtEnd.splice(0))
         if (this.#owned.has(partition)) this.#events.caughtUp(partition);
     }
+  }
+
+  async #consume(): Promise<rdkafka.Message[]> {
+    try {
+      return await promisified<rdkafka.Message[]>((done) =>
+        this.consumer.consume(MAX_MESSAGES_PER_POLL, done),
+      );
+    } catch (error) {
+      this.#onError(error as rdkafka.LibrdKafkaError);
+      await sleep(FAILED_POLL_PAUSE_MS);
+      return [];
+    }
+  }
+
+  /** librdkafka remembers the pause of a revoked partition: it would deliver nothing when assigned again. */
+  #forgetPaused(consumer: rdkafka.KafkaConsumer, revoked: readonly number[]): void {
+    const paused = revoked.filter((partition) => this.#paused.delete(partition));
+    // A consumer that is being closed resumes nothing, but must still answer: else it would not leave the group.
+    if (paused.length > 0 && this.#open && !this.#renewing) consumer.resume(this.#topicPartitions(paused));
   }
 
   async #onRebalance(
@@ -355,9 +368,7 @@ export class GroupReader {
         }
       } else if (code === REVOKE) {
         for (const partition of numbers) this.#owned.delete(partition);
-        // librdkafka remembers the pause of a revoked partition: it would deliver nothing when assigned again.
-        const paused = numbers.filter((partition) => this.#paused.delete(partition));
-        if (paused.length > 0) consumer.resume(this.#topicPartitions(paused));
+        this.#forgetPaused(consumer, numbers);
         await Promise.race([
           Promise.allSettled(numbers.map((partition) => this.#events.revoked(partition))),
           sleep(REVOKE_TIMEOUT_MS),
@@ -385,7 +396,7 @@ export class GroupReader {
         ),
       );
     else {
-      const failure = callFailure(error.message);
+      const failure = callFailure(error);
       if (failure.verdict === 'hold') this.#onRefused(failure);
       else log.debug({ topic, group }, error.message);
     }

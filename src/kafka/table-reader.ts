@@ -3,6 +3,7 @@ import rdkafka from 'node-rdkafka';
 import { monotonicMs } from '../clock.ts';
 import { AustreamError } from '../errors.ts';
 import { log } from '../log.ts';
+import { printable } from '../printable.ts';
 import { rdkafkaConnection } from './connection.ts';
 import { CredentialWatch } from './credential-watch.ts';
 import { unreachableError } from './errors.ts';
@@ -30,6 +31,8 @@ export class TableReader {
   /** The one consumer has one assignment: partitions are read one after another. */
   readonly #mutex = new Mutex();
   #partitionsAtEnd: number[] = [];
+  /** What the brokers said last during the read in progress. */
+  #lastError: string | null = null;
 
   private constructor(kafka: KafkaOptions, topic: string) {
     this.#kafka = kafka;
@@ -57,7 +60,9 @@ export class TableReader {
     consumer.on('partition.eof', ({ partition }) => {
       if (consumer === this.#consumer) this.#partitionsAtEnd.push(partition);
     });
-    consumer.on('event.error', () => {});
+    consumer.on('event.error', ({ message }) => {
+      if (consumer === this.#consumer) this.#lastError = message;
+    });
     return consumer;
   }
 
@@ -121,13 +126,14 @@ export class TableReader {
     const table = new Table();
     const deadline = monotonicMs() + READ_TIMEOUT_MS;
     this.#partitionsAtEnd = [];
+    this.#lastError = null;
     this.#consumer.assign([{ topic: this.#topic, partition, offset: 0 }]);
     try {
       while (!this.#partitionsAtEnd.includes(partition)) {
         if (monotonicMs() > deadline)
           throw new AustreamError(
             'KAFKA_UNREACHABLE',
-            `${this.#topic}/${partition} could not be read to its end within ${READ_TIMEOUT_MS / 1000} s`,
+            `${this.#topic}/${partition} could not be read to its end within ${READ_TIMEOUT_MS / 1000} s${this.#lastError === null ? '' : `: ${printable(this.#lastError)}`}`,
           );
         const messages = await promisified<rdkafka.Message[]>((done) =>
           this.#consumer.consume(MAX_MESSAGES_PER_POLL, done),

@@ -172,7 +172,7 @@ export class TransactionalProducer {
           throw this.#fenced(abortError as Error);
         },
       );
-      const reason = this.#deliveryFailure ?? { ...callFailure(failure.message), topic: null };
+      const reason = this.#deliveryFailure ?? { ...callFailure(failure), topic: null };
       return { ...reason, tooLarge: this.#tooLarge };
     }
   }
@@ -205,8 +205,8 @@ export class TransactionalProducer {
     }
   }
 
-  #onProduceError(record: OutgoingRecord, { message }: rdkafka.LibrdKafkaError): void {
-    const failure = callFailure(message);
+  #onProduceError(record: OutgoingRecord, error: rdkafka.LibrdKafkaError): void {
+    const failure = callFailure(error);
     // A record that is larger than librdkafka's own limit is too large by itself, whatever the batch.
     if (failure.verdict === 'split' && this.#deliveryFailure === null) this.#tooLarge = [record];
     this.#deliveryFailure ??= { ...failure, topic: record.topic };
@@ -227,7 +227,7 @@ export class TransactionalProducer {
       });
       if (!error) return;
       if (!(error as { isRetriable?: boolean }).isRetriable || closing.aborted || this.#closed) throw error;
-      repeated?.(callFailure(error.message));
+      repeated?.(callFailure(error));
       await backoff.wait(closing);
     }
   }

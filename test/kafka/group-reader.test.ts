@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => broker.stop());
 
 /** A member of the group that records the partitions from which messages arrive. */
-async function join() {
+async function join(onMessage: () => void = () => {}) {
   const received = new Set<number>();
   const reader = await GroupReader.open(
     kafkaOptions.parse({ brokers: broker.addresses }),
@@ -21,7 +21,10 @@ async function join() {
     {
       assigned: () => {},
       revoked: async () => {},
-      message: ({ partition }) => void received.add(partition),
+      message: ({ partition }) => {
+        received.add(partition);
+        onMessage();
+      },
       caughtUp: () => {},
     },
   );
@@ -47,5 +50,21 @@ describe('GroupReader', () => {
       }, TIMEOUT)
       .toBe(4);
     await member.reader.close();
+  });
+
+  it('fails with what a handler of its messages throws, and can be closed in order', async () => {
+    const failing = await join(() => {
+      throw new Error('a bug');
+    });
+    await expect.poll(() => failing.reader.owned.size, TIMEOUT).toBe(4);
+    const send = setInterval(() => broker.send(TOPIC, 0, Buffer.from('crops')), 200);
+    await expect(failing.reader.failed).rejects.toThrow('a bug');
+    clearInterval(send);
+    // Also with paused partitions; a group that is not left keeps them until the session ends.
+    failing.reader.pauseOnly(failing.reader.owned);
+    const before = performance.now();
+    await failing.reader.close();
+    expect(performance.now() - before).toBeLessThan(4_000);
+    expect(failing.reader.consumer.isConnected()).toBe(false);
   });
 });

@@ -81,6 +81,8 @@ describe('a worker that the brokers reject', () => {
       const held = () => worker.stats().publisher.topics?.map(({ held }) => held?.cause);
       await expect.poll(held, WAIT).toContain('kafka_topic_authorization_failed');
       expect(committed).toBe(0);
+      const frames = worker.stats().publisher.topics?.find(({ topic }) => topic === 'denied.frames');
+      expect(frames).toMatchObject({ pending: 16, oldestSeconds: expect.any(Number), dropped: 0 });
       await setDenied('denied.frames', false);
       await expect.poll(() => committed, WAIT).toBe(16);
       expect(new Set(held())).toEqual(new Set([undefined]));

@@ -218,7 +218,9 @@ export class PartitionInference {
   collect(): TransactionContent {
     this.#applyPassedOffsets();
     const { next } = this.#watermark;
-    const offset = next === 0 && this.#collectedOffset === null ? null : next;
+    // States without an offset would look as if the offset had gone with the topic.
+    const hasStates = [...this.#states.values()].some((state) => state !== null);
+    const offset = next === 0 && this.#collectedOffset === null && !hasStates ? null : next;
     const content = { frames: this.#frames, activations: this.#activations, states: this.#states, offset };
     this.#frames = [];
     this.#activations = [];

@@ -296,7 +296,14 @@ export class PartitionOwner {
   #dispatch(event: Event, error?: Error): void {
     const { next, effects } = transition(this.#state, event);
     this.#state = next;
-    for (const effect of effects) this.#effects[effect](error);
+    for (const effect of effects) {
+      try {
+        this.#effects[effect](error);
+      } catch (failure) {
+        // A bug, or an observer's failure. The worker ends, and the partition is still committed and released.
+        this.#events.failed(failure);
+      }
+    }
   }
 
   /** Runs a step and dispatches the event it ends in; null: a revocation has overtaken it. */
@@ -329,11 +336,11 @@ export class PartitionOwner {
   /** The earlier owner is already fenced, so neither the committed offset nor the state records change any more. */
   async #restore() {
     const { infer, model, states, workerId, cluster } = this.#options;
-    const begin = await this.#findStart();
-    const { committed } = begin;
     const table = await states.read(this.#partition);
     const note = decodeOwnerNote(table.get(OWNER_NOTE_KEY));
     table.delete(OWNER_NOTE_KEY);
+    const begin = await this.#findStart(table.size > 0);
+    const { committed } = begin;
     const commitPending = () => {
       this.#commitPending = true;
       this.#pendingSince ??= monotonicMs();
@@ -371,11 +378,11 @@ export class PartitionOwner {
   }
 
   /** The committed offset, and what the topic still has of it. */
-  async #findStart(): Promise<StartOffset> {
+  async #findStart(hasStates: boolean): Promise<StartOffset> {
     const { reader, turn } = this.#options;
     const inGroup = await turn((limitMs) => reader.committed(this.#partition, limitMs));
     const range = await turn((limitMs) => reader.range(this.#partition, limitMs));
-    const begin = new StartOffset(inGroup, range, this.#rewound);
+    const begin = new StartOffset(inGroup, range, { hasStates, wasRewound: this.#rewound });
     const fields = { partition: this.#partition, committed: inGroup, ...range };
     const { crops } = this.#options.topics;
     if (begin.rewound) {
@@ -479,12 +486,14 @@ export class PartitionOwner {
     const transaction = this.#transaction!;
     const { topic, tooLarge } = failure;
     const alone = limit === 'single' || (tooLarge.length === 1 && transaction.countOf(topic) === 1);
-    if (!alone) {
-      this.#batchLimit = BATCH_LIMITS[BATCH_LIMITS.indexOf(limit) + 1]!;
+    if (!alone) this.#batchLimit = BATCH_LIMITS[BATCH_LIMITS.indexOf(limit) + 1]!;
+    // Without its state the partition could not be taken over: it waits until the topic takes larger records.
+    else if (!transaction.bury(tooLarge)) {
+      this.#holdBack(failure, topic);
       return;
     }
-    // Without its state the partition could not be taken over: it waits until the topic takes larger records.
-    if (!transaction.bury(tooLarge)) this.#holdBack(failure, topic);
+    // The brokers name one record at a time: the next attempt follows at once.
+    this.#backoff.reset();
   }
 
   #onRepeated(failure: DeliveryFailure): void {
@@ -493,7 +502,7 @@ export class PartitionOwner {
   }
 
   #onStepFailed(error: Error): void {
-    this.#holdBack(callFailure(error.message), null);
+    this.#holdBack(callFailure(error), null);
     this.#warn('is taken over again', error);
   }
 

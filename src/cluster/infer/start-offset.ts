@@ -19,11 +19,18 @@ export class StartOffset {
   /** The topic was deleted and created again, or its brokers lost records. */
   readonly rewound: boolean;
 
-  /** `wasRewound`: it was already seen that the topic begins anew. */
-  constructor(inGroup: number | null, { oldest, end }: OffsetRange, wasRewound = false) {
+  /**
+   * `hasStates`: an earlier owner has left states, and so had committed an offset: without one, it went with the topic.
+   * `wasRewound`: it was already seen that the topic begins anew.
+   */
+  constructor(
+    inGroup: number | null,
+    { oldest, end }: OffsetRange,
+    { hasStates, wasRewound }: { readonly hasStates: boolean; readonly wasRewound: boolean },
+  ) {
     this.inGroup = inGroup;
     this.oldest = oldest;
-    this.rewound = inGroup !== null && (inGroup > end || wasRewound);
+    this.rewound = inGroup === null ? hasStates : inGroup > end || wasRewound;
     this.expired = inGroup === null || this.rewound ? 0 : Math.max(0, oldest - inGroup);
     this.committed = inGroup === null ? null : this.rewound ? oldest : Math.max(inGroup, oldest);
   }

@@ -97,7 +97,7 @@ export class Transaction {
     for (const record of records) {
       const detail = `${record.value?.length ?? 0} bytes are too large for ${record.topic}`;
       if (record.topic === topics.deadletter) {
-        log.error({ topic: record.topic, partition: this.#options.partition }, `a dead letter of ${detail}`);
+        log.error({ topic: record.topic, partition: this.#options.partition }, `a dead letter: ${detail}`);
         if (!('origin' in record)) continue;
         const origin = record.origin as EventRecord;
         if (origin.value) this.#addLetter({ ...origin, value: null }, detail);
@@ -117,7 +117,7 @@ export class Transaction {
     const letter = deadLetter({
       ...{ group, topic, partition: -1, offset: -1, key, value, reason: 'unknown', detail },
     });
-    log.error({ topic, partition, cameraId: origin.event.cameraId }, `an event of ${topic} ${detail}`);
+    log.error({ topic, partition, cameraId: origin.event.cameraId }, `an event of ${topic}: ${detail}`);
     const record = { topic: topics.deadletter, key, value: encoders.DeadLetter.encode(letter), origin };
     this.#records.push(record);
   }

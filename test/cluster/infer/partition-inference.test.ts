@@ -181,7 +181,7 @@ describe('PartitionInference', () => {
   });
 
   /** A partition of one camera; `frames` sends crops of an epoch, four a second, on a clock that is `ahead` (s). */
-  function openPartition(hop = 1) {
+  function openPartition(hop = 1, committed: number | null = 0) {
     const options = inferOptions.parse({
       hop,
       smoothing: { mode: 'off' },
@@ -193,7 +193,7 @@ describe('PartitionInference', () => {
     const partition = new PartitionInference(fakeModel(WINDOW, hop), {
       infer: options,
       states: new Map(),
-      committed: 0,
+      committed,
       idleSeconds: 10,
       epochRevived: (_, epoch) => revived.push(epoch),
       skipped: (_, crops) => {
@@ -261,5 +261,18 @@ describe('PartitionInference', () => {
     expect(await collect()).toMatchObject({ offset: end() - 1 });
     partition.closeIdleTracks(now + 101_000, true);
     expect(await collect()).toMatchObject({ offset: end(), frames: [{ frame: 0 }] });
+  });
+
+  it('never publishes a state without an offset: without one, the next owner takes the topic for a new one', async () => {
+    const { send, collect } = openPartition(4, null);
+    const batcher = new CropBatcher({ hop: 4, gapSeconds: 1 });
+    // Without the announcement of the epoch. The first record waits for the rest of its hop; the second one is scored.
+    batcher.push(frameOf([faceCrop({ frame: 0, trackId: 1 })]), 0);
+    send(batcher.flushOlderThan(1));
+    for (let frame = 1; frame < 5; frame += 1)
+      send(batcher.push(frameOf([faceCrop({ frame, trackId: 2 })]), 0));
+    const { states, offset } = await collect();
+    expect(states.size).toBeGreaterThan(0);
+    expect(offset).toBe(0);
   });
 });
