@@ -10,7 +10,7 @@ export class EmbeddedBroker {
     const events = { delivered() {}, failed() {}, unreachable() {}, broken() {} };
     const timeoutMs = options.connectSeconds * 1000;
     const client = await KafkaProducer.connect<null>(options, events, timeoutMs);
-    for (const topic of topics) await client.requestTopic(topic, timeoutMs);
+    for (const topic of topics) await client.partitionCount(topic, timeoutMs);
     return new EmbeddedBroker(client);
   }
 

@@ -152,9 +152,12 @@ export class KafkaProducer<Tag> {
     return true;
   }
 
-  /** Requests a topic's metadata: the embedded broker then creates the topic. */
-  async requestTopic(topic: string, timeoutMs: number): Promise<void> {
-    await promisified((done) => this.#client.getMetadata({ topic, timeout: timeoutMs }, done));
+  /** How many partitions a topic has; 0: it is not there. The embedded broker then creates the topic. */
+  async partitionCount(topic: string, timeoutMs: number): Promise<number> {
+    const metadata = await promisified<rdkafka.Metadata>((done) =>
+      this.#client.getMetadata({ topic, timeout: timeoutMs }, done),
+    );
+    return metadata.topics.find(({ name }) => name === topic)?.partitions.length ?? 0;
   }
 
   /** Waits up to `flushMs` for delivery reports, then disconnects. */

@@ -5,6 +5,7 @@ import { createMissingTopics, type TopicSpec, topicExists, withAdmin } from '../
 import { CredentialWatch } from '../kafka/credential-watch.ts';
 import type { DeliveryFailure } from '../kafka/delivery-policy.ts';
 import { rootCause } from '../kafka/kafkajs-errors.ts';
+import { KeyPartitions } from '../kafka/key-partitions.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { KafkaProducer, MAX_BATCH_MESSAGES } from '../kafka/producer.ts';
 import { log } from '../log.ts';
@@ -24,6 +25,8 @@ const RECONNECT_TIMEOUT_MS = 5000;
 const RECONNECT = { firstMs: 250, maxMs: 5000, jitter: 'equal' } as const;
 /** Between two attempts to send what only a person or time cures. */
 const HOLD = { firstMs: 1000, maxMs: 30_000, jitter: 'equal' } as const;
+/** Partitions that are added to the topic are used within this time. */
+const PARTITIONS_MS = 30_000;
 /** After so many failed producers in a row a retry is a hold: somebody must know. */
 const MAX_RETRIES = 3;
 /** After this time without a refusal, attempts begin with a short wait again. */
@@ -53,6 +56,12 @@ export class LaneConnection {
   readonly #holdBackoff = new Backoff(HOLD);
   readonly #diagnoseBackoff = new Backoff(DIAGNOSE);
   #producer: KafkaProducer<InFlightMessage> | null = null;
+  /**
+   * The partitions that the producer uses. They stay the same as long as it lives: if a key moved to an added partition while
+   * earlier messages are not acknowledged, those would follow it there, behind the later ones.
+   */
+  #partitions = new KeyPartitions(1);
+  readonly #partitionsTimer: NodeJS.Timeout;
   #credentials: CredentialWatch | null = null;
   /** The producer is flushed to be replaced: nothing new is sent by it. */
   #renewing = false;
@@ -82,6 +91,7 @@ export class LaneConnection {
     this.#wire = wire;
     this.#changed = changed;
     this.#ackTimer = setInterval(() => this.#checkAcknowledgements(), ACK_CHECK_MS).unref();
+    this.#partitionsTimer = setInterval(() => void this.#checkPartitions(), PARTITIONS_MS).unref();
   }
 
   /**
@@ -90,7 +100,9 @@ export class LaneConnection {
    */
   async open({ retryInBackground }: { retryInBackground: boolean }): Promise<void> {
     try {
-      this.#credentials = new CredentialWatch(this.#options, () => this.#renew());
+      this.#credentials = new CredentialWatch(this.#options, () =>
+        this.#renew('the credentials for Kafka have changed'),
+      );
       await this.#connect(this.#options.connectSeconds * 1000);
     } catch (error) {
       if (!retryInBackground || !(error instanceof AustreamError) || !error.canRetry) {
@@ -112,7 +124,14 @@ export class LaneConnection {
       return false;
     }
     if (this.#outbox.inFlight === 0) this.#lastAckAt = monotonicMs();
-    return this.#producer.produce(this.#topic, key, wire, message, partition);
+    // A topic that was made anew may have fewer partitions.
+    const place = partition === undefined ? this.#partitions.of(key) : partition % this.#partitions.count;
+    return this.#producer.produce(this.#topic, key, wire, message, place);
+  }
+
+  /** How many partitions of the topic are in use. */
+  get partitions(): number {
+    return this.#partitions.count;
   }
 
   /** Headers that were unknown are known. */
@@ -132,6 +151,7 @@ export class LaneConnection {
     this.#closing.abort();
     this.#credentials?.close();
     clearInterval(this.#ackTimer);
+    clearInterval(this.#partitionsTimer);
     await this.#attempt;
     await this.#producer?.close(0);
     this.#producer = null;
@@ -160,6 +180,8 @@ export class LaneConnection {
     );
     try {
       await this.#ensureTopic(timeoutMs);
+      const count = await connecting.partitionCount(this.#topic, timeoutMs);
+      if (count !== this.#partitions.count) this.#partitions = new KeyPartitions(Math.max(1, count));
     } catch (error) {
       await connecting.close(0);
       throw error;
@@ -172,7 +194,7 @@ export class LaneConnection {
     // After a hold only an acknowledgement shows that the cause is cured.
     if (this.#reason && isAway(this.#reason)) this.#release();
     this.#outbox.resume();
-    if (this.#credentials?.changes !== changesBefore) this.#renew();
+    if (this.#credentials?.changes !== changesBefore) this.#renew('the credentials for Kafka have changed');
   }
 
   async #ensureTopic(connectMs: number): Promise<void> {
@@ -216,11 +238,20 @@ export class LaneConnection {
     } else this.#replaceAfter(failure);
   }
 
-  /** The credentials have changed: a new producer uses them. Without a producer, the next attempt does so anyway. */
-  #renew(): void {
+  async #checkPartitions(): Promise<void> {
+    const producer = this.#producer;
+    if (!producer) return;
+    // Without brokers the known number stays.
+    const count = await producer.partitionCount(this.#topic, RECONNECT_TIMEOUT_MS).catch(() => 0);
+    if (producer === this.#producer && count > this.#partitions.count)
+      this.#renew(`the topic has ${count} partitions now`);
+  }
+
+  /** A new producer is needed, for `why`. Without a producer, the next attempt makes one anyway. */
+  #renew(why: string): void {
     const producer = this.#producer;
     if (!producer || this.#renewing || this.#failure) return;
-    log.info({ topic: this.#topic }, 'the credentials for Kafka have changed: connecting again');
+    log.info({ topic: this.#topic }, `${why}: connecting again`);
     this.#renewing = true;
     this.#attempt = producer.close(RENEW_FLUSH_MS).then(() => {
       this.#renewing = false;

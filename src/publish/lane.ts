@@ -73,6 +73,11 @@ export class Lane {
     return this.#connection.reason;
   }
 
+  /** How many partitions of the topic are in use. */
+  get partitions(): number {
+    return this.#connection.partitions;
+  }
+
   /** The header of a record that waits may be known now. */
   wireFormatKnown(): void {
     this.#connection.wireFormatKnown();

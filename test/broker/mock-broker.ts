@@ -16,7 +16,7 @@ export class MockBroker {
       events,
       10_000,
     );
-    for (const topic of topics) await producer.requestTopic(topic, 10_000);
+    for (const topic of topics) await producer.partitionCount(topic, 10_000);
     return new MockBroker(producer);
   }
 

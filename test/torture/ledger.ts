@@ -19,8 +19,13 @@ export interface Balance {
   readonly told: Readonly<Record<string, number>>;
   /** Events that the brokers acknowledged and then deleted with their topic. */
   readonly deleted: number;
-  /** scored − received − told − deleted: events lost without a word. */
+  /** Events lost without a word: neither received, nor told, nor deleted with their topic. */
   readonly difference: number;
+  /**
+   * Events that were told lost and arrived all the same. The brokers had written them, but the acknowledgement was lost
+   * with the connection, and then the spool was full.
+   */
+  readonly toldInDoubt: number;
   /** Events that came after a later one of the same track in the same partition. */
   readonly outOfOrder: number;
 }
@@ -36,7 +41,8 @@ export class Ledger {
   readonly #newest = new Map<string, number>();
   readonly #deletions: { readonly from: number; to: number }[] = [];
   #duplicates = 0;
-  #outOfOrder = 0;
+  /** What came out of order, for a person who looks for the fault. */
+  readonly outOfOrder: string[] = [];
 
   constructor(tracks: number) {
     this.#tracks = tracks;
@@ -61,7 +67,8 @@ export class Ledger {
     }
     this.#received.add(id);
     const lane = `${topic}/${generation}/${partition}/${track}`;
-    if (frame < (this.#newest.get(lane) ?? -1)) this.#outOfOrder += 1;
+    const newest = this.#newest.get(lane) ?? -1;
+    if (frame < newest) this.outOfOrder.push(`${id} after ${newest} in ${lane}`);
     else this.#newest.set(lane, frame);
   }
 
@@ -100,10 +107,11 @@ export class Ledger {
       }
     const received = this.#received.size;
     const told = Object.values(this.#told).reduce((sum, count) => sum + count, 0);
+    const untold = scored - received - deleted - told;
     return {
       ...{ scored, received, deleted, told: this.#told },
-      ...{ duplicates: this.#duplicates, outOfOrder: this.#outOfOrder },
-      difference: scored - received - told - deleted,
+      ...{ duplicates: this.#duplicates, outOfOrder: this.outOfOrder.length },
+      ...{ difference: Math.max(0, untold), toldInDoubt: Math.max(0, -untold) },
     };
   }
 

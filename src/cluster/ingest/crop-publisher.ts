@@ -1,7 +1,7 @@
 import { Mutex } from 'async-mutex';
 import type { TopicDelivery } from '../../domain/topic-delivery.ts';
 import { faceKey } from '../../domain/track-key.ts';
-import { createMissingTopics, partitionCount, withAdmin } from '../../kafka/admin.ts';
+import { createMissingTopics, withAdmin } from '../../kafka/admin.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
 import { RepeatedWarning } from '../../log.ts';
 import { Lane } from '../../publish/lane.ts';
@@ -26,8 +26,6 @@ export interface CropPublisherEvents {
 const IN_FLIGHT = { windowMessages: 1_000, windowBytes: 32 * 1024 * 1024 };
 /** Files wait while more records of files than this are unacknowledged. */
 const MAX_FILE_RECORDS = 32;
-/** Interval of asking the brokers for the number of partitions. */
-const PARTITIONS_MS = 30_000;
 /** While this many records wait for the pixel encoder, new crops of live cameras are dropped. */
 const MAX_ENCODING_QUEUE = 64;
 
@@ -45,8 +43,6 @@ interface RecordContext {
  */
 export class CropPublisher {
   readonly #topic: string;
-  #partitions: number;
-  readonly #partitionsTimer: NodeJS.Timeout;
   readonly #pixels: PixelEncoder;
   readonly #registered: RegisteredEncoders<'FaceCropBatch'>;
   readonly #lane: Lane;
@@ -90,39 +86,25 @@ export class CropPublisher {
           ),
       },
     );
-    let partitions: number;
     try {
       if (kafka.topics.create) await withAdmin(kafka, (admin) => createMissingTopics(admin, [spec]));
       await lane.open({ retryInBackground: false });
-      partitions = await withAdmin(kafka, (admin) => partitionCount(admin, topic));
     } catch (error) {
       registered.close();
       await lane.close();
       throw error;
     }
-    const count = () => withAdmin(kafka, (admin) => partitionCount(admin, topic));
-    const pixels = new PixelEncoder(cluster.crops);
-    return new CropPublisher(topic, partitions, count, pixels, registered, lane, events);
+    return new CropPublisher(topic, new PixelEncoder(cluster.crops), registered, lane, events);
   }
 
   private constructor(
     topic: string,
-    partitions: number,
-    countPartitions: () => Promise<number>,
     pixels: PixelEncoder,
     registered: RegisteredEncoders<'FaceCropBatch'>,
     lane: Lane,
     events: CropPublisherEvents,
   ) {
     this.#topic = topic;
-    this.#partitions = partitions;
-    this.#partitionsTimer = setInterval(() => {
-      // Without brokers the known number stays.
-      countPartitions().then(
-        (count) => (this.#partitions = Math.max(count, 1)),
-        () => {},
-      );
-    }, PARTITIONS_MS).unref();
     this.#pixels = pixels;
     this.#registered = registered;
     this.#lane = lane;
@@ -173,7 +155,6 @@ export class CropPublisher {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#partitionsTimer);
     this.#registered.close();
     await this.#lane.close();
   }
@@ -209,7 +190,7 @@ export class CropPublisher {
     // The start of an epoch: tracks of earlier epochs may be in any partition.
     const entries =
       batch.trackId === NO_TRACK
-        ? Array.from({ length: this.#partitions }, (_, partition) => ({ ...entry, partition }))
+        ? Array.from({ length: this.#lane.partitions }, (_, partition) => ({ ...entry, partition }))
         : [entry];
     for (const { context } of entries) context.window?.sent();
     this.#lane.outbox.add(entries);
