@@ -16,5 +16,7 @@ export function brokersAnswer({
   readonly connected: boolean;
   readonly topics: readonly TopicDelivery[];
 }): boolean {
-  return topics.length > 0 ? !topics.some(({ held }) => held !== null && isOutage(held.cause)) : connected;
+  const holds = topics.flatMap(({ held }) => held ?? []);
+  if (holds.some(({ cause }) => isOutage(cause))) return false;
+  return connected || holds.length > 0;
 }

@@ -195,7 +195,12 @@ const MUTATIONS: readonly Mutation[] = [
   [
     'a worker that may write to the camera topic',
     'kafka',
-    (find) => find('KafkaUser', 'austream-ingest').spec.authorization.acls[2].operations.push('Write'),
+    (find) => {
+      const { acls } = find('KafkaUser', 'austream-ingest').spec.authorization;
+      acls
+        .find(({ resource }: { resource: { name: string } }) => resource.name === 'au.camera-config')
+        .operations.push('Write');
+    },
   ],
   [
     'a user who may write to it by a prefix',

@@ -45,7 +45,8 @@ function connections(): number {
 
 describe('a paused camera', () => {
   test('has no process and no connection, delivers nothing, and continues in a later epoch', async () => {
-    const watched = watch();
+    // The pause is about as long as the default.
+    const watched = watch({ gapSeconds: 0.2 });
     await watched.set.add(camera('a', simulator.urls[0]!));
     await watched.frames('a', 5);
     const before = cameraProcesses().length;
@@ -76,8 +77,9 @@ describe('a paused camera', () => {
     expect(await watched.set.resume('a')).toBe('resumed');
     await watched.frames('a', 3);
     expect(watched.framesOf('a').at(-1)!.epoch).toBeGreaterThan(epoch);
-    const gap = watched.statuses.find(({ gap: found }) => found !== null)!.gap;
-    expect(gap).toMatchObject({ cause: 'paused' });
+    const gap = () => watched.statuses.find(({ gap: found }) => found !== null)?.gap;
+    await until(() => gap() !== undefined);
+    expect(gap()).toMatchObject({ cause: 'paused' });
     expect(await watched.set.resume('a')).toBe('unchanged');
   });
 
