@@ -13,7 +13,7 @@ import { measureProducer } from './producer-alone.ts';
 
 const MEGABYTES = Number(process.argv[2] ?? 500);
 const BATCH = 16;
-const frames = Array.from({ length: 4096 }, (_, index) =>
+const frames = Array.from({ length: 512 }, (_, index) =>
   frameNumber(index >> 3, { trackId: 1 + (index & 7) }),
 );
 
