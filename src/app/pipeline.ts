@@ -139,7 +139,6 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
     );
     for (const camera of config.cameras) void cameras.add(camera);
 
-    const publisherStats = (): ProcessGauges['publisher'] => publisher.stats();
     const played = cameras.played.then(() => stage.flush());
     const done = Promise.race([played, stage.failed]);
     // A failure during the shutdown is reported by `stop`, when nobody waits for `done` any more.
@@ -149,8 +148,8 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
       cameras,
       thresholds: effectiveThresholds(model, config.infer),
       done,
-      stats: () => ({ queuedCrops: stage.queuedCrops, publisher: publisherStats() }),
-      missing: () => (brokersAnswer(publisherStats()) ? [] : ['Kafka is not reachable']),
+      stats: () => ({ queuedCrops: stage.queuedCrops, publisher: publisher.stats() }),
+      missing: () => (brokersAnswer(publisher.stats()) ? [] : ['Kafka is not reachable']),
       async stop({ modelMs, kafkaMs }, delivered) {
         let undelivered: readonly Undelivered[] = [];
         const unread = unreadFiles(cameras.list());
@@ -166,7 +165,7 @@ export async function openPipeline(config: Config, observer: PipelineObserver = 
               (error: Error) => error,
             );
             if (modelFailure) throw modelFailure;
-            undelivered = undeliveredOf(publisherStats().topics, config.kafka.spool !== undefined);
+            undelivered = undeliveredOf(publisher.stats().topics, config.kafka.spool !== undefined);
             if (timeout && undelivered.length === 0) throw timeout;
             if (!timeout) await delivered?.();
           } finally {

@@ -1,5 +1,6 @@
 import type { Admin } from 'kafkajs';
 import { createMissingTopics, describeTopics, type TopicState, withAdmin } from '../kafka/admin.ts';
+import { isAuthorizationError } from '../kafka/kafkajs-errors.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { log } from '../log.ts';
 import { type ClusterTopicRoles, type TopicFinding, topicFindings } from './topic-findings.ts';
@@ -77,7 +78,7 @@ export class TopicCare {
     try {
       return await describeTopics(admin, specs);
     } catch (error) {
-      if (!/AUTHORIZATION_FAILED/.test((error as { type?: string }).type ?? '')) throw error;
+      if (!isAuthorizationError(error)) throw error;
       if (!this.#settingsUnknown)
         log.info('settings of the topics are not compared: this Kafka user lacks DescribeConfigs on them');
       this.#settingsUnknown = true;

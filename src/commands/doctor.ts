@@ -8,6 +8,11 @@ import { type SnapshotFlags, saveSnapshot } from './doctor-snapshot.ts';
 import { EXIT } from './exit-code.ts';
 import { printJson, printLine } from './output.ts';
 
+interface DoctorFlags extends Partial<SnapshotFlags> {
+  json?: boolean;
+  for: KafkaCommand[];
+}
+
 const MARKS: Readonly<Record<Finding['state'], string>> = { ok: '✓', note: '·', missing: '✗' };
 
 /** `austream doctor`: checks what austream needs on this machine, and says how to fix what is missing. */
@@ -24,27 +29,25 @@ export function doctorCommand(): Command {
     .option('--snapshot <file>', 'only store one picture of a camera (.jpg, .png), with its masks and zones')
     .option('--camera <id>', 'the camera of --snapshot; needed if the config has several')
     .option('--force', 'let --snapshot replace a file')
-    .action(
-      async (flags: { config?: string; json?: boolean; for: KafkaCommand[] } & Partial<SnapshotFlags>) => {
-        const { snapshot } = flags;
-        if (snapshot !== undefined) return saveSnapshot({ ...flags, snapshot });
-        const config = flags.config ? loadConfig(flags.config) : undefined;
-        const checks: readonly Check[] = [
-          ...hostChecks(config),
-          ...(config ? configChecks(config, flags.config!, flags.for) : []),
-        ];
-        const findings: Finding[] = [];
-        for (const check of checks) {
-          const finding = await check();
-          findings.push(finding);
-          if (!flags.json) printLine(findingText(finding));
-        }
-        const missing = findings.filter(({ state }) => state === 'missing').length;
-        if (flags.json) printJson({ ok: missing === 0, findings });
-        else printLine(missing === 0 ? '\neverything is in place' : `\n${missing} problem(s) to fix`);
-        if (missing > 0) process.exitCode = EXIT.failed;
-      },
-    );
+    .action(async (flags: DoctorFlags) => {
+      const { snapshot } = flags;
+      if (snapshot !== undefined) return saveSnapshot({ ...flags, snapshot });
+      const config = flags.config ? loadConfig(flags.config) : undefined;
+      const checks: readonly Check[] = [
+        ...hostChecks(config),
+        ...(config ? configChecks(config, flags.config!, flags.for) : []),
+      ];
+      const findings: Finding[] = [];
+      for (const check of checks) {
+        const finding = await check();
+        findings.push(finding);
+        if (!flags.json) printLine(findingText(finding));
+      }
+      const missing = findings.filter(({ state }) => state === 'missing').length;
+      if (flags.json) printJson({ ok: missing === 0, findings });
+      else printLine(missing === 0 ? '\neverything is in place' : `\n${missing} problem(s) to fix`);
+      if (missing > 0) process.exitCode = EXIT.failed;
+    });
 }
 
 function findingText({ name, state, detail, fix }: Finding): string {

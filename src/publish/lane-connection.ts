@@ -25,6 +25,7 @@ const RECONNECT_TIMEOUT_MS = 5000;
 const RECONNECT = { firstMs: 250, maxMs: 5000, jitter: 'equal' } as const;
 /** Between two attempts to send what only a person or time cures. */
 const HOLD = { firstMs: 1000, maxMs: 30_000, jitter: 'equal' } as const;
+const NEW_CREDENTIALS = 'the credentials for Kafka have changed';
 /** Partitions that are added to the topic are used within this time. */
 const PARTITIONS_MS = 30_000;
 /** After so many failed producers in a row a retry is a hold: somebody must know. */
@@ -100,9 +101,7 @@ export class LaneConnection {
    */
   async open({ retryInBackground }: { retryInBackground: boolean }): Promise<void> {
     try {
-      this.#credentials = new CredentialWatch(this.#options, () =>
-        this.#renew('the credentials for Kafka have changed'),
-      );
+      this.#credentials = new CredentialWatch(this.#options, () => this.#renew(NEW_CREDENTIALS));
       await this.#connect(this.#options.connectSeconds * 1000);
     } catch (error) {
       if (!retryInBackground || !(error instanceof AustreamError) || !error.canRetry) {
@@ -194,7 +193,7 @@ export class LaneConnection {
     // After a hold only an acknowledgement shows that the cause is cured.
     if (this.#reason && isAway(this.#reason)) this.#release();
     this.#outbox.resume();
-    if (this.#credentials?.changes !== changesBefore) this.#renew('the credentials for Kafka have changed');
+    if (this.#credentials?.changes !== changesBefore) this.#renew(NEW_CREDENTIALS);
   }
 
   async #ensureTopic(connectMs: number): Promise<void> {

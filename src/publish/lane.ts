@@ -30,6 +30,14 @@ export interface LaneEvents {
 
 const RELEASE_EVERY = 256;
 
+/** `changed`, as the events of a publisher tell it. */
+export function deliveryChange(
+  topic: string,
+  reason: HoldReason | null,
+): [topic: string, state: 'delivering' | 'held', cause: string, detail: string] {
+  return reason ? [topic, 'held', reason.cause, reason.detail] : [topic, 'delivering', '', ''];
+}
+
 /** The way of one topic's records to the brokers: an outbox, its part of the spool, and a producer. No other topic holds it up. */
 export class Lane {
   readonly topic: string;

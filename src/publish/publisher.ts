@@ -14,7 +14,7 @@ import { deadLetter } from '../records/dead-letter.ts';
 import { decodeFrameHead } from '../records/frame-head.ts';
 import { SchemaIds } from '../records/schema-ids.ts';
 import { topicNames, topicSpecs } from '../records/topics.ts';
-import { Lane } from './lane.ts';
+import { deliveryChange, Lane } from './lane.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import type { OutboxEntry } from './outbox.ts';
 import { SpoolFolder } from './spool-folder.ts';
@@ -357,9 +357,7 @@ class KafkaPublisher implements Publisher {
     // Consumers write dead letters. Brokers that are back may have lost the topic.
     if (state === 'connected' && state !== this.#state) this.#deadLetterTopic = this.#ensureDeadLetterTopic();
     this.#state = state;
-    this.#events.delivery?.(
-      ...([topic, reason ? 'held' : 'delivering', reason?.cause ?? '', reason?.detail ?? ''] as const),
-    );
+    this.#events.delivery?.(...deliveryChange(topic, reason));
   }
 
   /** Null for a spooled frame of an earlier process with another schema or registry; it is delivered unchanged. */

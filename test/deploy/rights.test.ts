@@ -13,7 +13,8 @@ import { defineCamera } from '../../src/cluster/ingest/camera-definition.ts';
 import { readCameras, writeCameras } from '../../src/cluster/ingest/camera-topic.ts';
 import { kafkajsConnection } from '../../src/kafka/connection.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
-import { KafkaBroker } from '../broker/kafka-broker.ts';
+import { startAclBroker } from '../broker/acl-broker.ts';
+import type { KafkaBroker } from '../broker/kafka-broker.ts';
 import { Austream, DEMO_CLIP, Scratch } from '../e2e/austream.ts';
 import { EventCollector } from '../e2e/cluster-events.ts';
 import { WorkerProcesses } from '../e2e/cluster-workers.ts';
@@ -61,17 +62,7 @@ describe('the rights of kafka-strimzi’s users', () => {
     const manifests = ofKind(all, 'KafkaUser');
     users = manifests.map(({ metadata }) => metadata.name);
     expect(ofKind(objects, 'KafkaUser')).toEqual(manifests);
-    broker = await KafkaBroker.start({
-      secured: 'SASL_PLAINTEXT',
-      scram: users.map((name) => `SCRAM-SHA-512=[name=${name},password=${PASSWORD}]`),
-      properties: {
-        'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
-        'listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config':
-          'org.apache.kafka.common.security.scram.ScramLoginModule required;',
-        'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-        'super.users': 'User:ANONYMOUS',
-      },
-    });
+    broker = await startAclBroker(users, PASSWORD);
     admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
     await admin.createTopics({

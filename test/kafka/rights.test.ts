@@ -15,7 +15,8 @@ import { checkBrokers, checkCommandRights } from '../../src/doctor/kafka-checks.
 import { createMissingTopics, withAdmin } from '../../src/kafka/admin.ts';
 import { checkRights, type Right, rightText } from '../../src/kafka/rights.ts';
 import { topicSpecs } from '../../src/records/topics.ts';
-import { KafkaBroker } from '../broker/kafka-broker.ts';
+import { startAclBroker } from '../broker/acl-broker.ts';
+import type { KafkaBroker } from '../broker/kafka-broker.ts';
 
 const PASSWORD = 'canary-44d1';
 const USERS = ['nobody', 'writer', 'half', 'inference'];
@@ -24,17 +25,7 @@ const PREFIX = 'rights.';
 let broker: KafkaBroker;
 let admin: Admin;
 beforeAll(async () => {
-  broker = await KafkaBroker.start({
-    secured: 'SASL_PLAINTEXT',
-    scram: USERS.map((name) => `SCRAM-SHA-512=[name=${name},password=${PASSWORD}]`),
-    properties: {
-      'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
-      'listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config':
-        'org.apache.kafka.common.security.scram.ScramLoginModule required;',
-      'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-      'super.users': 'User:ANONYMOUS',
-    },
-  });
+  broker = await startAclBroker(USERS, PASSWORD);
   admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   await admin.createTopics({

@@ -2,8 +2,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { freePorts } from '../broker/java.ts';
-import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { NODES, type NodeIndex } from '../broker/kafka-cluster.ts';
 import { Random } from '../torture/random.ts';
 import { PREFIX, SecuredCluster, USER, until } from '../torture/secured-cluster.ts';
@@ -121,20 +119,3 @@ describe('three brokers', () => {
     );
   }, 300_000);
 });
-
-test('a broker that has an IPv6 address only', async () => {
-  const [port] = await freePorts(1);
-  const address = `[::1]:${port}`;
-  const broker = await KafkaBroker.start({
-    further: { protocol: 'PLAINTEXT', listen: address, advertised: address },
-  });
-  try {
-    ledger = await LedgerPublisher.open({ brokers: [address], topicPrefix: 'six.' });
-    ledger.publish(50);
-    await ledger.publisher.flush(60_000);
-    expect(ledger.lost).toEqual({});
-    expect(await ledger.arrived([broker.address])).toEqual(everyTrack(0, 50));
-  } finally {
-    await broker.stop();
-  }
-}, 180_000);

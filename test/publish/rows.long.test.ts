@@ -21,6 +21,7 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { consume } from '../../src/consume/index.ts';
 import { recordType } from '../../src/records/avro.ts';
+import { startAclBroker } from '../broker/acl-broker.ts';
 import { freePorts } from '../broker/java.ts';
 import { KafkaBroker } from '../broker/kafka-broker.ts';
 import { readTopic } from '../broker/read-topic.ts';
@@ -40,17 +41,7 @@ let ledger: LedgerPublisher | null = null;
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'austream-rows-'));
-  broker = await KafkaBroker.start({
-    secured: 'SASL_PLAINTEXT',
-    scram: [`SCRAM-SHA-512=[name=austream,password=${PASSWORD}]`],
-    properties: {
-      'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
-      'listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config':
-        'org.apache.kafka.common.security.scram.ScramLoginModule required;',
-      'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-      'super.users': 'User:ANONYMOUS',
-    },
-  });
+  broker = await startAclBroker(['austream'], PASSWORD);
   admin = await connectAdmin();
 }, 240_000);
 afterAll(async () => {

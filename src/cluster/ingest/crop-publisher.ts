@@ -1,10 +1,9 @@
 import { Mutex } from 'async-mutex';
 import type { TopicDelivery } from '../../domain/topic-delivery.ts';
 import { faceKey } from '../../domain/track-key.ts';
-import { createMissingTopics, withAdmin } from '../../kafka/admin.ts';
 import type { KafkaOptions } from '../../kafka/options.ts';
 import { RepeatedWarning } from '../../log.ts';
-import { Lane } from '../../publish/lane.ts';
+import { deliveryChange, Lane } from '../../publish/lane.ts';
 import { MemoryBudget } from '../../publish/memory-budget.ts';
 import { AS_ENCODED } from '../../publish/wire-format.ts';
 import type { FaceCropBatch } from '../../records/events.ts';
@@ -80,14 +79,10 @@ export class CropPublisher {
           window?.settled();
           events.dropped(key.split('/', 1)[0]!, crops, cause);
         },
-        changed: (name, reason) =>
-          events.delivery?.(
-            ...([name, reason ? 'held' : 'delivering', reason?.cause ?? '', reason?.detail ?? ''] as const),
-          ),
+        changed: (name, reason) => events.delivery?.(...deliveryChange(name, reason)),
       },
     );
     try {
-      if (kafka.topics.create) await withAdmin(kafka, (admin) => createMissingTopics(admin, [spec]));
       await lane.open({ retryInBackground: false });
     } catch (error) {
       registered.close();
