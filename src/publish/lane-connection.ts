@@ -59,9 +59,10 @@ export class LaneConnection {
   #producer: KafkaProducer<InFlightMessage> | null = null;
   /**
    * The partitions that the producer uses. They stay the same as long as it lives: if a key moved to an added partition while
-   * earlier messages are not acknowledged, those would follow it there, behind the later ones.
+   * earlier messages are not acknowledged, those would follow it there, behind the later ones. Null: a broker that does not
+   * know the new topic yet; librdkafka waits for it and chooses.
    */
-  #partitions = new KeyPartitions(1);
+  #partitions: KeyPartitions | null = null;
   readonly #partitionsTimer: NodeJS.Timeout;
   #credentials: CredentialWatch | null = null;
   /** The producer is flushed to be replaced: nothing new is sent by it. */
@@ -124,13 +125,13 @@ export class LaneConnection {
     }
     if (this.#outbox.inFlight === 0) this.#lastAckAt = monotonicMs();
     // A topic that was made anew may have fewer partitions.
-    const place = partition === undefined ? this.#partitions.of(key) : partition % this.#partitions.count;
+    const place = partition === undefined ? this.#partitions?.of(key) : partition % this.partitions;
     return this.#producer.produce(this.#topic, key, wire, message, place);
   }
 
   /** How many partitions of the topic are in use. */
   get partitions(): number {
-    return this.#partitions.count;
+    return this.#partitions?.count ?? 1;
   }
 
   /** Headers that were unknown are known. */
@@ -180,7 +181,7 @@ export class LaneConnection {
     try {
       await this.#ensureTopic(timeoutMs);
       const count = await connecting.partitionCount(this.#topic, timeoutMs);
-      if (count !== this.#partitions.count) this.#partitions = new KeyPartitions(Math.max(1, count));
+      if (count > 0 && count !== this.#partitions?.count) this.#partitions = new KeyPartitions(count);
     } catch (error) {
       await connecting.close(0);
       throw error;
@@ -242,7 +243,7 @@ export class LaneConnection {
     if (!producer) return;
     // Without brokers the known number stays.
     const count = await producer.partitionCount(this.#topic, RECONNECT_TIMEOUT_MS).catch(() => 0);
-    if (producer === this.#producer && count > this.#partitions.count)
+    if (producer === this.#producer && count > (this.#partitions?.count ?? 0))
       this.#renew(`the topic has ${count} partitions now`);
   }
 
