@@ -185,14 +185,37 @@ describe('rights', () => {
   });
 
   // The commands check the rights before they start: test/kafka/rights.test.ts.
+  test('a user who may write no topic is refused before the first event: the start fails, or events are held and told', async () => {
+    await open();
+    await ledger!.publisher.close();
+    await allow(AclOperationTypes.DESCRIBE);
+    // Brokers refuse such a producer while it connects or a moment later.
+    const started = await open({ ...asUser(), topics: { create: false }, ...spool() }).catch(
+      (error) => error,
+    );
+    if (!(started instanceof LedgerPublisher)) {
+      expect(started).toMatchObject({
+        code: 'KAFKA_REJECTED',
+        message: expect.stringContaining('Cluster authorization failed'),
+      });
+      return;
+    }
+    started.publish(10);
+    await expect.poll(() => started.topic('frames').held?.cause, WAIT).toMatch(/authorization_failed$/);
+    await allow(AclOperationTypes.WRITE);
+    await expectAll(started);
+  });
+
   test('events of a topic that may be seen but not written are held and told from the first one', async () => {
     await open();
     await ledger!.publisher.close();
     await allow(AclOperationTypes.DESCRIBE);
+    const mayWrite = acl(AclResourceTypes.TOPIC, `${prefix}activations`, AclOperationTypes.WRITE);
+    await admin.createAcls({ acl: [mayWrite] });
     const held = await open({ ...asUser(), topics: { create: false }, ...spool() });
     held.publish(10);
-    // Brokers refuse a producer that may write no topic at all before its first message.
-    await expect.poll(() => held.topic('frames').held?.cause, WAIT).toMatch(/authorization_failed$/);
+    await expect.poll(() => held.topic('frames').held?.cause, WAIT).toBe('kafka_topic_authorization_failed');
+    expect(held.topic('activations').held).toBeNull();
     await allow(AclOperationTypes.WRITE);
     await expectAll(held);
   });
